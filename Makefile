@@ -1,0 +1,58 @@
+# Two commands do everything: `make demo` and `make test`. Paths are relative, so the folder may have any name.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.PHONY: help demo dev test chaos bench lint format docs lock clean
+
+help:
+	@echo "make demo    install, build a sample warehouse, deliver it through Dagster to a local receiver"
+	@echo "make dev     the same in the Dagster UI, scheduled"
+	@echo "make test    all tests (about five minutes)"
+	@echo "make chaos   1,000 kills over 50,000 rows (about fifteen minutes)"
+	@echo "make bench   benchmarks, each a ratio against a named baseline"
+	@echo "make lint    ruff and mypy"
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed"; exit 1; }
+	@test -x $(RUN) || "$(PYTHON)" -m venv --without-pip $(VENV)
+	"$(PYTHON)" -m pip --python $(RUN) install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	"$(PYTHON)" -m pip --python $(RUN) install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(INSTALLED)
+
+demo: $(INSTALLED)
+	@$(RUN) -m dagster_project.demo
+
+dev: $(INSTALLED)
+	@$(RUN) -m dagster_project.dev
+
+test: $(INSTALLED)
+	@scripts/system-packages
+	$(RUN) -m pytest
+
+chaos: $(INSTALLED)
+	$(RUN) -m pytest -m soak tests/chaos -s
+
+bench: $(INSTALLED)
+	$(RUN) -m benchmarks
+
+lint: $(INSTALLED)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+format: $(INSTALLED)
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+docs: $(INSTALLED)
+	$(RUN) -m scripts.docs
+
+lock: $(INSTALLED)
+	$(RUN) -m uv pip compile pyproject.toml --quiet --extra dev --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .capi .dagster

@@ -1,0 +1,101 @@
+"""The moving part of a run: pages go out, results come back, and every step of it is recorded in one transaction."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from connector.ahead import read_ahead
+from connector.delivery.courier import Courier, Delivery
+from connector.errors import ConnectorError, Fenced, StateError
+from connector.page import Page, Result, State
+from connector.state.progress import Recorder, Unrecorded
+
+IN_FLIGHT_PAGES = 4
+"""Pages that are sent at the same time, so that connections never wait for a commit."""
+
+Watch = Callable[[int, int], None]
+"""Called after each commit with how many rows it settled, and how many of those were rejected."""
+
+
+def carry(pages: Iterator[list[Page]], courier: Courier, recorder: Recorder | Unrecorded, watch: Watch | None = None) -> ConnectorError | None:
+    """Send pages and record them in order; while some are in flight, the next ones are read and encoded.
+
+    Returns what ended it early: then every row that is settled is recorded, and the mark stands before the first that is
+    not. Raises Fenced or StateError, after which nothing more is sent.
+    """
+    waiting: deque[Page] = deque()
+    in_flight: deque[Delivery] = deque()
+    done: list[Result] = []
+    with read_ahead(pages) as reads:
+        try:
+            while courier.error is None:
+                starting = _next_pages(waiting, reads, IN_FLIGHT_PAGES - len(in_flight))
+                if done or starting:
+                    recorder.advance(done, starting)
+                    _tell(watch, done)
+                done = []
+                in_flight.extend(courier.submit(page) for page in starting)
+                if not in_flight:
+                    return None
+                done = _finished(in_flight, courier)
+        except (Fenced, StateError):
+            courier.end()
+            raise
+        except BaseException:
+            courier.end()
+            _set_aside(recorder, done, in_flight, courier)
+            raise
+        _set_aside(recorder, done, in_flight, courier)
+        _tell(watch, done)
+    return courier.error
+
+
+def rehearse(pages: Iterator[list[Page]], recorder: Unrecorded, watch: Watch | None = None) -> None:
+    """Count pages as if they had been sent: our own verdicts stand, the rest would be delivered."""
+    with read_ahead(pages) as reads:
+        for read in reads:
+            results = [Result.of(page) for page in read]
+            recorder.advance(results, [])
+            recorder.counts["rows_read"] += sum(int((result.states == 0).sum()) for result in results)
+            _tell(watch, results)
+
+
+def _next_pages(waiting: deque[Page], reads: Iterator[list[Page]], room: int) -> list[Page]:
+    starting: list[Page] = []
+    while len(starting) < room:
+        if not waiting:
+            waiting.extend(next(reads, ()))
+        if not waiting:
+            break
+        starting.append(waiting.popleft())
+    return starting
+
+
+def _finished(in_flight: deque[Delivery], courier: Courier) -> list[Result]:
+    """The first page under way, waited for, and those behind it that happen to be finished; without gaps."""
+    done: list[Result] = []
+    while in_flight and (not done or in_flight[0].done()):
+        result = courier.finish(in_flight[0])
+        if not result.complete:
+            break
+        done.append(result)
+        in_flight.popleft()
+    return done
+
+
+def _set_aside(recorder: Recorder | Unrecorded, done: list[Result], in_flight: deque[Delivery], courier: Courier) -> None:
+    """Record what finished in order, then whatever else is settled."""
+    open_results = [courier.finish(delivery) for delivery in in_flight]
+    while open_results and open_results[0].complete:
+        done.append(open_results.pop(0))
+    if done:
+        recorder.advance(done, [])
+    if open_results:
+        recorder.set_aside(open_results)
+
+
+def _tell(watch: Watch | None, done: list[Result]) -> None:
+    if watch is not None:
+        for result in done:
+            watch(len(result.page), int((result.states == State.REJECTED).sum()))

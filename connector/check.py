@@ -1,0 +1,154 @@
+"""Everything that can be known to be wrong before a run, found in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from connector.conversion import COLUMNS
+from connector.delivery.auth import auth_for
+from connector.delivery.transport import Transport
+from connector.destination import Destination, Source, load
+from connector.encode import Encoder
+from connector.errors import ConfigError, ConnectorError, DestinationError, Problem, WarehouseError
+from connector.platforms.expression import parse
+from connector.state.store import Store, state_url
+from connector.warehouse import Warehouse
+
+
+@dataclass
+class Findings:
+    """What `check` found. errors stop a run; warnings say what a choice risks; missing: column -> what it would add."""
+
+    errors: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `capi check --json` prints it."""
+        errors = [{"file": each.file, "line": each.line, "column": each.column, "message": each.message} for each in self.errors]
+        return {"ok": not self.errors, "errors": errors, "warnings": self.warnings, "columns": self.columns, "missing": self.missing}
+
+
+def check(path: Path, root: Path | None = None) -> Findings:
+    """Look at a destination's YAML, secrets, query, warehouse and state, and report all problems together."""
+    findings = Findings()
+    try:
+        destination = load(path, root)
+    except DestinationError as error:
+        findings.errors += error.problems
+        return findings
+    for part in (_secrets, _certificate, _state):
+        _note(findings, destination, partial(part, destination))
+    findings.warnings += _risks(destination)
+    encoder = Encoder(destination)
+    warehouse = Warehouse(destination, encoder.columns())
+    try:
+        _note(findings, destination, lambda: _source(findings, destination, encoder, warehouse))
+    finally:
+        warehouse.close()
+    return findings
+
+
+def _note(findings: Findings, destination: Destination, look: Any) -> None:
+    try:
+        look()
+    except DestinationError as error:
+        findings.errors += error.problems
+    except ConnectorError as error:
+        findings.errors.append(Problem(str(error), str(destination.file or "")))
+
+
+def _secrets(destination: Destination) -> None:
+    """Every secret that is named can be read."""
+    transport = Transport(connections=1)
+    try:
+        auth_for(destination, transport)
+    finally:
+        transport.close()
+
+
+def _certificate(destination: Destination) -> None:
+    """The certificate authority can be read."""
+    ca_file = destination.model.delivery.ca_file
+    if ca_file is not None:
+        Transport(connections=1, ca_file=str(destination.root / ca_file)).close()
+
+
+def _state(destination: Destination) -> None:
+    """The state database opens, where there is one yet."""
+    url = state_url(destination.root)
+    if Store.exists(url):
+        Store.open(url).close()
+
+
+def _source(findings: Findings, destination: Destination, encoder: Encoder, warehouse: Warehouse) -> None:
+    names = warehouse.query_columns()
+    findings.columns = warehouse.mapped_columns()
+    findings.missing = dict(_would_add(destination, encoder, set(findings.columns)))
+    given = {*findings.columns, *destination.model.constants}
+    problems = list(_missing_columns(destination, given, names))
+    if problems:
+        raise DestinationError([Problem(problem, str(destination.query_file)) for problem in problems])
+    repeated = warehouse.duplicate_keys()
+    if repeated:
+        keys = "; ".join(", ".join(key) for key in repeated)
+        shown = "personal ones" if "@" in keys else keys
+        raise ConfigError(f"several rows share a key ({shown}); a key must identify one conversion, so make the query distinct or add a column to source.key")
+    survey = warehouse.survey(None)
+    if survey.null_cursors:
+        findings.warnings.append(f"{survey.null_cursors} rows have no {destination.model.source.cursor} and will never be read")
+    if survey.future:
+        findings.warnings.append(f"{survey.future} rows are dated in the future and wait until then")
+
+
+def _missing_columns(destination: Destination, given: set[str], names: list[str]) -> Iterator[str]:
+    """Columns without which every row would be rejected."""
+    platform = destination.platform
+    needed = dict.fromkeys(["event_name", *platform.required])
+    if platform.missing_time == "reject":
+        needed["event_time"] = None
+    for name in needed:
+        if name not in given:
+            yield f"the query has no column {name}, which {platform.title} requires; alias one to it (it has {', '.join(names)}), or set it under constants"
+    if not any(platform.identifiers[name].columns & given for name in destination.identifiers):
+        wanted = sorted({column for name in destination.identifiers for column in platform.identifiers[name].columns})
+        yield f"the query has no column that identifies a person; alias at least one to: {', '.join(wanted)}"
+    usable = {column for each in destination.identifiers for column in platform.identifiers[each].columns}
+    for name in COLUMNS:
+        plain = name.removesuffix("_e164_sha256").removesuffix("_sha256")
+        if name != plain and destination.model.columns.get(name, name) in names and not usable & {name, plain} <= given - {name}:
+            yield f"the column {name} holds digests made by another rule than {platform.title} asks for; give the plain value as {plain} instead, it is hashed before it leaves"
+
+
+def _would_add(destination: Destination, encoder: Encoder, given: set[str]) -> Iterator[tuple[str, str]]:
+    """Columns that the query does not have, and what each would add to matching."""
+    for name in encoder.columns():
+        if name in given or name in destination.model.constants or name.endswith("_sha256"):
+            continue
+        feeds = [each for each in destination.identifiers if name in destination.platform.identifiers[each].columns]
+        yield name, f"match key {', '.join(feeds)}" if feeds else COLUMNS[name].rule
+
+
+def _risks(destination: Destination) -> Iterator[str]:
+    source: Source = destination.model.source
+    if not source.lag:
+        yield "source.lag is 0s: a row whose transaction commits after a younger row was read is found only by lookback or `capi reconcile`"
+    if not source.lookback:
+        yield "source.lookback is 0s: rows that commit later than source.lag are found only by `capi reconcile`"
+    test_mode = destination.platform.test_mode
+    if destination.model.test_mode and test_mode is not None and test_mode.counts:
+        yield "test_mode is on, and this platform counts test events like any other"
+    plain = [name for name in destination.identifiers if destination.platform.identifiers[name].plain]
+    if plain:
+        yield f"identifiers {', '.join(plain)} leave this process readable, because the YAML lists them"
+    for path, text in destination.model.extra.items():
+        parse("extra." + text)
+        yield f"extra: {text} is sent as it is at {path}; make sure that it describes no person"
+
+
+__all__ = ["Findings", "WarehouseError", "check"]

@@ -1,0 +1,125 @@
+"""What the command line prints: JSON, tables, a progress bar, errors as sentences. Imports wait until they are needed."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from connector.errors import ConnectorError, DestinationError, InternalError
+
+if TYPE_CHECKING:
+    from connector.carry import Watch
+    from connector.destination import Destination
+
+
+@contextlib.contextmanager
+def errors(json: bool) -> Iterator[None]:
+    """Errors as sentences, with the exit code that belongs to them."""
+    try:
+        yield
+    except ConnectorError as error:
+        if json:
+            problems = [str(problem) for problem in error.problems] if isinstance(error, DestinationError) else [str(error)]
+            print_json({"error": {"kind": type(error).__name__, "message": str(error), "problems": problems}})
+        complain(str(error))
+        raise typer.Exit(error.exit_code) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if os.environ.get("CAPI_DEBUG"):
+            raise
+        complain(str(InternalError.of(error)))
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        complain("stopped; what was settled is recorded, and the next run goes on from there")
+        raise typer.Exit(1) from None
+
+
+@contextlib.contextmanager
+def progress(destination: Destination, *, show: bool) -> Iterator[Watch | None]:
+    """A progress bar on a terminal, nothing elsewhere."""
+    if not show or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,} rows, {task.fields[refused]:,} rejected"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(destination.name, total=None, refused=0)
+        counts = {"rejected": 0}
+
+        def watch(rows: int, refused: int) -> None:
+            counts["rejected"] += refused
+            bar.update(task, advance=rows, refused=counts["rejected"])
+
+        yield watch
+
+
+def print_json(value: Any, *, indent: bool = False) -> None:
+    """One JSON document on a line of its own, or indented for people."""
+    import orjson
+
+    sys.stdout.buffer.write(orjson.dumps(value, option=(orjson.OPT_INDENT_2 if indent else 0) | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+
+
+def say(markup: str) -> None:
+    """A line for people, with rich markup."""
+    from rich.console import Console
+
+    Console(highlight=False).print(markup)
+
+
+def complain(message: str) -> None:
+    """A line on standard error."""
+    sys.stderr.write(message + "\n")
+
+
+def plain(text: str) -> str:
+    """Text in which nothing is taken for markup."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def table(title: str, rows: list[tuple[str, Any]]) -> None:
+    """Names and values; what is None is left out."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = [(name, value) for name, value in rows if value is not None]
+    if not shown:
+        return
+    table = Table(title=title or None, show_header=False, title_justify="left")
+    for name, value in shown:
+        table.add_row(name.replace("_", " "), plain(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)))
+    Console().print(table)
+
+
+def rows(title: str, columns: list[str], rows: list[dict[str, Any]]) -> None:
+    """Entries as lines under their column names."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*(column.replace("_", " ") for column in columns), title=title or None, title_justify="left")
+    for row in rows:
+        table.add_row(*(plain("" if row[column] is None else str(row[column])) for column in columns))
+    Console().print(table)
+
+
+def duration(seconds: float | None) -> str | None:
+    """Seconds as days and hours."""
+    return None if seconds is None else str(dt.timedelta(seconds=round(seconds)))

@@ -1,0 +1,154 @@
+"""What is wrong between the parts of a destination, and cannot be seen by looking at one of them alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, available_timezones
+
+from connector.conversion import COLUMNS
+from connector.platforms.model import Platform
+from connector.secrets import is_reference
+
+if TYPE_CHECKING:
+    from connector.destination import DestinationModel, Source
+
+Found = Iterator[tuple[tuple[str, ...], str]]
+"""Keys of the YAML to blame, and a sentence."""
+
+
+def inconsistencies(model: DestinationModel, platform: Platform) -> Found:
+    """What is wrong between the parts of a destination, as (keys, message)."""
+    yield from _account_problems(model, platform)
+    yield from _endpoint_problems(model, platform)
+    yield from _auth_problems(model, platform)
+    yield from _source_problems(model.source)
+    yield from _event_problems(model, platform)
+    for name in model.identifiers or []:
+        if name not in platform.identifiers:
+            yield ("identifiers",), f"the platform has no identifier '{name}'{suggest(name, platform.identifiers)}"
+    for section, names in (("columns", model.columns), ("constants", model.constants)):
+        for name in names:
+            if name not in COLUMNS:
+                yield (section, name), f"'{name}' is not a canonical column{suggest(name, COLUMNS)}"
+            elif section == "constants" and COLUMNS[name].personal:
+                yield (section, name), f"'{name}' describes a person and cannot be the same in every row"
+    if model.test_mode and platform.test_mode is None:
+        yield ("test_mode",), "this platform has no test mode; rehearse against `capi sandbox` instead"
+    if (
+        isinstance(model.test_mode, bool)
+        and model.test_mode
+        and platform.test_mode is not None
+        and platform.test_mode.value is None
+        and platform.test_mode.method == "body"
+    ):
+        yield ("test_mode",), "this platform's test mode needs the code it shows: test_mode: {code: ...}"
+
+
+def _account_problems(model: DestinationModel, platform: Platform) -> Found:
+    for name, field in platform.account.items():
+        value = model.account.get(name)
+        if value is None:
+            if not field.optional and field.default is None:
+                yield ("account",), f"account.{name} is missing"
+        elif field.type == "integer" and not isinstance(value, int):
+            yield ("account", name), f"account.{name} must be an integer"
+        elif field.type == "digits" and not str(value).isdigit():
+            yield ("account", name), f"account.{name} must be digits alone, without dashes"
+        elif field.choices and str(value) not in field.choices:
+            yield ("account", name), f"account.{name} must be one of {', '.join(field.choices)}"
+        elif field.type != "integer" and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", str(value)):
+            yield ("account", name), f"account.{name} holds a character that no account id has"
+    for name in model.account:
+        if name not in platform.account:
+            yield ("account", name), f"the platform has no account key '{name}'{suggest(name, platform.account)}"
+
+
+def _endpoint_problems(model: DestinationModel, platform: Platform) -> Found:
+    if model.endpoint is None:
+        if platform.endpoint is None:
+            yield ("endpoint",), "endpoint is missing: this platform has no address of its own"
+        return
+    message = endpoint_problem(model.endpoint)
+    if message:
+        yield ("endpoint",), message
+
+
+def endpoint_problem(url: str) -> str | None:
+    """What is wrong with an address, or None. https only, except to this machine itself."""
+    match = re.fullmatch(r"(https?)://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?", url)
+    if match is None:
+        return "endpoint must be a plain address such as https://host/path, without user name, query or fragment"
+    if match[1] == "http" and match[2] not in ("127.0.0.1", "localhost", "[::1]"):
+        return "endpoint must be https; plain http is only for a receiver on this machine"
+    return None
+
+
+def _auth_problems(model: DestinationModel, platform: Platform) -> Found:
+    auth = model.auth
+    if platform.auth.method == "oauth2":
+        needed = [] if auth.bearer or auth.token else ["client_id", "client_secret", "refresh_token"]
+    elif platform.auth.method == "oauth1":
+        needed = ["consumer_key", "consumer_secret", "token", "token_secret"]
+    elif platform.auth.method in ("none", "any"):
+        needed = []
+    else:
+        needed = [] if auth.bearer or auth.token or auth.api_key else ["bearer"]
+    for name in needed:
+        if getattr(auth, name) is None:
+            yield ("auth",), f"auth.{name} is missing; give it as env:NAME or file:PATH"
+    if platform.auth.method == "any" and not (auth.bearer or auth.token or auth.api_key or auth.hmac):
+        yield ("auth",), "auth is missing; give one of bearer, api_key or hmac as env:NAME or file:PATH"
+
+
+def _source_problems(source: Source) -> Found:
+    if source.time_zone is not None and source.time_zone not in available_timezones():
+        yield (
+            ("source", "time_zone"),
+            f"'{source.time_zone}' is not a time zone; write one such as Europe/Berlin{suggest(source.time_zone, available_timezones())}",
+        )
+    if not is_reference(source.warehouse) and re.match(r"[^/]*://[^/@]*:[^/@]+@", source.warehouse):
+        yield ("source", "warehouse"), "the address holds a password; put the whole address in an environment variable and write env:NAME"
+    if not is_reference(source.warehouse) and "://" not in source.warehouse:
+        yield ("source", "warehouse"), "the warehouse must be a SQLAlchemy URL such as duckdb:///warehouse.duckdb, or env:NAME"
+    if len(set(source.keys)) != len(source.keys) or not source.keys:
+        yield ("source", "key"), "the key needs one or more different columns"
+    if source.start not in ("all", "now"):
+        try:
+            start_time(source)
+        except ValueError as error:
+            yield ("source", "start"), str(error)
+
+
+def start_time(source: Source) -> dt.datetime:
+    """`source.start` as an instant. Raises ValueError where it is not a timestamp with a zone."""
+    try:
+        moment = dt.datetime.fromisoformat(source.start)
+    except ValueError:
+        raise ValueError("start must be all, now, or a timestamp such as 2026-01-01T00:00:00Z") from None
+    if moment.tzinfo is None:
+        if source.time_zone is None:
+            raise ValueError("start needs a zone: 2026-01-01T00:00:00Z, or set source.time_zone")
+        moment = moment.replace(tzinfo=ZoneInfo(source.time_zone))
+    return moment.astimezone(dt.UTC)
+
+
+def _event_problems(model: DestinationModel, platform: Platform) -> Found:
+    rule = platform.event_names
+    if rule.mapping == "required" and not model.events:
+        yield ("events",), "this platform has no event names of its own: map each name to its id under events"
+    if rule.most is not None and len(set(model.events.values())) > rule.most:
+        yield ("events",), f"at most {rule.most} different ids may be mapped in one destination"
+    if rule.mapping == "listed":
+        for name, target in model.events.items():
+            if target not in rule.known:
+                yield ("events", name), f"the platform has no event '{target}'{suggest(target, rule.known)}"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A did-you-mean for a name that is not known."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

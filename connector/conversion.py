@@ -1,0 +1,321 @@
+"""The canonical conversion: its columns, and the rules that hold for every platform.
+
+`COLUMNS` is the one list of names a query may alias to; the README's table is printed from it. `conform` turns a frame
+in those names into typed Arrow columns: what cannot be used becomes null and is remembered in `bad`, what makes the
+whole row unusable is remembered in `rejected`. Nothing is invented and nothing is guessed. Rules that differ between
+platforms (how an e-mail is normalised, what is required) live in `identifiers` and `platforms`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.errors import ConfigError
+from connector.frames import Mask, mask, present, text_array
+from connector.money import MAX_VALUE, MONEY, currency_digits, decimal_text, is_numeric, parse_amounts, rounded
+from connector.times import iso_times, utc
+
+Kind = Literal["text", "time", "money", "currency", "integer", "json", "flag"]
+SEPARATOR = "\x1f"
+"""Stands between the parts of a key; the ASCII unit separator, which no key contains."""
+
+EXTRA = "extra."
+"""Prefix of frame columns that a destination adds beyond the canonical ones."""
+
+
+class Column(NamedTuple):
+    """A canonical column. personal: its plain values may not leave the process."""
+
+    group: str
+    kind: Kind
+    rule: str
+    example: str
+    personal: bool = False
+
+
+COLUMNS: dict[str, Column] = {
+    "event_name": Column("event", "text", "what happened; required; mapped by `events` in the YAML", "Purchase"),
+    "event_time": Column("event", "time", "when it happened; a timestamp, or ISO 8601 text; naive ones need `time_zone`", "2026-04-13T14:30:00Z"),
+    "event_id": Column("event", "text", "only to share an id with a browser pixel; otherwise made from the key", "order-1001"),
+    "order_id": Column("event", "text", "the shop's order number", "1001"),
+    "value": Column("event", "money", "major units, not negative, at most 1e9; rounded to the currency's digits, half to even", "99.99"),
+    "currency": Column("event", "currency", "ISO 4217", "USD"),
+    "email": Column("identity", "text", "one address; hashed as each platform asks", "Jane.Doe@example.org", True),
+    "phone": Column("identity", "text", "E.164, or national together with `default_region`", "+1 415 555 2671", True),
+    "first_name": Column("identity", "text", "given name", "Jane", True),
+    "last_name": Column("identity", "text", "family name", "Doe", True),
+    "date_of_birth": Column("identity", "text", "a date, or ISO 8601 text", "1990-12-31", True),
+    "gender": Column("identity", "text", "f, m, female or male", "f", True),
+    "street": Column("identity", "text", "street and number", "1 Main St", True),
+    "city": Column("identity", "text", "city", "San Francisco", True),
+    "state": Column("identity", "text", "state or province; two letters in the US", "CA", True),
+    "postal_code": Column("identity", "text", "text, so that leading zeros stay", "94105", True),
+    "country": Column("identity", "text", "ISO 3166 alpha-2 or alpha-3, or the English name", "US", True),
+    "guid": Column("identity", "text", "a UUID, version 4", "85b04ded-09dd-4015-ad30-581e45452dd9"),
+    "first_party_id": Column("identity", "text", "your own id of the customer; text or an integer", "customer_12345"),
+    "external_id": Column("identity", "text", "an id shared with the platform; text or an integer", "u-77"),
+    "mobile_ad_id": Column("identity", "text", "IDFA or AAID, a UUID", "6d92078a-8246-4ba4-ae5b-76104861e7dc"),
+    "email_sha256": Column("identity", "text", "hex SHA-256 of the trimmed, lower-case address", "973dfe46...813b"),
+    "phone_sha256": Column("identity", "text", "hex SHA-256 of the digits with country code, no plus", "e323ec62...3176"),
+    "phone_e164_sha256": Column("identity", "text", "hex SHA-256 of E.164 with the plus", "c59475d9...390e"),
+    "first_name_sha256": Column("identity", "text", "hex SHA-256 of the trimmed, lower-case name", "69157771...f4ec"),
+    "last_name_sha256": Column("identity", "text", "hex SHA-256 of the trimmed, lower-case name", "799ef92a...9d6e"),
+    "external_id_sha256": Column("identity", "text", "hex SHA-256 of the id", "0a1b...ff"),
+    "client_ip": Column("context", "text", "IPv4 or IPv6 of the customer; never a private one", "203.0.113.7", True),
+    "user_agent": Column("context", "text", "the browser's User-Agent header", "Mozilla/5.0 (Macintosh; ...) Chrome/124.0", True),
+    "event_source_url": Column("context", "text", "page of the conversion; query and fragment are cut off", "https://shop.example/thanks"),
+    "action_source": Column("context", "text", "website, app, physical_store, phone_call, email, chat, system_generated or other", "website"),
+    **{
+        name: Column("click ids", "text", f"{what}; case-sensitive, passed on as it is", example)
+        for name, what, example in (
+            ("gclid", "Google click id", "Cj0KCQjw"),
+            ("gbraid", "Google app click id", "0AAAAAo"),
+            ("wbraid", "Google web-to-app click id", "Cl8KCQ"),
+            ("fbc", "Meta click cookie", "fb.1.1554763741205.AbCdEf"),
+            ("fbp", "Meta browser cookie", "fb.1.1558571054389.1098115397"),
+            ("fbclid", "Meta click id", "IwAR0abc"),
+            ("ttclid", "TikTok click id", "E.C.P.abc"),
+            ("ttp", "TikTok cookie", "94e2a4j9"),
+            ("sc_click_id", "Snapchat click id", "c5b2a1"),
+            ("sc_cookie", "Snapchat cookie", "65a6a8"),
+            ("epik", "Pinterest click id", "dj0yJnU9"),
+            ("rdt_cid", "Reddit click id", "38299"),
+            ("li_fat_id", "LinkedIn click id", "85b04ded-09dd"),
+            ("msclkid", "Microsoft click id", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"),
+            ("twclid", "X click id", "23opevjt"),
+        )
+    },
+    "contents": Column(
+        "commerce",
+        "json",
+        "list of {id, quantity, price, name, category, brand}, as JSON or nested columns",
+        '[{"id":"sku-1","quantity":2,"price":9.5}]',
+    ),
+    "content_ids": Column("commerce", "json", "list of product ids, as JSON or an array", '["sku-1","sku-2"]'),
+    "num_items": Column("commerce", "integer", "number of items", "2"),
+    "consent": Column("consent", "flag", "true where the person agreed to ad measurement", "true"),
+    "opt_out": Column("consent", "flag", "true where the person opted out", "false"),
+}
+
+PLACEHOLDERS = frozenset({"", "null", "none", "nan", "nat", "<na>", "n/a", "#n/a", "-", "--", "undefined", "unknown", "[redacted]", "redacted", "(not set)"})
+"""Texts, in lower case, that systems write where there is no value."""
+
+MAX_TEXT = 4096
+_EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_LATEST = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+
+
+class Rejection(NamedTuple):
+    """Why a row is not sent. reason: a short code; field: the canonical column to look at, if one is to blame."""
+
+    reason: str
+    field: str | None
+
+
+@dataclass
+class Conversions:
+    """Typed conversions of one read.
+
+    table: one Arrow column per canonical column that the source has (`value` is decimal text in major units).
+    bad: column -> rows in which a value stood there but could not be used. digits: the currency's decimal digits.
+    rejected: row -> why it cannot be sent at all. defaulted: rows whose event_time was set from the clock.
+    """
+
+    table: pa.Table
+    bad: dict[str, Mask] = field(default_factory=dict)
+    rejected: dict[int, Rejection] = field(default_factory=dict)
+    digits: Mask = field(default_factory=lambda: np.zeros(0, np.int8))
+    defaulted: int = 0
+
+    def mark_bad(self, column: str, rows: Mask) -> None:
+        """Remember that these rows held something unusable in `column`."""
+        if rows.any():
+            self.bad[column] = self.bad[column] | rows if column in self.bad else rows
+
+    def reject(self, rows: Mask, reason: str, column: str | None) -> None:
+        """Reject rows; the first reason given to a row stays."""
+        for row in np.flatnonzero(rows).tolist():
+            self.rejected.setdefault(row, Rejection(reason, column))
+
+
+def reason_for(column: str) -> str:
+    """The reason code for an unusable value in a column."""
+    return {"event_time": "bad_timestamp", "contents": "bad_contents"}.get(column, f"bad_{column}")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a destination says about its source and what its platform defaults to.
+
+    time_zone: zone of naive times. time_unit: unit of integer times. minor: `value` is in minor units.
+    default_currency: where a row has a value but no currency. default_time: `event_time` of rows without one; None
+    rejects them instead.
+    """
+
+    time_zone: str | None = None
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None
+    minor: bool = False
+    default_currency: str | None = None
+    default_time: dt.datetime | None = None
+    events: Mapping[str, str] = field(default_factory=dict)
+
+
+def conform(source: pa.Table, rules: Rules) -> Conversions:
+    """Canonical columns, as any driver gave them -> typed columns, with what could not be used set aside.
+
+    source: canonical names, any types, shape (n,). Raises ConfigError, naming the column, for a type that cannot be
+    exact (an id as a float).
+    """
+    result = Conversions(table=source)
+    columns: dict[str, pa.Array] = {}
+    for name in source.column_names:
+        kind = COLUMNS[name].kind
+        raw = source[name].combine_chunks()
+        if kind == "time":
+            columns[name] = _times(raw, rules, result)
+        elif kind in ("text", "currency"):
+            columns[name] = _texts(name, raw, result)
+        elif kind == "flag":
+            columns[name] = _flags(name, raw, result)
+        elif kind == "integer":
+            columns[name] = _integers(name, raw, result)
+        else:
+            columns[name] = raw
+    rows = source.num_rows
+    columns["event_name"] = _event_names(columns.get("event_name", pa.nulls(rows, pa.string())), result)
+    columns["event_time"] = _event_times(columns.get("event_time", pa.nulls(rows, pa.timestamp("us", "UTC"))), rules, result)
+    _money(columns, rules, result)
+    result.table = pa.table(columns)
+    return result
+
+
+def _texts(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
+    if pa.types.is_floating(raw.type):
+        if name != "phone":
+            raise ConfigError(f"the column {name} comes as a floating-point number, which loses digits; cast it to text in the query")
+        whole = pc.and_(pc.equal(pc.floor(raw), raw), pc.less(pc.abs(raw), 2**53))
+        result.mark_bad(name, present(raw) & ~mask(whole))
+        raw = pc.if_else(whole, raw, None).cast(pa.int64())
+    if pa.types.is_boolean(raw.type):
+        raise ConfigError(f"the column {name} comes as a boolean; cast it to text in the query")
+    text = pc.utf8_trim_whitespace(text_array(raw))
+    text = pc.if_else(pc.is_in(pc.utf8_lower(text), value_set=_placeholders()), None, text)
+    unusable = pc.or_(pc.match_substring_regex(text, r"\x00"), pc.greater(pc.utf8_length(text), MAX_TEXT))
+    bad = mask(unusable)
+    if bad.any():
+        result.mark_bad(name, bad)
+        text = pc.if_else(unusable, None, text)
+    return text
+
+
+@functools.cache
+def _placeholders() -> pa.Array:
+    return pa.array(sorted(PLACEHOLDERS))
+
+
+def _flags(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
+    if pa.types.is_boolean(raw.type):
+        return raw
+    text = pc.utf8_lower(_texts(name, raw, result))
+    yes = pc.is_in(text, value_set=pa.array(["true", "t", "yes", "y", "1", "granted", "g", "consent_granted"]))
+    no = pc.is_in(text, value_set=pa.array(["false", "f", "no", "n", "0", "denied", "d", "consent_denied"]))
+    result.mark_bad(name, present(text) & ~mask(yes) & ~mask(no))
+    return pc.if_else(yes, True, pc.if_else(no, False, None))
+
+
+def _integers(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
+    if pa.types.is_floating(raw.type):
+        raw = pc.if_else(pc.equal(pc.floor(raw), raw), raw, None).cast(pa.int64(), safe=False)
+    text = text_array(raw)
+    good = pc.match_substring_regex(text, r"^\s*\d{1,9}\s*$")
+    result.mark_bad(name, present(text) & ~mask(good))
+    return pc.utf8_trim_whitespace(pc.if_else(good, text, None)).cast(pa.int64())
+
+
+def _event_names(names: pa.Array, result: Conversions) -> pa.Array:
+    controls = pc.match_substring_regex(names, r"[\x00-\x1f\x7f]")
+    result.reject(~present(names) | mask(controls), "missing_event_name", "event_name")
+    return names
+
+
+def _event_times(times: pa.Array, rules: Rules, result: Conversions) -> pa.Array:
+    """Rows without a time get the default or are rejected; rows with an unusable time are always rejected."""
+    unusable = result.bad.get("event_time")
+    if unusable is not None:
+        result.reject(unusable, "bad_timestamp", "event_time")
+    missing = ~present(times) if unusable is None else ~present(times) & ~unusable
+    if rules.default_time is None:
+        result.reject(missing, "bad_timestamp", "event_time")
+        return times
+    result.defaulted = int(missing.sum())
+    return pc.fill_null(times, pa.scalar(rules.default_time, times.type)) if result.defaulted else times
+
+
+def _times(raw: pa.Array, rules: Rules, result: Conversions) -> pa.Array:
+    """Any time column -> UTC microseconds, floored; what is not a time between the years 2000 and 9999 is null."""
+    if pa.types.is_timestamp(raw.type):
+        times = utc(raw, rules.time_zone)
+        there = present(raw)
+    elif pa.types.is_integer(raw.type) and rules.time_unit:
+        times = raw.cast(pa.int64()).cast(pa.timestamp(rules.time_unit, "UTC"))
+        there = present(raw)
+    elif pa.types.is_floating(raw.type) or pa.types.is_integer(raw.type) or pa.types.is_boolean(raw.type):
+        times = pa.nulls(len(raw), pa.timestamp("us", "UTC"))
+        there = present(raw)
+    else:
+        text = _texts("event_time", raw, result)
+        times = iso_times(text, rules.time_zone)
+        there = present(text)
+    times = times.cast(pa.timestamp("us", "UTC"), safe=False)
+    in_range = pc.and_(pc.greater_equal(times, pa.scalar(_EARLIEST, times.type)), pc.less(times, pa.scalar(_LATEST, times.type)))
+    good = mask(in_range)
+    result.mark_bad("event_time", there & ~good)
+    return times if good.all() else pc.if_else(in_range, times, None)
+
+
+def _money(columns: dict[str, pa.Array], rules: Rules, result: Conversions) -> None:
+    """Make `value` plain decimal text rounded to the currency's digits, and `currency` a code that ISO 4217 lists."""
+    rows = len(columns["event_name"])
+    currency = pc.utf8_upper(columns.get("currency", pa.nulls(rows, pa.string())))
+    listed = currency_digits()
+    unknown = present(currency) & ~present(pc.index_in(currency, value_set=listed.field("code")))
+    result.mark_bad("currency", unknown)
+    amounts = _amounts(columns["value"], result) if "value" in columns else pa.nulls(rows, MONEY)
+    if unknown.any():
+        # An amount of unknown money is no amount: both are left out.
+        currency, amounts = (pc.if_else(pa.array(unknown), None, column) for column in (currency, amounts))
+    if rules.default_currency:
+        currency = pc.if_else(pa.array(present(amounts) & ~present(currency)), rules.default_currency, currency)
+    position = pc.index_in(currency, value_set=listed.field("code"))
+    result.digits = pc.fill_null(pc.take(listed.field("digits"), position), 2).to_numpy(zero_copy_only=False)
+    if "value" in columns:
+        amounts = rounded(amounts, result.digits, minor=rules.minor)
+        result.reject(mask(pc.less(amounts, 0)) | mask(pc.greater(amounts, MAX_VALUE)), "bad_value", "value")
+        columns["value"] = decimal_text(amounts)
+    columns["currency"] = currency
+
+
+def _amounts(raw: pa.Array, result: Conversions) -> pa.Array:
+    if pa.types.is_boolean(raw.type):
+        result.mark_bad("value", present(raw))
+        return pa.nulls(len(raw), MONEY)
+    text = raw.cast(pa.string()) if is_numeric(raw.type) else _texts("value", raw, result)
+    amounts, bad, extreme = parse_amounts(text)
+    result.mark_bad("value", bad)
+    result.reject(extreme, "bad_value", "value")
+    return amounts
+
+
+def column_table() -> str:
+    """The canonical columns as a Markdown table, for the README."""
+    lines = ["| column | group | rule | example |", "|---|---|---|---|"]
+    lines += [f"| `{name}` | {column.group} | {column.rule} | `{column.example}` |" for name, column in COLUMNS.items()]
+    return "\n".join(lines)

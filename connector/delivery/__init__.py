@@ -1,0 +1,1 @@
+"""From request bytes to verdicts: transport, credentials, what answers mean, batches, retries."""

@@ -1,0 +1,51 @@
+"""How long a platform asks to wait, read tolerantly: a header that makes no sense counts as absent."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from collections.abc import Mapping
+
+LONGEST = 24 * 3600.0
+"""Seconds; anything that asks for more is taken as this much."""
+
+_NUMBER = re.compile(r"\d{1,15}(\.\d{1,6})?\Z")
+_DRAFT = re.compile(r"(?:^|[;,\s])(?:t|reset)=(\d{1,9})")
+
+
+def wait_seconds(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds to wait, between 0 and 24 h, or None where no header says so.
+
+    headers: lower-case names. now: unix seconds. `Retry-After` wins, as whole or decimal seconds or as an HTTP date; then
+    `X-RateLimit-Reset` as a delta, unix seconds or unix milliseconds; then the draft `RateLimit: ...;t=`.
+    """
+    after = headers.get("retry-after")
+    if after is not None:
+        seconds = _seconds_or_date(after.strip(), now)
+        if seconds is not None:
+            return min(seconds, LONGEST)
+    reset = headers.get("x-ratelimit-reset") or headers.get("x-rate-limit-reset")
+    if reset is not None and _NUMBER.match(reset.strip()):
+        delta = _from_reset(float(reset), now)
+        if delta is not None:
+            return delta
+    draft = _DRAFT.search(headers.get("ratelimit", ""))
+    return min(float(draft.group(1)), LONGEST) if draft else None
+
+
+def _seconds_or_date(text: str, now: float) -> float | None:
+    if _NUMBER.match(text):
+        return float(text)
+    try:
+        moment = email.utils.parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return max(moment - now, 0.0)
+
+
+def _from_reset(value: float, now: float) -> float | None:
+    """A delta, or a moment in seconds or milliseconds; only what lies within the next 24 h is believed."""
+    for delta in (value, value - now, value / 1000 - now):
+        if 0 <= delta <= LONGEST:
+            return delta
+    return None

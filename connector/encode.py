@@ -1,0 +1,392 @@
+"""A frame of conversions + a destination -> the exact bytes of each record, and which rows they are.
+
+`Encoder` is compiled once per destination. `encode` is a function of the frame, the keys and the moment alone: called
+again with the same three it gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.conversion import COLUMNS, EXTRA, SEPARATOR, Conversions, Rejection, Rules, conform, reason_for
+from connector.destination import Destination
+from connector.frames import array_of_values, mask, present, text_array, to_table
+from connector.identifiers.digest import sha512_b64
+from connector.identifiers.distinct import map_distinct
+from connector.platforms.expression import Alternatives, Pipeline, parse
+from connector.platforms.functions import FUNCTIONS, Context, Json, Values
+from connector.preflight import judge
+from connector.template import compile_template, render
+
+_EVENTS = "$events"
+_EVENT = "$event"
+_ITEM_FIELDS = ("id", "quantity", "price", "name", "category", "brand")
+
+
+@dataclass
+class Encoded:
+    """What became of the rows of one frame.
+
+    records: JSON of the rows to send. positions: their row numbers, shape (len(records),). groups: for each record, its
+    index into group_values, the request fields that its batch must share. rejected, expired, suppressed: the other rows.
+    dropped: (column, reason) -> rows whose value was left out. matched: identifier -> records that carry it.
+    """
+
+    rows: int
+    records: list[bytes]
+    positions: np.ndarray
+    groups: np.ndarray
+    group_values: list[dict[str, str | None]]
+    rejected: dict[int, Rejection]
+    expired: np.ndarray
+    suppressed: np.ndarray
+    dropped: dict[tuple[str, str], int]
+    matched: dict[str, int]
+
+
+class Encoder:
+    """Normalises, checks and writes conversions for one destination."""
+
+    def __init__(self, destination: Destination) -> None:
+        self.destination = destination
+        self.platform = destination.platform
+        model = destination.model
+        self._constants = {"account": _account(destination), "param": dict(self.platform.params)}
+        template = copy.deepcopy(self.platform.event)
+        for path, text in model.extra.items():
+            _insert(template, path.split("."), f"{EXTRA}{text}")
+        self._event = compile_template(template, self._constants)
+        self._request = {name: parse(text) for name, text in self.platform.request.items()}
+        self._names = {**self.platform.event_names.names, **model.events}
+
+    def columns(self) -> list[str]:
+        """Canonical columns that this destination can use, in canonical order; nothing else is read."""
+        platform, model = self.platform, self.destination.model
+        used = {"event_name", "event_time", "event_id", "consent", "opt_out", *platform.required, *_template_columns(platform.event)}
+        used |= {name for rule in platform.required_when for name in (rule.column, *rule.need)}
+        used |= {name for expression in self._request.values() for name in expression.columns}
+        for name in self.destination.identifiers:
+            used |= platform.identifiers[name].columns
+        used |= {"action_source"} if platform.windows.max_age_by else set()
+        used |= {platform.event_id.user_id} if platform.event_id.recipe == "user_id_and_timestamp" else set()
+        used |= {"currency"} if "value" in used else set()
+        used |= {"country"} if "postal_code" in used else set()
+        used -= set(model.constants)
+        return [name for name in COLUMNS if name in used]
+
+    def encode(self, frame: pd.DataFrame, keys: pa.Array, as_of: dt.datetime, versions: pa.Array | None = None) -> Encoded:
+        """Records for the rows of a frame.
+
+        frame: canonical and `extra.` columns, shape (n, columns). keys: canonical key text of each row, shape (n,). as_of:
+        when the rows were first read to be sent. versions: text that becomes part of the event_id, where a changed row
+        counts as a new event.
+        """
+        table = self._with_constants(to_table(frame))
+        conversions = conform(table.select([name for name in table.column_names if name in COLUMNS]), self._rules(as_of))
+        source_names = conversions.table["event_name"].combine_chunks()
+        self._map_names(conversions)
+        self._refuse_disguised(conversions)
+        rows = _Rows(self, conversions, table)
+        identifiers = {name: (rows.identifier(name), self.platform.identifiers[name].columns) for name in self.destination.identifiers}
+        verdicts = judge(conversions, self.platform, identifiers, self.destination.model.consent.require, as_of)
+        rows.event_ids = self._event_ids(conversions, keys, source_names, versions, verdicts.rejected)
+        send = verdicts.sendable()
+        written = render(self._event, rows).take(pa.array(send)) if len(send) else pa.array([], pa.string())
+        groups, group_values = self._groups(rows, send)
+        dropped = {(column, reason_for(column)): int(bad.sum()) for column, bad in conversions.bad.items()}
+        if conversions.defaulted:
+            dropped["event_time", "defaulted"] = conversions.defaulted
+        return Encoded(
+            rows=table.num_rows,
+            records=written.cast(pa.binary()).to_pylist(),
+            positions=send,
+            groups=groups,
+            group_values=group_values,
+            rejected=verdicts.rejected,
+            expired=np.flatnonzero(verdicts.expired),
+            suppressed=np.flatnonzero(verdicts.suppressed),
+            dropped=dropped,
+            matched={name: int(present(values)[send].sum()) for name, (values, _) in identifiers.items()},
+        )
+
+    def body(self, records: list[bytes], group: Mapping[str, str | None]) -> bytes:
+        """The body of one request. group: the request fields these records share."""
+        head, tail = self._envelope(group)
+        return head + b",".join(records) + tail
+
+    def overhead(self, group: Mapping[str, str | None]) -> int:
+        """Bytes that a body has beside its records and the commas between them."""
+        head, tail = self._envelope(group)
+        return len(head) + len(tail)
+
+    def _envelope(self, group: Mapping[str, str | None]) -> tuple[bytes, bytes]:
+        body = _fill(self.platform.body, {**self._constants, "request": dict(group)})
+        test_mode, wanted = self.platform.test_mode, self.destination.model.test_mode
+        if wanted and test_mode is not None and test_mode.method == "body":
+            code = None if isinstance(wanted, bool) else wanted.code
+            _insert(body, test_mode.name.split("."), code if code is not None else test_mode.value)
+        text = orjson.dumps(body)
+        if text == orjson.dumps(_EVENT):
+            return b"", b""
+        head, _, tail = text.partition(orjson.dumps(_EVENTS))
+        return head + b"[", b"]" + tail
+
+    def _rules(self, as_of: dt.datetime) -> Rules:
+        source = self.destination.model.source
+        return Rules(
+            time_zone=source.time_zone,
+            time_unit=source.time_unit,
+            minor=source.value_unit == "minor",
+            default_currency=self.platform.columns.get("currency"),
+            default_time=as_of if self.platform.missing_time == "now" else None,
+        )
+
+    def _with_constants(self, table: pa.Table) -> pa.Table:
+        for name, value in self.destination.model.constants.items():
+            column = array_of_values([value if COLUMNS[name].kind in ("money", "flag", "integer") else str(value)] * table.num_rows)
+            table = table.set_column(table.column_names.index(name), name, column) if name in table.column_names else table.append_column(name, column)
+        return table
+
+    def _map_names(self, conversions: Conversions) -> None:
+        rule = self.platform.event_names
+        names = conversions.table["event_name"].combine_chunks()
+        known = set(rule.known) | set(self._names.values())
+
+        def mapped_name(name: str) -> str | None:
+            passes = rule.mapping == "optional" or (rule.mapping == "listed" and name in known)
+            return self._names.get(name) or (name if passes else None)
+
+        mapped = map_distinct(names, mapped_name)
+        conversions.reject(present(names) & ~present(mapped), "unknown_event_name", "event_name")
+        conversions.table = conversions.table.set_column(conversions.table.column_names.index("event_name"), "event_name", mapped)
+
+    def _refuse_disguised(self, conversions: Conversions) -> None:
+        """Digests in columns for plain values and addresses in columns for ids: both would be hashed or sent wrongly."""
+        table = conversions.table
+        for name in ("email", "phone"):
+            if name in table.column_names:
+                conversions.reject(mask(pc.match_substring_regex(table[name].combine_chunks(), r"^[0-9a-fA-F]{64}$")), "looks_hashed", name)
+        plain_ids = {column for name in self.destination.identifiers for column in self._plain_id_columns(name)}
+        if not self.destination.model.privacy.obscure_order_id:
+            plain_ids.add("order_id")
+        for name in sorted(plain_ids | {"event_id"}):
+            if name in table.column_names:
+                conversions.reject(mask(pc.match_substring(table[name].combine_chunks(), "@")), "personal_id", name)
+
+    def _plain_id_columns(self, identifier: str) -> set[str]:
+        spec = self.platform.identifiers[identifier]
+        return spec.columns if "own_id" in parse(spec.value).functions and "sha256_hex" not in parse(spec.value).functions else set()
+
+    def _event_ids(self, conversions: Conversions, keys: pa.Array, names: pa.Array, versions: pa.Array | None, rejected: dict[int, Rejection]) -> pa.Array:
+        """The row's own event_id, or one made by the platform's recipe."""
+        recipe = self.platform.event_id
+        if recipe.recipe == "key_and_event_name":
+            parts = [pa.scalar("v1"), keys, pc.fill_null(names, ""), *([versions] if versions is not None else [])]
+            text = pc.binary_join_element_wise(*parts, SEPARATOR)
+        else:
+            users = conversions.table[recipe.user_id].combine_chunks() if recipe.user_id in conversions.table.column_names else pa.nulls(len(keys), pa.string())
+            for row in np.flatnonzero(~present(users)).tolist():
+                rejected.setdefault(row, Rejection("missing_user_id", recipe.user_id))
+            times = FUNCTIONS["iso_seconds"](conversions.table["event_time"].combine_chunks(), Context(conversions.table, conversions.digits), None)
+            text = pc.binary_join_element_wise(users, times, "")
+        sha256 = hashlib.sha256
+        made = pa.array([None if value is None else sha256(value).hexdigest() for value in text.cast(pa.binary()).to_pylist()], pa.string())
+        if "event_id" not in conversions.table.column_names:
+            return made
+        return pc.coalesce(conversions.table["event_id"].combine_chunks(), made)
+
+    def _groups(self, rows: _Rows, send: np.ndarray) -> tuple[np.ndarray, list[dict[str, str | None]]]:
+        if not self._request:
+            return np.zeros(len(send), np.int32), [{}]
+        columns = [text_array(rows.text(expression)).take(pa.array(send)) for expression in self._request.values()]
+        seen: dict[tuple[str | None, ...], int] = {}
+        groups = [seen.setdefault(values, len(seen)) for values in zip(*(column.to_pylist() for column in columns), strict=True)]
+        return np.array(groups, np.int32), [dict(zip(self._request, values, strict=True)) for values in seen]
+
+
+class _Rows:
+    """The rows of a frame as a template source; every expression is worked out once."""
+
+    def __init__(self, encoder: Encoder, conversions: Conversions, source: pa.Table) -> None:
+        self.rows = conversions.table.num_rows
+        self.event_ids: pa.Array | None = None
+        self._encoder = encoder
+        self._conversions = conversions
+        self._source = source
+        self._context = Context(conversions.table, conversions.digits, encoder.destination.model.source.default_region, encoder.platform.tables)
+        self._known: dict[Alternatives, Values] = {}
+        self._identifiers: dict[str, pa.Array] = {}
+
+    def value(self, expression: Alternatives) -> Values:
+        """An expression's value for every row, shape (rows,)."""
+        if expression not in self._known:
+            self._known[expression] = self._first([self._pipeline(pipeline) for pipeline in expression.pipelines])
+        return self._known[expression]
+
+    def text(self, expression: Alternatives) -> pa.Array:
+        """As `value`, JSON or not."""
+        value = self.value(expression)
+        return value.text if isinstance(value, Json) else value
+
+    def identifier(self, name: str) -> pa.Array:
+        """Values of one identifier; what could not be normalised is remembered as bad in its column."""
+        if name not in self._identifiers:
+            spec = self._encoder.platform.identifiers[name]
+            values = self.text(parse(spec.value))
+            self._remember_bad(spec.value, values)
+            if spec.hashed is not None:
+                hashed = self.text(parse(spec.hashed))
+                self._remember_bad(spec.hashed, hashed)
+                values = pc.coalesce(values, hashed)
+            self._identifiers[name] = values
+        return self._identifiers[name]
+
+    def entries(self, column: str) -> tuple[pa.ListArray, _Entries]:
+        """The list column `contents` and a source over its entries."""
+        raw = self._context.column(column)
+        lists, entries = _parse_entries(raw if raw is not None else pa.nulls(self.rows, pa.string()))
+        self._conversions.mark_bad(column, np.zeros(self.rows, bool) if raw is None else present(raw) & ~present(lists))
+        digits = self._conversions.digits[pc.list_parent_indices(lists).to_numpy()]
+        return lists, _Entries(self, entries, digits)
+
+    def _remember_bad(self, text: str, values: pa.Array) -> None:
+        for column in parse(text).columns:
+            raw = self._context.column(column)
+            if raw is not None:
+                self._conversions.mark_bad(column, present(raw) & ~present(values))
+
+    def _first(self, found: list[Values | None]) -> Values:
+        values = [value for value in found if value is not None]
+        if not values:
+            return pa.nulls(self.rows, pa.string())
+        if len(values) == 1:
+            return values[0]
+        texts = [value.text if isinstance(value, Json) else value for value in values]
+        joined = pc.coalesce(*texts)
+        return Json(joined) if isinstance(values[0], Json) else joined
+
+    def _pipeline(self, pipeline: Pipeline) -> Values | None:
+        values: Values | None = self._start(pipeline)
+        for step in pipeline.steps:
+            if values is None:
+                return None
+            values = FUNCTIONS[step.name](values, self._context, step.argument)
+        return values
+
+    def _start(self, pipeline: Pipeline) -> pa.Array | None:
+        if pipeline.space == "column":
+            if pipeline.name == "event_id":
+                return self.event_ids
+            column = self._context.column(pipeline.name)
+            if pipeline.name == "order_id" and column is not None and self._encoder.destination.model.privacy.obscure_order_id:
+                return sha512_b64(column)
+            return column
+        if pipeline.space == "identifier":
+            return self.identifier(pipeline.name) if pipeline.name in self._encoder.destination.identifiers else None
+        if pipeline.space == "extra":
+            name = EXTRA + pipeline.name
+            return _extra(self._source[name].combine_chunks()) if name in self._source.column_names else None
+        constant = pipeline.name if pipeline.space == "literal" else self._encoder._constants[pipeline.space].get(pipeline.name)
+        return None if constant is None else pa.array([str(constant)] * self.rows, pa.string())
+
+
+class _Entries:
+    """The entries of a list column as a template source."""
+
+    def __init__(self, parent: _Rows, fields: Mapping[str, pa.Array], digits: np.ndarray) -> None:
+        self.rows = len(digits)
+        self._fields = fields
+        self._context = Context(pa.table(dict(fields)), digits, None, parent._context.tables)
+
+    def value(self, expression: Alternatives) -> Values:
+        """An expression over the fields of an entry."""
+        found = [self._pipeline(pipeline) for pipeline in expression.pipelines]
+        return found[0] if len(found) == 1 or isinstance(found[0], Json) else pc.coalesce(*found)
+
+    def entries(self, column: str) -> tuple[pa.ListArray, _Entries]:
+        """Entries hold no lists of their own."""
+        raise ValueError(f"'{column}' is inside a list; only the row itself has lists")
+
+    def _pipeline(self, pipeline: Pipeline) -> Values:
+        values: Values = self._fields[pipeline.name] if pipeline.name in self._fields else pa.nulls(self.rows, pa.string())
+        for step in pipeline.steps:
+            values = FUNCTIONS[step.name](values, self._context, step.argument)
+        return values
+
+
+def _parse_entries(raw: pa.Array) -> tuple[pa.ListArray, dict[str, pa.Array]]:
+    """`contents` as JSON text or nested columns -> a list column and its flattened fields; null where it is no such list."""
+    lists: list[list[dict[str, str | None]] | None] = [_entries_of(value) for value in raw.to_pylist()]
+    kind = pa.list_(pa.struct([(name, pa.string()) for name in _ITEM_FIELDS]))
+    column = pa.array(lists, kind)
+    flat = column.flatten()
+    return column, {name: flat.field(index) for index, name in enumerate(_ITEM_FIELDS)}
+
+
+def _entries_of(value: Any) -> list[dict[str, str | None]] | None:
+    try:
+        parsed = orjson.loads(value) if isinstance(value, str) else value
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(parsed, list) or not all(isinstance(entry, dict) for entry in parsed):
+        return None
+    return [{name: None if entry.get(name) is None else str(entry[name]) for name in _ITEM_FIELDS} for entry in parsed]
+
+
+def _extra(values: pa.Array) -> Values:
+    """A column outside the canonical ones, by its own type: numbers stay numbers, everything else is text."""
+    if pa.types.is_boolean(values.type) or pa.types.is_integer(values.type):
+        return values
+    if pa.types.is_floating(values.type):
+        finite = pc.if_else(pc.is_finite(values), values, None)
+        return Json(finite.cast(pa.string()))
+    if pa.types.is_decimal(values.type):
+        return Json(text_array(values))
+    return pc.utf8_trim_whitespace(text_array(values))
+
+
+def _account(destination: Destination) -> dict[str, Any]:
+    defaults = {name: field.default for name, field in destination.platform.account.items() if field.default is not None}
+    return {**defaults, **destination.model.account}
+
+
+def _insert(template: Any, path: list[str], value: Any) -> None:
+    for key in path[:-1]:
+        template = template.setdefault(key, {})
+    template[path[-1]] = value
+
+
+def _fill(template: Any, constants: Mapping[str, Mapping[str, Any]]) -> Any:
+    """A request template with its references filled in; what has no value is left out."""
+    if isinstance(template, dict):
+        filled = {key: _fill(value, constants) for key, value in template.items()}
+        return {key: value for key, value in filled.items() if value not in (None, {})}
+    if isinstance(template, list):
+        return [_fill(value, constants) for value in template]
+    if not isinstance(template, str) or template in (_EVENTS, _EVENT):
+        return template
+    if template.startswith("="):
+        return template[1:]
+    space, _, name = template.partition(".")
+    return constants[space].get(name)
+
+
+def _template_columns(template: Any) -> set[str]:
+    if isinstance(template, dict):
+        if "$each" in template:
+            return {template["$each"]}
+        return {name for key, value in template.items() if not key.startswith("$") or key == "$list" for name in _template_columns(value)}
+    if isinstance(template, list):
+        return {name for value in template for name in _template_columns(value)}
+    return set(parse(template).columns) if isinstance(template, str) else set()

@@ -1,0 +1,150 @@
+"""Whatever a driver returns -> pandas frames with Arrow-backed dtypes, without pandas guessing types on the way.
+
+pandas turns integers with a NULL into floats, phones into `15551234567.0` and NULLs into the text 'nan'. So columns are
+built as Arrow arrays from the driver's own values, and pandas only carries them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Mask = np.ndarray
+"""One boolean a row, shape (n,)."""
+
+MAX_EXACT_FLOAT = 2**53
+"""Above this a float no longer tells integers apart."""
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """A pandas frame over the table's own memory; every dtype is a `pandas.ArrowDtype`."""
+    return table.to_pandas(types_mapper=pd.ArrowDtype, split_blocks=True)
+
+
+def to_table(frame: pd.DataFrame) -> pa.Table:
+    """The Arrow table behind a frame that `to_frame` made, or one converted from any other frame."""
+    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+
+
+def table_of_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> pa.Table:
+    """Rows as dictionaries (JSON Lines, a DB-API cursor) as a table; keys that a row lacks are null."""
+    listed = list(rows)
+    names = list(columns) if columns is not None else list(dict.fromkeys(name for row in listed for name in row))
+    return pa.table({name: array_of_values([row.get(name) for row in listed]) for name in names})
+
+
+def array_of_values(values: Sequence[Any]) -> pa.Array:
+    """Python values as one Arrow array: their own type where all share one, otherwise each value as exact text."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {uuid.UUID} or len(kinds) > 1 or kinds & {dict, list, tuple, memoryview}:
+        return pa.array([_text(value) for value in values], pa.string())
+    if kinds == {dt.datetime}:
+        return _array_of_datetimes(values)
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError):
+        return pa.array([_text(value) for value in values], pa.string())
+
+
+def _array_of_datetimes(values: Sequence[dt.datetime | None]) -> pa.Array:
+    zoned = {value.tzinfo is not None for value in values if value is not None}
+    if zoned == {True}:
+        return pa.array([value and value.astimezone(dt.UTC) for value in values], pa.timestamp("us", "UTC"))
+    if zoned == {False}:
+        return pa.array(values, pa.timestamp("us"))
+    return pa.array([value and value.isoformat() for value in values], pa.string())
+
+
+def _text(value: Any) -> str | None:
+    """One value as exact text; null where it cannot be said in UTF-8."""
+    if value is None:
+        return None
+    if isinstance(value, dict | list | tuple):
+        return orjson.dumps(value, default=str).decode()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < MAX_EXACT_FLOAT else repr(value)
+    if isinstance(value, decimal.Decimal):
+        return _plain_decimal(value)
+    if isinstance(value, dt.datetime | dt.date):
+        return value.isoformat()
+    if isinstance(value, bytes | bytearray | memoryview):
+        try:
+            return bytes(value).decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+    text = str(value)
+    return text if _is_utf8(text) else None
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain_decimal(value: decimal.Decimal) -> str:
+    return str(int(value)) if value.is_finite() and value == value.to_integral_value() else str(value)
+
+
+def text_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Any column as `pa.string()`: integers and whole decimals in digits, UUIDs dashed, dates in ISO form.
+
+    Bytes that are not UTF-8 become null. Raises TypeError for floats and booleans, which have no exact text.
+    """
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if isinstance(array, pa.ExtensionArray):
+        if array.type.extension_name == "arrow.uuid":
+            return pa.array([value and str(value) for value in array.to_pylist()], pa.string())
+        array = array.storage
+    kind = array.type
+    if pa.types.is_string(kind):
+        return array
+    if pa.types.is_dictionary(kind):
+        return text_array(array.dictionary_decode())
+    if pa.types.is_null(kind) or pa.types.is_integer(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return array.cast(pa.string())
+    if pa.types.is_decimal(kind):
+        return pc.replace_substring_regex(array.cast(pa.string()), r"\.0+$", "")
+    if pa.types.is_date(kind):
+        return pc.strftime(array.cast(pa.timestamp("s")), "%Y-%m-%d")
+    if pa.types.is_timestamp(kind):
+        return time_text(array)
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return pa.array([_text(value) for value in array.to_pylist()], pa.string())
+    if pa.types.is_nested(kind):
+        return pa.array([_text(value) for value in array.to_pylist()], pa.string())
+    raise TypeError(f"a column of type {kind} has no exact text")
+
+
+def time_text(times: pa.Array) -> pa.Array:
+    """ISO 8601 text with all of the column's digits; with a 'Z' where the column has a zone.
+
+    times: timestamps of any unit, shape (n,); zoned ones are instants, naive ones wall-clock time.
+    """
+    zoned = times.type.tz is not None
+    text = times.cast(pa.timestamp(times.type.unit)).cast(pa.string())
+    text = pc.replace_substring(text, " ", "T", max_replacements=1)
+    return pc.binary_join_element_wise(text, "Z", "") if zoned else text
+
+
+def mask(values: pa.Array | pa.ChunkedArray) -> Mask:
+    """A boolean array as numpy, null counting as false."""
+    return pc.fill_null(values, False).to_numpy(zero_copy_only=False)
+
+
+def present(values: pa.Array | pa.ChunkedArray) -> Mask:
+    """Rows that hold a value."""
+    return values.is_valid().to_numpy(zero_copy_only=False)

@@ -1,0 +1,97 @@
+"""Identifiers that mean nothing outside one system: UUIDs, click ids, own ids, addresses on the network."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.identifiers.distinct import map_distinct
+
+_UUID = r"^(?:urn:uuid:)?[{(]?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})[)}]?$"
+_UUID4 = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+_DASHES = r"^(?:urn:uuid:)?[{(]?(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})[)}]?$"
+
+
+def uuid_lower(ids: pa.Array) -> pa.Array:
+    """Lower-case UUID with dashes, from upper case, braces, `urn:uuid:` or bare hex; null for the nil UUID and the rest."""
+    lower = pc.utf8_lower(ids)
+    canonical = pc.replace_substring_regex(lower, _UUID, r"\1-\2-\3-\4-\5")
+    good = pc.and_(pc.match_substring_regex(lower, _DASHES), pc.invert(pc.match_substring_regex(canonical, r"^[0-]+$")))
+    return pc.if_else(good, canonical, None)
+
+
+def uuid4(ids: pa.Array) -> pa.Array:
+    """As `uuid_lower`, of version 4 (RFC 9562) alone. Source: base platform (`Guid`)."""
+    canonical = uuid_lower(ids)
+    return pc.if_else(pc.match_substring_regex(canonical, _UUID4), canonical, None)
+
+
+def own_id(ids: pa.Array) -> pa.Array:
+    """An id of the shop's own making, at most 256 characters; null where it holds an @: that is a person's address."""
+    good = pc.and_(pc.less_equal(pc.utf8_length(ids), 256), pc.invert(pc.match_substring_regex(ids, r"[@\x00-\x1f\x7f]")))
+    return pc.if_else(good, ids, None)
+
+
+def click_id(ids: pa.Array) -> pa.Array:
+    """A click id exactly as it came; null for unfilled templates (`{gclid}`), white space inside, or over 512 characters."""
+    good = pc.and_(pc.less_equal(pc.utf8_length(ids), 512), pc.invert(pc.match_substring_regex(ids, r"[\s{}\x00-\x1f\x7f]")))
+    return pc.if_else(good, ids, None)
+
+
+def click_uuid(ids: pa.Array) -> pa.Array:
+    """A click id that is a UUID, as bare lower-case hex where it came so. Source: Microsoft (`msclkid`)."""
+    lower = pc.utf8_lower(ids)
+    return pc.if_else(pc.match_substring_regex(lower, _DASHES), lower, None)
+
+
+def public_ip(addresses: pa.Array) -> pa.Array:
+    """The first public address of `a, b`, without port, IPv4 out of `::ffff:`; null for private and broken ones."""
+    return map_distinct(addresses, _public_ip)
+
+
+def public_ipv4(addresses: pa.Array) -> pa.Array:
+    """As `public_ip`, IPv4 alone. Source: LinkedIn (`PLAINTEXT_IP_ADDRESS`)."""
+    address = public_ip(addresses)
+    return pc.if_else(pc.match_substring(address, "."), address, None)
+
+
+@functools.lru_cache(maxsize=65_536)
+def _public_ip(text: str) -> str | None:
+    for part in text.split(","):
+        address = _address(part.strip())
+        if address is not None and address.is_global:
+            return str(address)
+    return None
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    host = text[1 : text.find("]")] if text.startswith("[") else text
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped if mapped is not None else address
+
+
+def user_agent_text(agents: pa.Array) -> pa.Array:
+    """A User-Agent header on one line; null over 1,000 characters."""
+    line = pc.utf8_trim_whitespace(pc.replace_substring_regex(agents, r"[\x00-\x1f\x7f]+", " "))
+    return pc.if_else(pc.less_equal(pc.utf8_length(line), 1000), line, None)
+
+
+def url_page(urls: pa.Array) -> pa.Array:
+    """A page address without query and fragment, which may hold an e-mail or a token; null where it is no web address."""
+    page = pc.replace_substring_regex(urls, r"[?#].*$", "")
+    good = pc.match_substring_regex(page, r"^https?://[^\s/@]+(/[^\s@]*)?$")
+    return pc.if_else(good, page, None)
+
+
+def url_full(urls: pa.Array) -> pa.Array:
+    """A web address as it is; null where it is none."""
+    return pc.if_else(pc.match_substring_regex(urls, r"^https?://[^\s/@]+(/\S*)?$"), urls, None)

@@ -1,0 +1,156 @@
+"""A page: rows that are committed together, the batches that carry them, and what became of each."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+
+from connector.conversion import Rejection
+from connector.cursor import Mark
+
+SliceKind = Literal["range", "late", "missing", "replay"]
+
+
+class State(IntEnum):
+    """What is recorded of a row."""
+
+    DELIVERED = 1
+    REJECTED = 2
+    EXPIRED = 3
+    SUPPRESSED = 4
+    AMBIGUOUS_EXPIRED = 5
+    ERASED = 6
+
+
+@dataclass
+class Batch:
+    """Records of one request. rows: their positions in the page. group: index of the request fields they share."""
+
+    records: list[bytes]
+    rows: list[int]
+    group: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, positions: list[int]) -> Batch:
+        """The records at these positions of the batch."""
+        return Batch([self.records[position] for position in positions], [self.rows[position] for position in positions], self.group)
+
+
+@dataclass
+class Page:
+    """One unit of work.
+
+    slice, number: its place. after, upto: the rows lie behind one mark, up to and with the other. hashes: of the keys, 16
+    bytes each. keys: their texts, or None where they may describe a person. cursors: exact text. own: row -> what our own
+    rules decided. batches: the rest. again: rows that are quarantined from before. skipped: rows between the marks that were
+    delivered by an earlier run and changed since.
+    """
+
+    slice: int
+    number: int
+    kind: SliceKind
+    after: Mark | None
+    upto: Mark
+    hashes: list[bytes]
+    cursors: list[str]
+    keys: list[tuple[str, ...]] | None
+    own: dict[int, tuple[State, Rejection | None]]
+    batches: list[Batch]
+    as_of: dt.datetime
+    batch_size: int
+    versions: list[bytes] | None = None
+    again: frozenset[int] = frozenset()
+    skipped: int = 0
+    groups: list[dict[str, str | None]] = field(default_factory=lambda: [{}])
+    dropped: Counter[str] = field(default_factory=Counter)
+    matched: Counter[str] = field(default_factory=Counter)
+    resent: bool = False
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def only(self, rows: list[int]) -> Page:
+        """The page without all other rows; `rows` holds all rows of the batches that it keeps."""
+        place = {row: index for index, row in enumerate(rows)}
+        return replace(
+            self,
+            hashes=[self.hashes[row] for row in rows],
+            cursors=[self.cursors[row] for row in rows],
+            keys=None if self.keys is None else [self.keys[row] for row in rows],
+            versions=None if self.versions is None else [self.versions[row] for row in rows],
+            own={place[row]: verdict for row, verdict in self.own.items() if row in place},
+            batches=[replace(batch, rows=[place[row] for row in batch.rows]) for batch in self.batches if set(batch.rows) <= place.keys()],
+            again=frozenset(place[row] for row in self.again if row in place),
+        )
+
+    def joined(self, more: Page) -> Page:
+        """This page and the one that follows it as one; their batches stay as they are."""
+        offset = len(self)
+        return replace(
+            self,
+            upto=more.upto,
+            hashes=self.hashes + more.hashes,
+            cursors=self.cursors + more.cursors,
+            keys=None if self.keys is None or more.keys is None else self.keys + more.keys,
+            versions=None if self.versions is None or more.versions is None else self.versions + more.versions,
+            own=self.own | {row + offset: verdict for row, verdict in more.own.items()},
+            batches=self.batches + [replace(batch, rows=[row + offset for row in batch.rows]) for batch in more.batches],
+            again=self.again | {row + offset for row in more.again},
+        )
+
+    def digest(self) -> bytes:
+        """SHA-256 over the records in order: a resend must give the same."""
+        digest = hashlib.sha256()
+        for batch in self.batches:
+            for record in batch.records:
+                digest.update(record)
+        return digest.digest()
+
+
+@dataclass
+class Result:
+    """What became of a page.
+
+    states: one `State` a row, 0 where it is still open, shape (n,). refusals: row -> why the platform refused it, with the
+    message redacted. statuses: HTTP status or failure -> requests. ambiguous: requests whose records may or may not have
+    been taken. open_ambiguous: whether such a request is still unsettled.
+    """
+
+    page: Page
+    states: np.ndarray
+    refusals: dict[int, Refused] = field(default_factory=dict)
+    statuses: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    retries: int = 0
+    ambiguous: int = 0
+    open_ambiguous: bool = False
+
+    @classmethod
+    def of(cls, page: Page) -> Result:
+        """A page before anything was sent."""
+        states = np.zeros(len(page), np.int8)
+        for row, (state, _) in page.own.items():
+            states[row] = state
+        return cls(page, states)
+
+    @property
+    def complete(self) -> bool:
+        """Every row has a state."""
+        return bool((self.states != 0).all())
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A record that the platform refused. message: at most 200 characters, without anything that was sent."""
+
+    code: str
+    message: str
+    field: str | None = None

@@ -1,0 +1,226 @@
+"""Rows from the warehouse -> pages to send: known rows left out, the rest encoded and cut into batches."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.conversion import SEPARATOR, Rejection
+from connector.cursor import Mark, Range
+from connector.delivery.batch import Limits, cut
+from connector.encode import Encoded, Encoder
+from connector.errors import ConfigError
+from connector.frames import to_table
+from connector.page import Batch, Page, SliceKind, State
+from connector.state.keys import hash_keys
+from connector.state.ledger import Entry
+from connector.warehouse import Rows, Warehouse
+
+SINGLE_PAGE = 200
+"""Rows of a page where every record is a request of its own: what a kill may send twice."""
+
+PAGES_PER_READ = 20
+"""Pages that are read and encoded together."""
+
+Known = Callable[[Sequence[bytes]], dict[bytes, Entry]]
+"""Looks key hashes up in the ledger."""
+
+
+@dataclass(frozen=True)
+class Pager:
+    """Makes pages for one run. batch_size: records a request at most."""
+
+    encoder: Encoder
+    warehouse: Warehouse
+    key: bytes
+    known: Known
+    batch_size: int
+    clock: Callable[[], dt.datetime]
+    name: str
+
+    @property
+    def page_rows(self) -> int:
+        """Rows of a page."""
+        return self.batch_size if self.batch_size > 1 else SINGLE_PAGE
+
+    def of_range(self, number: int, rows: Range) -> Iterator[list[Page]]:
+        """Pages of everything in a range that was not delivered before; they move the mark."""
+        after, page_number = rows.after, 0
+        for read in self.warehouse.read(rows, self.page_rows * PAGES_PER_READ):
+            pages = self.cut(read, number, page_number, "range", after, self.clock())
+            page_number += len(pages)
+            after = pages[-1].upto
+            yield pages
+
+    def missing(self, number: int, kind: SliceKind, rows: Range) -> Iterator[list[Page]]:
+        """Pages of the rows in a range that have no record at all. Only keys are read of the rest."""
+        page_number = 0
+        for read in self._unrecorded(rows):
+            pages = self.cut(read, number, page_number, kind, None, self.clock())
+            page_number += len(pages)
+            yield pages
+
+    def count_missing(self, rows: Range) -> tuple[int, int]:
+        """Rows in a range, and how many of them have no record."""
+        seen = missing = 0
+        for read in self.warehouse.read_keys(rows, self.page_rows * PAGES_PER_READ):
+            hashes = hash_keys(read.joined_keys(), self.key)
+            seen += len(hashes)
+            missing += len(hashes) - len(self.known(hashes))
+        return seen, missing
+
+    def of_rows(self, number: int, page_number: int, read: Rows, as_of: dt.datetime | None = None) -> list[Page]:
+        """Pages that try these rows again, whatever was recorded of them."""
+        return self.cut(read, number, page_number, "replay", None, as_of or self.clock(), again=True)
+
+    def cut(
+        self,
+        read: Rows,
+        slice_number: int,
+        first_page: int,
+        kind: SliceKind,
+        after: Mark | None,
+        as_of: dt.datetime,
+        *,
+        again: bool = False,
+    ) -> list[Page]:
+        """One or more pages over rows that were read together.
+
+        The last page ends where the rows end, so that the mark also passes the ones that are left out.
+        """
+        hashes = hash_keys(read.joined_keys(), self.key)
+        self._refuse_duplicates(read, hashes)
+        known = {} if again else self.known(hashes)
+        versions = self._versions(read) if self.encoder.destination.model.send == "on_change" else None
+        cursors = read.cursors.to_pylist()
+        settled = self._settled(kind, after)
+        keep = [
+            row
+            for row, key_hash in enumerate(hashes)
+            if key_hash not in known or not settled(known[key_hash], cursors[row], None if versions is None else versions[row])
+        ]
+        kept = self._encode(read, keep, as_of, versions)
+        personal = self._is_personal(read)
+        keys = None if personal else list(zip(*(part.to_pylist() for part in read.keys), strict=True))
+        pages: list[Page] = []
+        for start in range(0, max(len(keep), 1), self.page_rows):
+            rows = keep[start : start + self.page_rows]
+            last = rows[-1] if rows and start + self.page_rows < len(keep) else len(read) - 1
+            upto = read.mark(last)
+            if kind != "range" and rows:
+                after = Mark(cursors[rows[0]])
+            page = Page(
+                slice=slice_number,
+                number=first_page + len(pages),
+                kind=kind,
+                after=after,
+                upto=Mark(upto.cursor) if personal else upto,
+                hashes=[hashes[row] for row in rows],
+                cursors=[cursors[row] for row in rows],
+                keys=None if keys is None else [keys[row] for row in rows],
+                own={},
+                batches=[],
+                as_of=as_of,
+                batch_size=self.batch_size,
+                versions=None if versions is None else [versions[row] for row in rows],
+                again=frozenset(index for index, row in enumerate(rows) if again or hashes[row] in known),
+                skipped=(len(read) - len(keep)) if not pages and kind == "range" else 0,
+            )
+            self._fill(page, kept, start)
+            if not pages:
+                page.dropped = Counter({f"{column} {reason}": number for (column, reason), number in kept.dropped.items()})
+                page.matched = Counter(kept.matched)
+            after = page.upto
+            pages.append(page)
+        return pages
+
+    def _settled(self, kind: SliceKind, after: Mark | None) -> Callable[[Entry, str, bytes | None], bool]:
+        """Tells of a recorded row whether it needs nothing more.
+
+        A row that was refused is tried again when it comes back with a new cursor; a delivered one only where changes are
+        sent and its values did change. Where the mark has no key, rows of its own cursor value are read again.
+        """
+
+        def settled(entry: Entry, cursor: str, version: bytes | None) -> bool:
+            unchanged = version is None or entry.version == version
+            if entry.state in (State.AMBIGUOUS_EXPIRED, State.ERASED):
+                return True
+            if kind in ("late", "missing"):
+                return unchanged
+            if after is not None and after.key is None and cursor == after.cursor:
+                return unchanged
+            return entry.state == State.DELIVERED and unchanged
+
+        return settled
+
+    def _encode(self, read: Rows, keep: list[int], as_of: dt.datetime, versions: list[bytes] | None) -> Encoded:
+        whole = len(keep) == len(read)
+        frame = read.frame if whole else read.frame.take(keep)
+        keys = read.joined_keys()
+        new_ids = versions is not None and self.encoder.destination.model.on_change == "new_version"
+        texts = pa.array([versions[row].hex() for row in keep]) if new_ids and versions is not None else None
+        return self.encoder.encode(frame, keys if whole else keys.take(pa.array(keep, pa.int64())), as_of, texts)
+
+    def _fill(self, page: Page, encoded: Encoded, start: int) -> None:
+        """Give a page its share of what was encoded: our own verdicts, and batches of the records to send."""
+        stop = start + len(page)
+        for row, why in encoded.rejected.items():
+            if start <= row < stop:
+                page.own[row - start] = (State.REJECTED, why)
+        for state, rows in ((State.EXPIRED, encoded.expired), (State.SUPPRESSED, encoded.suppressed)):
+            page.own.update({row - start: (state, None) for row in rows.tolist() if start <= row < stop})
+        first, end = encoded.positions.searchsorted([start, stop]).tolist()
+        page.groups = encoded.group_values
+        page.batches, too_large = self._batches(encoded, first, end, start)
+        page.own.update({row: (State.REJECTED, Rejection("too_large", None)) for row in too_large})
+
+    def _batches(self, encoded: Encoded, first: int, end: int, start: int) -> tuple[list[Batch], list[int]]:
+        limits = Limits(self.batch_size, self.encoder.platform.limits.max_bytes)
+        overheads = [self.encoder.overhead(group) for group in encoded.group_values]
+        rows = (encoded.positions[first:end] - start).tolist()
+        return cut(encoded.records[first:end], rows, encoded.groups[first:end].tolist(), overheads, limits)
+
+    def _unrecorded(self, rows: Range) -> Iterator[Rows]:
+        if self.encoder.destination.model.send == "on_change":
+            yield from self.warehouse.read(rows, self.page_rows * PAGES_PER_READ)
+            return
+        for read in self.warehouse.read_keys(rows, self.page_rows * PAGES_PER_READ):
+            hashes = hash_keys(read.joined_keys(), self.key)
+            known = self.known(hashes)
+            absent = [row for row, key_hash in enumerate(hashes) if key_hash not in known]
+            for start in range(0, len(absent), self.page_rows):
+                yield self.warehouse.read_by_key([read.mark(row).key or () for row in absent[start : start + self.page_rows]])
+
+    def _refuse_duplicates(self, read: Rows, hashes: list[bytes]) -> None:
+        if len(set(hashes)) == len(hashes):
+            return
+        repeated = Counter(hashes)
+        keys = sorted({", ".join(read.mark(row).key or ()) for row, key_hash in enumerate(hashes) if repeated[key_hash] > 1})
+        shown = ", ".join(keys[:5]) if not any("@" in key for key in keys) else "personal ones"
+        raise ConfigError(
+            f"{self.name}: several rows of the query share a key ({shown}); a key must identify one conversion, so make the query distinct or add a column to source.key"
+        )
+
+    def _is_personal(self, read: Rows) -> bool:
+        return bool(pc.any(pc.match_substring(read.joined_keys(), "@")).as_py())
+
+    def _versions(self, read: Rows) -> list[bytes]:
+        """Eight bytes over all values of each row, apart from its cursor."""
+        return version_of(read.frame)
+
+
+def version_of(frame: pd.DataFrame) -> list[bytes]:
+    """A digest of each row's values; the same values give the same digest whatever else changes."""
+    table = to_table(frame)
+    columns = [pa.array([repr(value) for value in column.to_pylist()]) for column in table.columns]
+    if not columns:
+        return [b""] * len(frame)
+    text = pc.binary_join_element_wise(*columns, SEPARATOR)
+    return [hashlib.blake2b(value, digest_size=8).digest() for value in text.cast(pa.binary()).to_pylist()]

@@ -1,0 +1,276 @@
+"""What a run will do: take the lease, settle what a run before it left open, look at what waits, and cut it into slices."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from connector.consistency import start_time
+from connector.cursor import Cursor, Mark, Range
+from connector.errors import ConfigError, GuardRail, Postponed
+from connector.page import SliceKind
+from connector.session import Session, register, set_start
+from connector.state import progress, runs
+from connector.state.lease import Lease, acquire
+from connector.state.tables import destination as destinations
+from connector.warehouse import Survey
+
+SLICE_ROWS = 100_000
+"""Rows of a slice; a backlog of more is delivered by several steps."""
+
+USUAL_LEAST = 1_000
+"""Up to this many rows are never too many."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How one run differs from the schedule's.
+
+    dry_run: nothing is sent or recorded. limit: rows at most. since, until: cursor times; with since, rows behind the mark
+    are sent too, and the mark stays. replay_rejected: quarantined rows are tried again. test_mode: the platform's own, and
+    nothing is recorded. yes: a person agreed to more rows than usual, and to refusals of nearly all of them.
+    """
+
+    dry_run: bool = False
+    limit: int | None = None
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    replay_rejected: bool = False
+    test_mode: bool = False
+    yes: bool = False
+
+    @property
+    def recorded(self) -> bool:
+        """Whether this run leaves a trace in the state."""
+        return not (self.dry_run or self.test_mode)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A slice of the work, small enough to pass between processes. reason, key: which quarantined rows a replay takes."""
+
+    number: int
+    kind: SliceKind
+    after: Mark | None = None
+    upto: Mark | None = None
+    before: str | None = None
+    reason: str | None = None
+    key: tuple[str, ...] | None = None
+
+    @property
+    def range(self) -> Range:
+        """The rows it covers."""
+        return Range(self.after, self.upto, self.before)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run. token: of the lease that it works under. facts: what the survey found, for people."""
+
+    run_id: str
+    token: int
+    destination_id: int
+    mark_from: str | None
+    pieces: list[Piece]
+    options: Options
+    facts: dict[str, int | float | None] = field(default_factory=dict)
+
+    @property
+    def lease(self) -> Lease:
+        """The right to record."""
+        return Lease(self.destination_id, self.token, self.run_id)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        plain = asdict(self)
+        plain["options"] = {name: value.isoformat() if isinstance(value, dt.datetime) else value for name, value in plain["options"].items()}
+        return plain
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Plan:
+        """The reverse of `to_json`."""
+        options: dict[str, Any] = {
+            name: dt.datetime.fromisoformat(value) if name in ("since", "until") and value else value for name, value in values["options"].items()
+        }
+        pieces = [piece_from_json(piece) for piece in values["pieces"]]
+        return cls(values["run_id"], values["token"], values["destination_id"], values["mark_from"], pieces, Options(**options), values["facts"])
+
+
+def piece_from_json(values: dict[str, Any]) -> Piece:
+    """A piece that passed through JSON."""
+
+    def mark(found: Sequence[Any] | None) -> Mark | None:
+        return None if found is None else Mark(found[0], None if found[1] is None else tuple(found[1]))
+
+    key = values["key"]
+    return Piece(
+        values["number"],
+        values["kind"],
+        mark(values["after"]),
+        mark(values["upto"]),
+        values["before"],
+        values["reason"],
+        None if key is None else tuple(key),
+    )
+
+
+def take_lease(session: Session, run_id: str | None, kind: str = "sync") -> Lease:
+    """Register the destination, take its lease and begin a run. Raises LeaseHeld, StateMismatch or Postponed."""
+    register(session)
+    name = run_id or uuid.uuid4().hex
+    with session.store.write() as connection:
+        held = acquire(connection, session.destination_id, name)
+        where = progress.read_mark(connection, session.destination_id)
+        runs.start(connection, session.destination_id, name, kind, None if where is None else where.cursor)
+    return held
+
+
+def refuse_too_early(session: Session) -> None:
+    """Raise Postponed while the platform wants to be left alone."""
+    with session.store.read() as connection:
+        row = connection.execute(destinations.select().where(destinations.c.id == session.destination_id)).one()
+    now = session.clock()
+    until = None if row.not_before is None else dt.datetime.fromtimestamp(row.not_before / 1_000_000, dt.UTC)
+    if until is not None and until > now:
+        raise Postponed(f"{session.name}: the platform asked to wait until {until:%Y-%m-%dT%H:%M:%SZ}; nothing was sent")
+
+
+def beginning(session: Session) -> Mark | None:
+    """Where a first run starts, from `source.start`."""
+    source, cursor = session.destination.model.source, session.cursor()
+    if source.start == "all" or cursor is None:
+        return None
+    if source.start == "now":
+        if cursor.is_time:
+            return Mark(cursor.text_of(session.warehouse.now()))
+        latest = session.warehouse.latest()
+        return None if latest is None else Mark(str(int(latest) + 1))
+    if not cursor.is_time:
+        raise ConfigError(f"{session.name}: source.start is a timestamp, but the cursor {source.cursor} is not a time; use all or now")
+    return Mark(cursor.text_of(start_time(source)))
+
+
+def refuse_overlooked(session: Session, after: Mark | None, options: Options) -> None:
+    """Look at what waits, before the first send: refuse a source in which rows would be overlooked, or far too many wait."""
+    source = session.destination.model.source
+    found = session.warehouse.survey(after)
+    session.facts = {"waiting": found.waiting, "null_cursors": found.null_cursors, "future_rows": found.future, "lag_seconds": lag_seconds(session, found)}
+    if found.null_keys:
+        raise ConfigError(
+            f"{session.name}: {found.null_keys} rows have no {' or '.join(source.keys)}; a row without a key cannot be told from others, so nothing was sent. Leave them out in the query or give them a key"
+        )
+    if found.null_cursors and source.null_cursor == "fail":
+        raise ConfigError(
+            f"{session.name}: {found.null_cursors} rows have no {source.cursor} and would never be read, so nothing was sent. Use coalesce({source.cursor}, created_at) in the query,"
+            " or accept that with source.null_cursor: count"
+        )
+    refuse_mass_resend(session, found.waiting, options)
+
+
+def lag_seconds(session: Session, found: Survey) -> float:
+    """Age of the oldest row that waits, in seconds; 0 where none does or the cursor is not a time."""
+    cursor = session.cursor()
+    oldest = None if cursor is None or found.oldest is None else cursor.moment_of(found.oldest)
+    return 0.0 if oldest is None else max((found.now - oldest).total_seconds(), 0.0)
+
+
+def refuse_mass_resend(session: Session, rows: int, options: Options) -> None:
+    """Raise GuardRail where far more rows wait than usual: a table was rebuilt, or a mark was lost."""
+    delivery = session.destination.model.delivery
+    if options.yes or (options.limit is not None and options.limit <= (delivery.max_rows_per_run or options.limit)):
+        return
+    if delivery.max_rows_per_run is not None and rows > delivery.max_rows_per_run:
+        raise GuardRail(
+            f"{session.name}: {rows} rows wait, more than delivery.max_rows_per_run ({delivery.max_rows_per_run}); nothing was sent. Look at a few with --dry-run, then send with --yes, or a part with --limit"
+        )
+    with session.store.read() as connection:
+        usual = runs.usual_rows(connection, session.destination_id)
+    if usual is not None and rows > USUAL_LEAST and rows > usual * delivery.times_usual:
+        raise GuardRail(
+            f"{session.name}: {rows} rows wait, more than {delivery.times_usual} times the usual {usual}; was the table rebuilt? Nothing was sent. Look at a few with --dry-run, then send with --yes, or a part with --limit"
+        )
+
+
+def what_waits(session: Session, after: Mark | None, options: Options) -> list[Piece]:
+    """The pieces of a run: what is new, what came late behind the mark, and what is to be tried again."""
+    pieces = _new(session, after, options) if options.since is None else _asked_for(session, options)
+    late = _late(session, after) if options.since is None and options.limit is None else None
+    if late is not None:
+        pieces.append(Piece(len(pieces), "late", late.after, late.upto))
+    if options.replay_rejected:
+        pieces.append(Piece(len(pieces), "replay"))
+    return pieces
+
+
+def _new(session: Session, after: Mark | None, options: Options) -> list[Piece]:
+    found = session.warehouse.survey(after)
+    if found.waiting == 0:
+        return []
+    cursor = _cursor(session)
+    before = found.before
+    if options.until is not None:
+        asked = cursor.text_of(options.until)
+        before = asked if before is None else min(before, asked, key=lambda text: cursor.moment_of(text) or dt.datetime.max.replace(tzinfo=dt.UTC))
+    upto: Mark | None = None
+    if before is None:
+        latest = session.warehouse.latest()
+        upto = None if latest is None else Mark(latest)
+    if options.limit is not None and options.limit < found.waiting:
+        upto = next(iter(session.warehouse.boundaries(Range(after, upto, before), options.limit, most=1)), upto)
+    waiting = Range(after, upto, before)
+    many = min(found.waiting, options.limit or found.waiting) > SLICE_ROWS
+    ends: list[Mark | None] = [*session.warehouse.boundaries(waiting, SLICE_ROWS)] if many else []
+    return [Piece(number, "range", start, end, before) for number, (start, end) in enumerate(zip([after, *ends], [*ends, upto], strict=True))]
+
+
+def _asked_for(session: Session, options: Options) -> list[Piece]:
+    """Rows between two times, wherever the mark is; those that are recorded are left out."""
+    cursor = _cursor(session)
+    if not cursor.is_time:
+        raise ConfigError(f"{session.name}: since and until need a cursor that is a time")
+    assert options.since is not None
+    bound = session.warehouse.survey(None).before
+    until = bound if options.until is None or bound is None else min(bound, cursor.text_of(options.until))
+    return [Piece(0, "missing", Mark(cursor.text_of(options.since)), None, until)]
+
+
+def _late(session: Session, after: Mark | None) -> Range | None:
+    """Rows that were committed behind the mark: everything within `lookback` of it, but nothing from before the start."""
+    source, cursor = session.destination.model.source, session.cursor()
+    if after is None or cursor is None or not source.lookback or cursor.type.kind == "xid8":
+        return None
+    lower = lower_bound(session, cursor, after, source.lookback)
+    return None if lower is None else Range(lower, after)
+
+
+def lower_bound(session: Session, cursor: Cursor, after: Mark, back: dt.timedelta) -> Mark | None:
+    """The place `back` before a mark, or the start of the destination if that is later."""
+    with session.store.read() as connection:
+        start = connection.execute(destinations.select().where(destinations.c.id == session.destination_id)).one().start
+        earlier = runs.mark_before(connection, session.destination_id, session.clock() - back)
+    moment = cursor.moment_of(after.cursor)
+    if moment is None:
+        return Mark(earlier) if earlier is not None else (Mark(start) if start is not None else Mark(str(-(2**62))))
+    lower = cursor.text_of(moment - back)
+    if start is not None and (cursor.moment_of(start) or moment) > moment - back:
+        lower = start
+    return Mark(lower)
+
+
+def _cursor(session: Session) -> Cursor:
+    cursor = session.cursor()
+    if cursor is None:
+        raise ConfigError(f"{session.name}: the query has no rows yet, so the type of its cursor is not known")
+    return cursor
+
+
+def remember_start(session: Session, first: Mark | None, held: Lease) -> None:
+    """At the first run: put the mark where `start` says, and remember it."""
+    if first is None:
+        return
+    with session.store.write() as connection:
+        progress.set_mark(connection, held, first)
+        set_start(connection, session.destination_id, first.cursor)

@@ -1,0 +1,101 @@
+"""Platform files: one YAML each, read strictly into `model.Platform`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from connector import strict_yaml
+from connector.errors import DestinationError
+from connector.platforms.expression import parse
+from connector.platforms.functions import FUNCTIONS
+from connector.platforms.model import Platform
+
+FOLDER = Path(__file__).parent
+
+
+class PlatformError(Exception):
+    """A platform that does not exist or an override that does not fit. keys: the part of the destination to blame."""
+
+    def __init__(self, message: str, keys: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
+def names() -> list[str]:
+    """Platforms that come with the connector."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load(name: str, root: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Platform:
+    """A platform by name or by the path of its file, with a destination's overrides laid over it."""
+    if name.endswith((".yaml", ".yml")):
+        path = (root or Path.cwd()) / name
+    else:
+        path = FOLDER / f"{name}.yaml"
+        if name not in names():
+            raise PlatformError(f"there is no platform '{name}'; there are {', '.join(names())}, or give the path of a platform file", ("platform",))
+    try:
+        values = _read(path, path.stat().st_mtime_ns)
+    except OSError:
+        raise PlatformError(f"there is no platform file {name}", ("platform",)) from None
+    except DestinationError as error:
+        raise PlatformError(str(error), ("platform",)) from None
+    try:
+        platform = Platform.model_validate(_merged(values, overrides or {}))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        keys = tuple(str(part) for part in first["loc"])
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise PlatformError(
+            f"overrides: {'.'.join(keys)}: {message}" if overrides else f"{path}: {'.'.join(keys)}: {message}",
+            ("overrides", *keys) if overrides else ("platform",),
+        ) from None
+    _check_expressions(platform, bool(overrides), path)
+    return platform
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, _modified: int) -> dict[str, Any]:
+    value = strict_yaml.load(path.read_text(encoding="utf-8"), str(path)).value
+    return value if isinstance(value, dict) else {}
+
+
+def _merged(base: Any, over: Any) -> Any:
+    """Mappings are merged key by key, null removes a key, everything else replaces."""
+    if not (isinstance(base, dict) and isinstance(over, Mapping)):
+        return over
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merged(merged.get(key), value)
+    return merged
+
+
+def _check_expressions(platform: Platform, overridden: bool, path: Path) -> None:
+    """Every expression parses and names functions that exist."""
+    texts = [*platform.request.values()]
+    for spec in platform.identifiers.values():
+        texts += [spec.value] if spec.hashed is None else [spec.value, spec.hashed]
+    texts += _leaves(platform.event)
+    for text in texts:
+        try:
+            unknown = [name for name in parse(text).functions if name not in FUNCTIONS]
+        except ValueError as error:
+            raise PlatformError(f"{path.name}: {error}", ("overrides",) if overridden else ("platform",)) from None
+        if unknown:
+            raise PlatformError(f"{path.name}: there is no function '{unknown[0]}'", ("overrides",) if overridden else ("platform",))
+
+
+def _leaves(template: Any) -> list[str]:
+    if isinstance(template, dict):
+        return [text for key, value in template.items() if not key.startswith("$") or key == "$list" for text in _leaves(value)]
+    if isinstance(template, list):
+        return [text for value in template for text in _leaves(value)]
+    return [template] if isinstance(template, str) else []

@@ -1,0 +1,69 @@
+"""The small language of platform files: `email | email_basic | sha256_hex or email_sha256`.
+
+A source (a canonical column, `account.x`, `param.x`, `identifier.x`, or `=text` as it stands) is piped through functions
+of `connector.platforms.functions`; alternatives are tried in turn, the first that has a value wins.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import NamedTuple
+
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_SOURCE = re.compile(rf"(?:(?P<space>account|param|identifier|extra|item)\.)?(?P<name>{_NAME})\Z")
+_STEP = re.compile(rf"(?P<name>{_NAME})(?:\((?P<argument>[^()]*)\))?\Z")
+
+
+class Step(NamedTuple):
+    """A function and its argument, if it takes one."""
+
+    name: str
+    argument: str | None
+
+
+class Pipeline(NamedTuple):
+    """space: where the source is looked up: `column`, `account`, `param`, `identifier`, `extra`, `item` or `literal`."""
+
+    space: str
+    name: str
+    steps: tuple[Step, ...]
+
+
+class Alternatives(NamedTuple):
+    """Pipelines in order of preference."""
+
+    pipelines: tuple[Pipeline, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        """Canonical columns that are read directly."""
+        return [pipeline.name for pipeline in self.pipelines if pipeline.space == "column"]
+
+    @property
+    def functions(self) -> list[str]:
+        """Functions that are applied, in order."""
+        return [step.name for pipeline in self.pipelines for step in pipeline.steps]
+
+
+@functools.lru_cache(maxsize=4096)
+def parse(text: str) -> Alternatives:
+    """Raises ValueError, saying which part is not understood."""
+    return Alternatives(tuple(_pipeline(part.strip()) for part in re.split(r"\s+or\s+", text)))
+
+
+def _pipeline(text: str) -> Pipeline:
+    if text.startswith("="):
+        return Pipeline("literal", text[1:], ())
+    source, *steps = (part.strip() for part in text.split("|"))
+    match = _SOURCE.match(source)
+    if match is None:
+        raise ValueError(f"'{source}' is not a column name or one of account.x, param.x, identifier.x, =text")
+    return Pipeline(match["space"] or "column", match["name"], tuple(_step(step) for step in steps))
+
+
+def _step(text: str) -> Step:
+    match = _STEP.match(text)
+    if match is None:
+        raise ValueError(f"'{text}' is not a function name")
+    return Step(match["name"], match["argument"])

@@ -1,0 +1,144 @@
+"""Which rows may be sent: consent, age, required fields, identity. A bad row is set aside here, before it can spoil a batch."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.conversion import Conversions, Rejection, reason_for
+from connector.frames import Mask, mask, present
+from connector.platforms.model import Identity, Platform
+
+
+@dataclass
+class Verdicts:
+    """What our own rules say of each row: at most one of suppressed, expired and rejected; the rest is sent.
+
+    suppressed, expired: shape (n,). rejected: row -> why.
+    """
+
+    suppressed: Mask
+    expired: Mask
+    rejected: dict[int, Rejection]
+
+    def sendable(self) -> np.ndarray:
+        """Positions of the rows to send."""
+        send = ~(self.suppressed | self.expired)
+        send[list(self.rejected)] = False
+        return np.flatnonzero(send)
+
+
+def judge(
+    conversions: Conversions,
+    platform: Platform,
+    identifiers: dict[str, tuple[pa.Array, set[str]]],
+    consent_required: bool,
+    as_of: dt.datetime,
+) -> Verdicts:
+    """Apply a platform's rules to conformed conversions.
+
+    identifiers: name -> (values to send, shape (n,), and the columns they come from). as_of: the moment of sending.
+    A row that is both too old and wrong counts as expired: nothing can be mended there.
+    """
+    suppressed = _without_consent(conversions, platform, consent_required)
+    expired = _expired(conversions, platform, as_of) & ~suppressed
+    _require(conversions, platform)
+    _require_identity(conversions, platform.identity, identifiers)
+    decided = suppressed | expired
+    rejected = {row: why for row, why in conversions.rejected.items() if not decided[row]}
+    return Verdicts(suppressed, expired, rejected)
+
+
+def _without_consent(conversions: Conversions, platform: Platform, required: bool) -> Mask:
+    table = conversions.table
+    suppressed = np.zeros(table.num_rows, bool)
+    if required:
+        suppressed |= ~mask(table["consent"].combine_chunks()) if "consent" in table.column_names else True
+    elif "consent" in table.column_names and platform.consent.opt_out == "suppress":
+        suppressed |= mask(pc.invert(table["consent"].combine_chunks()))
+    if "opt_out" in table.column_names and platform.consent.opt_out == "suppress":
+        suppressed |= mask(table["opt_out"].combine_chunks())
+    return suppressed
+
+
+def _expired(conversions: Conversions, platform: Platform, as_of: dt.datetime) -> Mask:
+    """Rows older than the platform accepts; rows too far ahead are rejected on the way."""
+    times = conversions.table["event_time"].combine_chunks()
+    windows = platform.windows
+    ahead = mask(pc.greater(times, pa.scalar(as_of + windows.max_future, times.type)))
+    conversions.reject(ahead, "future_timestamp", "event_time")
+    if windows.max_age is None:
+        return np.zeros(len(times), bool)
+    expired = _older(times, as_of - windows.max_age)
+    if "action_source" in conversions.table.column_names:
+        sources = conversions.table["action_source"].combine_chunks()
+        for source, age in windows.max_age_by.items():
+            expired = np.where(mask(pc.equal(sources, source)), _older(times, as_of - age), expired)
+    return expired
+
+
+def _older(times: pa.Array, limit: dt.datetime) -> Mask:
+    return mask(pc.less(times, pa.scalar(limit, times.type)))
+
+
+def _require(conversions: Conversions, platform: Platform) -> None:
+    for column in platform.required:
+        _reject_without(conversions, column, None)
+    for rule in platform.required_when:
+        if rule.column not in conversions.table.column_names:
+            continue
+        applies = mask(pc.is_in(conversions.table[rule.column].combine_chunks(), value_set=pa.array(rule.values)))
+        for column in rule.need:
+            _reject_without(conversions, column, applies)
+
+
+def _reject_without(conversions: Conversions, column: str, applies: Mask | None) -> None:
+    table = conversions.table
+    missing = ~present(table[column]) if column in table.column_names else np.ones(table.num_rows, bool)
+    if applies is not None:
+        missing = missing & applies
+    unusable = conversions.bad.get(column)
+    if unusable is not None:
+        conversions.reject(missing & unusable, reason_for(column), column)
+        missing = missing & ~unusable
+    conversions.reject(missing, f"missing_{column}", column)
+
+
+def _require_identity(conversions: Conversions, identity: Identity, identifiers: dict[str, tuple[pa.Array, set[str]]]) -> None:
+    rows = conversions.table.num_rows
+    there = {name: present(values) for name, (values, _) in identifiers.items()}
+    nobody = np.zeros(rows, bool)
+    groups = identity.any_of or [[name] for name in there]
+    sufficient = _any((_all((there.get(name, nobody) for name in group), rows) for group in groups), rows)
+    for group in identity.not_only:
+        sufficient &= _any((rows_with for name, rows_with in there.items() if name not in group), rows)
+    _reject_unidentified(conversions, ~sufficient, {column for _, columns in identifiers.values() for column in columns}, _any(there.values(), rows))
+
+
+def _reject_unidentified(conversions: Conversions, rows: Mask, columns: set[str], identified: Mask) -> None:
+    """`no_identity`; but where a single unusable value was all there was, the reason of that value, which says what to mend."""
+    unusable = {column: conversions.bad[column] for column in sorted(columns) if column in conversions.bad}
+    if unusable:
+        alone = np.sum(list(unusable.values()), axis=0) == 1
+        for column, bad in unusable.items():
+            conversions.reject(rows & bad & alone & ~identified, reason_for(column), column)
+    conversions.reject(rows, "no_identity", None)
+
+
+def _any(masks: Iterable[Mask], rows: int) -> Mask:
+    result = np.zeros(rows, bool)
+    for each in masks:
+        result = result | each
+    return result
+
+
+def _all(masks: Iterable[Mask], rows: int) -> Mask:
+    result = np.ones(rows, bool)
+    for each in masks:
+        result = result & each
+    return result

@@ -1,0 +1,72 @@
+"""How each kind of database is opened and how its result becomes an Arrow table.
+
+SQLAlchemy is the way in everywhere; where the driver underneath speaks Arrow, rows are taken in that form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine
+
+from connector.frames import array_of_values
+
+
+class DriverError(Exception):
+    """A driver below SQLAlchemy failed; the text is its class alone."""
+
+
+def array_of(values: Sequence[Any]) -> pa.Array:
+    """Python values as an Arrow array."""
+    return array_of_values(values)
+
+
+def engine(url: URL) -> Engine:
+    """An engine that reads only, as far as the database can be told so."""
+    backend = url.get_backend_name()
+    if backend == "duckdb" and url.database not in (None, "", ":memory:"):
+        return sa.create_engine(url, connect_args={"read_only": True}, hide_parameters=True)
+    if backend == "sqlite" and url.database and not url.database.startswith(("file:", ":memory:")):
+        read_only = url.set(database=f"file:{url.database}").update_query_dict({"mode": "ro", "uri": "true"})
+        return sa.create_engine(read_only, hide_parameters=True)
+    if backend == "postgresql":
+        options = {"options": "-c timezone=UTC -c default_transaction_read_only=on", "connect_timeout": 10}
+        return sa.create_engine(url, connect_args=options, hide_parameters=True, isolation_level="REPEATABLE READ")
+    return sa.create_engine(url, hide_parameters=True)
+
+
+def begin(connection: Connection) -> None:
+    """Settings of one transaction."""
+    if connection.dialect.name == "duckdb":
+        connection.exec_driver_sql("SET TimeZone = 'UTC'")
+
+
+def fetch(connection: Connection, statement: sa.Select[Any], names: Mapping[str, str]) -> pa.Table:
+    """Run a statement and return its rows. names: label in SQL -> column name, where they differ."""
+    table = _fetch_duckdb(connection, statement) if connection.dialect.name == "duckdb" else _fetch_rows(connection, statement)
+    return table.rename_columns([names.get(name, name) for name in table.column_names])
+
+
+def _fetch_rows(connection: Connection, statement: sa.Select[Any]) -> pa.Table:
+    """Any database: the driver's own Python values, column by column."""
+    result = connection.execute(statement)
+    names = list(result.keys())
+    rows = result.fetchall()
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return pa.table([array_of_values(column) if rows else pa.nulls(0) for column in columns], names=names)
+
+
+def _fetch_duckdb(connection: Connection, statement: sa.Select[Any]) -> pa.Table:
+    """DuckDB hands over Arrow itself; the raw connection is the one that SQLAlchemy holds, in its transaction."""
+    compiled = statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
+    raw: Any = connection.connection.driver_connection
+    values = [compiled.params[name] for name in compiled.positiontup or ()]
+    import duckdb
+
+    try:
+        return raw.sql(str(compiled), params=values).to_arrow_table()
+    except duckdb.Error as error:
+        raise DriverError(type(error).__name__) from None

@@ -1,0 +1,37 @@
+"""The quarantine, as people and `capi rejected --json` see it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from connector.destination import Destination
+from connector.session import open_session
+from connector.state import quarantine
+from connector.state.quarantine import Quarantined
+
+FIELDS = ("key", "reason", "field", "code", "attempts", "first_seen", "state", "message")
+
+
+def rejected(destination: Destination, *, reason: str | None = None) -> list[dict[str, Any]]:
+    """One entry a quarantined row.
+
+    key: null where it may describe a person. code, message: the platform's, redacted. attempts: how often it was tried.
+    """
+    with open_session(destination) as session, session.store.read() as connection:
+        return [_entry(row) for row in quarantine.listed(connection, session.destination_id, reason=reason)]
+
+
+def _entry(row: Quarantined) -> dict[str, Any]:
+    seen = dt.datetime.fromtimestamp(row.first_seen / 1_000_000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    key = row.key[0] if row.key is not None and len(row.key) == 1 else None if row.key is None else list(row.key)
+    return {
+        "key": key,
+        "reason": row.reason,
+        "field": row.field,
+        "code": row.code,
+        "attempts": row.attempts,
+        "first_seen": seen,
+        "state": row.state,
+        "message": row.message,
+    }

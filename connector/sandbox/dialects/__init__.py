@@ -1,0 +1,11 @@
+"""One module a platform; `all_dialects` lists them."""
+
+from __future__ import annotations
+
+from connector.sandbox.dialect import Dialect
+from connector.sandbox.dialects import capi
+
+
+def all_dialects() -> list[Dialect]:
+    """Every platform that the receiver can stand in for."""
+    return [capi.DIALECT]

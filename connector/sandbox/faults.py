@@ -1,0 +1,132 @@
+"""Faults that the receiver commits when told to: wrong statuses, broken connections, answers that say nothing.
+
+A fault says whether the events of its request are taken before it happens: that is what makes an answer ambiguous.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from connector.errors import ConfigError
+
+Kind = Literal["status", "reset", "truncate", "drip", "garbage", "empty", "redirect", "hang"]
+_KINDS = ("status", "reset", "truncate", "drip", "garbage", "empty", "redirect", "hang")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to fail.
+
+    kind: what happens. times: to how many requests. after: how many requests pass before. take: the events of the request
+    are taken although the answer fails. status, headers, body: of the answer, where the kind has one. seconds: how long a
+    drip or a hang lasts. match: only requests whose body contains this text.
+    """
+
+    kind: Kind = "status"
+    times: int = 1
+    after: int = 0
+    take: bool = False
+    status: int = 503
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    seconds: float = 60.0
+    match: str = ""
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Fault:
+        """A fault from JSON. Raises ConfigError that says what there is."""
+        unknown = set(values) - set(cls.__dataclass_fields__)
+        if unknown or values.get("kind", "status") not in _KINDS:
+            raise ConfigError(f"a fault has {', '.join(cls.__dataclass_fields__)}, and its kind is one of {', '.join(_KINDS)}")
+        return cls(**values)
+
+
+class Script:
+    """Faults in the order in which they are due."""
+
+    def __init__(self) -> None:
+        self._due: list[list[Any]] = []
+        self._lock = threading.Lock()
+
+    def add(self, fault: Fault) -> None:
+        """Put a fault at the end of the script."""
+        with self._lock:
+            self._due.append([fault, fault.after, fault.times])
+
+    def clear(self) -> None:
+        """Behave from now on."""
+        with self._lock:
+            self._due.clear()
+
+    def next(self, body: bytes) -> Fault | None:
+        """The fault that meets this request, if one is due."""
+        with self._lock:
+            for entry in self._due:
+                fault, wait, _ = entry
+                if fault.match and fault.match.encode() not in body:
+                    continue
+                if wait > 0:
+                    entry[1] -= 1
+                    continue
+                entry[2] -= 1
+                if entry[2] == 0:
+                    self._due.remove(entry)
+                return fault
+        return None
+
+
+async def commit(fault: Fault, request: Request) -> Response:
+    """The answer of a fault, if it has one; a reset has none."""
+    if fault.kind == "reset":
+        _transport(request).abort()
+        return Response(status_code=500)
+    if fault.kind == "hang":
+        await asyncio.sleep(fault.seconds)
+        return Response(status_code=503)
+    if fault.kind == "redirect":
+        return Response(status_code=302, headers={"Location": "/elsewhere", **fault.headers})
+    if fault.kind == "empty":
+        return Response(b"", status_code=200)
+    if fault.kind == "garbage":
+        return Response(b"<html><body>It works!</body></html>", status_code=200, media_type="text/html")
+    if fault.kind == "truncate":
+        return StreamingResponse(_broken_off(request), headers={"Content-Length": "1000", "Content-Type": "application/json"})
+    if fault.kind == "drip":
+        return StreamingResponse(_drip(fault.seconds), headers={"Content-Type": "application/json"})
+    import orjson
+
+    body = (
+        fault.body
+        if isinstance(fault.body, str)
+        else orjson.dumps(fault.body if fault.body is not None else {"error": {"code": "scripted", "message": "a scripted fault"}})
+    )
+    return Response(body, status_code=fault.status, headers={"Content-Type": "application/json", **fault.headers})
+
+
+async def _broken_off(request: Request) -> Any:
+    yield b'{"status":'
+    await asyncio.sleep(0.05)
+    _transport(request).abort()
+
+
+async def _drip(seconds: float) -> Any:
+    for _ in _ticks(seconds):
+        yield b" "
+        await asyncio.sleep(0.1)
+    yield b"{}"
+
+
+def _ticks(seconds: float) -> Iterator[int]:
+    yield from range(int(seconds * 10))
+
+
+def _transport(request: Request) -> asyncio.Transport:
+    """The socket under a request. ASGI does not offer it; uvicorn's receive function belongs to the object that holds it."""
+    return request.receive.__self__.transport  # type: ignore[attr-defined]

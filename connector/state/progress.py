@@ -1,0 +1,271 @@
+"""The high-water mark and everything that is written with it.
+
+`Recorder.advance` is the heart of the promise: one transaction that checks the fencing token, writes what became of each
+row, moves the mark over what is recorded without a gap, and notes which requests leave next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from connector import failpoints
+from connector.cursor import Mark
+from connector.errors import Fenced
+from connector.page import Page, Result, SliceKind, State
+from connector.state import ledger, quarantine, runs
+from connector.state.lease import Lease, fence
+from connector.state.quarantine import Quarantined
+from connector.state.store import Store
+from connector.state.tables import destination, intent, mark, slices
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A page that was about to be sent when its run ended. members: key hashes of its rows, in order."""
+
+    slice: int
+    page: int
+    kind: SliceKind
+    after: Mark | None
+    upto: Mark
+    members: list[bytes]
+    batch_size: int
+    digest: bytes
+    as_of_us: int
+
+
+class Recorder:
+    """Writes the progress of one run. held: the lease that permits it."""
+
+    def __init__(self, store: Store, held: Lease, run_id: str) -> None:
+        self._store, self._held, self._run_id = store, held, run_id
+        self._destination_id = held.destination_id
+
+    def advance(self, done: Sequence[Result], starting: Sequence[Page]) -> None:
+        """Record finished pages and announce the next ones, all in one transaction.
+
+        done: complete results, in order. starting: pages whose requests leave right after this. Raises Fenced or StateError;
+        after either, nothing of it is recorded and nothing may be sent.
+        """
+        failpoints.reach("before_commit")
+        with self._store.write() as connection:
+            fence(connection, self._held)
+            for result in done:
+                self._record(connection, result)
+                self._forget_intent(connection, result.page)
+                self._finish_page(connection, result.page)
+            self._count(connection, done, self._move_mark(connection) if any(result.page.kind == "range" for result in done) else None)
+            for page in starting:
+                if page.batches:
+                    self._announce(connection, page)
+            failpoints.reach("inside_commit")
+        failpoints.reach("after_commit")
+
+    def set_aside(self, unfinished: Sequence[Result]) -> None:
+        """At an early end: record the rows that are settled, without moving the mark over the ones that are not.
+
+        An intent stays only where a request may have been taken whose answer is unknown.
+        """
+        with self._store.write() as connection:
+            fence(connection, self._held)
+            for result in unfinished:
+                self._record(connection, result)
+                if not result.open_ambiguous:
+                    self._forget_intent(connection, result.page)
+            self._count(connection, unfinished, None)
+
+    def finish_slice(self, number: int, upto: Mark | None) -> None:
+        """Everything of a slice is recorded. upto: its end, where it has one."""
+        with self._store.write() as connection:
+            fence(connection, self._held)
+            chosen = sa.and_(slices.c.destination_id == self._destination_id, slices.c.number == number)
+            values: dict[str, Any] = {"complete": True}
+            if upto is not None:
+                values |= {"done_cursor": upto.cursor, "done_key": _key_text(upto)}
+            connection.execute(slices.update().where(chosen).values(values))
+            moved = self._move_mark(connection)
+            self._count(connection, (), moved)
+
+    def _record(self, connection: Connection, result: Result) -> None:
+        page = result.page
+        settled = [row for row in range(len(page)) if result.states[row]]
+        states = [int(result.states[row]) for row in settled]
+        versions = None if page.versions is None else [page.versions[row] for row in settled]
+        ledger.record(connection, self._destination_id, [page.hashes[row] for row in settled], states, versions)
+        put_aside = [row for row, state in zip(settled, states, strict=True) if state in (State.REJECTED, State.AMBIGUOUS_EXPIRED)]
+        quarantine.put(connection, self._destination_id, [_quarantined(result, row) for row in put_aside])
+        mended = [page.hashes[row] for row in page.again if result.states[row] in (State.DELIVERED, State.EXPIRED, State.SUPPRESSED)]
+        quarantine.remove(connection, self._destination_id, mended)
+
+    def _finish_page(self, connection: Connection, page: Page) -> None:
+        if page.kind == "range":
+            chosen = sa.and_(slices.c.destination_id == self._destination_id, slices.c.number == page.slice)
+            connection.execute(slices.update().where(chosen).values(done_cursor=page.upto.cursor, done_key=_key_text(page.upto)))
+
+    def _move_mark(self, connection: Connection) -> Mark | None:
+        """The mark goes to the end of the first slice that is not complete, and never over a gap."""
+        target: Mark | None = None
+        chosen = sa.select(slices).where(slices.c.destination_id == self._destination_id).order_by(slices.c.number)
+        for row in connection.execute(chosen):
+            if row.done_cursor is not None:
+                target = Mark(row.done_cursor, _key(row.done_key))
+            if not row.complete:
+                break
+        if target is None:
+            return None
+        before = connection.execute(sa.select(mark.c.cursor, mark.c.key).where(mark.c.destination_id == self._destination_id)).one()
+        unchanged = sa.and_(mark.c.cursor.is_not_distinct_from(before.cursor), mark.c.key.is_not_distinct_from(before.key))
+        statement = mark.update().where(mark.c.destination_id == self._destination_id, mark.c.token == self._held.token, unchanged)
+        if connection.execute(statement.values(cursor=target.cursor, key=_key_text(target))).rowcount != 1:
+            raise Fenced("another run moved the mark; this run records nothing more")
+        return target
+
+    def _count(self, connection: Connection, results: Sequence[Result], moved: Mark | None) -> None:
+        counts: Counter[str] = Counter()
+        tallies: dict[str, Counter[str]] = {"rejected": Counter(), "dropped": Counter(), "status": Counter(), "match": Counter()}
+        for result in results:
+            _add(counts, tallies, result)
+        runs.add(connection, self._run_id, counts, tallies, None if moved is None else moved.cursor)
+
+    def _announce(self, connection: Connection, page: Page) -> None:
+        values = {
+            "token": self._held.token,
+            "kind": page.kind,
+            "after_cursor": None if page.after is None else page.after.cursor,
+            "after_key": None if page.after is None else _key_text(page.after),
+            "to_cursor": page.upto.cursor,
+            "to_key": _key_text(page.upto),
+            "members": b"".join(page.hashes),
+            "batch_size": page.batch_size,
+            "digest": page.digest(),
+            "as_of": int(page.as_of.timestamp() * 1_000_000),
+        }
+        self._forget_intent(connection, page)
+        connection.execute(intent.insert().values(destination_id=self._destination_id, slice=page.slice, page=page.number, **values))
+
+    def _forget_intent(self, connection: Connection, page: Page) -> None:
+        connection.execute(intent.delete().where(intent.c.destination_id == self._destination_id, intent.c.slice == page.slice, intent.c.page == page.number))
+
+
+class Unrecorded:
+    """Stands in for a Recorder where a run must leave no trace: it counts, and that is all."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.tallies: dict[str, Counter[str]] = {"rejected": Counter(), "dropped": Counter(), "status": Counter(), "match": Counter()}
+
+    def advance(self, done: Sequence[Result], starting: Sequence[Page]) -> None:
+        """Count finished pages."""
+        for result in done:
+            _add(self.counts, self.tallies, result)
+
+    def set_aside(self, unfinished: Sequence[Result]) -> None:
+        """Count what is settled."""
+        self.advance(unfinished, ())
+
+    def finish_slice(self, number: int, upto: Mark | None) -> None:
+        """Nothing to move."""
+
+
+def read_mark(connection: Connection, destination_id: int) -> Mark | None:
+    """The high-water mark, or None before the first page."""
+    row = connection.execute(sa.select(mark.c.cursor, mark.c.key).where(mark.c.destination_id == destination_id)).one()
+    return None if row.cursor is None else Mark(row.cursor, _key(row.key))
+
+
+def set_mark(connection: Connection, held: Lease, where: Mark | None) -> None:
+    """Put the mark somewhere else, as a person decided."""
+    fence(connection, held)
+    values = {"cursor": None if where is None else where.cursor, "key": None if where is None else _key_text(where)}
+    connection.execute(mark.update().where(mark.c.destination_id == held.destination_id).values(values))
+
+
+def plan_slices(connection: Connection, held: Lease, numbers: Sequence[int]) -> None:
+    """Begin anew with these slices; what a run before it left is forgotten, because the ledger knows its rows."""
+    fence(connection, held)
+    connection.execute(slices.delete().where(slices.c.destination_id == held.destination_id))
+    if numbers:
+        rows = [{"destination_id": held.destination_id, "number": number, "token": held.token, "complete": False} for number in numbers]
+        connection.execute(slices.insert(), rows)
+
+
+def intents(connection: Connection, destination_id: int) -> list[Intent]:
+    """Pages that a run before this one may have sent, in order."""
+    statement = sa.select(intent).where(intent.c.destination_id == destination_id).order_by(intent.c.slice, intent.c.page)
+    return [
+        Intent(
+            row.slice,
+            row.page,
+            row.kind,
+            None if row.after_cursor is None else Mark(row.after_cursor, _key(row.after_key)),
+            Mark(row.to_cursor, _key(row.to_key)),
+            [bytes(row.members[start : start + 16]) for start in range(0, len(row.members), 16)],
+            row.batch_size,
+            bytes(row.digest),
+            row.as_of,
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def forget_intent(connection: Connection, held: Lease, found: Intent) -> None:
+    """Drop an intent of which nothing is left to settle."""
+    fence(connection, held)
+    connection.execute(intent.delete().where(intent.c.destination_id == held.destination_id, intent.c.slice == found.slice, intent.c.page == found.page))
+
+
+def set_not_before(connection: Connection, destination_id: int, moment_us: int | None) -> None:
+    """Remember until when the platform wants no requests."""
+    connection.execute(destination.update().where(destination.c.id == destination_id).values(not_before=moment_us))
+
+
+def _quarantined(result: Result, row: int) -> Quarantined:
+    page = result.page
+    key = None if page.keys is None else page.keys[row]
+    refused = result.refusals.get(row)
+    if result.states[row] == State.AMBIGUOUS_EXPIRED:
+        return Quarantined(page.hashes[row], key, page.cursors[row], "ambiguous_expired", None, None, None, "ambiguous_expired")
+    if refused is not None:
+        return Quarantined(page.hashes[row], key, page.cursors[row], "platform_rejected", refused.field, refused.code, refused.message)
+    _, why = page.own[row]
+    assert why is not None
+    return Quarantined(page.hashes[row], key, page.cursors[row], why.reason, why.field, None, None)
+
+
+def _add(counts: Counter[str], tallies: dict[str, Counter[str]], result: Result) -> None:
+    page = result.page
+    by_state = Counter(result.states.tolist())
+    counts["delivered"] += by_state[State.DELIVERED]
+    counts["rejected"] += by_state[State.REJECTED]
+    counts["expired"] += by_state[State.EXPIRED]
+    counts["suppressed"] += by_state[State.SUPPRESSED]
+    settled = sum(by_state[state] for state in (State.DELIVERED, State.REJECTED, State.EXPIRED, State.SUPPRESSED))
+    counts["rows_read"] += settled
+    counts["late"] += settled if page.kind in ("late", "missing") else 0
+    counts["changed"] += page.skipped
+    counts["ambiguous"] += result.ambiguous
+    counts["http_requests"] += result.requests
+    counts["retries"] += result.retries
+    for row, (state, why) in page.own.items():
+        if state == State.REJECTED and why is not None and result.states[row]:
+            tallies["rejected"][why.reason] += 1
+    for refused in result.refusals.values():
+        tallies["rejected"][f"platform_rejected {refused.code}"] += 1
+    tallies["dropped"].update(page.dropped)
+    tallies["match"].update(page.matched)
+    tallies["status"].update(result.statuses)
+
+
+def _key_text(where: Mark) -> str | None:
+    return None if where.key is None else json.dumps(where.key)
+
+
+def _key(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(json.loads(text))

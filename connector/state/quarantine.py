@@ -1,0 +1,142 @@
+"""Rejected rows: a pointer into the warehouse and a reason, never the row itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from connector.state.store import now_us
+from connector.state.tables import quarantine
+
+MAX_ATTEMPTS = 5
+"""A row that was refused so often is dead: only a person brings it back."""
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """One row that was not accepted.
+
+    key: texts of the key columns, or None where they may describe a person. reason: our code, or `platform_rejected`.
+    code, message: the platform's, redacted. first_seen: unix microseconds.
+    """
+
+    key_hash: bytes
+    key: tuple[str, ...] | None
+    cursor: str | None
+    reason: str
+    field: str | None
+    code: str | None
+    message: str | None
+    state: str = "rejected"
+    attempts: int = 1
+    first_seen: int = 0
+
+
+def put(connection: Connection, destination_id: int, rows: Sequence[Quarantined]) -> None:
+    """Add rows; one that is there already counts another attempt and takes the new reason."""
+    if not rows:
+        return
+    seen = {found.key_hash: found for found in _find(connection, destination_id, [row.key_hash for row in rows])}
+    now = now_us()
+    new, again = [], []
+    for row in rows:
+        old = seen.get(row.key_hash)
+        attempts = row.attempts if old is None else old.attempts + row.attempts
+        state = "dead" if row.state == "rejected" and attempts >= MAX_ATTEMPTS else row.state
+        values = {
+            "cursor": row.cursor,
+            "state": state,
+            "reason": row.reason,
+            "field": row.field,
+            "code": row.code,
+            "message": row.message,
+            "attempts": attempts,
+            "last_seen": now,
+        }
+        if old is None:
+            key = None if row.key is None else json.dumps(row.key)
+            new.append({**values, "destination_id": destination_id, "key_hash": row.key_hash, "key": key, "first_seen": now})
+        else:
+            again.append({**{f"new_{name}": value for name, value in values.items()}, "of": row.key_hash})
+    if new:
+        connection.execute(quarantine.insert(), new)
+    if again:
+        chosen = sa.and_(quarantine.c.destination_id == destination_id, quarantine.c.key_hash == sa.bindparam("of"))
+        names = ("cursor", "state", "reason", "field", "code", "message", "attempts", "last_seen")
+        connection.execute(quarantine.update().where(chosen).values({name: sa.bindparam(f"new_{name}") for name in names}), again)
+
+
+def remove(connection: Connection, destination_id: int, hashes: Sequence[bytes]) -> None:
+    """Forget rows that were settled."""
+    for start in range(0, len(hashes), _CHUNK):
+        chosen = quarantine.c.key_hash.in_(hashes[start : start + _CHUNK])
+        connection.execute(quarantine.delete().where(quarantine.c.destination_id == destination_id, chosen))
+
+
+def reopen(connection: Connection, destination_id: int, hashes: Sequence[bytes]) -> None:
+    """Let the next replay try rows again that waited for a decision."""
+    for start in range(0, len(hashes), _CHUNK):
+        chosen = sa.and_(quarantine.c.destination_id == destination_id, quarantine.c.key_hash.in_(hashes[start : start + _CHUNK]))
+        connection.execute(quarantine.update().where(chosen).values(state="rejected", reason="ambiguous_resend"))
+
+
+def bury(connection: Connection, destination_id: int, hashes: Sequence[bytes], reason: str) -> None:
+    """Mark rows of which nothing more can come."""
+    for start in range(0, len(hashes), _CHUNK):
+        chosen = sa.and_(quarantine.c.destination_id == destination_id, quarantine.c.key_hash.in_(hashes[start : start + _CHUNK]))
+        connection.execute(quarantine.update().where(chosen).values(state="dead", reason=reason))
+
+
+def listed(
+    connection: Connection,
+    destination_id: int,
+    *,
+    reason: str | None = None,
+    state: str | None = None,
+    key: tuple[str, ...] | None = None,
+    limit: int | None = None,
+) -> Iterator[Quarantined]:
+    """Quarantined rows in the order they came."""
+    statement = sa.select(quarantine).where(quarantine.c.destination_id == destination_id).order_by(quarantine.c.id)
+    if reason is not None:
+        statement = statement.where(quarantine.c.reason == reason)
+    if state is not None:
+        statement = statement.where(quarantine.c.state == state)
+    if key is not None:
+        statement = statement.where(quarantine.c.key == json.dumps(key))
+    if limit is not None:
+        statement = statement.limit(limit)
+    for row in connection.execute(statement):
+        yield _quarantined(row)
+
+
+def counts(connection: Connection, destination_id: int, state: str | None = None) -> dict[str, int]:
+    """Rows by reason."""
+    statement = sa.select(quarantine.c.reason, sa.func.count()).where(quarantine.c.destination_id == destination_id)
+    if state is not None:
+        statement = statement.where(quarantine.c.state == state)
+    return {str(reason): int(number) for reason, number in connection.execute(statement.group_by(quarantine.c.reason).order_by(quarantine.c.reason))}
+
+
+def prune(connection: Connection, destination_id: int, before_us: int) -> int:
+    """Drop rows last seen before a moment; what a person must still decide stays."""
+    stale = sa.and_(quarantine.c.destination_id == destination_id, quarantine.c.last_seen < before_us, quarantine.c.state != "ambiguous_expired")
+    return connection.execute(quarantine.delete().where(stale)).rowcount
+
+
+def _find(connection: Connection, destination_id: int, hashes: Sequence[bytes]) -> Iterator[Quarantined]:
+    for start in range(0, len(hashes), _CHUNK):
+        chosen = quarantine.c.key_hash.in_(hashes[start : start + _CHUNK])
+        for row in connection.execute(sa.select(quarantine).where(quarantine.c.destination_id == destination_id, chosen)):
+            yield _quarantined(row)
+
+
+def _quarantined(row: sa.Row[tuple[object, ...]]) -> Quarantined:
+    key = None if row.key is None else tuple(json.loads(row.key))
+    return Quarantined(bytes(row.key_hash), key, row.cursor, row.reason, row.field, row.code, row.message, row.state, row.attempts, row.first_seen)

@@ -1,0 +1,94 @@
+"""Where a destination stands: mark, backlog, quarantine, last runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.destination import Destination
+from connector.errors import ConnectorError
+from connector.plan import beginning, lag_seconds
+from connector.report import COUNTS
+from connector.session import Session, open_session
+from connector.state import ledger, quarantine, runs
+from connector.state.progress import intents
+from connector.state.tables import destination as destinations
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a destination stands.
+
+    backlog: rows that wait, None where the warehouse cannot be asked. lag_seconds: age of the oldest of them. quarantine:
+    reason -> rows. ambiguous_expired: rows that a person must decide on. in_flight: pages of a run that has not ended.
+    """
+
+    destination: str
+    mark: str | None
+    backlog: int | None
+    lag_seconds: float | None
+    quarantine: dict[str, int]
+    dead: int
+    ambiguous_expired: int
+    in_flight: int
+    not_before: str | None
+    recorded: dict[str, int]
+    runs: list[dict[str, Any]]
+    warning: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `capi status --json` prints it."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def status(destination: Destination, *, number_of_runs: int = 5) -> Status:
+    """Look at state and warehouse; changes nothing."""
+    with open_session(destination) as session:
+        backlog, lag, warning = _backlog(session)
+        with session.store.read() as connection:
+            row = connection.execute(sa.select(destinations).where(destinations.c.id == session.destination_id)).one_or_none()
+            mark = session.mark() if row is not None else None
+            latest = runs.latest(connection, session.destination_id, number_of_runs)
+            by_reason = quarantine.counts(connection, session.destination_id)
+            undecided = by_reason.pop("ambiguous_expired", 0)
+            dead = sum(quarantine.counts(connection, session.destination_id, state="dead").values())
+            recorded = {state.name.lower(): number for state, number in ledger.count(connection, session.destination_id).items()}
+            under_way = len(intents(connection, session.destination_id))
+        return Status(
+            destination.name,
+            None if mark is None else mark.cursor,
+            backlog,
+            lag,
+            by_reason,
+            dead,
+            undecided,
+            under_way,
+            _time(row.not_before) if row is not None else None,
+            recorded,
+            [_run(each) for each in latest],
+            warning,
+        )
+
+
+def _backlog(session: Session) -> tuple[int | None, float | None, str | None]:
+    try:
+        after = (session.mark() if session.destination_id else None) or beginning(session)
+        found = session.warehouse.survey(after)
+        return found.waiting, lag_seconds(session, found), None
+    except ConnectorError as error:
+        return None, None, str(error)
+
+
+def _run(row: dict[str, Any]) -> dict[str, Any]:
+    counts = {name: row[name] for name in COUNTS}
+    times = {"started_at": _time(row["started_at"]), "ended_at": _time(row["ended_at"])}
+    return {"run_id": row["run_id"], "kind": row["kind"], "status": row["status"], **times, **counts, "mark_to": row["mark_to"]}
+
+
+def _time(microseconds: int | None) -> str | None:
+    if microseconds is None:
+        return None
+    return dt.datetime.fromtimestamp(microseconds / 1_000_000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,209 @@
+"""The whole path: lease, plan, read, normalise, encode, send, record, commit, report.
+
+`sync` does all of it in one process. `plan`, `deliver` and `settle` are its three parts, which Dagster runs as steps that
+may live in different processes; what passes between them is plain data, what must last is in the state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+
+from connector import failpoints
+from connector.carry import Watch, carry, rehearse
+from connector.cursor import Mark
+from connector.delivery.courier import Courier
+from connector.destination import Destination, TestMode
+from connector.errors import ConnectorError, StateError
+from connector.page import Page
+from connector.plan import Options, Piece, Plan, beginning, refuse_overlooked, refuse_too_early, remember_start, take_lease, what_waits
+from connector.recover import recover
+from connector.replay import quarantined_pages
+from connector.report import COUNTS, Failure, Report
+from connector.retention import forget_old
+from connector.session import Session, open_session
+from connector.state import progress, runs
+from connector.state.lease import Heartbeat, Lease, release
+from connector.state.progress import Recorder, Unrecorded
+
+Planned = tuple[Plan, Failure | None]
+"""A plan, and why nothing of it may be begun, if so."""
+
+Cut = Callable[[Session, Mark | None, Options], list[Piece]]
+"""Decides what a run does once the lease is held: the mark and the options -> pieces."""
+
+
+def sync(destination: Destination, options: Options = Options(), *, run_id: str | None = None, watch: Watch | None = None) -> Report:  # noqa: B008  frozen
+    """Deliver what waits. The report of a run that ended early says why in `failure`.
+
+    Raises ConfigError, LeaseHeld, GuardRail or WarehouseError where the run could not begin.
+    """
+    with open_session(in_mode(destination, options)) as session:
+        if not options.recorded:
+            return try_out(session, options, watch)
+        return run(session, plan(session, options, run_id=run_id, watch=watch), watch)
+
+
+def run(session: Session, planned: Planned, watch: Watch | None = None) -> Report:
+    """Deliver the pieces of a plan one after the other, and settle."""
+    work, failure = planned
+    try:
+        for piece in work.pieces:
+            failure = failure or deliver(session, work, piece, watch)
+    except BaseException:
+        give_up(session, work.lease)
+        raise
+    return settle(session, work, failure)
+
+
+def plan(session: Session, options: Options, *, run_id: str | None = None, watch: Watch | None = None) -> Planned:
+    """What is new, what came late, and what is to be tried again."""
+    return prepare(session, options, "sync", what_waits, run_id=run_id, watch=watch)
+
+
+def prepare(session: Session, options: Options, kind: str, cut: Cut, *, run_id: str | None = None, watch: Watch | None = None) -> Planned:
+    """Take the lease, settle what an interrupted run left, and cut the work into pieces."""
+    held = take_lease(session, run_id, kind)
+    try:
+        refuse_too_early(session)
+        mark_from = _first_mark(session, held)
+        refuse_overlooked(session, mark_from, options)
+        failure = _recover(session, held, options, watch)
+        pieces = cut(session, session.mark(), options) if failure is None else []
+        with session.store.write() as connection:
+            progress.plan_slices(connection, held, [piece.number for piece in pieces if piece.kind == "range"])
+    except BaseException:
+        give_up(session, held)
+        raise
+    failpoints.reach("after_plan")
+    return Plan(held.owner, held.token, held.destination_id, mark_from.cursor if mark_from else None, pieces, options, session.facts), failure
+
+
+def deliver(session: Session, planned: Plan, piece: Piece, watch: Watch | None = None) -> Failure | None:
+    """Deliver one piece of a plan; returns why it ended early, if it did. The counts are in the state."""
+    recorder = Recorder(session.store, planned.lease, planned.run_id)
+    try:
+        with Heartbeat(session.store, planned.lease), session.courier(accept_all=planned.options.yes) as courier:
+            error = carry(pages_of(session, piece), courier, recorder, watch)
+            if error is None and piece.kind == "range":
+                recorder.finish_slice(piece.number, piece.upto)
+            return _noted(session, courier, error)
+    except ConnectorError as error:
+        return Failure.of(error)
+
+
+def settle(session: Session, planned: Plan, failure: Failure | None) -> Report:
+    """End the run: its status, the lease, entries that are too old; and say what it did."""
+    failpoints.reach("before_settle")
+    try:
+        with session.store.write() as connection:
+            runs.finish(connection, planned.run_id, _status(failure))
+            release(connection, planned.lease)
+        if failure is None:
+            forget_old(session)
+        with session.store.read() as connection:
+            row = runs.get(connection, planned.run_id) or {}
+            tallies = runs.tallies(connection, planned.run_id)
+    except StateError as error:
+        return Report(planned.run_id, mark_from=planned.mark_from, complete=False, failure=failure or Failure.of(error))
+    return Report(
+        planned.run_id,
+        **{name: int(row.get(name) or 0) for name in (*COUNTS, "changed")},
+        mark_from=planned.mark_from,
+        mark_to=row.get("mark_to") or planned.mark_from,
+        complete=failure is None,
+        seconds=round(row.get("seconds") or 0.0, 3),
+        tallies=tallies,
+        facts=planned.facts,
+        failure=failure,
+    )
+
+
+def try_out(session: Session, options: Options, watch: Watch | None = None) -> Report:
+    """A dry run, or a run in the platform's test mode: nothing of it is recorded, and the mark stays."""
+    started = session.clock()
+    after = (session.mark() if session.destination_id else None) or beginning(session)
+    refuse_overlooked(session, after, replace(options, yes=True))
+    recorder, failure = Unrecorded(), None
+    for piece in what_waits(session, after, replace(options, replay_rejected=False)):
+        if options.dry_run:
+            rehearse(pages_of(session, piece), recorder, watch)
+        elif failure is None:
+            with session.courier(accept_all=True) as courier:
+                failure = _noted(session, courier, carry(pages_of(session, piece), courier, recorder, watch))
+    place = None if after is None else after.cursor
+    counts = {name: recorder.counts[name] for name in (*COUNTS, "changed")}
+    tallies = {kind: dict(names) for kind, names in recorder.tallies.items()}
+    seconds = round((session.clock() - started).total_seconds(), 3)
+    return Report(
+        uuid.uuid4().hex,
+        **counts,
+        mark_from=place,
+        mark_to=place,
+        complete=failure is None,
+        seconds=seconds,
+        tallies=tallies,
+        facts=session.facts,
+        failure=failure,
+    )
+
+
+def pages_of(session: Session, piece: Piece) -> Iterator[list[Page]]:
+    """The pages of a piece, made while they are taken."""
+    pager = session.pager()
+    if piece.kind == "range":
+        return pager.of_range(piece.number, piece.range)
+    if piece.kind == "replay":
+        return quarantined_pages(session, pager, piece)
+    return pager.missing(piece.number, piece.kind, piece.range)
+
+
+def give_up(session: Session, held: Lease) -> None:
+    """Note that a run broke off, and let the next one in."""
+    with contextlib.suppress(ConnectorError), session.store.write() as connection:
+        runs.finish(connection, held.owner, "interrupted")
+        release(connection, held)
+
+
+def in_mode(destination: Destination, options: Options) -> Destination:
+    """The destination as this run uses it."""
+    if not options.test_mode or destination.model.test_mode:
+        return destination
+    return replace(destination, model=destination.model.model_copy(update={"test_mode": TestMode()}))
+
+
+def _first_mark(session: Session, held: Lease) -> Mark | None:
+    after = session.mark()
+    if after is None:
+        after = beginning(session)
+        remember_start(session, after, held)
+    return after
+
+
+def _recover(session: Session, held: Lease, options: Options, watch: Watch | None) -> Failure | None:
+    recorder = Recorder(session.store, held, held.owner)
+    with Heartbeat(session.store, held), session.courier(accept_all=options.yes) as courier:
+        return _noted(session, courier, recover(session, held, recorder, partial(_carry_with, courier, watch)))
+
+
+def _carry_with(courier: Courier, watch: Watch | None, pages: Iterator[list[Page]], recorder: Recorder) -> ConnectorError | None:
+    return carry(pages, courier, recorder, watch)
+
+
+def _noted(session: Session, courier: Courier, error: ConnectorError | None) -> Failure | None:
+    """An early end as plain data; where the platform named a time, the state remembers it."""
+    if error is None:
+        return None
+    if courier.not_before is not None and session.destination_id:
+        with session.store.write() as connection:
+            progress.set_not_before(connection, session.destination_id, int(courier.not_before * 1_000_000))
+    return Failure.of(error)
+
+
+def _status(failure: Failure | None) -> str:
+    if failure is None:
+        return "complete"
+    return "incomplete" if failure.exit_code == 1 else "failed"

@@ -1,0 +1,185 @@
+"""A platform's event template -> JSON text, one column operation at a time.
+
+Every node of the template turns the whole column of rows into JSON fragments: a fragment that is null is left out, an
+object or list whose fragments are all left out is left out itself. Rows are never visited one by one, and the bytes
+depend on nothing but the values: the same conversion gives the same bytes, always.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.platforms.expression import Alternatives, parse
+from connector.platforms.functions import Json, Values
+
+
+class Source(Protocol):
+    """What a template is filled from."""
+
+    rows: int
+
+    def value(self, expression: Alternatives) -> Values:
+        """An expression's value for every row, shape (rows,)."""
+        ...
+
+    def entries(self, column: str) -> tuple[pa.ListArray, Source]:
+        """A list column, shape (rows,), and a source over its flattened entries."""
+        ...
+
+
+_NEEDS_ESCAPE = r'["\\\x00-\x1f]'
+
+
+@dataclass(frozen=True)
+class Literal:
+    """The same JSON for every row."""
+
+    json: str
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """An expression over the row."""
+
+    expression: Alternatives
+
+
+@dataclass(frozen=True)
+class Object:
+    """Keys and their nodes. all_of: left out unless every one of these keys has a value. keep: written even when empty."""
+
+    items: tuple[tuple[str, Node], ...]
+    all_of: tuple[str, ...] = ()
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Nodes in order, those without a value left out. keep: written even when empty."""
+
+    items: tuple[Node, ...]
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Each:
+    """One object for each entry of a list column such as `contents`."""
+
+    column: str
+    item: Node
+
+
+Node = Literal | Leaf | Object | Sequence | Each
+
+
+def compile_template(template: Any, constants: Mapping[str, Mapping[str, Any]]) -> Node:
+    """A parsed YAML template -> nodes.
+
+    constants: space -> name -> value, for `account.x` and `param.x`. Keys that start with $ steer: `$all` lists keys that
+    must all be there, `$keep: true` writes an empty object or list, `$each: contents` repeats `item`.
+    Raises ValueError for an expression that is not understood, KeyError for a constant that is not given.
+    """
+    if isinstance(template, dict):
+        if "$each" in template:
+            return Each(template["$each"], compile_template(template["item"], constants))
+        if "$list" in template:
+            return Sequence(tuple(compile_template(item, constants) for item in template["$list"]), bool(template.get("$keep")))
+        items = [(key, compile_template(value, constants)) for key, value in template.items() if not key.startswith("$")]
+        return Object(tuple(items), tuple(template.get("$all", ())), bool(template.get("$keep")))
+    if isinstance(template, list):
+        return Sequence(tuple(compile_template(item, constants) for item in template))
+    if not isinstance(template, str):
+        return Literal(orjson.dumps(template).decode())
+    expression = parse(template)
+    first = expression.pipelines[0]
+    if first.space == "literal":
+        return Literal(orjson.dumps(first.name).decode())
+    if first.space in constants and not first.steps:
+        value = constants[first.space].get(first.name)
+        if value is not None:
+            return Literal(orjson.dumps(value).decode())
+    return Leaf(expression)
+
+
+def render(node: Node, source: Source) -> pa.Array:
+    """JSON text of a node for each row, shape (rows,); null where it is left out."""
+    if isinstance(node, Literal):
+        return pa.array([node.json] * source.rows, pa.string())
+    if isinstance(node, Leaf):
+        return to_json(source.value(node.expression))
+    if isinstance(node, Each):
+        return _render_each(node, source)
+    if isinstance(node, Sequence):
+        return _joined([_fragment("", item, source) for item in node.items], "[]", node.keep, source.rows)
+    pieces = {key: _fragment(orjson.dumps(key).decode() + ":", child, source) for key, child in node.items}
+    whole = _joined(list(pieces.values()), "{}", node.keep, source.rows)
+    for key in node.all_of:
+        whole = pc.if_else(pc.is_valid(pieces[key]), whole, None)
+    return whole
+
+
+def _fragment(prefix: str, node: Node, source: Source) -> pa.Array | pa.Scalar:
+    """`prefix` and the node's JSON: a scalar for literals, otherwise an array with null where it is left out."""
+    if isinstance(node, Literal):
+        return pa.scalar(prefix + node.json)
+    if isinstance(node, Leaf):
+        value = source.value(node.expression)
+        if not isinstance(value, Json) and pa.types.is_string(value.type):
+            return pc.binary_join_element_wise(prefix + '"', _escaped(value), '"', "")
+        return pc.binary_join_element_wise(prefix, to_json(value), "")
+    text = render(node, source)
+    return pc.binary_join_element_wise(prefix, text, "") if prefix else text
+
+
+def _joined(pieces: list[pa.Array | pa.Scalar], brackets: str, keep: bool, rows: int) -> pa.Array:
+    """Fragments between brackets; null where all but the literal ones are left out."""
+    arrays = [piece for piece in pieces if isinstance(piece, pa.Array)]
+    if not arrays:
+        body = ",".join(piece.as_py() for piece in pieces)
+        return pa.array([brackets[0] + body + brackets[1]] * rows, pa.string())
+    # Each fragment brings its own comma: `null_handling="skip"` of pyarrow 26 loses rows in which everything is null.
+    with_commas = [pc.binary_join_element_wise(piece, ",", "") for piece in pieces]
+    body = pc.ascii_rtrim(pc.binary_join_element_wise(*with_commas, "", null_handling="replace", null_replacement=""), characters=",")
+    whole = pc.binary_join_element_wise(brackets[0], body, brackets[1], "")
+    if keep:
+        return whole
+    filled = functools.reduce(pc.or_, (pc.is_valid(array) for array in arrays))
+    return pc.if_else(filled, whole, None)
+
+
+def _render_each(node: Each, source: Source) -> pa.Array:
+    lists, entries = source.entries(node.column)
+    rendered = render(node.item, entries)
+    there = rendered.is_valid()
+    parents = pc.list_parent_indices(lists).filter(there).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(parents, minlength=source.rows))])
+    body = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), rendered.filter(there)), ",")
+    return pc.if_else(pc.equal(body, ""), None, pc.binary_join_element_wise("[", body, "]", ""))
+
+
+def to_json(value: Values) -> pa.Array:
+    """Values as JSON text: strings quoted, numbers and booleans bare, times as ISO text."""
+    if isinstance(value, Json):
+        return value.text
+    if pa.types.is_string(value.type):
+        return pc.binary_join_element_wise('"', _escaped(value), '"', "")
+    if pa.types.is_boolean(value.type) or pa.types.is_integer(value.type):
+        return value.cast(pa.string())
+    return pc.binary_join_element_wise('"', value.cast(pa.string()), '"', "")
+
+
+def _escaped(texts: pa.Array) -> pa.Array:
+    """Texts with quotes, backslashes and control characters escaped as JSON asks; nearly always nothing to do."""
+    special = pc.fill_null(pc.match_substring_regex(texts, _NEEDS_ESCAPE), False)
+    if not pc.any(special).as_py():
+        return texts
+    written = pa.array([orjson.dumps(text).decode()[1:-1] for text in texts.filter(special).to_pylist()], pa.string())
+    return pc.replace_with_mask(texts, special, written)

@@ -1,0 +1,304 @@
+"""The warehouse: a query, read in (cursor, key) order, in pages of rows that can be found again.
+
+The user's SQL runs as a subquery from which only mapped columns are selected, so a column that no destination needs never
+leaves the database. There is no templating: every value is a bound parameter.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.sql.elements import ColumnElement
+
+from connector import readers
+from connector.conversion import SEPARATOR
+from connector.cursor import Cursor, Mark, Range
+from connector.described import Description, describe
+from connector.destination import Destination
+from connector.errors import ConfigError, WarehouseError
+from connector.frames import text_array, to_frame
+from connector.secrets import is_reference, resolve
+
+_EARLIEST = "0001-01-01"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that were read together, in (cursor, key) order.
+
+    frame: canonical and `extra.` columns with Arrow-backed dtypes, shape (n, columns). cursors: exact text, shape (n,).
+    keys: texts of each key column, each of shape (n,).
+    """
+
+    frame: pd.DataFrame
+    cursors: pa.Array
+    keys: tuple[pa.Array, ...]
+
+    def __len__(self) -> int:
+        return len(self.cursors)
+
+    def joined_keys(self) -> pa.Array:
+        """One text a row, shape (n,)."""
+        return self.keys[0] if len(self.keys) == 1 else pc.binary_join_element_wise(*self.keys, SEPARATOR)
+
+    def mark(self, row: int) -> Mark:
+        """The place of a row."""
+        return Mark(self.cursors[row].as_py(), tuple(key[row].as_py() for key in self.keys))
+
+    def slice(self, start: int, stop: int) -> Rows:
+        """Rows start to stop, without copying."""
+        return Rows(self.frame.iloc[start:stop], self.cursors[start:stop], tuple(key[start:stop] for key in self.keys))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What waits behind a mark.
+
+    now: the database's clock. before: cursor text that bounds this run. waiting: rows between mark and bound. oldest:
+    cursor text of the first of them. null_cursors, null_keys: rows that can never be read in order. future: rows dated
+    after now.
+    """
+
+    now: dt.datetime
+    before: str | None
+    waiting: int
+    oldest: str | None
+    null_cursors: int
+    null_keys: int
+    future: int
+
+
+class Warehouse:
+    """A destination's source. Opens its connections lazily; `close` gives them back."""
+
+    def __init__(self, destination: Destination, columns: Sequence[str]) -> None:
+        """columns: canonical columns that the destination can use."""
+        self._destination = destination
+        self._source = destination.model.source
+        self._wanted = columns
+        self._engine: Engine | None = None
+        self._described: Description | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine, read-only wherever the database can be told so."""
+        if self._engine is None:
+            self._engine = _engine(self._destination)
+        return self._engine
+
+    def close(self) -> None:
+        """Give connections back; a DuckDB file can then be written by others."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def query_columns(self) -> list[str]:
+        """Names of the query's columns."""
+        return list(self._description().names)
+
+    def mapped_columns(self) -> list[str]:
+        """Canonical columns that the query has and this destination can use."""
+        return list(self._description().canonical)
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """The cursor column; None while the query has no row to tell its type by."""
+        return self._description().cursor
+
+    def survey(self, after: Mark | None) -> Survey:
+        """Clock, bound and counts, all in one transaction."""
+        described = self._description()
+        with self._transaction() as connection:
+            now = _clock(connection)
+            cursor = described.cursor
+            if cursor is None:
+                return Survey(now, None, 0, None, self._count_all(connection), 0, 0)
+            before = self._bound(connection, cursor, now)
+            column, keys, types = described.order()
+            waiting = Range(after, None, before).where(column, keys, types)
+            unreadable: ColumnElement[bool] = column.is_(None)
+            if cursor.type.kind in ("zoned", "naive", "date") and connection.dialect.name in ("postgresql", "duckdb"):
+                unreadable = sa.or_(unreadable, column < types[0].bind(_EARLIEST))
+            future = column > types[0].bind(cursor.text_of(now)) if cursor.is_time else sa.false()
+            counts = [waiting, unreadable, sa.or_(*(key.is_(None) for key in keys)), future]
+            statement = sa.select(*(sa.func.sum(sa.case((condition, 1), else_=0)) for condition in counts), sa.func.min(sa.case((waiting, column))))
+            numbers = connection.execute(statement.select_from(described.table)).one()
+            rows, null_cursors, null_keys, ahead = (int(number or 0) for number in numbers[:4])
+        oldest = None if numbers[4] is None else text_array(readers.array_of([numbers[4]]))[0].as_py()
+        return Survey(now, before, rows, oldest, null_cursors, null_keys, ahead)
+
+    def now(self) -> dt.datetime:
+        """The database's clock."""
+        with self._transaction() as connection:
+            return _clock(connection)
+
+    def latest(self) -> str | None:
+        """The greatest cursor value, as text."""
+        described = self._description()
+        with self._transaction() as connection:
+            value = connection.execute(sa.select(sa.func.max(described.order()[0])).select_from(described.table)).scalar()
+        return None if value is None else text_array(readers.array_of([value]))[0].as_py()
+
+    def read(self, rows: Range, size: int) -> Iterator[Rows]:
+        """All rows of a range, `size` at a time. Raises ConfigError where two rows share a key."""
+        described = self._description()
+        while True:
+            with self._transaction() as connection:
+                table = readers.fetch(connection, self._select(rows, described.selected()).limit(size + 1), described.name_map())
+            page = self._rows(table)
+            last = min(len(page), size) - 1
+            if len(page) > size and page.mark(size) == page.mark(last):
+                raise ConfigError(self._duplicate(page, last))
+            if last >= 0:
+                yield page.slice(0, last + 1)
+            if len(page) <= size:
+                return
+            rows = Range(page.mark(last), rows.upto, rows.before)
+
+    def read_keys(self, rows: Range, size: int) -> Iterator[Rows]:
+        """As `read`, cursor and key alone: frames have no columns."""
+        described = self._description()
+        while True:
+            with self._transaction() as connection:
+                table = readers.fetch(connection, self._select(rows, described.ordering()).limit(size), described.name_map())
+            page = self._rows(table)
+            if len(page):
+                yield page
+            if len(page) < size:
+                return
+            rows = Range(page.mark(len(page) - 1), rows.upto, rows.before)
+
+    def read_by_key(self, keys: Sequence[tuple[str, ...]]) -> Rows:
+        """The rows with these keys, in (cursor, key) order; keys that are gone are simply not there."""
+        described = self._description()
+        _, columns, types = described.order()
+        chosen = sa.or_(*(sa.and_(*(column == kind.bind(part) for column, kind, part in zip(columns, types[1:], key, strict=True))) for key in keys))
+        with self._transaction() as connection:
+            statement = self._select(Range(), described.selected()).where(chosen)
+            return self._rows(readers.fetch(connection, statement, described.name_map()))
+
+    def boundaries(self, rows: Range, size: int, most: int | None = None) -> list[Mark]:
+        """Marks that cut a range into slices of `size` rows; the last slice ends with the range. most: how many of them."""
+        described = self._description()
+        column, keys, types = described.order()
+        number = sa.func.row_number().over(order_by=[column, *keys]).label("row_number_")
+        inner = sa.select(*described.ordering(), number).select_from(described.table).where(rows.where(column, keys, types)).subquery("n")
+        labels = [inner.c[element.name] for element in described.ordering()]
+        statement = sa.select(*labels).where(inner.c.row_number_ % size == 0).order_by(inner.c.row_number_).limit(most)
+        with self._transaction() as connection:
+            table = readers.fetch(connection, statement, described.name_map())
+        found = self._rows(table)
+        return [found.mark(row) for row in range(len(found))]
+
+    def duplicate_keys(self, most: int = 5) -> list[tuple[str, ...]]:
+        """Keys that more than one row has, a few of them."""
+        described = self._description()
+        _, keys, _ = described.order()
+        statement = sa.select(*keys).select_from(described.table).group_by(*keys).having(sa.func.count() > 1).limit(most)
+        with self._transaction() as connection:
+            return [tuple(str(part) for part in row) for row in connection.execute(statement)]
+
+    def _rows(self, table: pa.Table) -> Rows:
+        keys = tuple(text_array(table[f"_key{index}"]) for index in range(len(self._source.keys)))
+        cursors = text_array(table["_cursor"])
+        canonical = [name for name in table.column_names if not name.startswith("_")]
+        return Rows(to_frame(table.select(canonical)), cursors, keys)
+
+    def _duplicate(self, page: Rows, row: int) -> str:
+        key = ", ".join(part for part in page.mark(row).key or ())
+        shown = "one of them" if "@" in key else f"'{key}'"
+        return f"{self._destination.name}: two rows of the query share the key {shown}; a key must identify one conversion, so make the query distinct or add a column to source.key"
+
+    def _bound(self, connection: Connection, cursor: Cursor, now: dt.datetime) -> str | None:
+        if cursor.type.kind == "xid8":
+            return str(connection.execute(sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar())
+        return cursor.text_of(now - self._source.lag) if cursor.is_time else None
+
+    def _count_all(self, connection: Connection) -> int:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(self._description().table)).scalar() or 0)
+
+    def _select(self, rows: Range, columns: Sequence[ColumnElement[Any]]) -> sa.Select[Any]:
+        described = self._description()
+        column, keys, types = described.order()
+        return sa.select(*columns).select_from(described.table).where(rows.where(column, keys, types)).order_by(column, *keys)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """One read-only transaction in UTC; errors of the driver are told by their class, because their text quotes rows."""
+        try:
+            with self.engine.connect() as connection:
+                readers.begin(connection)
+                yield connection
+                connection.rollback()
+        except SQLAlchemyError as error:
+            raise WarehouseError(_told(self._destination, error)) from None
+        except readers.DriverError as error:
+            raise WarehouseError(f"{self._destination.name}: the warehouse refused the query ({error})") from None
+
+    def _description(self) -> Description:
+        if self._described is None:
+            query = self._destination.query()
+            with self._transaction() as connection:
+                self._described = describe(connection, query, self._destination, self._wanted)
+        return self._described
+
+
+def _clock(connection: Connection) -> dt.datetime:
+    """The database's own clock, in this transaction."""
+    if connection.dialect.name == "sqlite":
+        text = str(connection.execute(sa.text("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')")).scalar())
+        return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+    value = connection.execute(sa.select(sa.func.current_timestamp())).scalar()
+    if not isinstance(value, dt.datetime):
+        value = dt.datetime.fromisoformat(str(value))
+    return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+
+
+def warehouse_url(destination: Destination) -> URL:
+    """The configured URL, with relative files under the project's root. Raises ConfigError without showing it."""
+    reference = destination.model.source.warehouse
+    try:
+        url = make_url(resolve(reference, destination.root) if is_reference(reference) else reference)
+    except ValueError as error:
+        raise ConfigError(f"{destination.name}: source.warehouse: {error}") from None
+    except ArgumentError:
+        raise ConfigError(f"{destination.name}: source.warehouse is not a SQLAlchemy URL such as postgresql://host/database") from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    embedded = url.get_backend_name() in ("duckdb", "sqlite")
+    if embedded and url.database and url.database != ":memory:" and not url.database.startswith("file:"):
+        url = url.set(database=str(destination.root / url.database))
+    return url
+
+
+def _engine(destination: Destination) -> Engine:
+    url = warehouse_url(destination)
+    backend = url.get_backend_name()
+    if backend in ("duckdb", "sqlite") and url.database and not url.database.startswith(("file:", ":memory:")) and not Path(url.database).is_file():
+        raise WarehouseError(
+            f"{destination.name}: there is no {backend} file at the address in source.warehouse; create it, or correct the path (relative paths start at {destination.root})"
+        )
+    try:
+        return readers.engine(url)
+    except (NoSuchModuleError, ImportError):
+        raise ConfigError(f"{destination.name}: no driver for {url.drivername} is installed; run: pip install 'capi-connector[{backend}]'") from None
+
+
+def _told(destination: Destination, error: SQLAlchemyError) -> str:
+    """A driver's error as a sentence: its class and SQLSTATE, never its text, which quotes values."""
+    origin = getattr(error, "orig", None)
+    state = getattr(origin, "sqlstate", None)
+    kind = type(origin or error).__name__ + (f", SQLSTATE {state}" if state else "")
+    where = "is unreachable" if kind.startswith(("OperationalError", "ConnectionTimeout")) else "refused the query"
+    return f"{destination.name}: the warehouse {where} ({kind}); try the query {destination.model.source.query} in a SQL client with the same address"

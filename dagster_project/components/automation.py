@@ -1,0 +1,110 @@
+"""When a destination runs: its schedule, its polling sensor, its weekly reconciliation, and who is told when it fails."""
+
+import json
+from typing import NamedTuple
+
+import dagster as dg
+
+from connector.again import reconcile
+from connector.alerts import Standing, post, standing
+from connector.destination import Destination
+from connector.errors import ConnectorError
+from connector.plan import beginning
+from dagster_project.resources import CapiResource
+
+IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+
+class Reconcile(NamedTuple):
+    """The job that looks for rows without a record, and its weekly schedule, which a person switches on."""
+
+    job: dg.JobDefinition
+    schedule: dg.ScheduleDefinition
+
+
+def build_schedule(destination: Destination, asset: dg.AssetsDefinition) -> dg.ScheduleDefinition | None:
+    """`schedule: "*/15 * * * *"`."""
+    cron = destination.model.schedule
+    if cron is None:
+        return None
+    return dg.ScheduleDefinition(name=f"{destination.name}_schedule", target=asset, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING)
+
+
+def build_sensor(destination: Destination, key: dg.AssetKey) -> dg.SensorDefinition | None:
+    """`poll: 30s`: a run as soon as rows wait, one at a time."""
+    every = destination.model.poll
+    if every is None:
+        return None
+
+    @dg.sensor(
+        name=f"{destination.name}_poll",
+        target=dg.AssetSelection.assets(key),
+        minimum_interval_seconds=max(1, int(every.total_seconds())),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def poll(context: dg.SensorEvaluationContext, capi: CapiResource) -> dg.SensorResult | dg.SkipReason:
+        tags = {"capi/destination": destination.name}
+        if context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=IN_PROGRESS)):
+            return dg.SkipReason("a run is still in progress")
+        try:
+            with capi.session(destination) as session:
+                waiting = session.warehouse.survey((session.mark() if session.destination_id else None) or beginning(session)).waiting
+        except ConnectorError as error:
+            return dg.SkipReason(str(error))
+        if not waiting:
+            return dg.SkipReason("no rows wait")
+        return dg.SensorResult(run_requests=[dg.RunRequest(tags=tags)])
+
+    return poll
+
+
+def build_reconcile(destination: Destination) -> Reconcile:
+    """A job over the whole age window."""
+    name = f"{destination.name}_reconcile"
+
+    @dg.op(name=f"{name}_op", config_schema={"send": dg.Field(bool, default_value=True, description="deliver what is missing")})
+    def compare(context: dg.OpExecutionContext) -> None:
+        """Compare every row behind the mark with the ledger."""
+        message = ""
+        try:
+            found = reconcile(destination, send=context.op_config["send"], run_id=context.run_id)
+            context.add_output_metadata({"rows": found.rows, "missing": found.missing, "sent": 0 if found.report is None else found.report.delivered})
+            if found.missing:
+                context.log.warning(f"{found.missing} of {found.rows} rows had no record")
+            message = found.report.failure.message if found.report is not None and found.report.failure is not None else ""
+        except ConnectorError as error:
+            message = str(error)
+        if message:
+            raise dg.Failure(message, allow_retries=False)
+
+    @dg.job(name=name, description=f"Looks for rows of {destination.name} that have no record, and delivers them.")
+    def job() -> None:
+        compare.alias("reconcile")()
+
+    return Reconcile(job, dg.ScheduleDefinition(name=f"{name}_weekly", job=job, cron_schedule="0 4 * * 0"))
+
+
+def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
+    """`alerts: {webhook: env:SLACK_WEBHOOK}`: a message when a destination begins to fail and when it recovers."""
+    alerts = destination.model.alerts
+    if alerts is None:
+        return None
+
+    @dg.sensor(name=f"{destination.name}_alerts", minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+    def tell(context: dg.SensorEvaluationContext, capi: CapiResource) -> dg.SkipReason:
+        before = Standing(**json.loads(context.cursor)) if context.cursor else None
+        try:
+            with capi.session(destination) as session:
+                now = standing(session)
+            if now is None or (before is not None and now.kind == before.kind) or (before is None and now.kind == "healthy"):
+                reason = "nothing changed"
+            else:
+                post(destination, now)
+                reason = f"told: {now.kind}"
+        except ConnectorError as error:
+            return dg.SkipReason(str(error))
+        if now is not None:
+            context.update_cursor(json.dumps(now._asdict()))
+        return dg.SkipReason(reason)
+
+    return tell

@@ -1,0 +1,77 @@
+"""Dagster resources: where conversions come from, where progress is kept, and what sends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import dagster as dg
+from sqlalchemy.engine import make_url
+
+from connector.destination import Destination
+from connector.plan import Options, Piece, Plan
+from connector.report import Failure, Report
+from connector.session import Session, open_session
+from connector.state.store import state_url
+from connector.sync import deliver, in_mode, plan, settle, try_out
+
+
+class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where conversions are read. Each destination's YAML names its own; `reference` replaces it for all of them.
+
+    reference: `env:NAME`, `file:PATH` or a URL without a password, for example to point a staging deployment elsewhere.
+    """
+
+    reference: str | None = None
+
+    def of(self, destination: Destination) -> Destination:
+        """The destination, reading from this warehouse."""
+        if self.reference is None:
+            return destination
+        source = destination.model.source.model_copy(update={"warehouse": self.reference})
+        return replace(destination, model=destination.model.model_copy(update={"source": source}))
+
+
+class State(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where progress is kept. url: a SQLAlchemy URL; default: what CAPI_STATE_URL says, or SQLite under `.capi/`."""
+
+    url: str | None = None
+
+    @contextmanager
+    def session(self, destination: Destination) -> Iterator[Session]:
+        """Open a destination's state and warehouse."""
+        url = make_url(self.url) if self.url else state_url(destination.root)
+        with open_session(destination, state=url) as session:
+            yield session
+
+
+class CapiResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Sends conversions: plans a run, delivers its pieces, settles it. Each step may run in a process of its own."""
+
+    warehouse: dg.ResourceDependency[Warehouse]
+    state: dg.ResourceDependency[State]
+
+    @contextmanager
+    def session(self, destination: Destination, options: Options = Options()) -> Iterator[Session]:  # noqa: B008  frozen
+        """Everything that a step needs."""
+        with self.state.session(in_mode(self.warehouse.of(destination), options)) as session:
+            yield session
+
+    def plan(self, destination: Destination, options: Options, run_id: str) -> tuple[Plan, Failure | None]:
+        """Take the lease and cut the work into pieces."""
+        with self.session(destination, options) as session:
+            return plan(session, options, run_id=run_id)
+
+    def deliver(self, destination: Destination, planned: Plan, piece: Piece) -> Failure | None:
+        """Send one piece and record what became of it."""
+        with self.session(destination, planned.options) as session:
+            return deliver(session, planned, piece)
+
+    def settle(self, destination: Destination, planned: Plan, failure: Failure | None) -> Report:
+        """End the run and report."""
+        with self.session(destination, planned.options) as session:
+            return settle(session, planned, failure)
+
+    def try_out(self, destination: Destination, options: Options) -> Report:
+        """A dry run, or a run in test mode."""
+        with self.session(destination, options) as session:
+            return try_out(session, options)

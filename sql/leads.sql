@@ -1,0 +1,10 @@
+-- Leads and sign-ups; both count as leads at this platform (see `events` in the YAML).
+select
+    conversion_id,
+    updated_at,
+    event_name,
+    event_time,
+    customer_email as email,
+    visitor_uuid   as guid
+from conversions
+where event_name in ('Lead', 'Signup')

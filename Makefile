@@ -4,8 +4,6 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-export PYTHONDONTWRITEBYTECODE ?= 1
-
 .PHONY: help demo dev test chaos bench lint format docs lock clean
 
 help:
@@ -31,7 +29,7 @@ dev: $(INSTALLED)
 
 test: $(INSTALLED)
 	@scripts/system-packages
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2
 
 chaos: $(INSTALLED)
 	$(RUN) -m pytest -m soak tests/chaos -s

@@ -150,7 +150,8 @@ class Cursor:
             return local.strftime("%Y-%m-%d")
         if kind == "iso_text":
             assert self.form is not None
-            return local.strftime(f"%Y-%m-%d{self.form.separator}%H:%M:%S")
+            fraction = ".%f" if local.microsecond else ""
+            return local.strftime(f"%Y-%m-%d{self.form.separator}%H:%M:%S{fraction}")
         return local.strftime("%Y-%m-%dT%H:%M:%S.%f")
 
     def moment_of(self, text: str) -> dt.datetime | None:

@@ -148,7 +148,9 @@ def register(session: Session) -> None:
             session.destination_id = row.id
             _refuse_partly_lost(connection, row.id, session.name)
             changed = changes(json.loads(row.source), source_of(session.destination))
-            if changed:
+            if changed and progress.read_mark(connection, row.id) is None and ledger.is_empty(connection, row.id):
+                accept_source(connection, session)
+            elif changed:
                 raise StateMismatch(
                     f"{session.name}: {' and '.join(changed)} changed since the last run, so the high-water mark may not mean what it did. If the order of rows is still the"
                     f" same, run `capi resolve {session.name} --accept-change`; to begin anew, run `capi resolve {session.name} --restart all|now|TIMESTAMP`"

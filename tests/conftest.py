@@ -32,12 +32,12 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres(postgres_server: str) -> Iterator[str]:
+def postgres(postgres_server: str) -> str:
     """The address of an empty database of its own."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"create database {name}")  # type: ignore[arg-type]
-    yield postgres_server.replace("/postgres?", f"/{name}?")
+    return postgres_server.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture(params=["duckdb", "postgresql", "sqlite"])

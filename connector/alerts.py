@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import orjson
 
-from connector.consistency import endpoint_problem
+from connector.addresses import endpoint_problem
 from connector.delivery.transport import Answer, Call, Transport
 from connector.destination import Destination
 from connector.errors import ConfigError, EndpointError

@@ -109,7 +109,9 @@ def _source(findings: Findings, destination: Destination, encoder: Encoder, ware
 def _missing_columns(destination: Destination, given: set[str], names: list[str]) -> Iterator[str]:
     """Columns without which every row would be rejected."""
     platform = destination.platform
-    needed = dict.fromkeys(["event_name", *platform.required])
+    needed = dict.fromkeys(
+        ["event_name", *(column for name in platform.required for column in (parse(platform.fields[name]).columns if name in platform.fields else [name]))]
+    )
     if platform.missing_time == "reject":
         needed["event_time"] = None
     for name in needed:

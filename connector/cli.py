@@ -225,6 +225,20 @@ def erase(name: Name, key: Annotated[list[str], typer.Option(help="the row's key
         output.print_json({"erased": True, "was_known": known}) if json else output.say("erased; it was " + ("recorded" if known else "not recorded"))
 
 
+@app.command("lint-identifiers")
+def lint_identifiers(name: Name, limit: Annotated[int, typer.Option(min=1, help="rows to look at")] = 100_000, json: Json = False) -> None:
+    """Show, for each identifier, the share of rows that can be used and what is wrong with the rest. No value is shown."""
+    from connector.lint import lint_identifiers as look
+
+    with output.errors(json):
+        found = list(look(_load(name), limit))
+        if json:
+            for entry in found:
+                output.print_json(entry)
+        else:
+            output.rows("", ["identifier", "column", "rows", "valid", "the_rest"], [_linted(entry) for entry in found])
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a destination's YAML, for editors."""
@@ -332,6 +346,12 @@ def _finish(destination: Destination, report: Report, json: bool, *, dry_run: bo
         output.complain(f"{destination.name}: {report.rejected} of {report.rows_read} rows were rejected; `capi rejected {destination.name}` lists them")
         raise typer.Exit(1)
     return None
+
+
+def _linted(entry: dict[str, Any]) -> dict[str, Any]:
+    rest = {name: entry[name] for name in ("empty", "placeholder", "already_hashed", "no_country_code")} | entry["malformed_by_reason"]
+    share = "" if entry["valid_share"] is None else f"{entry['valid_share']:.1%}"
+    return {**entry, "valid": share, "the_rest": ", ".join(f"{name.replace('_', ' ')} {number:,}" for name, number in rest.items() if number)}
 
 
 def _show(destination: Destination, report: Report, dry_run: bool) -> None:

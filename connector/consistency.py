@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
+from connector.addresses import endpoint_problem
 from connector.conversion import COLUMNS
 from connector.platforms.model import Platform
 from connector.secrets import is_reference
@@ -38,14 +39,8 @@ def inconsistencies(model: DestinationModel, platform: Platform) -> Found:
                 yield (section, name), f"'{name}' describes a person and cannot be the same in every row"
     if model.test_mode and platform.test_mode is None:
         yield ("test_mode",), "this platform has no test mode; rehearse against `capi sandbox` instead"
-    if (
-        isinstance(model.test_mode, bool)
-        and model.test_mode
-        and platform.test_mode is not None
-        and platform.test_mode.value is None
-        and platform.test_mode.method == "body"
-    ):
-        yield ("test_mode",), "this platform's test mode needs the code it shows: test_mode: {code: ...}"
+    if model.test_mode is True and platform.test_mode is not None and platform.test_mode.value is None:
+        yield ("test_mode",), "this platform's test mode needs the code that it shows: test_mode: TEST12345"
 
 
 def _account_problems(model: DestinationModel, platform: Platform) -> Found:
@@ -75,16 +70,6 @@ def _endpoint_problems(model: DestinationModel, platform: Platform) -> Found:
     message = endpoint_problem(model.endpoint)
     if message:
         yield ("endpoint",), message
-
-
-def endpoint_problem(url: str) -> str | None:
-    """What is wrong with an address, or None. https only, except to this machine itself."""
-    match = re.fullmatch(r"(https?)://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?", url)
-    if match is None:
-        return "endpoint must be a plain address such as https://host/path, without user name, query or fragment"
-    if match[1] == "http" and match[2] not in ("127.0.0.1", "localhost", "[::1]"):
-        return "endpoint must be https; plain http is only for a receiver on this machine"
-    return None
 
 
 def _auth_problems(model: DestinationModel, platform: Platform) -> Found:
@@ -138,7 +123,7 @@ def start_time(source: Source) -> dt.datetime:
 
 def _event_problems(model: DestinationModel, platform: Platform) -> Found:
     rule = platform.event_names
-    if rule.mapping == "required" and not model.events:
+    if rule.mapping == "required" and not model.events and not (rule.unless and rule.unless in model.account):
         yield ("events",), "this platform has no event names of its own: map each name to its id under events"
     if rule.most is not None and len(set(model.events.values())) > rule.most:
         yield ("events",), f"at most {rule.most} different ids may be mapped in one destination"

@@ -23,7 +23,7 @@ from connector.frames import Mask, mask, present, text_array
 from connector.money import MAX_VALUE, MONEY, currency_digits, decimal_text, is_numeric, parse_amounts, rounded
 from connector.times import iso_times, utc
 
-Kind = Literal["text", "time", "money", "currency", "integer", "json", "flag"]
+Kind = Literal["text", "time", "money", "currency", "integer", "json", "flag", "choice"]
 SEPARATOR = "\x1f"
 """Stands between the parts of a key; the ASCII unit separator, which no key contains."""
 
@@ -40,6 +40,8 @@ class Column(NamedTuple):
     example: str
     personal: bool = False
 
+
+ACTION_SOURCES = ("website", "app", "physical_store", "phone_call", "email", "chat", "business_messaging", "system_generated", "other")
 
 COLUMNS: dict[str, Column] = {
     "event_name": Column("event", "text", "what happened; required; mapped by `events` in the YAML", "Purchase"),
@@ -72,7 +74,7 @@ COLUMNS: dict[str, Column] = {
     "client_ip": Column("context", "text", "IPv4 or IPv6 of the customer; never a private one", "203.0.113.7", True),
     "user_agent": Column("context", "text", "the browser's User-Agent header", "Mozilla/5.0 (Macintosh; ...) Chrome/124.0", True),
     "event_source_url": Column("context", "text", "page of the conversion; query and fragment are cut off", "https://shop.example/thanks"),
-    "action_source": Column("context", "text", "website, app, physical_store, phone_call, email, chat, system_generated or other", "website"),
+    "action_source": Column("context", "choice", f"where it happened: {', '.join(ACTION_SOURCES)}", "website"),
     **{
         name: Column("click ids", "text", f"{what}; case-sensitive, passed on as it is", example)
         for name, what, example in (
@@ -103,6 +105,7 @@ COLUMNS: dict[str, Column] = {
     "num_items": Column("commerce", "integer", "number of items", "2"),
     "consent": Column("consent", "flag", "true where the person agreed to ad measurement", "true"),
     "opt_out": Column("consent", "flag", "true where the person opted out", "false"),
+    "limited_data_use": Column("consent", "flag", "true where the platform may use the data only in a limited way", "false"),
 }
 
 PLACEHOLDERS = frozenset({"", "null", "none", "nan", "nat", "<na>", "n/a", "#n/a", "-", "--", "undefined", "unknown", "[redacted]", "redacted", "(not set)"})
@@ -183,6 +186,8 @@ def conform(source: pa.Table, rules: Rules) -> Conversions:
             columns[name] = _times(raw, rules, result)
         elif kind in ("text", "currency"):
             columns[name] = _texts(name, raw, result)
+        elif kind == "choice":
+            columns[name] = _choices(name, raw, result)
         elif kind == "flag":
             columns[name] = _flags(name, raw, result)
         elif kind == "integer":
@@ -229,6 +234,14 @@ def _flags(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
     no = pc.is_in(text, value_set=pa.array(["false", "f", "no", "n", "0", "denied", "d", "consent_denied"]))
     result.mark_bad(name, present(text) & ~mask(yes) & ~mask(no))
     return pc.if_else(yes, True, pc.if_else(no, False, None))
+
+
+def _choices(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
+    """`action_source`, whose values are the same words for every platform."""
+    text = pc.utf8_lower(_texts(name, raw, result))
+    known = pc.is_in(text, value_set=pa.array(ACTION_SOURCES))
+    result.mark_bad(name, present(text) & ~mask(known))
+    return pc.if_else(known, text, None)
 
 
 def _integers(name: str, raw: pa.Array, result: Conversions) -> pa.Array:

@@ -125,23 +125,17 @@ class Consent(_Model):
     """Which rows may be sent. require: rows whose `consent` is not true are suppressed, empty ones too."""
 
     require: bool = False
+    denied: Literal["suppress", "send"] = Field("suppress", description="rows whose consent is false; send: where the platform has a field that says so")
 
 
 class Privacy(_Model):
     """What is made less readable before it leaves."""
 
     obscure_order_id: bool = Field(False, description="send SHA-512 (base64) in place of the order id")
-    limited_data_use: bool = Field(False, description="mark every record for limited data use, where the platform knows it")
     retention: Duration = Field(
         dt.timedelta(days=30),
         description="how long the ledger and the quarantine remember a row; longer where lookback or the platform's age window need it",
     )
-
-
-class TestMode(_Model):
-    """The platform's own test mode. code: the test code that the platform shows, where it has one."""
-
-    code: str | None = None
 
 
 class DestinationModel(_Model):
@@ -161,7 +155,7 @@ class DestinationModel(_Model):
     on_change: Literal["same_event_id", "new_version"] = Field("same_event_id", description="the event_id of a row that is sent again")
     consent: Consent = Consent()
     privacy: Privacy = Privacy()
-    test_mode: TestMode | bool = False
+    test_mode: bool | str = Field(False, description="the platform's own test mode; where it shows a test code, that code")
     delivery: Delivery = Delivery()
     schedule: str | None = Field(None, pattern=r"^(@[a-z]+|\S+( \S+){4})$", description="cron expression")
     poll: Duration | None = Field(None, description="look for new rows this often, for near-real-time delivery")

@@ -22,16 +22,15 @@ import pyarrow.compute as pc
 from connector.conversion import COLUMNS, EXTRA, SEPARATOR, Conversions, Rejection, Rules, conform, reason_for
 from connector.destination import Destination
 from connector.frames import array_of_values, mask, present, text_array, to_table
-from connector.identifiers.digest import sha512_b64
 from connector.identifiers.distinct import map_distinct
-from connector.platforms.expression import Alternatives, Pipeline, parse
-from connector.platforms.functions import FUNCTIONS, Context, Json, Values
+from connector.platforms.expression import parse
+from connector.platforms.functions import FUNCTIONS, Context
 from connector.preflight import judge
+from connector.row_source import RowSource
 from connector.template import compile_template, render
 
 _EVENTS = "$events"
 _EVENT = "$event"
-_ITEM_FIELDS = ("id", "quantity", "price", "name", "category", "brand")
 
 
 @dataclass
@@ -73,9 +72,17 @@ class Encoder:
     def columns(self) -> list[str]:
         """Canonical columns that this destination can use, in canonical order; nothing else is read."""
         platform, model = self.platform, self.destination.model
-        used = {"event_name", "event_time", "event_id", "consent", "opt_out", *platform.required, *_template_columns(platform.event)}
-        used |= {name for rule in platform.required_when for name in (rule.column, *rule.need)}
-        used |= {name for expression in self._request.values() for name in expression.columns}
+        used = {
+            "event_name",
+            "event_time",
+            "event_id",
+            "consent",
+            "opt_out",
+            *(name for name in platform.required if name in COLUMNS),
+            *_template_columns(platform.event),
+        }
+        used |= {name for rule in platform.required_when for name in (rule.column, *rule.need) if name in COLUMNS}
+        used |= {name for text in (*platform.request.values(), *platform.fields.values()) for name in parse(text).columns}
         for name in self.destination.identifiers:
             used |= platform.identifiers[name].columns
         used |= {"action_source"} if platform.windows.max_age_by else set()
@@ -97,9 +104,10 @@ class Encoder:
         source_names = conversions.table["event_name"].combine_chunks()
         self._map_names(conversions)
         self._refuse_disguised(conversions)
-        rows = _Rows(self, conversions, table)
+        rows = RowSource(self.destination, self._constants, conversions, table)
         identifiers = {name: (rows.identifier(name), self.platform.identifiers[name].columns) for name in self.destination.identifiers}
-        verdicts = judge(conversions, self.platform, identifiers, self.destination.model.consent.require, as_of)
+        fields = {name: (rows.text(parse(text)), set(parse(text).columns)) for name, text in self.platform.fields.items()}
+        verdicts = judge(conversions, self.platform, identifiers, fields, self.destination.model.consent, as_of)
         rows.event_ids = self._event_ids(conversions, keys, source_names, versions, verdicts.rejected)
         send = verdicts.sendable()
         written = render(self._event, rows).take(pa.array(send)) if len(send) else pa.array([], pa.string())
@@ -134,8 +142,7 @@ class Encoder:
         body = _fill(self.platform.body, {**self._constants, "request": dict(group)})
         test_mode, wanted = self.platform.test_mode, self.destination.model.test_mode
         if wanted and test_mode is not None and test_mode.method == "body":
-            code = None if isinstance(wanted, bool) else wanted.code
-            _insert(body, test_mode.name.split("."), code if code is not None else test_mode.value)
+            _insert(body, test_mode.name.split("."), wanted if isinstance(wanted, str) else test_mode.value)
         text = orjson.dumps(body)
         if text == orjson.dumps(_EVENT):
             return b"", b""
@@ -162,9 +169,10 @@ class Encoder:
         rule = self.platform.event_names
         names = conversions.table["event_name"].combine_chunks()
         known = set(rule.known) | set(self._names.values())
+        strict = rule.mapping != "optional" and not (rule.unless and rule.unless in self.destination.model.account)
 
         def mapped_name(name: str) -> str | None:
-            passes = rule.mapping == "optional" or (rule.mapping == "listed" and name in known)
+            passes = not strict or (rule.mapping == "listed" and name in known)
             return self._names.get(name) or (name if passes else None)
 
         mapped = map_distinct(names, mapped_name)
@@ -206,154 +214,13 @@ class Encoder:
             return made
         return pc.coalesce(conversions.table["event_id"].combine_chunks(), made)
 
-    def _groups(self, rows: _Rows, send: np.ndarray) -> tuple[np.ndarray, list[dict[str, str | None]]]:
+    def _groups(self, rows: RowSource, send: np.ndarray) -> tuple[np.ndarray, list[dict[str, str | None]]]:
         if not self._request:
             return np.zeros(len(send), np.int32), [{}]
         columns = [text_array(rows.text(expression)).take(pa.array(send)) for expression in self._request.values()]
         seen: dict[tuple[str | None, ...], int] = {}
         groups = [seen.setdefault(values, len(seen)) for values in zip(*(column.to_pylist() for column in columns), strict=True)]
         return np.array(groups, np.int32), [dict(zip(self._request, values, strict=True)) for values in seen]
-
-
-class _Rows:
-    """The rows of a frame as a template source; every expression is worked out once."""
-
-    def __init__(self, encoder: Encoder, conversions: Conversions, source: pa.Table) -> None:
-        self.rows = conversions.table.num_rows
-        self.event_ids: pa.Array | None = None
-        self._encoder = encoder
-        self._conversions = conversions
-        self._source = source
-        self._context = Context(conversions.table, conversions.digits, encoder.destination.model.source.default_region, encoder.platform.tables)
-        self._known: dict[Alternatives, Values] = {}
-        self._identifiers: dict[str, pa.Array] = {}
-
-    def value(self, expression: Alternatives) -> Values:
-        """An expression's value for every row, shape (rows,)."""
-        if expression not in self._known:
-            self._known[expression] = self._first([self._pipeline(pipeline) for pipeline in expression.pipelines])
-        return self._known[expression]
-
-    def text(self, expression: Alternatives) -> pa.Array:
-        """As `value`, JSON or not."""
-        value = self.value(expression)
-        return value.text if isinstance(value, Json) else value
-
-    def identifier(self, name: str) -> pa.Array:
-        """Values of one identifier; what could not be normalised is remembered as bad in its column."""
-        if name not in self._identifiers:
-            spec = self._encoder.platform.identifiers[name]
-            values = self.text(parse(spec.value))
-            self._remember_bad(spec.value, values)
-            if spec.hashed is not None:
-                hashed = self.text(parse(spec.hashed))
-                self._remember_bad(spec.hashed, hashed)
-                values = pc.coalesce(values, hashed)
-            self._identifiers[name] = values
-        return self._identifiers[name]
-
-    def entries(self, column: str) -> tuple[pa.ListArray, _Entries]:
-        """The list column `contents` and a source over its entries."""
-        raw = self._context.column(column)
-        lists, entries = _parse_entries(raw if raw is not None else pa.nulls(self.rows, pa.string()))
-        self._conversions.mark_bad(column, np.zeros(self.rows, bool) if raw is None else present(raw) & ~present(lists))
-        digits = self._conversions.digits[pc.list_parent_indices(lists).to_numpy()]
-        return lists, _Entries(self, entries, digits)
-
-    def _remember_bad(self, text: str, values: pa.Array) -> None:
-        for column in parse(text).columns:
-            raw = self._context.column(column)
-            if raw is not None:
-                self._conversions.mark_bad(column, present(raw) & ~present(values))
-
-    def _first(self, found: list[Values | None]) -> Values:
-        values = [value for value in found if value is not None]
-        if not values:
-            return pa.nulls(self.rows, pa.string())
-        if len(values) == 1:
-            return values[0]
-        texts = [value.text if isinstance(value, Json) else value for value in values]
-        joined = pc.coalesce(*texts)
-        return Json(joined) if isinstance(values[0], Json) else joined
-
-    def _pipeline(self, pipeline: Pipeline) -> Values | None:
-        values: Values | None = self._start(pipeline)
-        for step in pipeline.steps:
-            if values is None:
-                return None
-            values = FUNCTIONS[step.name](values, self._context, step.argument)
-        return values
-
-    def _start(self, pipeline: Pipeline) -> pa.Array | None:
-        if pipeline.space == "column":
-            if pipeline.name == "event_id":
-                return self.event_ids
-            column = self._context.column(pipeline.name)
-            if pipeline.name == "order_id" and column is not None and self._encoder.destination.model.privacy.obscure_order_id:
-                return sha512_b64(column)
-            return column
-        if pipeline.space == "identifier":
-            return self.identifier(pipeline.name) if pipeline.name in self._encoder.destination.identifiers else None
-        if pipeline.space == "extra":
-            name = EXTRA + pipeline.name
-            return _extra(self._source[name].combine_chunks()) if name in self._source.column_names else None
-        constant = pipeline.name if pipeline.space == "literal" else self._encoder._constants[pipeline.space].get(pipeline.name)
-        return None if constant is None else pa.array([str(constant)] * self.rows, pa.string())
-
-
-class _Entries:
-    """The entries of a list column as a template source."""
-
-    def __init__(self, parent: _Rows, fields: Mapping[str, pa.Array], digits: np.ndarray) -> None:
-        self.rows = len(digits)
-        self._fields = fields
-        self._context = Context(pa.table(dict(fields)), digits, None, parent._context.tables)
-
-    def value(self, expression: Alternatives) -> Values:
-        """An expression over the fields of an entry."""
-        found = [self._pipeline(pipeline) for pipeline in expression.pipelines]
-        return found[0] if len(found) == 1 or isinstance(found[0], Json) else pc.coalesce(*found)
-
-    def entries(self, column: str) -> tuple[pa.ListArray, _Entries]:
-        """Entries hold no lists of their own."""
-        raise ValueError(f"'{column}' is inside a list; only the row itself has lists")
-
-    def _pipeline(self, pipeline: Pipeline) -> Values:
-        values: Values = self._fields[pipeline.name] if pipeline.name in self._fields else pa.nulls(self.rows, pa.string())
-        for step in pipeline.steps:
-            values = FUNCTIONS[step.name](values, self._context, step.argument)
-        return values
-
-
-def _parse_entries(raw: pa.Array) -> tuple[pa.ListArray, dict[str, pa.Array]]:
-    """`contents` as JSON text or nested columns -> a list column and its flattened fields; null where it is no such list."""
-    lists: list[list[dict[str, str | None]] | None] = [_entries_of(value) for value in raw.to_pylist()]
-    kind = pa.list_(pa.struct([(name, pa.string()) for name in _ITEM_FIELDS]))
-    column = pa.array(lists, kind)
-    flat = column.flatten()
-    return column, {name: flat.field(index) for index, name in enumerate(_ITEM_FIELDS)}
-
-
-def _entries_of(value: Any) -> list[dict[str, str | None]] | None:
-    try:
-        parsed = orjson.loads(value) if isinstance(value, str) else value
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(parsed, list) or not all(isinstance(entry, dict) for entry in parsed):
-        return None
-    return [{name: None if entry.get(name) is None else str(entry[name]) for name in _ITEM_FIELDS} for entry in parsed]
-
-
-def _extra(values: pa.Array) -> Values:
-    """A column outside the canonical ones, by its own type: numbers stay numbers, everything else is text."""
-    if pa.types.is_boolean(values.type) or pa.types.is_integer(values.type):
-        return values
-    if pa.types.is_floating(values.type):
-        finite = pc.if_else(pc.is_finite(values), values, None)
-        return Json(finite.cast(pa.string()))
-    if pa.types.is_decimal(values.type):
-        return Json(text_array(values))
-    return pc.utf8_trim_whitespace(text_array(values))
 
 
 def _account(destination: Destination) -> dict[str, Any]:

@@ -121,7 +121,8 @@ class Result:
 
     states: one `State` a row, 0 where it is still open, shape (n,). refusals: row -> why the platform refused it, with the
     message redacted. statuses: HTTP status or failure -> requests. ambiguous: requests whose records may or may not have
-    been taken. open_ambiguous: whether such a request is still unsettled.
+    been taken. open_ambiguous: whether such a request is still unsettled. receipts: under which the platform tells the final
+    result later.
     """
 
     page: Page
@@ -132,6 +133,7 @@ class Result:
     retries: int = 0
     ambiguous: int = 0
     open_ambiguous: bool = False
+    receipts: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, page: Page) -> Result:

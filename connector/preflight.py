@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.conversion import Conversions, Rejection, reason_for
+from connector.destination import Consent
 from connector.frames import Mask, mask, present
 from connector.platforms.model import Identity, Platform
+
+Identifiers = Mapping[str, tuple[pa.Array, set[str]]]
+"""Name -> values, shape (n,), and the canonical columns they are made from."""
 
 
 @dataclass
@@ -36,31 +40,33 @@ class Verdicts:
 def judge(
     conversions: Conversions,
     platform: Platform,
-    identifiers: dict[str, tuple[pa.Array, set[str]]],
-    consent_required: bool,
+    identifiers: Identifiers,
+    fields: Identifiers,
+    consent: Consent,
     as_of: dt.datetime,
 ) -> Verdicts:
     """Apply a platform's rules to conformed conversions.
 
-    identifiers: name -> (values to send, shape (n,), and the columns they come from). as_of: the moment of sending.
-    A row that is both too old and wrong counts as expired: nothing can be mended there.
+    consent: what the destination says of it. as_of: the moment of sending. A row that is both too old and wrong counts as
+    expired: nothing can be mended there.
     """
-    suppressed = _without_consent(conversions, platform, consent_required)
+    suppressed = _without_consent(conversions, platform, consent)
     expired = _expired(conversions, platform, as_of) & ~suppressed
-    _require(conversions, platform)
+    _require(conversions, platform, fields)
     _require_identity(conversions, platform.identity, identifiers)
     decided = suppressed | expired
     rejected = {row: why for row, why in conversions.rejected.items() if not decided[row]}
     return Verdicts(suppressed, expired, rejected)
 
 
-def _without_consent(conversions: Conversions, platform: Platform, required: bool) -> Mask:
+def _without_consent(conversions: Conversions, platform: Platform, consent: Consent) -> Mask:
     table = conversions.table
     suppressed = np.zeros(table.num_rows, bool)
-    if required:
-        suppressed |= ~mask(table["consent"].combine_chunks()) if "consent" in table.column_names else True
-    elif "consent" in table.column_names and platform.consent.opt_out == "suppress":
-        suppressed |= mask(pc.invert(table["consent"].combine_chunks()))
+    given = table["consent"].combine_chunks() if "consent" in table.column_names else pa.nulls(table.num_rows, pa.bool_())
+    if consent.require:
+        suppressed |= ~mask(given)
+    elif consent.denied == "suppress":
+        suppressed |= mask(pc.invert(given))
     if "opt_out" in table.column_names and platform.consent.opt_out == "suppress":
         suppressed |= mask(table["opt_out"].combine_chunks())
     return suppressed
@@ -86,30 +92,34 @@ def _older(times: pa.Array, limit: dt.datetime) -> Mask:
     return mask(pc.less(times, pa.scalar(limit, times.type)))
 
 
-def _require(conversions: Conversions, platform: Platform) -> None:
-    for column in platform.required:
-        _reject_without(conversions, column, None)
+def _require(conversions: Conversions, platform: Platform, fields: Identifiers) -> None:
+    for name in platform.required:
+        _reject_without(conversions, name, fields, None)
     for rule in platform.required_when:
-        if rule.column not in conversions.table.column_names:
-            continue
-        applies = mask(pc.is_in(conversions.table[rule.column].combine_chunks(), value_set=pa.array(rule.values)))
-        for column in rule.need:
-            _reject_without(conversions, column, applies)
+        if rule.column in conversions.table.column_names:
+            applies = mask(pc.is_in(conversions.table[rule.column].combine_chunks(), value_set=pa.array(rule.values)))
+            for name in rule.need:
+                _reject_without(conversions, name, fields, applies)
 
 
-def _reject_without(conversions: Conversions, column: str, applies: Mask | None) -> None:
+def _reject_without(conversions: Conversions, name: str, fields: Identifiers, applies: Mask | None) -> None:
+    """Reject rows without a column or field; where a value was there but could not be used, that is the reason."""
     table = conversions.table
-    missing = ~present(table[column]) if column in table.column_names else np.ones(table.num_rows, bool)
+    values, columns = fields[name] if name in fields else (table[name] if name in table.column_names else pa.nulls(table.num_rows), {name})
+    missing = ~present(values)
     if applies is not None:
         missing = missing & applies
-    unusable = conversions.bad.get(column)
-    if unusable is not None:
-        conversions.reject(missing & unusable, reason_for(column), column)
-        missing = missing & ~unusable
-    conversions.reject(missing, f"missing_{column}", column)
+    for column in sorted(columns):
+        unusable = conversions.bad.get(column)
+        there = present(table[column]) if name in fields and column in table.column_names else None
+        if there is not None:
+            unusable = there if unusable is None else unusable | there
+        if unusable is not None:
+            conversions.reject(missing & unusable, reason_for(column), column)
+    conversions.reject(missing, f"missing_{name}", min(columns, default=name))
 
 
-def _require_identity(conversions: Conversions, identity: Identity, identifiers: dict[str, tuple[pa.Array, set[str]]]) -> None:
+def _require_identity(conversions: Conversions, identity: Identity, identifiers: Identifiers) -> None:
     rows = conversions.table.num_rows
     there = {name: present(values) for name, (values, _) in identifiers.items()}
     nobody = np.zeros(rows, bool)

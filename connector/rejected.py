@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from connector.destination import Destination
+from connector.platforms.model import Codes
 from connector.session import open_session
 from connector.state import quarantine
 from connector.state.quarantine import Quarantined
@@ -16,13 +17,15 @@ FIELDS = ("key", "reason", "field", "code", "attempts", "first_seen", "state", "
 def rejected(destination: Destination, *, reason: str | None = None) -> list[dict[str, Any]]:
     """One entry a quarantined row.
 
-    key: null where it may describe a person. code, message: the platform's, redacted. attempts: how often it was tried.
+    key: null where it may describe a person. code, message: the platform's, redacted, with what its error registry advises. attempts: how often it was tried.
     """
     with open_session(destination) as session, session.store.read() as connection:
-        return [_entry(row) for row in quarantine.listed(connection, session.destination_id, reason=reason)]
+        codes = destination.platform.answers.codes
+        return [_entry(row, codes) for row in quarantine.listed(connection, session.destination_id, reason=reason)]
 
 
-def _entry(row: Quarantined) -> dict[str, Any]:
+def _entry(row: Quarantined, codes: Codes) -> dict[str, Any]:
+    known = codes.find(row.code) if row.code is not None else None
     seen = dt.datetime.fromtimestamp(row.first_seen / 1_000_000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     key = row.key[0] if row.key is not None and len(row.key) == 1 else None if row.key is None else list(row.key)
     return {
@@ -33,5 +36,5 @@ def _entry(row: Quarantined) -> dict[str, Any]:
         "attempts": row.attempts,
         "first_seen": seen,
         "state": row.state,
-        "message": row.message,
+        "message": "; ".join(text for text in (row.message, known.remedy if known is not None else None) if text) or None,
     }

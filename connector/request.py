@@ -17,18 +17,22 @@ class Requests:
     def __init__(self, destination: Destination, encoder: Encoder) -> None:
         self._encoder = encoder
         platform, model = destination.platform, destination.model
-        values = {**platform.params, **{name: str(value) for name, value in model.account.items()}}
+        self._base = model.endpoint or platform.endpoint or ""
+        self._values = {**platform.params, **{name: str(value) for name, value in model.account.items()}}
         path, query = platform.path, dict(platform.query)
         if model.test_mode and platform.test_mode is not None:
-            code = None if isinstance(model.test_mode, bool) else model.test_mode.code
             if platform.test_mode.method == "path":
                 path = str(platform.test_mode.value)
             elif platform.test_mode.method == "query":
-                query[platform.test_mode.name] = code or str(platform.test_mode.value)
-        base = (model.endpoint or platform.endpoint or "").rstrip("/") if path else (model.endpoint or platform.endpoint or "")
-        filled = {name: _filled(text, values) for name, text in query.items()}
-        self.url = base + _filled(path, values, quote=True) + (f"?{urllib.parse.urlencode(filled)}" if filled else "")
-        self._headers = {"Content-Type": "application/json", **{name: _filled(text, values) for name, text in platform.headers.items()}}
+                query[platform.test_mode.name] = model.test_mode if isinstance(model.test_mode, str) else str(platform.test_mode.value)
+        self.url = self.address(path, query)
+        self._headers = {"Content-Type": "application/json", **{name: _filled(text, self._values) for name, text in platform.headers.items()}}
+
+    def address(self, path: str, query: Mapping[str, str]) -> str:
+        """An address of the platform. path, query: with {name} to be filled in."""
+        filled = {name: _filled(text, self._values) for name, text in query.items()}
+        base = self._base.rstrip("/") if path else self._base
+        return base + _filled(path, self._values, quote=True) + (f"?{urllib.parse.urlencode(filled)}" if filled else "")
 
     def call(self, records: Sequence[bytes], group: Mapping[str, str | None]) -> Call:
         """records: JSON of each. group: the request fields they share."""

@@ -79,16 +79,20 @@ class Session:
         with self.store.read() as connection:
             return progress.read_mark(connection, self.destination_id)
 
+    def ca_file(self) -> str | None:
+        """The certificate authority of a private endpoint."""
+        ca_file = self.destination.model.delivery.ca_file
+        return str(self.destination.root / ca_file) if ca_file else None
+
     @contextmanager
     def courier(self, *, accept_all: bool = False) -> Iterator[Courier]:
         """Sends pages; closed together with its connections."""
         model, limits = self.destination.model, self.destination.platform.limits
         concurrency = model.delivery.concurrency or limits.concurrency
-        ca_file = model.delivery.ca_file
         transport = Transport(
             timeout=model.delivery.timeout.total_seconds(),
             connections=concurrency,
-            ca_file=str(self.destination.root / ca_file) if ca_file else None,
+            ca_file=self.ca_file(),
         )
         requests = Requests(self.destination, self.encoder)
 

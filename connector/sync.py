@@ -16,8 +16,9 @@ from connector import failpoints
 from connector.carry import Watch, carry, rehearse
 from connector.cursor import Mark
 from connector.delivery.courier import Courier
-from connector.destination import Destination, TestMode
+from connector.destination import Destination
 from connector.errors import ConnectorError, StateError
+from connector.later import ask
 from connector.page import Page
 from connector.plan import Options, Piece, Plan, beginning, refuse_overlooked, refuse_too_early, remember_start, take_lease, what_waits
 from connector.recover import recover
@@ -42,7 +43,7 @@ def sync(destination: Destination, options: Options = Options(), *, run_id: str 
     Raises ConfigError, LeaseHeld, GuardRail or WarehouseError where the run could not begin.
     """
     with open_session(in_mode(destination, options)) as session:
-        if not options.recorded:
+        if not is_recorded(destination, options):
             return try_out(session, options, watch)
         return run(session, plan(session, options, run_id=run_id, watch=watch), watch)
 
@@ -99,6 +100,8 @@ def settle(session: Session, planned: Plan, failure: Failure | None) -> Report:
     """End the run: its status, the lease, entries that are too old; and say what it did."""
     failpoints.reach("before_settle")
     try:
+        if failure is None:
+            ask(session)
         with session.store.write() as connection:
             runs.finish(connection, planned.run_id, _status(failure))
             release(connection, planned.lease)
@@ -168,11 +171,16 @@ def give_up(session: Session, held: Lease) -> None:
         release(connection, held)
 
 
+def is_recorded(destination: Destination, options: Options) -> bool:
+    """Whether a run leaves a trace: neither a dry run nor a test may use up what waits."""
+    return options.recorded and not destination.model.test_mode
+
+
 def in_mode(destination: Destination, options: Options) -> Destination:
     """The destination as this run uses it."""
     if not options.test_mode or destination.model.test_mode:
         return destination
-    return replace(destination, model=destination.model.model_copy(update={"test_mode": TestMode()}))
+    return replace(destination, model=destination.model.model_copy(update={"test_mode": True}))
 
 
 def _first_mark(session: Session, held: Lease) -> Mark | None:

@@ -184,7 +184,7 @@ def test_a_row_that_the_platform_refuses_is_quarantined_and_the_rest_arrives(des
     receiver.script.add(Fault(status=400, body={"error": {"code": "E7", "message": "no such product"}}))
     report = sync(destination())
     assert (report.delivered, report.rejected) == (9, 1)
-    assert report.tallies["rejected"] == {"platform_rejected 400": 1}
+    assert report.tallies["rejected"] == {"platform_rejected E7": 1}
     assert sync(destination()).rows_read == 0
 
 

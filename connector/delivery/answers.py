@@ -16,7 +16,7 @@ import orjson
 
 from connector.delivery.retry_after import wait_seconds
 from connector.delivery.transport import Answer, Failure
-from connector.platforms.model import Answers, Located
+from connector.platforms.model import Answers, Code, Located, Success
 
 
 class Meaning(Enum):
@@ -70,7 +70,9 @@ class Refusal(NamedTuple):
 
 
 class Delivered(NamedTuple):
-    """All records were taken."""
+    """All records were taken. receipt: under which the platform tells the final result later, where it does so."""
+
+    receipt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,14 +125,13 @@ def interpret(answer: Answer | Failure, records: Sequence[bytes], spec: Answers,
         meaning = Meaning.READ
     body = _json(answer.body)
     wait = wait_seconds(answer.headers, now)
-    code = _first(body, spec.codes.path)
-    by_code = _by_code(code, spec, wait, answer.status)
-    if by_code is not None:
-        return by_code
+    code, known = _code(body, spec)
+    if known is not None and known.means != "refused":
+        return _by_code(code, known, wait, answer.status)
+    if known is not None or meaning is Meaning.REFUSED:
+        return _refused(answer.status, body, records, spec)
     if meaning is Meaning.READ:
         return _read(answer, body, records, spec)
-    if meaning is Meaning.REFUSED or (code is not None and _matches(code, spec.codes.refused)):
-        return _refused(answer.status, body, records, spec)
     if meaning is Meaning.TOO_LARGE:
         return Unlocated(_refusal(answer.status, body, spec), by_bytes=True)
     if meaning is Meaning.DUPLICATE:
@@ -153,42 +154,64 @@ def _no_answer(failure: Failure) -> Outcome:
     return TryAgain(failure.detail, ambiguous=failure.kind == "unknown")
 
 
-def _by_code(code: str | None, spec: Answers, wait: float | None, status: int) -> Outcome | None:
-    if code is None:
-        return None
-    if _matches(code, spec.codes.auth):
-        return Stop(f"the platform refused the credentials (HTTP {status}, code {code})", auth=True)
-    if _matches(code, spec.codes.halt):
-        return Stop(f"the platform refused the request itself (HTTP {status}, code {code})")
-    if _matches(code, spec.codes.retry):
-        return TryAgain(f"HTTP {status}, code {code}", ambiguous=status >= 500, wait=wait, throttled=True)
-    if _matches(code, spec.codes.delivered):
-        return Delivered()
-    return None
+def _code(body: Any, spec: Answers) -> tuple[str, Code | None]:
+    """The error code of a body and what the registry knows of it: the first code that is known, or else the first there is."""
+    found = [text for path in spec.codes.path if (text := _joined(body, path)) is not None]
+    for text in found:
+        known = spec.codes.find(text)
+        if known is not None:
+            return text, known
+    return (found[0] if found else ""), None
+
+
+def _joined(body: Any, path: str) -> str | None:
+    """The text or number at a path; `a/b` joins two with a slash."""
+    parts = [_plain(_get(body, part)) for part in path.split("/")]
+    return "/".join(part for part in parts if part is not None) if all(part is not None for part in parts) else None
+
+
+def _by_code(code: str, known: Code, wait: float | None, status: int) -> Outcome:
+    remedy = f"; {known.remedy}" if known.remedy else ""
+    if known.means == "auth":
+        return Stop(f"the platform refused the credentials (HTTP {status}, code {code}){remedy}", auth=True)
+    if known.means == "halt":
+        return Stop(f"the platform refused the request itself (HTTP {status}, code {code}){remedy}")
+    if known.means == "retry":
+        return TryAgain(f"HTTP {status}, code {code}", ambiguous=status >= 500, wait=wait, throttled=status < 500)
+    return Delivered()
 
 
 def _read(answer: Answer, body: Any, records: Sequence[bytes], spec: Answers) -> Outcome:
     """A status of success, and what its body adds."""
     success = spec.success
     said = answer.body.decode("utf-8", "replace").strip().lower()
-    if answer.status in success.status and (said in success.text or (not said and (success.empty or answer.status == 204))):
+    if answer.status in success.status and (said in success.text or (not said and answer.status in success.empty)):
         return Delivered()
     if not isinstance(body, dict) or not _is_json(answer.headers.get("content-type", "")):
         return TryAgain(f"HTTP {answer.status} with a body that is not the platform's", ambiguous=True, not_understood=True)
-    code = _first(body, spec.codes.path)
-    if code is not None and _matches(code, spec.codes.refused):
-        return _refused(answer.status, body, records, spec)
     named = _named(body, records, spec)
     if named is not None:
         return named
     if answer.status not in success.status or any(_get(body, path) for path in success.error):
         return TryAgain(f"HTTP {answer.status} with an error in its body", ambiguous=True, not_understood=True)
-    if success.count is not None and _get(body, success.count) != len(records):
+    if not _counts_agree(body, success, len(records)):
         return TryAgain(f"HTTP {answer.status} with another number of records than were sent", ambiguous=True, not_understood=True)
+    if any(_get(body, path) is None for path in success.present):
+        return TryAgain(f"HTTP {answer.status} without what the platform says on success", ambiguous=True, not_understood=True)
     for path, values in success.equals.items():
         if _get(body, path) not in values:
             return TryAgain(f"HTTP {answer.status} whose {path} does not say success", ambiguous=True, not_understood=True)
-    return Delivered()
+    return Delivered(_plain(_get(body, spec.poll.receipt)) if spec.poll is not None else None)
+
+
+def _counts_agree(body: dict[str, Any], success: Success, count: int) -> bool:
+    if success.count is not None and _get(body, success.count) != count:
+        return False
+    for path, pattern in success.count_in.items():
+        match = re.search(pattern, str(_get(body, path) or ""))
+        if match is None or int(match.group(1)) != count:
+            return False
+    return True
 
 
 def _refused(status: int, body: Any, records: Sequence[bytes], spec: Answers) -> Outcome:
@@ -203,20 +226,18 @@ def _refused(status: int, body: Any, records: Sequence[bytes], spec: Answers) ->
 
 def _refusal(status: int, body: Any, spec: Answers) -> Refusal:
     message = _first(body, spec.message) or ""
-    return Refusal(_first(body, spec.codes.path) or str(status), message)
+    return Refusal(_code(body, spec)[0] or str(status), message)
 
 
 def _named(body: dict[str, Any], records: Sequence[bytes], spec: Answers) -> Named | None:
     """Verdicts on single records; None where the body speaks of none."""
     located = spec.located
-    if located.pattern:
+    entries = next((found for path in located.path if isinstance(found := [body] if path == "." else _get(body, path), list)), None)
+    if entries is None:
         refused = _by_pattern(body, located, len(records), spec)
+    elif located.index is None and not located.echo:
+        return _in_order(entries, located, len(records))
     else:
-        entries = next((found for path in located.path if isinstance(found := _get(body, path), list)), None)
-        if entries is None:
-            return None
-        if located.index is None and not located.echo:
-            return _in_order(entries, located, len(records))
         refused = _by_echo(entries, located, records) if located.echo else _by_index(entries, located, len(records))
     if not refused:
         return None
@@ -251,9 +272,9 @@ def _by_index(entries: list[Any], located: Located, count: int) -> dict[int, Ref
 
 
 def _by_pattern(body: dict[str, Any], located: Located, count: int, spec: Answers) -> dict[int, Refusal]:
-    code = _first(body, spec.codes.path) or "invalid"
+    code = _code(body, spec)[0] or "invalid"
     refused: dict[int, Refusal] = {}
-    for text in _texts(body, located.path):
+    for text in _texts(body, located.text):
         for pattern in located.pattern:
             for match in re.finditer(pattern, text):
                 for index in (int(number) for number in re.findall(r"\d+", match.group(1))):
@@ -283,17 +304,18 @@ def _refusal_of(entry: dict[str, Any], located: Located) -> Refusal:
 
 
 def _texts(body: Any, paths: Sequence[str]) -> list[str]:
-    """Texts at dotted paths; `*` steps into every entry of a list."""
-    found: list[str] = []
-    for path in paths:
-        values = [body]
-        for key in path.split("."):
-            if key == "*":
-                values = [entry for value in values if isinstance(value, list) for entry in value]
-            else:
-                values = [value[key] for value in values if isinstance(value, dict) and key in value]
-        found += [value for value in values if isinstance(value, str)]
-    return found
+    return [value for path in paths for value in values_at(body, path) if isinstance(value, str)]
+
+
+def values_at(body: Any, path: str) -> list[Any]:
+    """Values at a dotted path; `*` steps into every entry of a list."""
+    values = [body]
+    for key in path.split("."):
+        if key == "*":
+            values = [entry for value in values if isinstance(value, list) for entry in value]
+        else:
+            values = [value[key] for value in values if isinstance(value, dict) and key in value]
+    return values
 
 
 def _first(body: Any, paths: Sequence[str]) -> str | None:
@@ -314,10 +336,6 @@ def _get(body: Any, path: str) -> Any:
 
 def _plain(value: Any) -> str | None:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
-
-
-def _matches(code: str, known: Sequence[str]) -> bool:
-    return any(code == each or (each.endswith("*") and code.startswith(each[:-1])) for each in known)
 
 
 def _json(body: bytes) -> Any:

@@ -99,6 +99,7 @@ class Courier:
             delivery.result.requests += tally.requests
             delivery.result.retries += tally.retries
             delivery.result.ambiguous += tally.ambiguous
+            delivery.result.receipts += tally.receipts
             if len(states) == len(batch):
                 for row, state in states.items():
                     delivery.result.states[row] = state
@@ -111,6 +112,7 @@ class Courier:
         outcome = self._send(page, batch, tally)
         if isinstance(outcome, Delivered):
             states.update(dict.fromkeys(batch.rows, State.DELIVERED))
+            tally.receipts += [outcome.receipt] if outcome.receipt is not None else []
             return None
         if isinstance(outcome, Named):
             self._settle_named(page, batch, outcome, tally, states, refusals, level)
@@ -243,6 +245,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
+        self.receipts: list[str] = []
         self.requests = self.retries = self.ambiguous = 0
 
 

@@ -35,6 +35,12 @@ def own_id(ids: pa.Array) -> pa.Array:
     return pc.if_else(good, ids, None)
 
 
+def any_id(ids: pa.Array) -> pa.Array:
+    """An id that is hashed before it leaves, at most 256 characters; an address is allowed here."""
+    good = pc.and_(pc.less_equal(pc.utf8_length(ids), 256), pc.invert(pc.match_substring_regex(ids, r"[\x00-\x1f\x7f]")))
+    return pc.if_else(good, ids, None)
+
+
 def click_id(ids: pa.Array) -> pa.Array:
     """A click id exactly as it came; null for unfilled templates (`{gclid}`), white space inside, or over 512 characters."""
     good = pc.and_(pc.less_equal(pc.utf8_length(ids), 512), pc.invert(pc.match_substring_regex(ids, r"[\s{}\x00-\x1f\x7f]")))

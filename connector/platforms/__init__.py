@@ -80,7 +80,7 @@ def _merged(base: Any, over: Any) -> Any:
 
 def _check_expressions(platform: Platform, overridden: bool, path: Path) -> None:
     """Every expression parses and names functions that exist."""
-    texts = [*platform.request.values()]
+    texts = [*platform.request.values(), *platform.fields.values()]
     for spec in platform.identifiers.values():
         texts += [spec.value] if spec.hashed is None else [spec.value, spec.hashed]
     texts += _leaves(platform.event)

@@ -1,6 +1,6 @@
 """The small language of platform files: `email | email_basic | sha256_hex or email_sha256`.
 
-A source (a canonical column, `account.x`, `param.x`, `identifier.x`, or `=text` as it stands) is piped through functions
+A source (a canonical column, `account.x`, `param.x`, `identifier.x`, `field.x`, or `=text` as it stands) is piped through functions
 of `connector.platforms.functions`; alternatives are tried in turn, the first that has a value wins.
 """
 
@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-_SOURCE = re.compile(rf"(?:(?P<space>account|param|identifier|extra|item)\.)?(?P<name>{_NAME})\Z")
+_SOURCE = re.compile(rf"(?:(?P<space>account|param|identifier|field|extra)\.)?(?P<name>{_NAME})\Z")
 _STEP = re.compile(rf"(?P<name>{_NAME})(?:\((?P<argument>[^()]*)\))?\Z")
 
 
@@ -23,7 +23,7 @@ class Step(NamedTuple):
 
 
 class Pipeline(NamedTuple):
-    """space: where the source is looked up: `column`, `account`, `param`, `identifier`, `extra`, `item` or `literal`."""
+    """space: where the source is looked up: `column`, `account`, `param`, `identifier`, `field`, `extra` or `literal`."""
 
     space: str
     name: str
@@ -58,7 +58,7 @@ def _pipeline(text: str) -> Pipeline:
     source, *steps = (part.strip() for part in text.split("|"))
     match = _SOURCE.match(source)
     if match is None:
-        raise ValueError(f"'{source}' is not a column name or one of account.x, param.x, identifier.x, =text")
+        raise ValueError(f"'{source}' is not a column name or one of account.x, param.x, identifier.x, field.x, =text")
     return Pipeline(match["space"] or "column", match["name"], tuple(_step(step) for step in steps))
 
 

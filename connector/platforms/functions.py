@@ -20,6 +20,7 @@ import ua_parser
 from connector.frames import time_text
 from connector.identifiers import digest, email, opaque, person, phone
 from connector.identifiers.distinct import map_distinct
+from connector.money import decimal_text, parse_amounts, rounded
 
 
 class Json(NamedTuple):
@@ -80,7 +81,7 @@ for _normalise in (
         person.zip_digits,
     ),
     *(person.country_alpha2, person.country_alpha2_upper, person.dob_yyyymmdd, person.dob_iso, person.gender_f_m),
-    *(opaque.uuid_lower, opaque.uuid4, opaque.own_id, opaque.click_id, opaque.click_uuid, opaque.public_ip, opaque.public_ipv4),
+    *(opaque.uuid_lower, opaque.uuid4, opaque.own_id, opaque.any_id, opaque.click_id, opaque.click_uuid, opaque.public_ip, opaque.public_ipv4),
     *(opaque.user_agent_text, opaque.url_page, opaque.url_full),
     *(digest.sha256_hex, digest.sha256_b64, digest.sha512_b64, digest.prehashed_hex, digest.hex_to_b64),
 ):
@@ -103,8 +104,54 @@ def prefix(values: pa.Array, _context: Context, argument: str | None) -> Values:
 def lookup(values: pa.Array, context: Context, argument: str | None) -> Values:
     """The value's entry in one of the platform file's `tables`; null where it has none."""
     table = context.tables[argument or ""]
+    if not table:
+        return pa.nulls(len(values), pa.string())
     found = pc.index_in(values, value_set=pa.array(list(table)))
     return pc.take(pa.array(list(table.values())), found)
+
+
+@function("absent_from")
+def absent_from(values: pa.Array, context: Context, argument: str | None) -> Values:
+    """The value itself, where a look-up table does not have it; null where it has."""
+    return pc.if_else(pc.is_in(values, value_set=pa.array(list(context.tables[argument or ""]))), None, values)
+
+
+@function("when_in")
+def when_in(values: pa.Array, context: Context, argument: str | None) -> Values:
+    """The value itself, where a look-up table has it; null elsewhere."""
+    return pc.if_else(pc.is_in(values, value_set=pa.array(list(context.tables[argument or ""]))), values, None)
+
+
+@function("constant")
+def constant(values: pa.Array, _context: Context, argument: str | None) -> Values:
+    """The argument, where there is a value."""
+    return pc.if_else(pc.is_valid(values), argument or "", None)
+
+
+@function("digits")
+def digits(values: pa.Array, _context: Context, _argument: str | None) -> Values:
+    """The value itself, where it is digits alone; null elsewhere."""
+    return pc.if_else(pc.match_substring_regex(values, r"^\d+$"), values, None)
+
+
+@function("custom_name")
+def custom_name(values: pa.Array, _context: Context, _argument: str | None) -> Values:
+    """A name in `[a-z0-9_-]`, at most 64 characters. Source: OpenAI (`custom_event_name`)."""
+    plain = pc.replace_substring_regex(pc.utf8_lower(values), r"[^a-z0-9_-]+", "_")
+    return pc.utf8_slice_codeunits(plain, 0, 64)
+
+
+@function("when")
+def when(flags: pa.Array, _context: Context, argument: str | None) -> Values:
+    """The argument, which is JSON, where a flag is true; null elsewhere."""
+    return Json(pc.if_else(flags, argument or "true", None))
+
+
+@function("choose")
+def choose(flags: pa.Array, _context: Context, argument: str | None) -> Values:
+    """One of two words, `choose(yes,no)`, by a flag; null where the flag is."""
+    yes, _, no = (argument or "").partition(",")
+    return pc.if_else(flags, yes.strip(), no.strip())
 
 
 @function("unix_s")
@@ -149,12 +196,36 @@ def float_number(values: pa.Array, _context: Context, _argument: str | None) -> 
     return Json(pc.if_else(pc.match_substring(values, "."), values, pc.binary_join_element_wise(values, ".0", "")))
 
 
+@function("whole")
+def whole(values: pa.Array, _context: Context, _argument: str | None) -> Values:
+    """Text of a whole number as a JSON number; null where it is none."""
+    return Json(pc.if_else(pc.match_substring_regex(values, r"^\d{1,9}$"), values, None))
+
+
+@function("amount")
+def amount(values: pa.Array, context: Context, _argument: str | None) -> Values:
+    """A price inside a list as a JSON number with the digits of the row's currency; null where it is no amount."""
+    return Json(_price(values, context))
+
+
+@function("amount_text")
+def amount_text(values: pa.Array, context: Context, _argument: str | None) -> Values:
+    """As `amount`, as a JSON string."""
+    return _price(values, context)
+
+
+def _price(values: pa.Array, context: Context) -> pa.Array:
+    amounts, _, _ = parse_amounts(values)
+    return decimal_text(rounded(pc.if_else(pc.less(amounts, 0), None, amounts), context.digits, minor=False))
+
+
 @function("minor_units")
 def minor_units(values: pa.Array, context: Context, _argument: str | None) -> Values:
     """Decimal text of major units as an integer of the currency's smallest unit (ISO 4217): 9.99 USD is 999, 10 JPY is 10."""
-    amounts = values.cast(pa.decimal128(22, 9))
-    factors = pa.array(10 ** context.digits.astype(np.int64)).cast(pa.decimal128(4, 0))
-    return Json(pc.replace_substring_regex(pc.multiply(amounts, factors).cast(pa.string()), r"\.\d*$", ""))
+    amounts, _, _ = parse_amounts(values)
+    factors = pa.array(10 ** context.digits.astype(np.int64)).cast(pa.decimal128(19, 0)).cast(pa.decimal128(5, 0))
+    scaled = pc.multiply(rounded(amounts, context.digits, minor=False), factors)
+    return Json(pc.replace_substring_regex(scaled.cast(pa.string()), r"\.\d*$", ""))
 
 
 @function("text")

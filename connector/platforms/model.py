@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from connector.addresses import endpoint_problem
 from connector.conversion import COLUMNS
 from connector.durations import Duration, Rate
-from connector.platforms.expression import Alternatives, parse
+from connector.platforms.expression import parse
 
 Template = dict[str, Any] | list[Any] | str | int | float | bool
 
@@ -82,19 +83,21 @@ class Windows(_Model):
 
     max_age: Duration | None = None
     max_age_by: dict[str, Duration] = {}
-    max_future: Duration = dt.timedelta(days=1)
+    max_future: Duration = dt.timedelta(minutes=10)
 
 
 class EventNames(_Model):
     """How source event names become the platform's.
 
     names: source name -> platform name. mapping: `optional` sends other names as they are, `listed` rejects names that
-    are neither mapped nor one of `known`, `required` wants every name in the destination's own `events`.
+    are neither mapped nor one of `known`, `required` wants every name in the destination's own `events`, `unless` an account
+    key stands in for the mapping.
     """
 
     names: dict[str, str] = {}
     known: list[str] = []
     mapping: Literal["optional", "listed", "required"] = "optional"
+    unless: str | None = None
     most: int | None = Field(None, description="the most distinct names one destination may map to")
 
 
@@ -132,7 +135,7 @@ class TestMode(_Model):
 
 
 class Consent(_Model):
-    """What happens to rows without consent. opt_out: the platform has a field for it, so the row is sent and says so."""
+    """What happens to rows of people who opted out. send: the platform has a field for it, so the row is sent and says so."""
 
     opt_out: Literal["send", "suppress"] = "suppress"
 
@@ -140,14 +143,15 @@ class Consent(_Model):
 class Located(_Model):
     """Where an answer names the records it refuses.
 
-    path: dotted path to a list of entries (several are tried). index: key of an entry that holds the position; none means
-    that entries stand in the order of the request. pattern: regular expression whose groups are positions, applied to the
-    text at `path`. code, message, field: keys of an entry. warning: key that marks an entry as harmless. ok: key and the
+    path: dotted path to a list of entries (several are tried); `.` is the body itself as the only entry. index: key of an entry that holds the position; none means
+    that entries stand in the order of the request. text, pattern: dotted paths to texts, and regular expressions whose first
+    group is a position, or several with commas. echo: path in an entry -> path in the record that it repeats. code, message, field: keys of an entry. warning: key that marks an entry as harmless. ok: key and the
     values that mean the record was accepted.
     """
 
     path: list[str] = []
     index: str | None = None
+    text: list[str] = []
     pattern: list[str] = []
     echo: dict[str, str] = {}
     code: str | None = None
@@ -160,28 +164,62 @@ class Located(_Model):
 class Success(_Model):
     """What a body must say before its records count as delivered.
 
-    empty: an empty body will do. text: bodies, in lower case, that are a yes in words. count: dotted path that must equal
-    the number of records sent. equals: dotted path -> the values that mean success. error: dotted paths that must be
-    absent, empty or false.
+    empty: statuses for which an empty body will do. text: bodies, in lower case, that are a yes in words. count: dotted path
+    that must equal the number of records sent. count_in: dotted path -> regular expression whose group must equal it.
+    present: dotted paths that must hold a value. equals: dotted path -> the values that mean success. error: dotted paths
+    that must be absent, empty or false.
     """
 
     status: list[int] = [200, 201]
-    empty: bool = False
+    empty: list[int] = []
     text: list[str] = []
     count: str | None = None
+    count_in: dict[str, str] = {}
+    present: list[str] = []
     equals: dict[str, list[str | int | bool]] = {}
     error: list[str] = []
 
 
+class Code(_Model):
+    """What one error code means, and what a person can do about it."""
+
+    means: Literal["retry", "auth", "halt", "refused", "delivered"]
+    remedy: str = ""
+
+
 class Codes(_Model):
-    """Error codes in a body -> what to do. Compared as text; a code that ends in * matches by its beginning."""
+    """The platform's error registry.
+
+    path: where codes stand; several are tried, and `a/b` joins two with a slash. known: code -> meaning; a code that ends in
+    * matches by its beginning.
+    """
 
     path: list[str] = []
-    retry: list[str] = []
-    auth: list[str] = []
-    halt: list[str] = []
-    refused: list[str] = []
-    delivered: list[str] = []
+    known: dict[str, Code] = {}
+
+    def find(self, code: str) -> Code | None:
+        """What is known of a code."""
+        exact = self.known.get(code)
+        if exact is not None:
+            return exact
+        return next((found for name, found in self.known.items() if name.endswith("*") and code.startswith(name[:-1])), None)
+
+
+class Poll(_Model):
+    """Where the final result of an accepted request can be asked for later.
+
+    receipt: dotted path in the answer. path, param: of the address. states: dotted path (`*` steps into lists) to the
+    results. pending: states that are not final. counts: dotted path to entries of {reason, count}.
+    """
+
+    receipt: str
+    path: str
+    param: str
+    states: str
+    pending: list[str] = []
+    counts: str | None = None
+    reason: str = "reason"
+    count: str = "recordCount"
 
 
 class Answers(_Model):
@@ -193,6 +231,7 @@ class Answers(_Model):
     partial: bool = Field(False, description="records that are not named as refused were processed")
     message: list[str] = Field(["error.message", "message", "error"], description="where the platform says why")
     status: dict[int, str] = {}
+    poll: Poll | None = None
 
 
 class Platform(_Model):
@@ -208,6 +247,7 @@ class Platform(_Model):
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
     body: Template = Field("$event", description="what a request carries; $events is the list of records, $event a single one")
+    fields: dict[str, str] = Field({}, description="named expressions that several parts of this file use, as field.x")
     request: dict[str, str] = Field({}, description="expressions whose value is the same for all records of a request")
     limits: Limits = Limits()
     dedupe_window: Duration = dt.timedelta(hours=48)
@@ -233,11 +273,15 @@ class Platform(_Model):
             for name in group:
                 if name not in self.identifiers:
                     raise ValueError(f"identity names '{name}', which is not among identifiers")
-        for column in (*self.required, *self.columns, *(name for rule in self.required_when for name in (rule.column, *rule.need))):
-            if column not in COLUMNS:
-                raise ValueError(f"'{column}' is not a canonical column")
+        needed = (*self.required, *(name for rule in self.required_when for name in rule.need))
+        for name in needed:
+            if name not in COLUMNS and name not in self.fields:
+                raise ValueError(f"'{name}' is neither a canonical column nor one of fields")
+        for name in (*self.columns, *(rule.column for rule in self.required_when)):
+            if name not in COLUMNS:
+                raise ValueError(f"'{name}' is not a canonical column")
+        for address in (self.endpoint, self.auth.token_url):
+            problem = endpoint_problem(address) if address is not None else None
+            if problem:
+                raise ValueError(problem)
         return self
-
-    def expression(self, text: str) -> Alternatives:
-        """An expression of this file, parsed."""
-        return parse(text)

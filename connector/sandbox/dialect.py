@@ -6,18 +6,23 @@ repeated here.
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 
 class Problem(NamedTuple):
-    """Why an event is refused. field: path inside the event; code: as the platform would say it."""
+    """Why an event is refused. field: path inside the event; code: for the dialect, which says it as its platform would.
+
+    warning: something to tell the caller, although the event is taken.
+    """
 
     field: str
     message: str
     code: str = "invalid"
+    warning: bool = False
 
 
 class Reply(NamedTuple):
@@ -28,13 +33,63 @@ class Reply(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
+@dataclass(frozen=True)
+class Secrets:
+    """What callers must prove that they know.
+
+    token: of every platform; X takes it as the access token. app_secret: Meta's; where it is set, each request must carry its
+    proof. consumer_key, consumer_secret, token_secret: with which requests to X are signed. client_id, client_secret,
+    refresh_token: with which Google's access tokens are fetched; token_lifetime: how many seconds those last.
+    """
+
+    token: str = "sandbox-token"  # noqa: S105  of a local stand-in, as all of these
+    app_secret: str = ""
+    consumer_key: str = "sandbox-consumer-key"
+    consumer_secret: str = "sandbox-consumer-secret"  # noqa: S105
+    token_secret: str = "sandbox-token-secret"  # noqa: S105
+    client_id: str = "sandbox-client"
+    client_secret: str = "sandbox-client-secret"  # noqa: S105
+    refresh_token: str = "sandbox-refresh-token"  # noqa: S105
+    token_lifetime: float = 3600.0
+
+
+@dataclass
+class Desk:
+    """What a dialect keeps from one request to the next.
+
+    access: access tokens that were given out, and when they end. nonces: of signatures already used. receipts: what became
+    of earlier requests, by their id.
+    """
+
+    secrets: Secrets
+    access: dict[str, float] = field(default_factory=dict)
+    nonces: dict[str, float] = field(default_factory=dict)
+    receipts: dict[str, Any] = field(default_factory=dict)
+
+
+def keep(shelf: dict[str, Any], key: str, value: Any) -> None:
+    """Put something on one of the desk's shelves; the oldest of more than 100,000 falls off."""
+    shelf[key] = value
+    if len(shelf) > 100_000:
+        del shelf[next(iter(shelf))]
+
+
 class Received(NamedTuple):
-    """One request as a dialect sees it. path: parameters of the route; headers: lower-case names."""
+    """One request as a dialect sees it.
+
+    path: parameters of the route; headers: lower-case names; body: its JSON, None where it is none; raw: its bytes. route: the
+    path template that matched.
+    """
 
     path: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: Any
+    raw: bytes
+    method: str
+    url: str
+    route: str
+    desk: Desk
 
 
 class Judged(NamedTuple):
@@ -43,35 +98,71 @@ class Judged(NamedTuple):
     event: dict[str, Any]
     problems: Sequence[Problem]
 
+    @property
+    def refused(self) -> Problem | None:
+        """The first problem that is more than a warning."""
+        return next((problem for problem in self.problems if not problem.warning), None)
+
+
+class Address(NamedTuple):
+    """Another address of a platform, beside those that take events."""
+
+    method: str
+    route: str
+    answer: Callable[[Received], Reply]
+
 
 @dataclass(frozen=True)
 class Dialect:
     """A platform as a receiver.
 
-    routes: path templates. token: reads the token of a request. denied: the answer to a wrong one. events: the events of a
-    body, or a Reply where the body itself is unacceptable. check: problems of one event. event_id: its id. account: within which ids are unique. reply: the answer
-    to judged events. partial: events without problems are taken although others are refused. throttled: the answer when the
-    caller should slow down. test: whether the request is in test mode, so that nothing counts.
+    routes: path templates. authenticate: the answer to a caller who may not, None to one who may. events: the events of a body,
+    or a Reply where the body itself is unacceptable. check: problems of one event. event_id: its id. account: within which ids
+    are unique. reply: the answer to judged events. throttled: the answer when the caller should slow down. partial: whether
+    events without problems are taken although others are refused. test: whether the request is in test mode, so that nothing
+    counts. others: more addresses.
     """
 
     name: str
     routes: Sequence[str]
-    token: Callable[[Received], str | None]
-    denied: Reply
+    authenticate: Callable[[Received], Reply | None]
     events: Callable[[Received], list[dict[str, Any]] | Reply]
-    check: Callable[[dict[str, Any], Received], list[Problem]]
+    check: Callable[[dict[str, Any], Received], Sequence[Problem]]
     event_id: Callable[[dict[str, Any]], str]
     account: Callable[[dict[str, Any], Received], str]
     reply: Callable[[Received, Sequence[Judged]], Reply]
-    partial: bool
     throttled: Reply
+    partial: Callable[[Received, Sequence[Judged]], bool] = lambda _received, _judged: False
     test: Callable[[Received], bool] = lambda _received: False
+    others: Sequence[Address] = ()
 
 
 def bearer(received: Received) -> str | None:
     """The token of `Authorization: Bearer ...`."""
     scheme, _, token = received.headers.get("authorization", "").partition(" ")
     return token if scheme == "Bearer" else None
+
+
+def demand(token: Callable[[Received], str | None], denied: Reply) -> Callable[[Received], Reply | None]:
+    """The usual authentication: one token. token: reads it from a request; denied: the answer to another one."""
+    return lambda received: None if same(token(received), received.desk.secrets.token) else denied
+
+
+def same(given: object, secret: str) -> bool:
+    """Whether a caller knows a secret."""
+    return isinstance(given, str) and hmac.compare_digest(given.encode(), secret.encode())
+
+
+def listed(received: Received, name: str, most: int, refuse: Callable[[str], Reply]) -> list[dict[str, Any]] | Reply:
+    """The events of a body that holds them in one array. refuse: the answer to a body that does not, or that holds too many."""
+    if not isinstance(received.body, dict):
+        return refuse("the body must be a JSON object")
+    events = received.body.get(name)
+    if not isinstance(events, list) or not events:
+        return refuse(f"{name} must be a non-empty array")
+    if len(events) > most:
+        return refuse(f"{name} holds {len(events)} events; the limit is {most}")
+    return events
 
 
 HEX64 = re.compile(r"[0-9a-f]{64}\Z")

@@ -6,27 +6,42 @@ A fault says whether the events of its request are taken before it happens: that
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from connector.errors import ConfigError
 
-Kind = Literal["status", "reset", "truncate", "drip", "garbage", "empty", "redirect", "hang"]
-_KINDS = ("status", "reset", "truncate", "drip", "garbage", "empty", "redirect", "hang")
+Kind = Literal["status", "throttle", "reset", "truncate", "drip", "garbage", "empty", "redirect", "hang"]
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "kind": str,
+    "times": int,
+    "after": int,
+    "take": bool,
+    "status": int,
+    "headers": dict,
+    "body": object,
+    "seconds": (int, float),
+    "match": str,
+    "path": str,
+}
 
 
 @dataclass(frozen=True)
 class Fault:
     """One way to fail.
 
-    kind: what happens. times: to how many requests. after: how many requests pass before. take: the events of the request
-    are taken although the answer fails. status, headers, body: of the answer, where the kind has one. seconds: how long a
-    drip or a hang lasts. match: only requests whose body contains this text.
+    kind: what happens; `throttle` answers as the platform of the request does when it is asked too often. times: to how many
+    requests. after: how many requests pass before. take: the events of the request are taken although the answer fails.
+    status, headers, body: of the answer, where the kind has one. seconds: how long a drip or a hang lasts. match: only requests
+    whose body contains this text. path: only requests whose path contains this text; the addresses that take no events, such
+    as the one for tokens, fail only when a fault names them here.
     """
 
     kind: Kind = "status"
@@ -38,13 +53,20 @@ class Fault:
     body: Any = None
     seconds: float = 60.0
     match: str = ""
+    path: str = ""
 
     @classmethod
-    def of(cls, values: dict[str, Any]) -> Fault:
+    def of(cls, values: Any) -> Fault:
         """A fault from JSON. Raises ConfigError that says what there is."""
-        unknown = set(values) - set(cls.__dataclass_fields__)
-        if unknown or values.get("kind", "status") not in _KINDS:
-            raise ConfigError(f"a fault has {', '.join(cls.__dataclass_fields__)}, and its kind is one of {', '.join(_KINDS)}")
+        if not isinstance(values, dict) or not set(values) <= set(_TYPES) or values.get("kind", "status") not in get_args(Kind):
+            raise ConfigError(f"a fault has {', '.join(_TYPES)}, and its kind is one of {', '.join(get_args(Kind))}")
+        for name, value in values.items():
+            if not isinstance(value, _TYPES[name]) or (isinstance(value, bool) and name not in ("take", "body")):
+                raise ConfigError(f"{name} of a fault has the wrong type")
+        if not all(isinstance(value, str) for value in values.get("headers", {}).values()):
+            raise ConfigError("headers of a fault are strings")
+        if not 200 <= values.get("status", 503) <= 599:
+            raise ConfigError("status of a fault is an HTTP status from 200 to 599")
         return cls(**values)
 
 
@@ -65,18 +87,18 @@ class Script:
         with self._lock:
             self._due.clear()
 
-    def next(self, body: bytes) -> Fault | None:
-        """The fault that meets this request, if one is due."""
+    def next(self, body: bytes, path: str, *, named: bool = False) -> Fault | None:
+        """The fault that meets this request, if one is due. named: only a fault that names a path."""
         with self._lock:
             for entry in self._due:
                 fault, wait, _ = entry
-                if fault.match and fault.match.encode() not in body:
+                if fault.match.encode() not in body or fault.path not in path or (named and not fault.path):
                     continue
                 if wait > 0:
                     entry[1] -= 1
                     continue
                 entry[2] -= 1
-                if entry[2] == 0:
+                if entry[2] <= 0:
                     self._due.remove(entry)
                 return fault
         return None
@@ -88,7 +110,8 @@ async def commit(fault: Fault, request: Request) -> Response:
         _transport(request).abort()
         return Response(status_code=500)
     if fault.kind == "hang":
-        await asyncio.sleep(fault.seconds)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(request.receive(), fault.seconds)  # the body was read: what comes next is the caller's hanging up
         return Response(status_code=503)
     if fault.kind == "redirect":
         return Response(status_code=302, headers={"Location": "/elsewhere", **fault.headers})
@@ -100,14 +123,10 @@ async def commit(fault: Fault, request: Request) -> Response:
         return StreamingResponse(_broken_off(request), headers={"Content-Length": "1000", "Content-Type": "application/json"})
     if fault.kind == "drip":
         return StreamingResponse(_drip(fault.seconds), headers={"Content-Type": "application/json"})
-    import orjson
-
-    body = (
-        fault.body
-        if isinstance(fault.body, str)
-        else orjson.dumps(fault.body if fault.body is not None else {"error": {"code": "scripted", "message": "a scripted fault"}})
+    body = {"error": {"code": "scripted", "message": "a scripted fault"}} if fault.body is None else fault.body
+    return Response(
+        body if isinstance(body, str) else orjson.dumps(body), status_code=fault.status, headers={"Content-Type": "application/json", **fault.headers}
     )
-    return Response(body, status_code=fault.status, headers={"Content-Type": "application/json", **fault.headers})
 
 
 async def _broken_off(request: Request) -> Any:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import random
-import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,25 +21,29 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from connector.errors import ConfigError
-from connector.sandbox.dialect import Dialect, Judged, Problem, Received, Reply
+from connector.sandbox.dialect import Address, Desk, Dialect, Judged, Problem, Received, Reply, Secrets
 from connector.sandbox.dialects import all_dialects
 from connector.sandbox.faults import Fault, Script, commit
 from connector.sandbox.ledger import Ledger
 
 _PAGE = Path(__file__).with_name("page.html")
-_TUNABLE = ("token", "fail_rate", "reject_rate", "latency")
+_TUNABLE: dict[str, Callable[[Any], bool]] = {
+    "token": lambda value: isinstance(value, str) and value != "",
+    "fail_rate": lambda value: _is_number(value) and 0 <= value <= 1,
+    "reject_rate": lambda value: _is_number(value) and 0 <= value <= 1,
+    "latency": lambda value: _is_number(value) and value >= 0,
+}
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How the receiver behaves.
+class Settings(Secrets):
+    """How the receiver behaves, and the secrets that callers must know.
 
-    port: 0 picks a free one. token: what requests must carry. fail_rate: share of requests that fail. reject_rate: share of
-    events refused, the same ones every time. latency: seconds. certificate, key: PEM files, for https.
+    port: 0 picks a free one. fail_rate: share of requests that fail. reject_rate: share of events refused, the same ones every
+    time. latency: seconds. certificate, key: PEM files, for https.
     """
 
     port: int = 8477
-    token: str = "sandbox-token"  # noqa: S105  of a local stand-in
     fail_rate: float = 0.0
     reject_rate: float = 0.0
     latency: float = 0.0
@@ -58,62 +62,94 @@ class Receiver:
     url: str = ""
 
     def __post_init__(self) -> None:
+        self.desk = Desk(self.settings)
         self._random = random.Random(self.settings.seed)  # noqa: S311  faults, not secrets
 
     def application(self) -> Starlette:
         """The ASGI application."""
-        routes = [Route("/", self._page), Route("/control", self._control, methods=["GET", "POST", "DELETE"]), Route("/received", self._received)]
-        routes += [Route(_starlette_path(path), self._endpoint(dialect), methods=["POST"]) for dialect in all_dialects() for path in dialect.routes]
-        return Starlette(routes=routes)
+        ours = [Route("/", self._page), Route("/control", self._control, methods=["GET", "POST", "DELETE"]), Route("/received", self._received)]
+        theirs = []
+        for dialect in all_dialects():
+            theirs += [Route(route, self._for_events(dialect, route), methods=["POST"]) for route in dialect.routes]
+            theirs += [Route(other.route, self._for_others(other), methods=[other.method]) for other in dialect.others]
+        theirs.sort(key=lambda route: len(route.param_convertors))  # the plainest first: Meta's address fits more than Meta's requests
+        application = Starlette(routes=[*ours, *theirs])
+        application.router.redirect_slashes = False
+        return application
 
-    def _endpoint(self, dialect: Dialect) -> Callable[[Request], Any]:
+    def _for_events(self, dialect: Dialect, route: str) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
-            raw = await request.body()
-            if self.settings.latency:
-                await asyncio.sleep(self.settings.latency)
-            fault = self.script.next(raw) or self._random_fault()
-            reply = self._judge(dialect, request, raw, take=fault is None or fault.take)
-            if fault is not None and reply.status != dialect.denied.status:
-                self.ledger.answer(fault.status if fault.kind == "status" else fault.kind)
-                return await commit(fault, request)
-            self.ledger.answer(reply.status)
-            return _response(reply)
+            received = await self._receive(request, route)
+            denied = dialect.authenticate(received)
+            if denied is not None:
+                return self._answer(denied)
+            fault = self.script.next(received.raw, request.url.path) or self._random_fault()
+            if fault is None:
+                return self._answer(self._judge(dialect, received))
+            if fault.take:
+                self._judge(dialect, received)
+            return await self._fail(fault, request, dialect.throttled)
 
         return endpoint
 
-    def _judge(self, dialect: Dialect, request: Request, raw: bytes, *, take: bool) -> Reply:
-        """Check a request as the platform would, and remember the events it accepts."""
+    def _for_others(self, other: Address) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> Response:
+            received = await self._receive(request, other.route)
+            fault = self.script.next(received.raw, request.url.path, named=True)
+            return _response(other.answer(received)) if fault is None else await self._fail(fault, request, Reply(429, None))
+
+        return endpoint
+
+    async def _receive(self, request: Request, route: str) -> Received:
+        raw = await request.body()
+        if self.settings.latency:
+            await asyncio.sleep(self.settings.latency)
         try:
             body = orjson.loads(raw)
         except orjson.JSONDecodeError:
             body = None
-        received = Received(request.path_params, dict(request.query_params), {name.lower(): value for name, value in request.headers.items()}, body)
-        if dialect.token(received) != self.settings.token:
-            return dialect.denied
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return Received(request.path_params, dict(request.query_params), headers, body, raw, request.method, str(request.url), route, self.desk)
+
+    async def _fail(self, fault: Fault, request: Request, throttled: Reply) -> Response:
+        self.ledger.answer(fault.status if fault.kind == "status" else fault.kind)
+        if fault.kind == "throttle":
+            return _response(throttled._replace(headers={**throttled.headers, **fault.headers}))
+        return await commit(fault, request)
+
+    def _judge(self, dialect: Dialect, received: Received) -> Reply:
+        """Check a request as the platform would, and remember the events it accepts."""
         events = dialect.events(received)
         if isinstance(events, Reply):
             return events
         judged = [Judged(event, self._problems(dialect, event, received)) for event in events]
-        spoiled = any(each.problems for each in judged) and not dialect.partial
-        for each in judged:
-            if each.problems:
-                self.ledger.refuse(each.problems[0].code)
-            elif take and not spoiled and not dialect.test(received):
-                self.ledger.take(
-                    f"{dialect.name}/{dialect.account(each.event, received)}",
-                    dialect.event_id(each.event),
-                    each.event,
-                    orjson.dumps(each.event, option=orjson.OPT_SORT_KEYS),
-                )
+        refusals = [each.refused for each in judged]
+        for refusal in filter(None, refusals):
+            self.ledger.refuse(refusal.code)
+        if not any(refusals) or dialect.partial(received, judged):
+            self._take(dialect, received, [each.event for each, refusal in zip(judged, refusals, strict=True) if refusal is None])
         return dialect.reply(received, judged)
 
-    def _problems(self, dialect: Dialect, event: dict[str, Any], received: Received) -> list[Any]:
-        problems = list(dialect.check(event, received))
-        if not problems and self.settings.reject_rate:
-            chance = random.Random(f"{self.settings.seed}/{dialect.event_id(event)}").random()  # noqa: S311
-            if chance < self.settings.reject_rate:
-                return [Problem("", "refused by --reject-rate", "sandbox")]
+    def _take(self, dialect: Dialect, received: Received, events: list[dict[str, Any]]) -> None:
+        if dialect.test(received):
+            self.ledger.validate(len(events))
+            return
+        for event in events:
+            raw = orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
+            event_id = dialect.event_id(event) or f"(no id) {hashlib.blake2b(raw, digest_size=16).hexdigest()}"
+            self.ledger.take(f"{dialect.name}/{dialect.account(event, received)}", event_id, event, raw)
+
+    def _problems(self, dialect: Dialect, event: dict[str, Any], received: Received) -> Sequence[Problem]:
+        problems = dialect.check(event, received)
+        if self.settings.reject_rate and all(problem.warning for problem in problems):
+            dice = hashlib.blake2b(f"{self.settings.seed}/{dialect.event_id(event)}".encode(), digest_size=8).digest()
+            if int.from_bytes(dice) < self.settings.reject_rate * 2**64:
+                return [*problems, Problem("", "refused by --reject-rate", "sandbox")]
         return problems
+
+    def _answer(self, reply: Reply) -> Response:
+        self.ledger.answer(reply.status)
+        return _response(reply)
 
     def _random_fault(self) -> Fault | None:
         if self.settings.fail_rate and self._random.random() < self.settings.fail_rate:
@@ -134,25 +170,32 @@ class Receiver:
             return _json({**summary, "latest": list(self.ledger.latest)})
 
     async def _control(self, request: Request) -> Response:
-        """GET: settings and counts. POST: change settings, or add faults. DELETE: behave, and forget what arrived."""
+        """GET: settings, counts and addresses. POST: change settings, add faults, expire tokens. DELETE: behave, and forget what arrived."""
         if request.method == "DELETE":
             self.script.clear()
             self.ledger.clear()
         if request.method == "POST":
             try:
                 self._change(orjson.loads(await request.body()))
-            except (orjson.JSONDecodeError, TypeError, ConfigError) as error:
+            except orjson.JSONDecodeError:
+                return _json({"error": "the body must be JSON"}, status=400)
+            except ConfigError as error:
                 return _json({"error": str(error)}, status=400)
         settings = {name: getattr(self.settings, name) for name in _TUNABLE if name != "token"}
-        return _json({**settings, **self.ledger.summary()})
+        return _json({**settings, **self.ledger.summary(), "addresses": {dialect.name: list(dialect.routes) for dialect in all_dialects()}})
 
-    def _change(self, wanted: dict[str, Any]) -> None:
-        unknown = set(wanted) - {*_TUNABLE, "faults"}
-        if unknown:
-            raise ConfigError(f"the control endpoint knows {', '.join(_TUNABLE)} and faults")
-        for fault in wanted.pop("faults", []):
-            self.script.add(Fault.of(fault))
-        self.settings = replace(self.settings, **wanted)
+    def _change(self, wanted: Any) -> None:
+        """Apply all of it, or nothing."""
+        if not isinstance(wanted, dict) or not set(wanted) <= {*_TUNABLE, "faults", "expire_tokens"}:
+            raise ConfigError(f"the control endpoint knows {', '.join(_TUNABLE)}, faults and expire_tokens")
+        wrong = [name for name, value in wanted.items() if name in _TUNABLE and not _TUNABLE[name](value)]
+        if wrong or not isinstance(wanted.get("faults", []), list) or not isinstance(wanted.get("expire_tokens", False), bool):
+            raise ConfigError(f"{', '.join(wrong) or 'faults or expire_tokens'}: not a value that it can have")
+        for fault in [Fault.of(values) for values in wanted.get("faults", [])]:
+            self.script.add(fault)
+        if wanted.get("expire_tokens"):
+            self.desk.access.clear()
+        self.settings = self.desk.secrets = replace(self.settings, **{name: value for name, value in wanted.items() if name in _TUNABLE})
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -203,5 +246,5 @@ def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) 
     return Response(orjson.dumps(value), status_code=status, media_type="application/json", headers=headers)
 
 
-def _starlette_path(template: str) -> str:
-    return re.sub(r"\{(\w+)\}", r"{\1}", template)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -19,7 +19,7 @@ from connector import failpoints
 from connector.cursor import Mark
 from connector.errors import Fenced
 from connector.page import Page, Result, SliceKind, State
-from connector.state import ledger, quarantine, runs
+from connector.state import ledger, quarantine, receipts, runs
 from connector.state.lease import Lease, fence
 from connector.state.quarantine import Quarantined
 from connector.state.store import Store
@@ -61,6 +61,7 @@ class Recorder:
                 self._record(connection, result)
                 self._forget_intent(connection, result.page)
                 self._finish_page(connection, result.page)
+                receipts.keep(connection, self._destination_id, self._run_id, result.receipts)
             self._count(connection, done, self._move_mark(connection) if any(result.page.kind == "range" for result in done) else None)
             for page in starting:
                 if page.batches:

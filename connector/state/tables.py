@@ -135,6 +135,15 @@ intent = Table(
     Column("as_of", BigInteger, nullable=False, comment="the moment that the records were made for"),
 )
 
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("destination_id", ForeignKey("destination.id", ondelete="CASCADE"), primary_key=True),
+    Column("receipt", String(255), primary_key=True, comment="under which the platform tells the final result of a request"),
+    Column("run_id", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
 ledger = Table(
     "ledger",
     metadata,

@@ -10,6 +10,7 @@ from connector.destination import Destination
 from connector.errors import ConfigError, ConnectorError, StateMismatch
 from connector.plan import Options, Plan, piece_from_json
 from connector.report import Failure, Report
+from connector.sync import is_recorded
 from dagster_project.components.metadata import check_results, check_specs, failure_message, metadata_of
 from dagster_project.resources import CapiResource
 
@@ -96,7 +97,7 @@ def _told(step: Callable[[], Result]) -> Result:
 def _plan(context: dg.OpExecutionContext, capi: CapiResource, destination: Destination, key: dg.AssetKey) -> dict[str, Any]:
     """A plan as plain data; a run that leaves no trace is done right here."""
     options = _options(context.op_config)
-    if not options.recorded:
+    if not is_recorded(destination, options):
         return {"plan": None, "report": vars(capi.try_out(destination, options)), "failure": None}
     _refuse_lost_state(context, capi, destination, key)
     planned, failure = capi.plan(destination, options, context.run_id)

@@ -20,7 +20,12 @@ def metadata_of(report: Report) -> dict[str, Any]:
     numbers["lag_seconds"] = float(report.facts.get("lag_seconds") or 0.0)
     numbers["dagster/row_count"] = report.delivered
     numbers |= {name: int(value) for name, value in report.facts.items() if name != "lag_seconds" and value is not None}
-    tables = {"rejected_by_reason": ("rejected", "reason"), "values_left_out": ("dropped", "column_and_reason"), "http_statuses": ("status", "status")}
+    tables = {
+        "rejected_by_reason": ("rejected", "reason"),
+        "values_left_out": ("dropped", "column_and_reason"),
+        "http_statuses": ("status", "status"),
+        "told_later": ("later", "result"),
+    }
     shown = {title: _table(report.tallies.get(kind, {}), column) for title, (kind, column) in tables.items() if report.tallies.get(kind)}
     marks = {name: value for name, value in (("mark_from", report.mark_from), ("mark_to", report.mark_to)) if value is not None}
     return {**numbers, **shown, **marks, "run_id": report.run_id}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from connector.sandbox.dialect import HEX64, Dialect, Judged, Problem, Received, Reply, bearer
+from connector.sandbox.dialect import HEX64, Dialect, Judged, Problem, Received, Reply, bearer, demand
 
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "advertiser_id": int,
@@ -64,30 +65,30 @@ def _check(event: dict[str, Any], _received: Received) -> list[Problem]:
 def _check_id(where: str, entry: Any) -> list[Problem]:
     if not isinstance(entry, dict) or set(entry) != {"id", "name"}:
         return [Problem(where, "an identifier has exactly id and name", "format")]
-    form = _ID_FORMS.get(entry["name"])
+    form = _ID_FORMS.get(entry["name"]) if isinstance(entry["name"], str) else None
     if form is None:
         return [Problem(f"{where}.name", "unknown identifier", "format")]
     return [] if isinstance(entry["id"], str) and form.match(entry["id"]) else [Problem(f"{where}.id", f"not a valid {entry['name']}", "format")]
 
 
-def _reply(_received: Received, judged: list[Judged]) -> Reply:
-    problems = judged[0].problems
-    if not problems:
+def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
+    first = judged[0].refused
+    if first is None:
         return Reply(200, {"status": "ok"})
-    first = problems[0]
     return Reply(400, {"error": {"code": first.code, "message": first.message, "field": first.field}})
 
 
 DIALECT = Dialect(
     name="capi",
     routes=("/signal/v1/conversion",),
-    token=lambda received: bearer(received) or received.headers.get("x-api-key"),
-    denied=Reply(401, {"error": {"code": "unauthorized", "message": "the token is not valid"}}),
+    authenticate=demand(
+        lambda received: bearer(received) or received.headers.get("x-api-key"),
+        Reply(401, {"error": {"code": "unauthorized", "message": "the token is not valid"}}),
+    ),
     events=_events,
     check=_check,
     event_id=lambda event: str(event.get("event_id", "")),
     account=lambda event, _received: str(event.get("data_source_key", "")),
-    reply=_reply,  # type: ignore[arg-type]
-    partial=False,
+    reply=_reply,
     throttled=Reply(429, {"error": {"code": "throttled", "message": "too many requests"}}, {"Retry-After": "1"}),
 )

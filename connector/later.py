@@ -1,0 +1,72 @@
+"""Final results that a platform tells only later: asked for at the end of a run, and booked to the run that sent them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from typing import Any
+
+import orjson
+
+from connector.delivery.answers import values_at
+from connector.delivery.auth import Auth, auth_for
+from connector.delivery.transport import Answer, Call, Transport
+from connector.platforms.model import Poll
+from connector.request import Requests
+from connector.session import Session
+from connector.state import receipts, runs
+from connector.state.receipts import Receipt
+
+MOST = 50
+"""Receipts asked about in one run."""
+
+GIVE_UP = dt.timedelta(days=7)
+
+
+def ask(session: Session) -> None:
+    """Ask about receipts that wait, oldest first. What is not final yet is asked again by the next run."""
+    poll = session.destination.platform.answers.poll
+    if poll is None:
+        return
+    with session.store.read() as connection:
+        waiting = receipts.oldest(connection, session.destination_id, MOST)
+    if not waiting:
+        return
+    model = session.destination.model
+    transport = Transport(timeout=min(10.0, model.delivery.timeout.total_seconds()), connections=1, ca_file=session.ca_file())
+    try:
+        auth = auth_for(session.destination, transport)
+        for receipt in waiting:
+            results = _results(session, poll, receipt, transport, auth)
+            if results is None:
+                return
+            _book(session, poll, receipt, results)
+    finally:
+        transport.close()
+
+
+def _results(session: Session, poll: Poll, receipt: Receipt, transport: Transport, auth: Auth) -> Counter[str] | None:
+    """State or reason -> how often; None where the platform does not answer now."""
+    url = Requests(session.destination, session.encoder).address(poll.path, {poll.param: receipt.receipt})
+    answer = transport.send(auth.sign(Call("GET", url, {}, b"")))
+    if not isinstance(answer, Answer) or answer.status != 200:
+        return None
+    try:
+        body: Any = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return None
+    found = Counter(f"result {state}" for state in values_at(body, poll.states) if isinstance(state, str))
+    for entry in (each for entries in values_at(body, poll.counts or "") if isinstance(entries, list) for each in entries):
+        if isinstance(entry, dict) and str(entry.get(poll.count, "")).isdigit():
+            found[str(entry.get(poll.reason))] += int(entry[poll.count])
+    return found
+
+
+def _book(session: Session, poll: Poll, receipt: Receipt, results: Counter[str]) -> None:
+    pending = any(f"result {state}" in results for state in poll.pending) or not results
+    too_old = session.clock() - dt.datetime.fromtimestamp(receipt.at / 1_000_000, dt.UTC) > GIVE_UP
+    if pending and not too_old:
+        return
+    with session.store.write() as connection:
+        receipts.drop(connection, session.destination_id, receipt.receipt)
+        runs.add(connection, receipt.run_id, {}, {"later": results or Counter({"result never told": 1})}, None)

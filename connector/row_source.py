@@ -1,0 +1,166 @@
+"""What a platform's template is filled from: the rows of a frame, and the entries of their lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.conversion import EXTRA, Conversions
+from connector.destination import Destination
+from connector.frames import present, text_array
+from connector.identifiers.digest import sha512_b64
+from connector.platforms.expression import Alternatives, Pipeline, parse
+from connector.platforms.functions import FUNCTIONS, Context, Json, Values
+
+_ITEM_FIELDS = ("id", "quantity", "price", "name", "category", "brand")
+
+
+class RowSource:
+    """The rows of a frame as a template source; every expression is worked out once."""
+
+    def __init__(self, destination: Destination, constants: Mapping[str, Mapping[str, Any]], conversions: Conversions, source: pa.Table) -> None:
+        """constants: space -> name -> value. source: the table as it was read, with the `extra.` columns."""
+        self.rows = conversions.table.num_rows
+        self.event_ids: pa.Array | None = None
+        self._destination = destination
+        self._constants = constants
+        self._conversions = conversions
+        self._source = source
+        self._context = Context(conversions.table, conversions.digits, destination.model.source.default_region, destination.platform.tables)
+        self._known: dict[Alternatives, Values] = {}
+        self._identifiers: dict[str, pa.Array] = {}
+
+    def value(self, expression: Alternatives) -> Values:
+        """An expression's value for every row, shape (rows,)."""
+        if expression not in self._known:
+            self._known[expression] = self._first([self._pipeline(pipeline) for pipeline in expression.pipelines])
+        return self._known[expression]
+
+    def text(self, expression: Alternatives) -> pa.Array:
+        """As `value`, JSON or not."""
+        value = self.value(expression)
+        return value.text if isinstance(value, Json) else value
+
+    def identifier(self, name: str) -> pa.Array:
+        """Values of one identifier; what could not be normalised is remembered as bad in its column."""
+        if name not in self._identifiers:
+            spec = self._destination.platform.identifiers[name]
+            values = self.text(parse(spec.value))
+            self._remember_bad(spec.value, values)
+            if spec.hashed is not None:
+                hashed = self.text(parse(spec.hashed))
+                self._remember_bad(spec.hashed, hashed)
+                values = pc.coalesce(values, hashed)
+            self._identifiers[name] = values
+        return self._identifiers[name]
+
+    def entries(self, column: str) -> tuple[pa.ListArray, EntrySource]:
+        """The list column `contents` and a source over its entries."""
+        raw = self._context.column(column)
+        lists, entries = _parse_entries(raw if raw is not None else pa.nulls(self.rows, pa.string()))
+        self._conversions.mark_bad(column, np.zeros(self.rows, bool) if raw is None else present(raw) & ~present(lists))
+        parents = pc.list_parent_indices(lists)
+        fields = {**entries, "currency": self._context.table["currency"].combine_chunks().take(parents)}
+        return lists, EntrySource(self, fields, self._conversions.digits[parents.to_numpy()])
+
+    def _remember_bad(self, text: str, values: pa.Array) -> None:
+        for column in parse(text).columns:
+            raw = self._context.column(column)
+            if raw is not None:
+                self._conversions.mark_bad(column, present(raw) & ~present(values))
+
+    def _first(self, found: list[Values | None]) -> Values:
+        values = [value for value in found if value is not None]
+        if not values:
+            return pa.nulls(self.rows, pa.string())
+        if len(values) == 1:
+            return values[0]
+        texts = [value.text if isinstance(value, Json) else value for value in values]
+        joined = pc.coalesce(*texts)
+        return Json(joined) if isinstance(values[0], Json) else joined
+
+    def _pipeline(self, pipeline: Pipeline) -> Values | None:
+        values: Values | None = self._start(pipeline)
+        for step in pipeline.steps:
+            if values is None:
+                return None
+            values = FUNCTIONS[step.name](values, self._context, step.argument)
+        return values
+
+    def _start(self, pipeline: Pipeline) -> pa.Array | None:
+        if pipeline.space == "column":
+            if pipeline.name == "event_id":
+                return self.event_ids
+            column = self._context.column(pipeline.name)
+            if pipeline.name == "order_id" and column is not None and self._destination.model.privacy.obscure_order_id:
+                return sha512_b64(column)
+            return column
+        if pipeline.space == "identifier":
+            return self.identifier(pipeline.name) if pipeline.name in self._destination.identifiers else None
+        if pipeline.space == "field":
+            return self.text(parse(self._destination.platform.fields[pipeline.name]))
+        if pipeline.space == "extra":
+            name = EXTRA + pipeline.name
+            return _extra(self._source[name].combine_chunks()) if name in self._source.column_names else None
+        constant = pipeline.name if pipeline.space == "literal" else self._constants[pipeline.space].get(pipeline.name)
+        return None if constant is None else pa.array([str(constant)] * self.rows, pa.string())
+
+
+class EntrySource:
+    """The entries of a list column as a template source."""
+
+    def __init__(self, parent: RowSource, fields: Mapping[str, pa.Array], digits: np.ndarray) -> None:
+        self.rows = len(digits)
+        self._fields = fields
+        self._context = Context(pa.table(dict(fields)), digits, None, parent._context.tables)
+
+    def value(self, expression: Alternatives) -> Values:
+        """An expression over the fields of an entry."""
+        found = [self._pipeline(pipeline) for pipeline in expression.pipelines]
+        return found[0] if len(found) == 1 or isinstance(found[0], Json) else pc.coalesce(*found)
+
+    def entries(self, column: str) -> tuple[pa.ListArray, EntrySource]:
+        """Entries hold no lists of their own."""
+        raise ValueError(f"'{column}' is inside a list; only the row itself has lists")
+
+    def _pipeline(self, pipeline: Pipeline) -> Values:
+        values: Values = self._fields[pipeline.name] if pipeline.name in self._fields else pa.nulls(self.rows, pa.string())
+        for step in pipeline.steps:
+            values = FUNCTIONS[step.name](values, self._context, step.argument)
+        return values
+
+
+def _parse_entries(raw: pa.Array) -> tuple[pa.ListArray, dict[str, pa.Array]]:
+    """`contents` as JSON text or nested columns -> a list column and its flattened fields; null where it is no such list."""
+    lists: list[list[dict[str, str | None]] | None] = [_entries_of(value) for value in raw.to_pylist()]
+    kind = pa.list_(pa.struct([(name, pa.string()) for name in _ITEM_FIELDS]))
+    column = pa.array(lists, kind)
+    flat = column.flatten()
+    return column, {name: flat.field(index) for index, name in enumerate(_ITEM_FIELDS)}
+
+
+def _entries_of(value: Any) -> list[dict[str, str | None]] | None:
+    try:
+        parsed = orjson.loads(value) if isinstance(value, str) else value
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(parsed, list) or not all(isinstance(entry, dict) for entry in parsed):
+        return None
+    return [{name: None if entry.get(name) is None else str(entry[name]) for name in _ITEM_FIELDS} for entry in parsed]
+
+
+def _extra(values: pa.Array) -> Values:
+    """A column outside the canonical ones, by its own type: numbers stay numbers, everything else is text."""
+    if pa.types.is_boolean(values.type) or pa.types.is_integer(values.type):
+        return values
+    if pa.types.is_floating(values.type):
+        finite = pc.if_else(pc.is_finite(values), values, None)
+        return Json(finite.cast(pa.string()))
+    if pa.types.is_decimal(values.type):
+        return Json(text_array(values))
+    return pc.utf8_trim_whitespace(text_array(values))

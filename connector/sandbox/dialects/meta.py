@@ -1,0 +1,164 @@
+"""Meta Conversions API: one bad event refuses the whole batch, and the answer does not say which."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from connector.sandbox.dialect import Dialect, Judged, Problem, Received, Reply, bearer, listed, same
+from connector.sandbox.dialects.shapes import (
+    DAY,
+    Rule,
+    address,
+    boolean,
+    digest,
+    each,
+    has,
+    integer,
+    moment,
+    number,
+    one_of,
+    one_or_more,
+    pattern,
+    span,
+    text,
+    thing,
+)
+
+_MOST = 1000
+_SUBCODES = {
+    "too_old": (2804003, "Event Timestamp Too Old", "The timestamp for this event is too far in the past."),
+    "no_value": (2804009, "Missing Value or Currency", "A Purchase event needs a value and a currency."),
+    "identity": (2804050, "Insufficient Customer Information", "The event has too little customer information to be matched with a person."),
+}
+_USELESS = (
+    {"ct", "country", "st", "zp", "ge", "client_user_agent"},
+    {"db", "client_user_agent"},
+    {"fn", "ge"},
+    {"ln", "ge"},
+)
+_STATES = (0, *range(1000, 1014))
+
+_hashed = one_or_more(digest)
+_currency = pattern("[A-Za-z]{3}", "must be an ISO 4217 code")
+_USER: dict[str, Rule] = {
+    **dict.fromkeys(("em", "ph", "fn", "ln", "db", "ge", "ct", "st", "zp", "country"), _hashed),
+    **dict.fromkeys(("client_user_agent", "subscription_id", "anon_id", "madid", "page_id", "page_scoped_user_id", "ctwa_clid"), text),
+    "external_id": one_or_more(text),
+    "client_ip_address": address,
+    "fbc": pattern(r"fb\.[012]\.\d+\..+", "must be fb.1.<milliseconds>.<fbclid>"),
+    "fbp": pattern(r"fb\.[012]\.\d+\.\d+(\..{2}|\..{8})?", "must be fb.1.<milliseconds>.<random>"),
+    "fb_login_id": integer,
+    "lead_id": integer,
+}
+_CONTENT: dict[str, Rule] = {
+    "id": text,
+    "quantity": integer,
+    "item_price": number,
+    "delivery_category": one_of("in_store", "curbside", "home_delivery"),
+}
+_CUSTOM: dict[str, Rule] = {
+    **dict.fromkeys(("value", "predicted_ltv", "net_revenue"), number),
+    **dict.fromkeys(("content_type", "order_id", "search_string", "status"), text),
+    "currency": _currency,
+    "content_ids": each(text),
+    "contents": each(thing(_CONTENT)),
+    "num_items": integer,
+}
+_event = thing(
+    {
+        **dict.fromkeys(("event_name", "event_id", "event_source_url", "referrer_url"), text),
+        "event_time": moment(1),
+        "action_source": one_of("email", "website", "app", "phone_call", "chat", "physical_store", "system_generated", "business_messaging", "other"),
+        "user_data": thing(_USER),
+        "custom_data": thing(_CUSTOM),
+        "opt_out": boolean,
+        "data_processing_options": each(one_of("LDU")),
+        "data_processing_options_country": integer,
+        "data_processing_options_state": integer,
+    },
+    required=("event_name", "event_time", "action_source", "user_data"),
+)
+
+
+def _error(status: int, code: int, message: str, **more: Any) -> Reply:
+    error = {"message": message, "type": "OAuthException", "code": code, "is_transient": False, "fbtrace_id": _trace(), **more}
+    return Reply(status, {"error": error})
+
+
+def _trace() -> str:
+    return f"A{uuid.uuid4().hex[:20]}"
+
+
+def _authenticate(received: Received) -> Reply | None:
+    secrets = received.desk.secrets
+    given = {**received.query, **received.body} if isinstance(received.body, dict) else received.query
+    token = given.get("access_token") or bearer(received)
+    if token is None:
+        return _error(400, 190, "An access token is required to request this resource.")
+    if not same(token, secrets.token):
+        return _error(401, 190, "Error validating access token: the session has expired.", error_subcode=463)
+    if secrets.app_secret:
+        proof = hmac.new(secrets.app_secret.encode(), str(token).encode(), hashlib.sha256).hexdigest()
+        if "appsecret_proof" not in given:
+            return _error(400, 100, "API calls from the server require an appsecret_proof argument", type="GraphMethodException")
+        if not same(given["appsecret_proof"], proof):
+            return _error(400, 100, "Invalid appsecret_proof provided in the API argument", type="GraphMethodException")
+    return None
+
+
+def _events(received: Received) -> list[dict[str, Any]] | Reply:
+    pixel = received.path["pixel"]
+    if not pixel.isdecimal():
+        message = f"Unsupported post request. Object with ID '{pixel}' does not exist, cannot be loaded due to missing permissions"
+        return _error(400, 100, message, type="GraphMethodException", error_subcode=33)
+    agent = received.body.get("partner_agent", "ok") if isinstance(received.body, dict) else "ok"
+    if not isinstance(agent, str) or len(agent) >= 23 or sum(map(str.isalpha, agent)) < 2:
+        return _error(400, 100, "(#100) partner_agent must have fewer than 23 characters, two of them letters")
+    return listed(received, "data", _MOST, lambda message: _error(400, 100, f"(#100) {message}"))
+
+
+def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
+    problems = list(_event("", event))
+    if problems:
+        return problems
+    user, custom = event["user_data"], event.get("custom_data", {})
+    if any(set(user) <= useless for useless in _USELESS):
+        problems.append(Problem("user_data", "has too little to match a person", "identity"))
+    if event["action_source"] == "website":
+        problems += [Problem(name, "is required for the website", "missing") for name in ("event_source_url",) if name not in event]
+        problems += [Problem(f"user_data.{name}", "is required for the website", "missing") for name in ("client_user_agent",) if name not in user]
+    if event["event_name"] == "Purchase" and not has(custom, "value", "currency"):
+        problems.append(Problem("custom_data", "needs value and currency for Purchase", "no_value"))
+    if event.get("data_processing_options_country", 0) not in (0, 1) or event.get("data_processing_options_state", 0) not in _STATES:
+        problems.append(Problem("data_processing_options_state", "must be a known country and state", "value"))
+    days = 62 if event["action_source"] == "physical_store" else 7
+    return [*problems, *span("event_time", event["event_time"], days * DAY, None)]
+
+
+def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
+    problem = next(filter(None, (each.refused for each in judged)), None)
+    if problem is None:
+        return Reply(200, {"events_received": len(judged), "messages": [], "fbtrace_id": _trace()})
+    if problem.code in _SUBCODES:
+        subcode, title, said = _SUBCODES[problem.code]
+        return _error(400, 100, "Invalid parameter", error_subcode=subcode, error_user_title=title, error_user_msg=said)
+    name = problem.field.partition("[")[0]
+    return _error(400, 100, "Invalid parameter", error_user_title="Invalid parameter", error_user_msg=f"{name} {problem.message}".strip())
+
+
+DIALECT = Dialect(
+    name="meta",
+    routes=("/v{version:float}/{pixel}/events",),
+    authenticate=_authenticate,
+    events=_events,
+    check=_check,
+    event_id=lambda event: str(event.get("event_id", "")),
+    account=lambda event, received: f"{received.path['pixel']}/{event['event_name']}",
+    reply=_reply,
+    throttled=_error(400, 613, "(#613) Calls to this api have exceeded the rate limit."),
+)
+"""A request with a test_event_code counts like any other: that is what Meta does."""

@@ -1,0 +1,125 @@
+"""TikTok Events API 2.0: HTTP 200 whatever happens; the code inside decides. One bad event refuses the whole batch."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from connector.sandbox.dialect import Dialect, Judged, Problem, Received, Reply, listed, same
+from connector.sandbox.dialects.shapes import (
+    DAY,
+    Rule,
+    address,
+    boolean,
+    currency,
+    digest,
+    each,
+    has,
+    integer,
+    moment,
+    number,
+    one_of,
+    one_or_more,
+    text,
+    thing,
+)
+
+_MOST = 1000
+_SOURCES = ("web", "app", "offline", "crm")
+_USER: dict[str, Rule] = {
+    **dict.fromkeys(("email", "phone", "external_id", "first_name", "last_name", "zip_code"), one_or_more(digest)),
+    **dict.fromkeys(("city", "state", "country", "ttclid", "ttp", "user_agent", "locale", "idfa", "idfv", "gaid", "att_status"), text),
+    "ip": address,
+}
+_CONTENT: dict[str, Rule] = {
+    **dict.fromkeys(("content_id", "content_name", "content_category", "brand"), text),
+    "price": number,
+    "quantity": integer,
+    "content_type": one_of("product", "product_group"),
+}
+_PROPERTIES: dict[str, Rule] = {
+    **dict.fromkeys(("order_id", "shop_id", "query", "search_string", "description"), text),
+    "contents": each(thing(_CONTENT)),
+    "content_type": one_of("product", "product_group"),
+    "content_ids": each(text),
+    "currency": currency,
+    "value": number,
+    "num_items": integer,
+}
+_event = thing(
+    {
+        "event": text,
+        "event_time": moment(1, 28 * DAY),
+        "event_id": text,
+        "user": thing(_USER),
+        "properties": thing(_PROPERTIES),
+        "page": thing({"url": text, "referrer": text}),
+        "lead": thing({"lead_id": text, "lead_event_source": text}),
+        **dict.fromkeys(("app", "ad", "device"), thing({})),
+        **dict.fromkeys(("limited_data_use", "limit_data_use_for_advertising"), boolean),
+    },
+    required=("event", "event_time", "user"),
+)
+_envelope = thing(
+    {
+        "event_source": one_of(*_SOURCES),
+        "event_source_id": text,
+        "partner_name": text,
+        "test_event_code": text,
+    },
+    required=("event_source", "event_source_id"),
+)
+
+
+def _say(code: int, message: str, status: int = 200) -> Reply:
+    return Reply(status, {"code": code, "message": message, "request_id": uuid.uuid4().hex, "data": {}})
+
+
+def _authenticate(received: Received) -> Reply | None:
+    token = received.headers.get("access-token")
+    if not token:
+        return _say(40104, "Access token is missing. Please set it in the header Access-Token.")
+    if not re.fullmatch(r"[\w.~-]+", token):
+        return Reply(401, None)  # seen for what cannot be a token at all
+    return None if same(token, received.desk.secrets.token) else _say(40105, "Access token is incorrect or has been revoked.")
+
+
+def _events(received: Received) -> list[dict[str, Any]] | Reply:
+    for problem in _envelope("", received.body):
+        return _say(40002, f"{problem.field}: {problem.message}")
+    return listed(received, "data", _MOST, lambda message: _say(40002, message))
+
+
+def _check(event: dict[str, Any], received: Received) -> Sequence[Problem]:
+    problems = _event("", event)
+    if not problems and received.body["event_source"] == "web" and not has(event.get("page", {}), "url"):
+        return [Problem("page.url", "is required when event_source is web", "missing")]
+    return problems
+
+
+def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
+    for index, each_one in enumerate(judged):
+        problem = each_one.refused
+        if problem is None:
+            continue
+        path = re.sub(r"\[(\d+)\]", r".\1", problem.field)
+        if problem.code == "type":
+            return _say(40002, f"Batch.{index}.{path}: Not a valid {problem.message.split()[-1]}.")
+        return _say(40002, f"data.{index}{'.' if path else ''}{path}: {problem.message}")
+    return _say(0, "OK")
+
+
+DIALECT = Dialect(
+    name="tiktok",
+    routes=("/open_api/v1.3/event/track/",),
+    authenticate=_authenticate,
+    events=_events,
+    check=_check,
+    event_id=lambda event: str(event.get("event_id", "")),
+    account=lambda event, received: f"{received.body['event_source_id']}/{event['event']}",
+    reply=_reply,
+    throttled=_say(40100, "Too many requests. Please retry in some time."),
+    test=lambda received: bool(received.body.get("test_event_code")),
+)

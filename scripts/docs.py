@@ -1,0 +1,53 @@
+"""Write the parts of the documentation that are made from the code; `--check` only says whether they are up to date."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import orjson
+
+from connector import platforms
+from connector.conversion import column_table
+from connector.destination import json_schema
+
+ROOT = Path(__file__).parent.parent
+
+
+def platform_table() -> str:
+    """The platforms that come with the connector, as a Markdown table."""
+    lines = ["| `platform` | API | account keys | records a request | age window |", "|---|---|---|---|---|"]
+    for name in sorted(platforms.names(), key=lambda name: (name != "capi", name)):
+        platform = platforms.load(name)
+        keys = ", ".join(f"`{key}`" + ("?" if field.optional or field.default else "") for key, field in platform.account.items()) or "none"
+        age = platform.windows.max_age
+        lines.append(f"| `{name}` | {platform.title} | {keys} | {platform.limits.max_events:,} | {f'{age.days} days' if age else 'none'} |")
+    return "\n".join(lines)
+
+
+def generated() -> dict[Path, str]:
+    """File -> the text it should have."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for name, part in (("columns", column_table()), ("platforms", platform_table())):
+        text = re.sub(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", lambda match, part=part: match[1] + part + match[2], text, flags=re.DOTALL)  # type: ignore[misc]
+    schema = orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    return {readme: text, ROOT / "docs" / "destination.schema.json": schema}
+
+
+def main() -> int:
+    """Write, or with --check compare."""
+    stale = [path for path, text in generated().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv:
+        for path in stale:
+            sys.stderr.write(f"{path.relative_to(ROOT)} is out of date; run: make docs\n")
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(generated()[path], encoding="utf-8")
+        sys.stdout.write(f"wrote {path.relative_to(ROOT)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""What holds for all platforms: what is taken, counted and refused, whatever shape the answers have."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connector.sandbox.server import Receiver
+from tests.sandbox.platforms import PLATFORMS, Platform, capi_event, control, ids, sha
+
+pytestmark = pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS)
+
+
+REQUIRED = {
+    "meta": ("event_name", "event_time", "action_source", "user_data"),
+    "tiktok": ("event", "event_time", "user"),
+    "snapchat": ("event_name", "event_time", "action_source", "user_data"),
+    "pinterest": ("event_name", "action_source", "event_time", "event_id", "user_data"),
+    "reddit": ("event_at", "action_source", "type"),
+    "linkedin": ("conversion", "conversionHappenedAt", "user"),
+    "google": ("eventTimestamp",),
+    "microsoft": ("eventType", "eventTime", "userData"),
+    "openai": ("id", "type", "timestamp_ms", "action_source", "data"),
+    "x": ("conversion_time", "event_id", "identifiers"),
+}
+
+
+def counts(receiver: Receiver) -> tuple[int, int, int]:
+    summary = receiver.ledger.summary()
+    return summary["events"], summary["duplicates"], summary["refused"]
+
+
+def test_a_full_good_event_is_taken(platform: Platform, receiver: Receiver) -> None:
+    answer = platform.send(receiver, platform.event(7))
+    assert answer.status == 200
+    assert counts(receiver) == (1, 0, 0)
+    (where, copies) = next(iter(ids(receiver).items()))
+    assert where.startswith(f"{platform.name}/")
+    assert where.endswith("/e7")
+    assert copies == [1, 0]
+
+
+def test_a_batch_of_three_is_taken(platform: Platform, receiver: Receiver) -> None:
+    assert platform.send(receiver, *platform.good(3)).status == 200
+    assert counts(receiver) == (3, 0, 0)
+
+
+def test_one_bad_event_spoils_the_batch_unless_the_platform_is_partial(platform: Platform, receiver: Receiver) -> None:
+    platform.send(receiver, platform.event(1), platform.spoiled(2), platform.event(3))
+    assert counts(receiver) == (2 if platform.partial else 0, 0, 1)
+
+
+def test_an_event_without_a_required_field_is_refused(platform: Platform, receiver: Receiver) -> None:
+    for name in REQUIRED[platform.name]:
+        platform.send(receiver, {key: value for key, value in platform.event(1).items() if key != name})
+    assert counts(receiver) == (0, 0, len(REQUIRED[platform.name]))
+    assert receiver.ledger.summary()["reasons"] == {"missing": len(REQUIRED[platform.name])}
+
+
+def test_a_wrong_token_gets_nothing_in(platform: Platform, receiver: Receiver) -> None:
+    answer = platform.send(receiver, platform.event(1), token="an-old-token")
+    assert answer.status == (200 if platform.name == "tiktok" else 401)
+    assert counts(receiver) == (0, 0, 0)
+
+
+def test_without_credentials_nothing_gets_in(platform: Platform, receiver: Receiver) -> None:
+    platform.send(receiver, platform.event(1), path=platform.path.replace("access_token={token}", ""), headers={})
+    assert counts(receiver) == (0, 0, 0)
+
+
+def test_a_throttled_request_takes_nothing_and_the_next_is_heard(platform: Platform, receiver: Receiver) -> None:
+    control(receiver, faults=[{"kind": "throttle", "headers": {"Retry-After": "7"}}])
+    first = platform.send(receiver, platform.event(1))
+    assert first.headers["Retry-After"] == "7"
+    assert counts(receiver) == (0, 0, 0)
+    assert platform.send(receiver, platform.event(1)).status == 200
+    assert counts(receiver) == (1, 0, 0)
+    assert receiver.ledger.summary()["statuses"] == {"throttle": 1, "200": 1}
+
+
+def test_the_largest_batch_is_taken_and_one_event_more_is_not(platform: Platform, receiver: Receiver) -> None:
+    events = [platform.event(0)] * platform.most
+    platform.send(receiver, *events, platform.event(1))
+    assert counts(receiver) == (0, 0, 0)
+    platform.send(receiver, *events)
+    assert counts(receiver) == (1, platform.most - 1, 0)
+
+
+def test_an_empty_batch_is_refused(platform: Platform, receiver: Receiver) -> None:
+    answer = platform.send(receiver)
+    assert answer.status == 400 or answer.body["code"] == 40002
+
+
+def test_copies_and_conflicts_are_counted(platform: Platform, receiver: Receiver) -> None:
+    event = platform.event(1)
+    other = json.loads(json.dumps(event).replace(sha("person@example.org"), sha("other@example.org")))
+    for each in (event, event, other):
+        platform.send(receiver, each)
+    assert list(ids(receiver).values()) == [[3, 1]]
+    summary = receiver.ledger.summary()
+    assert (summary["accepted"], summary["events"], summary["duplicates"], summary["conflicts"]) == (3, 1, 2, 1)
+
+
+def test_the_reject_rate_refuses_the_same_events_every_time(platform: Platform, receiver: Receiver) -> None:
+    control(receiver, reject_rate=0.5)
+    arrived: list[set[str]] = []
+    for _ in range(2):
+        for number in range(12):
+            platform.send(receiver, platform.event(number))
+        arrived.append({where for where, (copies, _) in ids(receiver).items() if copies == len(arrived) + 1})
+    assert arrived[0] == arrived[1]
+    assert 0 < len(arrived[0]) < 12
+    assert receiver.ledger.summary()["reasons"] == {"sandbox": 2 * (12 - len(arrived[0]))}
+
+
+def test_a_refusal_by_rate_looks_like_any_other(platform: Platform, receiver: Receiver) -> None:
+    def shape(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: shape(inner) for name, inner in value.items() if name not in ("event", "invalid_events")}
+        return [shape(inner) for inner in value] if isinstance(value, list) else type(value)
+
+    usual = platform.send(receiver, platform.spoiled(1))
+    control(receiver, reject_rate=1)
+    by_rate = platform.send(receiver, platform.event(1))
+    assert by_rate.status == usual.status
+    if platform.name != "meta":  # whose refusals differ by their subcode
+        assert shape(by_rate.body) == shape(usual.body)
+
+
+def test_a_thousand_events_are_judged_quickly(platform: Platform, receiver: Receiver) -> None:
+    events = platform.good(min(platform.most, 1000))
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        assert platform.send(receiver, *events).status == 200
+        best = min(best, time.perf_counter() - start)
+    assert best < 0.5  # 15 to 50 ms on an idle machine
+
+
+def test_events_of_other_platforms_do_not_pass(platform: Platform, receiver: Receiver) -> None:
+    for other in (*(each.event for each in PLATFORMS.values() if each.name != platform.name), capi_event):
+        platform.send(receiver, other(1))
+    assert counts(receiver)[0] == 0
+
+
+scalars = st.none() | st.booleans() | st.integers(-(2**40), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2), max_leaves=4)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_nothing_that_is_sent_confuses_it(platform: Platform, module_receiver: Receiver, data: st.DataObject) -> None:
+    body: Any = platform.wrap([platform.event(1), platform.event(2)])
+    for place in data.draw(st.lists(st.sampled_from(list(places(body))), min_size=1, max_size=3)):
+        body = put(body, place, data.draw(values))
+    answer = platform.post(module_receiver, body)
+    assert answer.status in (200, 201, 400, 403, 422)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every path inside a JSON value."""
+    yield path
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in entries:
+        yield from places(inner, (*path, name))
+
+
+def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """The same with another value at a path, where that still exists."""
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value) if isinstance(value, list) else value
+    with contextlib.suppress(KeyError, IndexError, TypeError):
+        copy[path[0]] = put(copy[path[0]], path[1:], new)
+    return copy

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from connector.errors import ConfigError
 from connector.frames import Mask, mask, present, text_array
+from connector.identifiers.placeholders import PLACEHOLDERS
 from connector.money import MAX_VALUE, MONEY, currency_digits, decimal_text, is_numeric, parse_amounts, rounded
 from connector.times import iso_times, utc
 
@@ -71,7 +72,7 @@ COLUMNS: dict[str, Column] = {
     "first_name_sha256": Column("identity", "text", "hex SHA-256 of the trimmed, lower-case name", "69157771...f4ec"),
     "last_name_sha256": Column("identity", "text", "hex SHA-256 of the trimmed, lower-case name", "799ef92a...9d6e"),
     "external_id_sha256": Column("identity", "text", "hex SHA-256 of the id", "0a1b...ff"),
-    "client_ip": Column("context", "text", "IPv4 or IPv6 of the customer; never a private one", "203.0.113.7", True),
+    "client_ip": Column("context", "text", "IPv4 or IPv6 of the customer; never a private one", "8.8.8.8", True),
     "user_agent": Column("context", "text", "the browser's User-Agent header", "Mozilla/5.0 (Macintosh; ...) Chrome/124.0", True),
     "event_source_url": Column("context", "text", "page of the conversion; query and fragment are cut off", "https://shop.example/thanks"),
     "action_source": Column("context", "choice", f"where it happened: {', '.join(ACTION_SOURCES)}", "website"),
@@ -107,9 +108,6 @@ COLUMNS: dict[str, Column] = {
     "opt_out": Column("consent", "flag", "true where the person opted out", "false"),
     "limited_data_use": Column("consent", "flag", "true where the platform may use the data only in a limited way", "false"),
 }
-
-PLACEHOLDERS = frozenset({"", "null", "none", "nan", "nat", "<na>", "n/a", "#n/a", "-", "--", "undefined", "unknown", "[redacted]", "redacted", "(not set)"})
-"""Texts, in lower case, that systems write where there is no value."""
 
 MAX_TEXT = 4096
 _EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)

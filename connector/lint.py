@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.conversion import PLACEHOLDERS
 from connector.cursor import Range
 from connector.destination import Destination
 from connector.encode import Encoder
 from connector.frames import mask, present, text_array, to_table
 from connector.identifiers.email import is_placeholder
+from connector.identifiers.placeholders import PLACEHOLDERS
 from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS, Context
 from connector.warehouse import Warehouse

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import b64encode
+from base64 import b64decode, b64encode
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_OF_NOTHING = pa.array(
-    [hashlib.sha256(text.encode()).hexdigest() for text in ("", " ", "none", "None", "null", "NULL", "nan", "NaN", "n/a", "N/A", "undefined", "-")]
-)
+from connector.identifiers.distinct import map_exceptions
+from connector.identifiers.placeholders import spellings
+
+_OF_NOTHING = pa.array([hashlib.sha256(text.encode()).hexdigest() for text in spellings()])
 """Digests that thousands of people would share, because a script hashed the absence of a value."""
+
+_BASE64 = r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"
+"""Base64 of 32 bytes: the last letter carries two bits that are always zero."""
 
 
 def sha256_hex(values: pa.Array) -> pa.Array:
@@ -37,12 +41,16 @@ def sha512_b64(values: pa.Array) -> pa.Array:
 
 
 def prehashed_hex(digests: pa.Array) -> pa.Array:
-    """Digests made elsewhere, in lower case; null where it is not 64 hex digits or the digest of no value at all."""
-    lower = pc.utf8_lower(digests)
+    """SHA-256 digests made elsewhere as lower-case hex; null where it is no digest, or the digest of no value at all.
+
+    digests: 64 hex digits in either case, or base64 of the 32 bytes, which cannot be anything else.
+    """
+    lower = map_exceptions(digests, pc.utf8_lower(digests), pc.match_substring_regex(digests, _BASE64), lambda text: b64decode(text).hex())
     good = pc.and_(pc.match_substring_regex(lower, r"^[0-9a-f]{64}$"), pc.invert(pc.is_in(lower, value_set=_OF_NOTHING)))
     return pc.if_else(good, lower, None)
 
 
 def hex_to_b64(digests: pa.Array) -> pa.Array:
-    """Hex digests as base64 of the same bytes."""
-    return pa.array([None if value is None else b64encode(bytes.fromhex(value)).decode() for value in digests.to_pylist()], pa.string())
+    """Hex digests as base64 of the same bytes; null where it is not hex."""
+    hexadecimal = pc.if_else(pc.match_substring_regex(digests, r"^([0-9a-fA-F]{2})+$"), digests, None)
+    return pa.array([None if value is None else b64encode(bytes.fromhex(value)).decode() for value in hexadecimal.to_pylist()], pa.string())

@@ -36,7 +36,7 @@ def email_basic(emails: pa.Array) -> pa.Array:
     short = pc.and_(pc.string_is_ascii(emails), pc.less_equal(pc.utf8_length(lower), 64))
     plain = pc.and_(pc.match_substring_regex(lower, _ADDRESS), short)
     read = map_exceptions(emails, lower, pc.invert(plain), _read_address)
-    return pc.if_else(pc.match_substring_regex(read, _PLACEHOLDER), None, read)
+    return _without_placeholders(read)
 
 
 def is_placeholder(email: str) -> bool:
@@ -83,7 +83,8 @@ def email_alnum_local(emails: pa.Array) -> pa.Array:
 
 def email_amazon(emails: pa.Array) -> pa.Array:
     """As `email_basic`, keeping only `[a-z0-9.@+-]`. Source: Amazon Ads events guide."""
-    return pc.replace_substring_regex(email_basic(emails), r"[^a-z0-9.@+-]", "")
+    kept = pc.replace_substring_regex(email_basic(emails), r"[^a-z0-9.@+-]", "")
+    return _without_placeholders(pc.if_else(pc.match_substring_regex(kept, _ADDRESS), kept, None))
 
 
 def _without_alias_and_dots(addresses: pa.Array, where: str) -> pa.Array:
@@ -95,4 +96,8 @@ def _with_local(addresses: pa.Array, removed: str) -> pa.Array:
     local = pc.replace_substring_regex(pc.replace_substring_regex(addresses, r"@.*$", ""), removed, "")
     domain = pc.replace_substring_regex(addresses, r"^[^@]*", "")
     joined = pc.binary_join_element_wise(local, domain, "")
-    return pc.if_else(pc.equal(pc.utf8_length(local), 0), None, joined)
+    return _without_placeholders(pc.if_else(pc.equal(pc.utf8_length(local), 0), None, joined))
+
+
+def _without_placeholders(addresses: pa.Array) -> pa.Array:
+    return pc.if_else(pc.match_substring_regex(addresses, _PLACEHOLDER), None, addresses)

@@ -10,16 +10,20 @@ import pyarrow.compute as pc
 
 from connector.identifiers.distinct import map_distinct
 
-_UUID = r"^(?:urn:uuid:)?[{(]?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})[)}]?$"
+_UUID = r"^.*?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12}).?$"
 _UUID4 = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
-_DASHES = r"^(?:urn:uuid:)?[{(]?(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})[)}]?$"
+_DASHES = r"(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+_BARE = rf"^{_DASHES}$"
+_SPELLED = rf"^(?:(?:urn:uuid:)?{_DASHES}|\{{{_DASHES}\}}|\({_DASHES}\))$"
+_ESCAPED_AT = r"(?i)%(25)*40"
+"""An @ in a web address, escaped once or more often."""
 
 
 def uuid_lower(ids: pa.Array) -> pa.Array:
     """Lower-case UUID with dashes, from upper case, braces, `urn:uuid:` or bare hex; null for the nil UUID and the rest."""
     lower = pc.utf8_lower(ids)
     canonical = pc.replace_substring_regex(lower, _UUID, r"\1-\2-\3-\4-\5")
-    good = pc.and_(pc.match_substring_regex(lower, _DASHES), pc.invert(pc.match_substring_regex(canonical, r"^[0-]+$")))
+    good = pc.and_(pc.match_substring_regex(lower, _SPELLED), pc.invert(pc.match_substring_regex(canonical, r"^[0-]+$")))
     return pc.if_else(good, canonical, None)
 
 
@@ -50,7 +54,7 @@ def click_id(ids: pa.Array) -> pa.Array:
 def click_uuid(ids: pa.Array) -> pa.Array:
     """A click id that is a UUID, as bare lower-case hex where it came so. Source: Microsoft (`msclkid`)."""
     lower = pc.utf8_lower(ids)
-    return pc.if_else(pc.match_substring_regex(lower, _DASHES), lower, None)
+    return pc.if_else(pc.match_substring_regex(lower, _BARE), lower, None)
 
 
 def public_ip(addresses: pa.Array) -> pa.Array:
@@ -68,7 +72,7 @@ def public_ipv4(addresses: pa.Array) -> pa.Array:
 def _public_ip(text: str) -> str | None:
     for part in text.split(","):
         address = _address(part.strip())
-        if address is not None and address.is_global:
+        if address is not None and address.is_global and not address.is_multicast:
             return str(address)
     return None
 
@@ -78,7 +82,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     if host.count(":") == 1:
         host = host.partition(":")[0]
     try:
-        address = ipaddress.ip_address(host)
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return None
     mapped = getattr(address, "ipv4_mapped", None)
@@ -94,7 +98,7 @@ def user_agent_text(agents: pa.Array) -> pa.Array:
 def url_page(urls: pa.Array) -> pa.Array:
     """A page address without query and fragment, which may hold an e-mail or a token; null where it is no web address."""
     page = pc.replace_substring_regex(urls, r"[?#].*$", "")
-    good = pc.match_substring_regex(page, r"^https?://[^\s/@]+(/[^\s@]*)?$")
+    good = pc.and_(pc.match_substring_regex(page, r"^https?://[^\s/@]+(/[^\s@]*)?$"), pc.invert(pc.match_substring_regex(page, _ESCAPED_AT)))
     return pc.if_else(good, page, None)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
+import unicodedata
+from collections import Counter
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,27 +16,28 @@ from connector.identifiers.distinct import map_distinct
 
 _CONTROL = r"[\p{Cc}\p{Cf}]"
 _PUNCTUATION = r"[\p{P}\p{S}]"
+_SPACE = r"[\s\p{Z}\x{85}]"
+_SPACE_OR_DASH = r"[\s\p{Z}\x{85}-]"
 
 
 def name_basic(names: pa.Array) -> pa.Array:
     """Trimmed, lower case, NFC, without invisible characters. Source: TikTok, Google Data Manager."""
-    composed = pc.utf8_normalize(names, form="NFC")
-    return _non_empty(pc.utf8_trim_whitespace(pc.utf8_lower(pc.replace_substring_regex(composed, _CONTROL, ""))))
+    return _without(pc.utf8_lower(names), _CONTROL)
 
 
 def name_nopunct(names: pa.Array) -> pa.Array:
     """As `name_basic` without punctuation; letters of any alphabet stay. Source: Meta customer-information-parameters."""
-    return _non_empty(pc.utf8_trim_whitespace(pc.replace_substring_regex(name_basic(names), _PUNCTUATION, "")))
+    return _without(name_basic(names), _PUNCTUATION)
 
 
 def city_nospace(cities: pa.Array) -> pa.Array:
     """Lower case without punctuation and spaces. Source: Meta, Snapchat and Pinterest."""
-    return _non_empty(pc.replace_substring_regex(name_nopunct(cities), r"\s", ""))
+    return _without(name_nopunct(cities), _SPACE)
 
 
 def lower_alnum(texts: pa.Array) -> pa.Array:
     """Lower case, letters and digits only. Source: Segment's TikTok connector for city, state and country."""
-    return _non_empty(pc.replace_substring_regex(name_basic(texts), r"[^\p{L}\p{N}]", ""))
+    return _without(name_basic(texts), r"[^\p{L}\p{N}]")
 
 
 def state_2(states: pa.Array) -> pa.Array:
@@ -51,7 +55,7 @@ def _us_states() -> tuple[pa.Array, pa.Array]:
 
 def zip_nospace(codes: pa.Array) -> pa.Array:
     """Lower case without spaces and dashes. Source: Snapchat, Amazon."""
-    return _non_empty(pc.replace_substring_regex(pc.utf8_lower(codes), r"[\s-]", ""))
+    return _without(pc.utf8_lower(codes), _SPACE_OR_DASH)
 
 
 def zip_meta(codes: pa.Array, countries: pa.Array | None) -> pa.Array:
@@ -60,7 +64,7 @@ def zip_meta(codes: pa.Array, countries: pa.Array | None) -> pa.Array:
     countries: what the country column holds, shape (n,); ZIP+4 is recognised without it. Source: Meta.
     """
     plain = zip_nospace(codes)
-    short = pc.if_else(pc.match_substring_regex(codes, r"^\s*\d{5}[\s-]\d{4}\s*$"), pc.utf8_slice_codeunits(plain, 0, 5), plain)
+    short = pc.if_else(pc.match_substring_regex(codes, rf"^\d{{5}}{_SPACE_OR_DASH}\d{{4}}$"), pc.utf8_slice_codeunits(plain, 0, 5), plain)
     if countries is None:
         return short
     british = pc.and_(pc.equal(country_alpha2(countries), "gb"), pc.match_substring_regex(plain, r"^[a-z]{1,2}\d[a-z\d]?\d[a-z]{2}$"))
@@ -71,7 +75,7 @@ def zip_meta(codes: pa.Array, countries: pa.Array | None) -> pa.Array:
 
 def zip_digits(codes: pa.Array) -> pa.Array:
     """Digits only. Source: Pinterest's OpenAPI description."""
-    return _non_empty(pc.replace_substring_regex(codes, r"[^0-9]", ""))
+    return _without(codes, r"[^0-9]")
 
 
 def country_alpha2(countries: pa.Array) -> pa.Array:
@@ -86,11 +90,42 @@ def country_alpha2_upper(countries: pa.Array) -> pa.Array:
 
 @functools.lru_cache(maxsize=4096)
 def _country(text: str) -> str | None:
-    name = {"uk": "gb", "england": "gb", "scotland": "gb", "wales": "gb"}.get(text.lower(), text)
-    try:
-        return str(pycountry.countries.lookup(name).alpha_2).lower()
-    except LookupError:
-        return None
+    code = text.strip().upper()
+    known = pycountry.countries.get(alpha_2=code) or pycountry.countries.get(alpha_3=code)
+    return str(known.alpha_2).lower() if known is not None else _country_names().get(_folded(text))
+
+
+_USUAL_NAMES = {
+    **dict.fromkeys(("UK", "Great Britain", "Britain", "England", "Scotland", "Wales", "Northern Ireland"), "gb"),
+    **{"USA": "us", "United States of America": "us", "Russia": "ru", "Turkey": "tr", "Holland": "nl", "Czech Republic": "cz", "Slovak Republic": "sk"},
+    **{"Ivory Coast": "ci", "Cape Verde": "cv", "Macedonia": "mk", "Swaziland": "sz", "Burma": "mm", "Brunei": "bn", "East Timor": "tl", "Vatican": "va"},
+    **{"Vatican City": "va", "Macau": "mo", "Republic of Korea": "kr", "Democratic Republic of the Congo": "cd", "DR Congo": "cd", "Laos": "la"},
+    **{"Republic of the Congo": "cg", "Congo Brazzaville": "cg", "Congo Kinshasa": "cd", "UAE": "ae", "British Virgin Islands": "vg"},
+    **{"US Virgin Islands": "vi", "Syria": "sy", "Saint Martin": "mf", "Sint Maarten": "sx", "Micronesia": "fm", "Ireland, Republic of": "ie"},
+}
+"""English names in daily use that ISO 3166 does not list."""
+
+
+@functools.cache
+def _country_names() -> dict[str, str]:
+    """Folded English name -> alpha-2: ISO's names whole, and up to a comma or bracket where no other country begins so."""
+    whole = {
+        _folded(name): country.alpha_2.lower()
+        for country in pycountry.countries
+        for name in (country.name, getattr(country, "official_name", ""), getattr(country, "common_name", ""))
+        if name
+    }
+    short = [(_folded(re.split(r"[,(]", country.name)[0]), country.alpha_2.lower()) for country in pycountry.countries]
+    taken = Counter(name for name, _ in short)
+    usual = {_folded(name): code for name, code in _USUAL_NAMES.items()}
+    return {**{name: code for name, code in short if taken[name] == 1}, **whole, **usual}
+
+
+def _folded(name: str) -> str:
+    """A country's name without accents, case, punctuation, `the` in front, and the difference of `and` and `&`."""
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+    words = re.findall(r"[a-z0-9]+", plain.casefold().replace("&", " and ").replace("'", "").replace("\u2019", "").replace("st.", "saint"))
+    return " ".join(words[1:] if words[:1] == ["the"] else words)
 
 
 def dob_yyyymmdd(dates: pa.Array) -> pa.Array:
@@ -103,17 +138,24 @@ def dob_iso(dates: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(dob_yyyymmdd(dates), r"^(....)(..)(..)$", r"\1-\2-\3")
 
 
+_BIRTH_DATES = [
+    re.compile(r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?", re.ASCII),
+    re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})", re.ASCII),
+    re.compile(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})", re.ASCII),
+]
+
+
 @functools.lru_cache(maxsize=65_536)
 def _birth_date(text: str) -> str | None:
     """ISO dates, `YYYYMMDD`, and month/day/year, which is the only other order the platforms document."""
-    for form in ("%Y-%m-%d", "%Y%m%d", "%m/%d/%Y"):
-        try:
-            born = dt.datetime.strptime(text[:10], form).date()
-        except ValueError:
-            continue
-        plausible = dt.date(1900, 1, 1) < born < dt.datetime.now(dt.UTC).date()
-        return f"{born:%Y%m%d}" if plausible else None
-    return None
+    match = next((found for pattern in _BIRTH_DATES if (found := pattern.fullmatch(text))), None)
+    if match is None:
+        return None
+    try:
+        born = dt.date(int(match["year"]), int(match["month"]), int(match["day"]))
+    except ValueError:
+        return None
+    return f"{born:%Y%m%d}" if dt.date(1900, 1, 1) < born < dt.datetime.now(dt.UTC).date() else None
 
 
 def gender_f_m(genders: pa.Array) -> pa.Array:
@@ -124,5 +166,8 @@ def gender_f_m(genders: pa.Array) -> pa.Array:
     return pc.utf8_slice_codeunits(pc.if_else(known, letter, None), 0, 1)
 
 
-def _non_empty(texts: pa.Array) -> pa.Array:
-    return pc.if_else(pc.equal(pc.utf8_length(texts), 0), None, texts)
+def _without(texts: pa.Array, removed: str) -> pa.Array:
+    """Texts without what matches `removed`, trimmed and composed (NFC); null where nothing is left."""
+    kept = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, removed, ""))
+    composed = kept if pc.all(pc.string_is_ascii(kept)).as_py() else pc.utf8_normalize(kept, form="NFC")
+    return pc.if_else(pc.equal(pc.utf8_length(composed), 0), None, composed)

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.conversion import PLACEHOLDERS
 from connector.identifiers.digest import hex_to_b64, prehashed_hex, sha256_b64, sha256_hex, sha512_b64
 from connector.identifiers.email import email_alnum_local, email_basic, email_gmail, email_strip_all, email_uid2
 from connector.identifiers.person import country_alpha2, dob_yyyymmdd, name_nopunct
 from connector.identifiers.phone import phone_digits, phone_e164
+from connector.identifiers.placeholders import PLACEHOLDERS
 from tests.support.encoding import TEXTS, applied
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors.json").read_text(encoding="utf-8"))
@@ -82,11 +82,23 @@ LISTED = {"", "none", "null", "nan", "n/a", "undefined", "-"}
 
 
 @pytest.mark.parametrize("text", [*sorted(PLACEHOLDERS - LISTED), "NaT", "<NA>", "Unknown", "[REDACTED]"])
-@pytest.mark.xfail(strict=True, reason="BUG: placeholders are refused as plain text, but the digests of most of them are sent")
 def test_the_digest_of_every_placeholder_is_refused(text: str) -> None:
     assert applied(prehashed_hex, digest_of(text)) == [None]
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="BUG: hex_to_b64 raises for text that is not hex, and quotes nothing but fails the page")
-def test_text_that_is_not_hex_has_no_base64_form() -> None:
-    assert applied(hex_to_b64, "zz") == [None]
+@pytest.mark.parametrize("address", ["test@test.com", "a@example.com", "noreply@example.com"])
+def test_the_digest_of_an_address_that_stands_for_none_is_refused(address: str) -> None:
+    assert applied(prehashed_hex, digest_of(address), digest_of("jane@example.com")) == [None, digest_of("jane@example.com")]
+
+
+@pytest.mark.parametrize("text", ["zz", "abc", "aa bb", "", "é"])
+def test_text_that_is_not_hex_has_no_base64_form(text: str) -> None:
+    assert applied(hex_to_b64, text) == [None]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(min_size=32, max_size=32), st.binary(min_size=16, max_size=33))
+def test_a_digest_in_base64_is_the_same_digest(digest: bytes, other: bytes) -> None:
+    assert applied(prehashed_hex, base64.b64encode(digest).decode()) == [digest.hex()]
+    assert applied(prehashed_hex, base64.b64encode(other).decode()) == [other.hex() if len(other) == 32 else None]
+    assert applied(prehashed_hex, base64.b64encode(hashlib.sha256(b"None").digest()).decode()) == [None]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import idna
 import pyarrow as pa
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connector.identifiers.email import email_alnum_local, email_amazon, email_basic, email_gmail, email_strip_all, email_uid2, is_placeholder
@@ -103,18 +103,15 @@ def test_every_text_has_a_normal_form_or_none(rule: Callable[[pa.Array], pa.Arra
 @pytest.mark.parametrize("rule", RULES)
 def test_a_normal_form_is_its_own_normal_form(rule: Callable[[pa.Array], pa.Array], text: str) -> None:
     (once,) = applied(rule, text)
-    assume(once is None or reference(once) is not None)
     assert applied(rule, once) == [once]
 
 
 @pytest.mark.parametrize("rule", [email_gmail, email_strip_all, email_alnum_local])
-@pytest.mark.xfail(strict=True, reason="BUG: placeholders are looked for before dots and alias are cut: `no.reply@` becomes `noreply@` and is sent")
 def test_a_placeholder_that_shows_only_after_normalising_is_dropped(rule: Callable[[pa.Array], pa.Array]) -> None:
     assert applied(rule, "no.reply+shop@gmail.com") == [None]
 
 
 @pytest.mark.parametrize("text", ["_@example.org", "{.jane@example.org", "'@example.org"])
-@pytest.mark.xfail(strict=True, reason="BUG: email_amazon does not check what is left before the @")
 def test_amazon_gets_no_address_without_a_local_part(text: str) -> None:
     assert applied(email_amazon, text) == [None]
 

@@ -12,7 +12,7 @@ from connector.delivery.answers import values_at
 from connector.delivery.auth import Auth, auth_for
 from connector.delivery.transport import Answer, Call, Transport
 from connector.platforms.model import Poll
-from connector.request import Requests
+from connector.request import Requests, origins
 from connector.session import Session
 from connector.state import receipts, runs
 from connector.state.receipts import Receipt
@@ -33,7 +33,8 @@ def ask(session: Session) -> None:
     if not waiting:
         return
     model = session.destination.model
-    transport = Transport(timeout=min(10.0, model.delivery.timeout.total_seconds()), connections=1, ca_file=session.ca_file())
+    timeout = min(10.0, model.delivery.timeout.total_seconds())
+    transport = Transport(timeout=timeout, connections=1, ca_file=session.ca_file(), origins=origins(session.destination))
     try:
         auth = auth_for(session.destination, transport)
         for receipt in waiting:

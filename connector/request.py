@@ -6,9 +6,16 @@ import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
 
+from connector.addresses import origin
 from connector.delivery.transport import Call
 from connector.destination import Destination
 from connector.encode import Encoder
+
+
+def origins(destination: Destination) -> frozenset[str]:
+    """Where requests of a destination may go: its endpoint, and where its token comes from."""
+    platform = destination.platform
+    return frozenset(origin(address) for address in (destination.model.endpoint or platform.endpoint, platform.auth.token_url) if address)
 
 
 class Requests:

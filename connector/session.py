@@ -24,7 +24,7 @@ from connector.encode import Encoder
 from connector.errors import ConnectorError, InternalError, StateMismatch
 from connector.page import Batch, Page
 from connector.paging import Pager
-from connector.request import Requests
+from connector.request import Requests, origins
 from connector.secrets import is_reference
 from connector.state import ledger, progress
 from connector.state.ledger import Entry
@@ -93,6 +93,7 @@ class Session:
             timeout=model.delivery.timeout.total_seconds(),
             connections=concurrency,
             ca_file=self.ca_file(),
+            origins=origins(self.destination),
         )
         requests = Requests(self.destination, self.encoder)
 

@@ -15,7 +15,7 @@ from connector.sandbox.server import Receiver
 from connector.sync import sync
 from tests.conftest import Make
 from tests.support.projects import Project
-from tests.support.warehouses import TestWarehouse, ago, conversion
+from tests.support.warehouses import DuckDb, TestWarehouse, ago, conversion
 
 
 def delivered_ids(receiver: Receiver) -> set[str]:
@@ -30,6 +30,17 @@ def test_every_conversion_arrives_once_and_a_second_run_sends_nothing(destinatio
     assert receiver.ledger.summary()["events"] == 30
     assert receiver.ledger.summary()["duplicates"] == 0
     assert second.mark_from == second.mark_to == first.mark_to
+
+
+@pytest.mark.parametrize("path", [".example.org/events", "@example.org/events", "1/events"])
+def test_no_platform_file_leads_a_request_to_another_host(duck: DuckDb, project: Project, receiver: Receiver, path: str) -> None:
+    duck.insert(conversion(1))
+    project.write(duck.url, receiver.url.removesuffix("/"), overrides={"path": path})
+    report = sync(project.load())
+    assert report.failure is not None
+    assert "another host than the configured endpoint" in report.failure.message
+    assert (report.delivered, report.http_requests) == (0, 0)
+    assert receiver.ledger.summary()["events"] == 0
 
 
 def test_new_rows_alone_are_sent(destination: Make, warehouse: TestWarehouse, receiver: Receiver) -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import http.client
+import io
 import itertools
+import logging
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Literal, NamedTuple
 
@@ -24,7 +27,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from connector.errors import ConfigError
+from connector.addresses import is_below
+from connector.errors import ConfigError, EndpointError
 
 MAX_ANSWER = 1024 * 1024
 """Bytes of an answer that are read; a longer one is not understood."""
@@ -42,7 +46,7 @@ class Call(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A complete answer. headers: lower-case names."""
+    """A complete answer. headers: lower-case names. body: of a redirect it is not read."""
 
     status: int
     headers: Mapping[str, str]
@@ -63,13 +67,14 @@ class Failure(NamedTuple):
 class Transport:
     """Sends calls; safe to use from many threads.
 
-    timeout: seconds from the start of a request to the last byte of its answer. connections: how many stay open.
+    timeout: seconds from the start of a request to the last byte of its answer. connections: how many stay open. origins:
+    `https://host[:port]`, the only ones that requests may go to; None for any.
     """
 
-    def __init__(self, *, timeout: float = 30.0, connections: int = 8, ca_file: str | None = None) -> None:
-        self._timeout = timeout
+    def __init__(self, *, timeout: float = 30.0, connections: int = 8, ca_file: str | None = None, origins: Collection[str] | None = None) -> None:
+        self._timeout, self._origins = timeout, origins
         self._reaper = _Reaper()
-        self.session = requests.Session()
+        self.session = _Session()
         self.session.trust_env = False
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.session.mount("https://", _Adapter(connections, _tls(ca_file)))
@@ -78,10 +83,14 @@ class Transport:
             del self.session.headers[name]
 
     def send(self, call: Call) -> Answer | Failure:
-        """One request, one answer; never raises for anything the network does."""
+        """One request, one answer; never raises for anything the network does. Raises EndpointError for a host that was not configured."""
+        if self._origins is not None and not any(is_below(call.url, origin) for origin in self._origins):
+            raise EndpointError(
+                "a request was about to leave for another host than the configured endpoint, and was not sent; check the platform file's addresses"
+            )
         with self._reaper.limit(self._timeout) as limit:
-            result = self._exchange(call)
-        if limit.expired and isinstance(result, Failure) and result.kind == "unknown":
+            result = self._exchange(call, limit)
+        if limit.expired and (isinstance(result, Answer) or result.kind == "unknown"):
             return Failure("unknown", f"no complete answer within {self._timeout:g} s")
         return result
 
@@ -90,7 +99,7 @@ class Transport:
         self.session.close()
         self._reaper.close()
 
-    def _exchange(self, call: Call) -> Answer | Failure:
+    def _exchange(self, call: Call, limit: _Limit) -> Answer | Failure:
         response: requests.Response | None = None
         try:
             response = self.session.request(
@@ -102,40 +111,37 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             )
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            if 300 <= response.status_code < 400:
+                return Answer(response.status_code, headers, b"")
             body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
             if len(body) > MAX_ANSWER:
                 return Failure("unknown", "the answer is larger than 1 MiB")
             if response.raw.length_remaining:
                 return Failure("unknown", "the answer broke off")
-            return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            return _failure(error)
+            answer = Answer(response.status_code, headers, body)
+            response.raw.release_conn()
+            response = None
+            return answer
+        except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+            return _failure(error, connected=limit.connected)
         finally:
             if response is not None:
-                _give_back(response)
+                response.close()
 
 
-def _give_back(response: requests.Response) -> None:
-    """Keep the connection of an answer that was read to its end, close any other."""
-    if response.raw.length_remaining:
-        response.close()
-    else:
-        response.raw.release_conn()
+_BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
-def _failure(error: BaseException) -> Failure:
-    """What a network exception means for the records; its text is dropped, because it may quote the address."""
+def _failure(error: BaseException, *, connected: bool) -> Failure:
+    """What a network exception means for the records; its text is dropped, because it may quote the address.
+
+    connected: whether there was a connection, TLS and all, on which the request could leave.
+    """
     causes = list(_causes(error))
-    if any(isinstance(cause, ssl.SSLError | urllib3.exceptions.SSLError | requests.exceptions.SSLError) for cause in causes):
-        return Failure("untrusted", "the TLS connection could not be verified")
-    unsent = (
-        urllib3.exceptions.NewConnectionError,
-        urllib3.exceptions.NameResolutionError,
-        urllib3.exceptions.ConnectTimeoutError,
-        requests.exceptions.ConnectTimeout,
-        requests.exceptions.InvalidURL,
-    )
-    if any(isinstance(cause, unsent) for cause in causes):
+    if not connected:
+        if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_HANDSHAKE) for cause in causes):
+            return Failure("untrusted", "the TLS connection could not be verified")
         return Failure("unsent", "no connection to the host")
     if any(isinstance(cause, TimeoutError | urllib3.exceptions.ReadTimeoutError) for cause in causes):
         return Failure("unknown", "no answer in time")
@@ -188,20 +194,88 @@ class _Adapter(HTTPAdapter):
         return host_params, {}
 
 
+class _Session(requests.Session):
+    """A session that does not even look at where a redirect points: requests would read its whole body first."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere."""
+
+
+class _Limit:
+    """The deadline of one request, and the socket to break at it. connected: whether the request could leave."""
+
+    def __init__(self) -> None:
+        self.expired = self.done = self.connected = False
+        self.sock: socket.socket | None = None
+
+    def watch(self, sock: socket.socket) -> None:
+        """This socket is used from now on."""
+        self.sock = sock
+        if self.expired:
+            raise TimeoutError
+
+    def expire(self) -> None:
+        """Break the socket, or the next one."""
+        self.expired = True
+        if self.sock is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+
 _current = threading.local()
-"""The connection that this thread is using."""
+"""`limit`: of the request that this thread is sending."""
 
 
-class _Connection(HTTPConnection):
+def _is_of_others(_record: logging.LogRecord) -> bool:
+    """Not from a request of ours: urllib3 logs whole addresses, and some hold a token."""
+    return getattr(_current, "limit", None) is None
+
+
+for _name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(_is_of_others)
+
+
+class _Lines(io.BufferedReader):
+    """Lines of an answer. http.client takes the end of the stream for the end of a head; here it is an error."""
+
+    def readline(self, size: int | None = -1) -> bytes:
+        line = super().readline(size)
+        if not line.endswith(b"\n") and len(line) != size:
+            raise http.client.RemoteDisconnected("the answer broke off")
+        return line
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fp = _Lines(self.fp.detach())
+
+
+class _Watched:
+    """A connection that tells the deadline of its request which socket it uses. Connecting has time limits of its own."""
+
+    sock: socket.socket | None
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self._watch()
+
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _current.connection = self
-        super().request(*args, **kwargs)
+        if self.sock is not None:
+            self._watch()
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+    def _watch(self) -> None:
+        _current.limit.watch(self.sock)
+        _current.limit.connected = True
 
 
-class _SecureConnection(HTTPSConnection):
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _current.connection = self
-        super().request(*args, **kwargs)
+class _Connection(_Watched, HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(_Watched, HTTPSConnection):
+    response_class = _Response
 
 
 class _Pool(HTTPConnectionPool):
@@ -210,15 +284,6 @@ class _Pool(HTTPConnectionPool):
 
 class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
-
-
-class _Limit:
-    """A deadline of one request. holder: where the request will note the connection that it picks."""
-
-    def __init__(self, holder: Any) -> None:
-        self.expired = False
-        self.done = False
-        self.holder = holder
 
 
 class _Reaper:
@@ -237,8 +302,7 @@ class _Reaper:
     @contextlib.contextmanager
     def limit(self, seconds: float) -> Iterator[_Limit]:
         """Within this block the thread's connection is broken after so many seconds."""
-        _current.connection = None
-        limit = _Limit(_current.__dict__)
+        limit = _current.limit = _Limit()
         deadline = time.monotonic() + seconds
         with self._changed:
             if self._thread is None:
@@ -251,6 +315,7 @@ class _Reaper:
             yield limit
         finally:
             limit.done = True
+            _current.limit = None
 
     def close(self) -> None:
         """Stop the thread."""
@@ -271,12 +336,4 @@ class _Reaper:
                     continue
                 _, _, limit = heapq.heappop(self._heap)
                 if not limit.done:
-                    limit.expired = True
-                    _break(limit.holder.get("connection"))
-
-
-def _break(connection: HTTPConnection | None) -> None:
-    sock = getattr(connection, "sock", None)
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+                    limit.expire()

@@ -1,0 +1,74 @@
+"""Encoding: a frame as read -> the bytes of each record, against a dictionary a row and `json.dumps`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from functools import partial
+
+import pandas as pd
+import pyarrow as pa
+
+from benchmarks import baselines, data, project
+from benchmarks.measure import Line, in_turns, show
+from connector.conversion import conform
+from connector.encode import Encoder
+from connector.frames import to_frame
+from connector.row_source import RowSource
+from connector.template import render
+
+PAGE = 20_000
+BASELINE_ROWS = 20_000
+
+
+def run(rows: int) -> None:
+    """Two tables: JSON alone, from values that are normalised and hashed; and all of it, from the frame as it was read."""
+    now = dt.datetime.now(dt.UTC)
+    table = data.conversions(rows, end=now - dt.timedelta(hours=1))
+    raw = table.slice(0, min(rows, BASELINE_ROWS)).to_pandas()
+    ready = baselines.hashed(raw).assign(event_id=[hashlib.sha256(key.encode()).hexdigest() for key in raw["conversion_id"]])
+    alone, whole = [], []
+    for platform in ("capi", "meta"):
+        encoder = Encoder(project.destination(platform))
+        prepared = _prepared(encoder, table.slice(0, PAGE).combine_chunks(), now)
+        ours, dumps, iterrows = in_turns(
+            [
+                partial(_json, encoder, prepared),
+                partial(baselines.to_dict_dumps, ready, platform),
+                partial(baselines.iterrows_dumps, ready, platform),
+            ]
+        )
+        speed = prepared.rows / ours
+        alone += [Line(platform, speed, len(raw) / dumps, "to_dict + json.dumps", 20), Line(platform, speed, len(raw) / iterrows, "iterrows + json.dumps")]
+        ours, script = in_turns([partial(_all, encoder, table, now), partial(_script, raw, platform)])
+        whole.append(Line(platform, rows / ours, len(raw) / script, "Series.map, to_dict + json.dumps"))
+    show("JSON alone", "records/s", alone)
+    show("normalise, hash and JSON", "records/s", whole)
+
+
+def _prepared(encoder: Encoder, page: pa.Table, now: dt.datetime) -> RowSource:
+    """A page whose values are all worked out, so that rendering it again writes JSON and does nothing else."""
+    used = page.select([name for name in encoder.columns() if name in page.column_names])
+    rows = RowSource(encoder.destination, encoder._constants, conform(used, encoder._rules(now)), used)
+    rows.event_ids = pa.array([hashlib.sha256(key.encode()).hexdigest() for key in page["conversion_id"].to_pylist()])
+    render(encoder._event, rows)
+    return rows
+
+
+def _json(encoder: Encoder, rows: RowSource) -> list[bytes]:
+    return render(encoder._event, rows).cast(pa.binary()).to_pylist()
+
+
+def _script(frame: pd.DataFrame, platform: str) -> list[bytes]:
+    ids = [hashlib.sha256(key.encode()).hexdigest() for key in frame["conversion_id"]]
+    return baselines.to_dict_dumps(baselines.hashed(frame).assign(event_id=ids), platform)
+
+
+def _all(encoder: Encoder, table: pa.Table, now: dt.datetime) -> int:
+    columns = encoder.columns()
+    sent = 0
+    for start in range(0, table.num_rows, PAGE):
+        part = table.slice(start, PAGE).combine_chunks()
+        frame = to_frame(part.select([name for name in columns if name in part.column_names]))
+        sent += len(encoder.encode(frame, part["conversion_id"].combine_chunks(), now).records)
+    return sent

@@ -1,0 +1,42 @@
+"""Reading: the warehouse's ordered pages against `pandas.read_sql` in chunks, on three databases."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from benchmarks import baselines, data, project
+from benchmarks.measure import Line, in_turns, show
+from connector.conversion import COLUMNS
+from connector.cursor import Range
+from connector.destination import Destination
+from connector.warehouse import Warehouse
+
+PAGE = 20_000
+
+
+def run(rows: int) -> None:
+    """Print one line a database."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        lines = [_compare(root, "DuckDB", data.duckdb_file(root / "w.duckdb", rows), rows, 8)]
+        with data.postgresql(root / "postgresql", rows) as url:
+            lines.append(_compare(root, "PostgreSQL", url, rows, 2.5))
+        lines.append(_compare(root, "SQLite", data.sqlite_file(root / "w.sqlite", rows), rows, 2.5))
+    show("read, 20 columns", "rows/s", lines)
+
+
+def _compare(root: Path, name: str, url: str, rows: int, target: float) -> Line:
+    destination = project.write(root, "capi", url)
+    ordered = f"{project.QUERY} order by updated_at, conversion_id"
+    ours, theirs = in_turns([partial(_read, destination), partial(baselines.read_sql, url, ordered, PAGE)])
+    return Line(name, rows / ours, rows / theirs, f"pandas.read_sql(chunksize={PAGE})", target)
+
+
+def _read(destination: Destination) -> int:
+    warehouse = Warehouse(destination, list(COLUMNS))
+    try:
+        return sum(len(page) for page in warehouse.read(Range(), PAGE))
+    finally:
+        warehouse.close()

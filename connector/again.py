@@ -65,20 +65,27 @@ def reconcile(
     send: deliver what is missing.
     """
     with open_session(destination) as session:
-        register(session)
-        after = session.mark()
-        if after is None:
-            return Reconciliation(0, 0, None)
-        window = Range(_window_start(session, after, since), after)
-        rows, missing = session.pager().count_missing(window)
-        if not missing or not send:
-            return Reconciliation(rows, missing, None)
+        return reconcile_in(session, since=since, send=send, run_id=run_id, watch=watch)
 
-        def cut(_session: Session, _after: Mark | None, _options: Options) -> list[Piece]:
-            return [Piece(0, "missing", window.after, window.upto)]
 
-        report = run(session, prepare(session, Options(yes=True), "reconcile", cut, run_id=run_id, watch=watch), watch)
-        return Reconciliation(rows, missing, report)
+def reconcile_in(
+    session: Session, *, since: dt.datetime | None = None, send: bool = False, run_id: str | None = None, watch: Watch | None = None
+) -> Reconciliation:
+    """As `reconcile`, in a session that is open."""
+    register(session)
+    after = session.mark()
+    if after is None:
+        return Reconciliation(0, 0, None)
+    window = Range.behind(after, _window_start(session, after, since))
+    rows, missing = session.pager().count_missing(window)
+    if not missing or not send:
+        return Reconciliation(rows, missing, None)
+
+    def cut(_session: Session, _after: Mark | None, _options: Options) -> list[Piece]:
+        return [Piece(0, "missing", window.after, window.upto, window.before)]
+
+    report = run(session, prepare(session, Options(yes=True), "reconcile", cut, run_id=run_id, watch=watch), watch)
+    return Reconciliation(rows, missing, report)
 
 
 def _window_start(session: Session, after: Mark, since: dt.datetime | None) -> Mark | None:
@@ -107,10 +114,10 @@ def settle_ambiguous(destination: Destination, decision: Decision) -> int:
             rows = list(quarantine.listed(connection, session.destination_id, state="ambiguous_expired"))
             hashes = [row.key_hash for row in rows]
             if decision == "delivered":
-                ledger.record(connection, session.destination_id, hashes, [State.DELIVERED] * len(hashes), None)
+                ledger.record(connection, session.destination_id, hashes, [State.DELIVERED] * len(hashes), [row.cursor for row in rows], None)
                 quarantine.remove(connection, session.destination_id, hashes)
             else:
-                ledger.record(connection, session.destination_id, hashes, [State.REJECTED] * len(hashes), None)
+                ledger.record(connection, session.destination_id, hashes, [State.REJECTED] * len(hashes), [row.cursor for row in rows], None)
                 quarantine.reopen(connection, session.destination_id, hashes)
             release(connection, held)
         return len(rows)
@@ -164,7 +171,7 @@ def erase(destination: Destination, key: tuple[str, ...]) -> bool:
         with session.store.write() as connection:
             known = bool(ledger.known(connection, session.destination_id, key_hash))
             quarantine.remove(connection, session.destination_id, key_hash)
-            ledger.record(connection, session.destination_id, key_hash, [State.ERASED], None)
+            ledger.record(connection, session.destination_id, key_hash, [State.ERASED], [None], None)
             release(connection, held)
         return known
 

@@ -57,7 +57,7 @@ def rehearse(pages: Iterator[list[Page]], recorder: Unrecorded, watch: Watch | N
         for read in reads:
             results = [Result.of(page) for page in read]
             recorder.advance(results, [])
-            recorder.counts["rows_read"] += sum(int((result.states == 0).sum()) for result in results)
+            recorder.count_unsent(results)
             _tell(watch, results)
 
 

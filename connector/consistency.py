@@ -37,10 +37,18 @@ def inconsistencies(model: DestinationModel, platform: Platform) -> Found:
                 yield (section, name), f"'{name}' is not a canonical column{suggest(name, COLUMNS)}"
             elif section == "constants" and COLUMNS[name].personal:
                 yield (section, name), f"'{name}' describes a person and cannot be the same in every row"
+    problem = test_mode_problem(model, platform)
+    if problem is not None:
+        yield ("test_mode",), problem
+
+
+def test_mode_problem(model: DestinationModel, platform: Platform) -> str | None:
+    """Why the test mode that is asked for cannot be used; None where it can, or none is asked for."""
     if model.test_mode and platform.test_mode is None:
-        yield ("test_mode",), "this platform has no test mode; rehearse against `capi sandbox` instead"
+        return "this platform has no test mode; rehearse against `capi sandbox` instead"
     if model.test_mode is True and platform.test_mode is not None and platform.test_mode.value is None:
-        yield ("test_mode",), "this platform's test mode needs the code that it shows: test_mode: TEST12345"
+        return "this platform's test mode needs the code that it shows: test_mode: TEST12345"
+    return None
 
 
 def _account_problems(model: DestinationModel, platform: Platform) -> Found:

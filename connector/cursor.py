@@ -22,7 +22,7 @@ Kind = Literal["zoned", "naive", "date", "integer", "epoch", "text", "iso_text",
 
 
 class Mark(NamedTuple):
-    """A place in the order of rows. cursor: exact text. key: texts of the key columns; None stands before every key."""
+    """A place in the order of rows. cursor: exact text. key: texts of the key columns; None stands before every key, () behind every one."""
 
     cursor: str
     key: tuple[str, ...] | None = None
@@ -183,6 +183,11 @@ class Range:
     upto: Mark | None = None
     before: str | None = None
 
+    @classmethod
+    def behind(cls, mark: Mark, start: Mark | None) -> Range:
+        """What a high-water mark stands behind. A mark without a key stands before the rows of its own cursor value."""
+        return cls(start, None, mark.cursor) if mark.key is None else cls(start, mark)
+
     def where(self, cursor: ColumnElement[Any], keys: Sequence[ColumnElement[Any]], types: Sequence[ColumnType]) -> ColumnElement[bool]:
         """The range as a condition, spelled out for databases without row comparison.
 
@@ -207,7 +212,7 @@ class Range:
 def _beyond(keys: Sequence[ColumnElement[Any]], values: Sequence[str], types: Sequence[ColumnType]) -> ColumnElement[bool]:
     """Keys > values in lexicographic order."""
     condition: ColumnElement[bool] = sa.false()
-    for key, value, kind in reversed(list(zip(keys, values, types, strict=True))):
+    for key, value, kind in reversed(list(zip(keys, values, types, strict=bool(values)))):
         bound = kind.bind(value)
         condition = sa.or_(key > bound, sa.and_(key == bound, condition))
     return condition

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connector import platforms, strict_yaml
 from connector.consistency import inconsistencies, suggest
+from connector.conversion import COLUMNS
 from connector.durations import Duration, Rate
 from connector.errors import DestinationError, Problem
 from connector.platforms.model import Platform
@@ -208,6 +209,12 @@ class Destination:
         """Identifiers that are sent, in the platform's order."""
         chosen = self.model.identifiers
         return tuple(name for name, spec in self.platform.identifiers.items() if (name in chosen if chosen is not None else not spec.plain))
+
+    @property
+    def personal_key(self) -> bool:
+        """Whether a column of the key describes a person, or is a digest of what does; then no key is stored or shown."""
+        personal = {self.model.columns.get(name, name) for name, column in COLUMNS.items() if column.personal or name.endswith("_sha256")}
+        return not personal.isdisjoint(self.model.source.keys)
 
 
 def load(path: Path, root: Path | None = None) -> Destination:

@@ -50,8 +50,8 @@ class Page:
 
     slice, number: its place. after, upto: the rows lie behind one mark, up to and with the other. hashes: of the keys, 16
     bytes each. keys: their texts, or None where they may describe a person. cursors: exact text. own: row -> what our own
-    rules decided. batches: the rest. again: rows that are quarantined from before. skipped: rows between the marks that were
-    delivered by an earlier run and changed since.
+    rules decided. batches: the rest. again: rows that are quarantined from before. changed: rows between the marks that
+    were delivered before and changed since.
     """
 
     slice: int
@@ -68,7 +68,7 @@ class Page:
     batch_size: int
     versions: list[bytes] | None = None
     again: frozenset[int] = frozenset()
-    skipped: int = 0
+    changed: int = 0
     groups: list[dict[str, str | None]] = field(default_factory=lambda: [{}])
     dropped: Counter[str] = field(default_factory=Counter)
     matched: Counter[str] = field(default_factory=Counter)

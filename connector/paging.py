@@ -20,7 +20,7 @@ from connector.errors import ConfigError
 from connector.frames import to_table
 from connector.page import Batch, Page, SliceKind, State
 from connector.state.keys import hash_keys
-from connector.state.ledger import Entry
+from connector.state.ledger import Entry, place_of
 from connector.warehouse import Rows, Warehouse
 
 SINGLE_PAGE = 200
@@ -50,14 +50,22 @@ class Pager:
         """Rows of a page."""
         return self.batch_size if self.batch_size > 1 else SINGLE_PAGE
 
-    def of_range(self, number: int, rows: Range) -> Iterator[list[Page]]:
-        """Pages of everything in a range that was not delivered before; they move the mark."""
-        after, page_number = rows.after, 0
-        for read in self.warehouse.read(rows, self.page_rows * PAGES_PER_READ):
-            pages = self.cut(read, number, page_number, "range", after, self.clock())
-            page_number += len(pages)
-            after = pages[-1].upto
-            yield pages
+    def of_range(self, number: int, rows: Range, most: int | None = None) -> Iterator[list[Page]]:
+        """Pages of everything in a range that was not delivered before; they move the mark. most: rows in them at most."""
+        after, page_number, left = rows.after, 0, most
+        while left is None or left > 0:
+            size = self.page_rows * PAGES_PER_READ
+            for read in self.warehouse.read(rows, size if left is None else min(size, left)):
+                pages = self.cut(read, number, page_number, "range", after, self.clock())
+                page_number += len(pages)
+                after = pages[-1].upto
+                yield pages
+                if left is not None:
+                    left -= sum(len(page) for page in pages)
+                    rows = Range(read.mark(len(read) - 1), rows.upto, rows.before)
+                    break
+            else:
+                return
 
     def missing(self, number: int, kind: SliceKind, rows: Range) -> Iterator[list[Page]]:
         """Pages of the rows in a range that have no record at all. Only keys are read of the rest."""
@@ -75,6 +83,14 @@ class Pager:
             seen += len(hashes)
             missing += len(hashes) - len(self.known(hashes))
         return seen, missing
+
+    def any_missing(self, rows: Range) -> bool:
+        """Whether a row in a range has no record; reads only as far as the first."""
+        for read in self.warehouse.read_keys(rows, self.page_rows * PAGES_PER_READ):
+            hashes = hash_keys(read.joined_keys(), self.key)
+            if len(self.known(hashes)) < len(hashes):
+                return True
+        return False
 
     def of_rows(self, number: int, page_number: int, read: Rows, as_of: dt.datetime | None = None) -> list[Page]:
         """Pages that try these rows again, whatever was recorded of them."""
@@ -100,12 +116,7 @@ class Pager:
         known = {} if again else self.known(hashes)
         versions = self._versions(read) if self.encoder.destination.model.send == "on_change" else None
         cursors = read.cursors.to_pylist()
-        settled = self._settled(kind, after)
-        keep = [
-            row
-            for row, key_hash in enumerate(hashes)
-            if key_hash not in known or not settled(known[key_hash], cursors[row], None if versions is None else versions[row])
-        ]
+        keep, changed = self._to_send(kind, hashes, cursors, versions, known)
         kept = self._encode(read, keep, as_of, versions)
         personal = self._is_personal(read)
         keys = None if personal else list(zip(*(part.to_pylist() for part in read.keys), strict=True))
@@ -131,7 +142,7 @@ class Pager:
                 batch_size=self.batch_size,
                 versions=None if versions is None else [versions[row] for row in rows],
                 again=frozenset(index for index, row in enumerate(rows) if again or hashes[row] in known),
-                skipped=(len(read) - len(keep)) if not pages and kind == "range" else 0,
+                changed=changed if not pages else 0,
             )
             self._fill(page, kept, start)
             if not pages:
@@ -141,24 +152,29 @@ class Pager:
             pages.append(page)
         return pages
 
-    def _settled(self, kind: SliceKind, after: Mark | None) -> Callable[[Entry, str, bytes | None], bool]:
-        """Tells of a recorded row whether it needs nothing more.
+    def _to_send(
+        self, kind: SliceKind, hashes: list[bytes], cursors: list[str], versions: list[bytes] | None, known: dict[bytes, Entry]
+    ) -> tuple[list[int], int]:
+        """Rows that need anything more, and how many rows were delivered in another form before.
 
-        A row that was refused is tried again when it comes back with a new cursor; a delivered one only where changes are
-        sent and its values did change. Where the mark has no key, rows of its own cursor value are read again.
+        A recorded row that comes back with a new cursor is tried again if it was refused; a delivered one only where changes are
+        sent and its values did change.
         """
-
-        def settled(entry: Entry, cursor: str, version: bytes | None) -> bool:
-            unchanged = version is None or entry.version == version
-            if entry.state in (State.AMBIGUOUS_EXPIRED, State.ERASED):
-                return True
-            if kind in ("late", "missing"):
-                return unchanged
-            if after is not None and after.key is None and cursor == after.cursor:
-                return unchanged
-            return entry.state == State.DELIVERED and unchanged
-
-        return settled
+        if not known:
+            return list(range(len(hashes))), 0
+        keep: list[int] = []
+        changed = 0
+        for row, key_hash in enumerate(hashes):
+            entry = known.get(key_hash)
+            if entry is None:
+                keep.append(row)
+            elif entry.state not in (State.AMBIGUOUS_EXPIRED, State.ERASED):
+                came_back = kind == "range" and entry.place != place_of(cursors[row])
+                differs = versions is not None and entry.version != versions[row]
+                if differs or (came_back and entry.state != State.DELIVERED):
+                    keep.append(row)
+                changed += entry.state == State.DELIVERED and (differs if versions is not None else came_back)
+        return keep, changed
 
     def _encode(self, read: Rows, keep: list[int], as_of: dt.datetime, versions: list[bytes] | None) -> Encoded:
         whole = len(keep) == len(read)
@@ -203,13 +219,14 @@ class Pager:
             return
         repeated = Counter(hashes)
         keys = sorted({", ".join(read.mark(row).key or ()) for row, key_hash in enumerate(hashes) if repeated[key_hash] > 1})
-        shown = ", ".join(keys[:5]) if not any("@" in key for key in keys) else "personal ones"
+        shown = "personal ones" if self._is_personal(read) else ", ".join(keys[:5])
         raise ConfigError(
             f"{self.name}: several rows of the query share a key ({shown}); a key must identify one conversion, so make the query distinct or add a column to source.key"
         )
 
     def _is_personal(self, read: Rows) -> bool:
-        return bool(pc.any(pc.match_substring(read.joined_keys(), "@")).as_py())
+        """Whether keys may describe a person, by their column or by what they look like."""
+        return self.encoder.destination.personal_key or bool(pc.any(pc.match_substring(read.joined_keys(), "@")).as_py())
 
     def _versions(self, read: Rows) -> list[bytes]:
         """Eight bytes over all values of each row, apart from its cursor."""

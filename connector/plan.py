@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from connector.consistency import start_time
 from connector.cursor import Cursor, Mark, Range
-from connector.errors import ConfigError, GuardRail, Postponed
+from connector.errors import ConfigError, GuardRail, Postponed, StateMismatch
 from connector.page import SliceKind
 from connector.session import Session, register, set_start
 from connector.state import progress, runs
-from connector.state.lease import Lease, acquire
+from connector.state.lease import Lease, acquire, holder
 from connector.state.tables import destination as destinations
 from connector.warehouse import Survey
 
@@ -47,16 +47,21 @@ class Options:
         """Whether this run leaves a trace in the state."""
         return not (self.dry_run or self.test_mode)
 
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError("limit is a number of rows, at least 1")
+
 
 @dataclass(frozen=True)
 class Piece:
-    """A slice of the work, small enough to pass between processes. reason, key: which quarantined rows a replay takes."""
+    """A slice of the work, small enough to pass between processes. most: rows that it takes at most. reason, key: which quarantined rows a replay takes."""
 
     number: int
     kind: SliceKind
     after: Mark | None = None
     upto: Mark | None = None
     before: str | None = None
+    most: int | None = None
     reason: str | None = None
     key: tuple[str, ...] | None = None
 
@@ -112,6 +117,7 @@ def piece_from_json(values: dict[str, Any]) -> Piece:
         mark(values["after"]),
         mark(values["upto"]),
         values["before"],
+        values["most"],
         values["reason"],
         None if key is None else tuple(key),
     )
@@ -119,13 +125,24 @@ def piece_from_json(values: dict[str, Any]) -> Piece:
 
 def take_lease(session: Session, run_id: str | None, kind: str = "sync") -> Lease:
     """Register the destination, take its lease and begin a run. Raises LeaseHeld, StateMismatch or Postponed."""
-    register(session)
     name = run_id or uuid.uuid4().hex
+    try:
+        register(session)
+    except StateMismatch:
+        _note_refusal(session, name, kind)
+        raise
     with session.store.write() as connection:
         held = acquire(connection, session.destination_id, name)
         where = progress.read_mark(connection, session.destination_id)
         runs.start(connection, session.destination_id, name, kind, None if where is None else where.cursor)
     return held
+
+
+def _note_refusal(session: Session, run_id: str, kind: str) -> None:
+    """So that whoever looks at the runs, as alerts do, sees that this destination delivers nothing any more."""
+    if session.destination_id:
+        with session.store.write() as connection:
+            runs.refuse(connection, session.destination_id, run_id, kind)
 
 
 def refuse_too_early(session: Session) -> None:
@@ -156,7 +173,7 @@ def beginning(session: Session) -> Mark | None:
 def refuse_overlooked(session: Session, after: Mark | None, options: Options) -> None:
     """Look at what waits, before the first send: refuse a source in which rows would be overlooked, or far too many wait."""
     source = session.destination.model.source
-    found = session.warehouse.survey(after)
+    found = survey(session, after)
     session.facts = {"waiting": found.waiting, "null_cursors": found.null_cursors, "future_rows": found.future, "lag_seconds": lag_seconds(session, found)}
     if found.null_keys:
         raise ConfigError(
@@ -168,6 +185,15 @@ def refuse_overlooked(session: Session, after: Mark | None, options: Options) ->
             " or accept that with source.null_cursor: count"
         )
     refuse_mass_resend(session, found.waiting, options)
+
+
+def survey(session: Session, after: Mark | None) -> Survey:
+    """What waits behind a mark. Where the mark has no key, rows of its own cursor value may be recorded already, and then do not wait."""
+    found = session.warehouse.survey(after)
+    if after is None or after.key is not None or not found.waiting or not session.destination_id:
+        return found
+    own = Range(after, after, found.before)
+    return found if session.pager().any_missing(own) else session.warehouse.survey(Mark(after.cursor, ()))
 
 
 def lag_seconds(session: Session, found: Survey) -> float:
@@ -199,14 +225,14 @@ def what_waits(session: Session, after: Mark | None, options: Options) -> list[P
     pieces = _new(session, after, options) if options.since is None else _asked_for(session, options)
     late = _late(session, after) if options.since is None and options.limit is None else None
     if late is not None:
-        pieces.append(Piece(len(pieces), "late", late.after, late.upto))
+        pieces.append(Piece(len(pieces), "late", late.after, late.upto, late.before))
     if options.replay_rejected:
         pieces.append(Piece(len(pieces), "replay"))
     return pieces
 
 
 def _new(session: Session, after: Mark | None, options: Options) -> list[Piece]:
-    found = session.warehouse.survey(after)
+    found = survey(session, after)
     if found.waiting == 0:
         return []
     cursor = _cursor(session)
@@ -219,11 +245,23 @@ def _new(session: Session, after: Mark | None, options: Options) -> list[Piece]:
         latest = session.warehouse.latest()
         upto = None if latest is None else Mark(latest)
     if options.limit is not None and options.limit < found.waiting:
-        upto = next(iter(session.warehouse.boundaries(Range(after, upto, before), options.limit, most=1)), upto)
-    waiting = Range(after, upto, before)
-    many = min(found.waiting, options.limit or found.waiting) > SLICE_ROWS
-    ends: list[Mark | None] = [*session.warehouse.boundaries(waiting, SLICE_ROWS)] if many else []
-    return [Piece(number, "range", start, end, before) for number, (start, end) in enumerate(zip([after, *ends], [*ends, upto], strict=True))]
+        return [Piece(0, "range", after, upto, before, options.limit)]
+    ends = session.warehouse.boundaries(Range(after, upto, before), SLICE_ROWS) if found.waiting > SLICE_ROWS else []
+    return list(_slices(session, Range(after, upto, before), ends))
+
+
+def _slices(session: Session, waiting: Range, ends: Sequence[Mark]) -> Iterator[Piece]:
+    """A range cut at these places; where keys may describe a person, between their cursor values, because keys are then not handed on."""
+    personal = session.destination.personal_key or any("@" in part for end in ends for part in end.key or ())
+    start, number = waiting.after, 0
+    for end in ends:
+        if not personal:
+            yield Piece(number, "range", start, end, waiting.before)
+            start, number = end, number + 1
+        elif start is None or start.cursor != end.cursor:
+            yield Piece(number, "range", start, None, end.cursor)
+            start, number = Mark(end.cursor), number + 1
+    yield Piece(number, "range", start, waiting.upto, waiting.before)
 
 
 def _asked_for(session: Session, options: Options) -> list[Piece]:
@@ -243,7 +281,22 @@ def _late(session: Session, after: Mark | None) -> Range | None:
     if after is None or cursor is None or not source.lookback or cursor.type.kind == "xid8":
         return None
     lower = lower_bound(session, cursor, after, source.lookback)
-    return None if lower is None else Range(lower, after)
+    return None if lower is None else Range.behind(after, lower)
+
+
+def at_work(session: Session) -> str | None:
+    """The run that is at work on this destination, if one is."""
+    with session.store.read() as connection:
+        return holder(connection, session.destination_id)
+
+
+def anything_waits(session: Session, *, late: bool) -> bool:
+    """Whether a run would find rows. late: look behind the mark too, which reads all keys within `lookback`."""
+    after = (session.mark() if session.destination_id else None) or beginning(session)
+    if survey(session, after).waiting:
+        return True
+    behind = _late(session, after) if late and session.destination_id else None
+    return behind is not None and session.pager().any_missing(behind)
 
 
 def lower_bound(session: Session, cursor: Cursor, after: Mark, back: dt.timedelta) -> Mark | None:

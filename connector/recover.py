@@ -25,10 +25,10 @@ Carry = Callable[[Iterator[list[Page]], Recorder], ConnectorError | None]
 """Delivers pages; returns what ended it early, if anything did."""
 
 
-def recover(session: Session, held: Lease, recorder: Recorder, carry: Carry) -> ConnectorError | None:
-    """Settle every intent that an interrupted run left, in order."""
+def recover(session: Session, held: Lease, recorder: Recorder, carry: Carry, number: int | None = None) -> ConnectorError | None:
+    """Settle every intent that an interrupted run left, in order. number: those of one slice alone, whose step is run again."""
     with session.store.read() as connection:
-        found = progress.intents(connection, session.destination_id)
+        found = progress.intents(connection, session.destination_id, number)
     for intent in found:
         page = _page_again(session, intent)
         if page is None:

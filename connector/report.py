@@ -30,7 +30,7 @@ class Report:
     """Counts are rows, but for http_requests, retries and ambiguous, which are requests.
 
     mark_from, mark_to: cursor text. complete: all that the run was asked to do is recorded. seconds: wall-clock time.
-    changed: rows that were delivered before and have changed since. tallies: kind -> name -> how many, where the kinds are
+    changed: rows that were delivered before and have changed since. unsent: rows that a dry run would have sent. tallies: kind -> name -> how many, where the kinds are
     rejected, dropped, status and match. facts: what the survey found.
     """
 
@@ -49,6 +49,7 @@ class Report:
     complete: bool = True
     seconds: float = 0.0
     changed: int = 0
+    unsent: int = 0
     tallies: dict[str, dict[str, int]] = field(default_factory=dict)
     facts: Facts = field(default_factory=dict)
     failure: Failure | None = None
@@ -61,7 +62,7 @@ class Report:
     @property
     def reconciled(self) -> bool:
         """Every row that was read ended in exactly one state."""
-        return self.rows_read == self.delivered + self.rejected + self.expired + self.suppressed
+        return self.rows_read == self.delivered + self.rejected + self.expired + self.suppressed + self.unsent
 
     @property
     def rejection_rate(self) -> float:
@@ -70,5 +71,5 @@ class Report:
 
     @property
     def all_rejected(self) -> bool:
-        """Rows were due, and not one was accepted."""
-        return self.rejected > 0 and self.delivered == 0
+        """Rows were due, and not one was accepted, or would have been."""
+        return self.rejected > 0 and self.delivered + self.unsent == 0

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from connector.destination import Destination
 from connector.errors import ConnectorError
-from connector.plan import beginning, lag_seconds
+from connector.plan import beginning, lag_seconds, survey
 from connector.report import COUNTS
 from connector.session import Session, open_session
 from connector.state import ledger, quarantine, runs
@@ -76,7 +76,7 @@ def status(destination: Destination, *, number_of_runs: int = 5) -> Status:
 def _backlog(session: Session) -> tuple[int | None, float | None, str | None]:
     try:
         after = (session.mark() if session.destination_id else None) or beginning(session)
-        found = session.warehouse.survey(after)
+        found = survey(session, after)
         return found.waiting, lag_seconds(session, found), None
     except ConnectorError as error:
         return None, None, str(error)

@@ -14,10 +14,11 @@ from functools import partial
 
 from connector import failpoints
 from connector.carry import Watch, carry, rehearse
+from connector.consistency import test_mode_problem
 from connector.cursor import Mark
 from connector.delivery.courier import Courier
 from connector.destination import Destination
-from connector.errors import ConnectorError, StateError
+from connector.errors import ConfigError, ConnectorError, StateError
 from connector.later import ask
 from connector.page import Page
 from connector.plan import Options, Piece, Plan, beginning, refuse_overlooked, refuse_too_early, remember_start, take_lease, what_waits
@@ -27,7 +28,7 @@ from connector.report import COUNTS, Failure, Report
 from connector.retention import forget_old
 from connector.session import Session, open_session
 from connector.state import progress, runs
-from connector.state.lease import Heartbeat, Lease, release
+from connector.state.lease import Heartbeat, Lease, hand_over, release
 from connector.state.progress import Recorder, Unrecorded
 
 Planned = tuple[Plan, Failure | None]
@@ -45,37 +46,41 @@ def sync(destination: Destination, options: Options = Options(), *, run_id: str 
     with open_session(in_mode(destination, options)) as session:
         if not is_recorded(destination, options):
             return try_out(session, options, watch)
-        return run(session, plan(session, options, run_id=run_id, watch=watch), watch)
+        return run(session, prepare(session, options, "sync", what_waits, run_id=run_id, watch=watch), watch)
 
 
 def run(session: Session, planned: Planned, watch: Watch | None = None) -> Report:
-    """Deliver the pieces of a plan one after the other, and settle."""
+    """Deliver the pieces of a plan one after the other, and settle, all in this process."""
     work, failure = planned
     try:
-        for piece in work.pieces:
-            failure = failure or deliver(session, work, piece, watch)
+        with Heartbeat(session.store, work.lease):
+            for piece in work.pieces:
+                failure = failure or _deliver(session, work, piece, watch)
+            return settle(session, work, failure)
     except BaseException:
         give_up(session, work.lease)
         raise
-    return settle(session, work, failure)
 
 
 def plan(session: Session, options: Options, *, run_id: str | None = None, watch: Watch | None = None) -> Planned:
-    """What is new, what came late, and what is to be tried again."""
-    return prepare(session, options, "sync", what_waits, run_id=run_id, watch=watch)
+    """What is new, what came late, and what is to be tried again: a step of its own, after which another process may go on."""
+    planned = prepare(session, options, "sync", what_waits, run_id=run_id, watch=watch)
+    _hand_over(session, planned[0].lease)
+    return planned
 
 
 def prepare(session: Session, options: Options, kind: str, cut: Cut, *, run_id: str | None = None, watch: Watch | None = None) -> Planned:
     """Take the lease, settle what an interrupted run left, and cut the work into pieces."""
     held = take_lease(session, run_id, kind)
     try:
-        refuse_too_early(session)
-        mark_from = _first_mark(session, held)
-        refuse_overlooked(session, mark_from, options)
-        failure = _recover(session, held, options, watch)
-        pieces = cut(session, session.mark(), options) if failure is None else []
-        with session.store.write() as connection:
-            progress.plan_slices(connection, held, [piece.number for piece in pieces if piece.kind == "range"])
+        with Heartbeat(session.store, held):
+            refuse_too_early(session)
+            mark_from = _first_mark(session, held)
+            refuse_overlooked(session, mark_from, options)
+            failure = _recover(session, held, options, watch)
+            pieces = cut(session, session.mark(), options) if failure is None else []
+            with session.store.write() as connection:
+                progress.plan_slices(connection, held, [piece.number for piece in pieces if piece.kind == "range"])
     except BaseException:
         give_up(session, held)
         raise
@@ -84,13 +89,27 @@ def prepare(session: Session, options: Options, kind: str, cut: Cut, *, run_id: 
 
 
 def deliver(session: Session, planned: Plan, piece: Piece, watch: Watch | None = None) -> Failure | None:
-    """Deliver one piece of a plan; returns why it ended early, if it did. The counts are in the state."""
+    """Deliver one piece of a plan, as a step of its own; returns why it ended early, if it did. The counts are in the state.
+
+    A step that was cut off may be run again: it goes on from what is recorded.
+    """
+    try:
+        with Heartbeat(session.store, planned.lease):
+            failure = _deliver(session, planned, piece, watch)
+        _hand_over(session, planned.lease)
+    except ConnectorError as error:
+        return Failure.of(error)
+    return failure
+
+
+def _deliver(session: Session, planned: Plan, piece: Piece, watch: Watch | None) -> Failure | None:
     recorder = Recorder(session.store, planned.lease, planned.run_id)
     try:
-        with Heartbeat(session.store, planned.lease), session.courier(accept_all=planned.options.yes) as courier:
-            error = carry(pages_of(session, piece), courier, recorder, watch)
+        with session.courier(accept_all=planned.options.yes) as courier:
+            error = recover(session, planned.lease, recorder, partial(_carry_with, courier, watch), piece.number)
+            error = error or carry(pages_of(session, piece, resumed=True), courier, recorder, watch)
             if error is None and piece.kind == "range":
-                recorder.finish_slice(piece.number, piece.upto)
+                recorder.finish_slice(piece.number, piece.upto if piece.most is None else None)
             return _noted(session, courier, error)
     except ConnectorError as error:
         return Failure.of(error)
@@ -138,7 +157,7 @@ def try_out(session: Session, options: Options, watch: Watch | None = None) -> R
             with session.courier(accept_all=True) as courier:
                 failure = _noted(session, courier, carry(pages_of(session, piece), courier, recorder, watch))
     place = None if after is None else after.cursor
-    counts = {name: recorder.counts[name] for name in (*COUNTS, "changed")}
+    counts = {name: recorder.counts[name] for name in (*COUNTS, "changed", "unsent")}
     tallies = {kind: dict(names) for kind, names in recorder.tallies.items()}
     seconds = round((session.clock() - started).total_seconds(), 3)
     return Report(
@@ -154,14 +173,14 @@ def try_out(session: Session, options: Options, watch: Watch | None = None) -> R
     )
 
 
-def pages_of(session: Session, piece: Piece) -> Iterator[list[Page]]:
-    """The pages of a piece, made while they are taken."""
-    pager = session.pager()
+def pages_of(session: Session, piece: Piece, *, resumed: bool = False) -> Iterator[list[Page]]:
+    """The pages of a piece, made while they are taken. resumed: from where its slice is recorded without a gap."""
+    pager, rows = session.pager(), piece.range
     if piece.kind == "range":
-        return pager.of_range(piece.number, piece.range)
+        return pager.of_range(piece.number, replace(rows, after=_reached(session, piece) or rows.after) if resumed else rows, piece.most)
     if piece.kind == "replay":
         return quarantined_pages(session, pager, piece)
-    return pager.missing(piece.number, piece.kind, piece.range)
+    return pager.missing(piece.number, piece.kind, rows)
 
 
 def give_up(session: Session, held: Lease) -> None:
@@ -177,10 +196,14 @@ def is_recorded(destination: Destination, options: Options) -> bool:
 
 
 def in_mode(destination: Destination, options: Options) -> Destination:
-    """The destination as this run uses it."""
+    """The destination as this run uses it. Raises ConfigError where a test was asked for that the platform does not have."""
     if not options.test_mode or destination.model.test_mode:
         return destination
-    return replace(destination, model=destination.model.model_copy(update={"test_mode": True}))
+    model = destination.model.model_copy(update={"test_mode": True})
+    problem = test_mode_problem(model, destination.platform)
+    if problem is not None:
+        raise ConfigError(f"{destination.name}: {problem}")
+    return replace(destination, model=model)
 
 
 def _first_mark(session: Session, held: Lease) -> Mark | None:
@@ -191,9 +214,19 @@ def _first_mark(session: Session, held: Lease) -> Mark | None:
     return after
 
 
+def _reached(session: Session, piece: Piece) -> Mark | None:
+    with session.store.read() as connection:
+        return progress.reached(connection, session.destination_id, piece.number)
+
+
+def _hand_over(session: Session, held: Lease) -> None:
+    with session.store.write() as connection:
+        hand_over(connection, held)
+
+
 def _recover(session: Session, held: Lease, options: Options, watch: Watch | None) -> Failure | None:
     recorder = Recorder(session.store, held, held.owner)
-    with Heartbeat(session.store, held), session.courier(accept_all=options.yes) as courier:
+    with session.courier(accept_all=options.yes) as courier:
         return _noted(session, courier, recover(session, held, recorder, partial(_carry_with, courier, watch)))
 
 

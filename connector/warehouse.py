@@ -217,7 +217,7 @@ class Warehouse:
 
     def _duplicate(self, page: Rows, row: int) -> str:
         key = ", ".join(part for part in page.mark(row).key or ())
-        shown = "one of them" if "@" in key else f"'{key}'"
+        shown = "one of them" if "@" in key or self._destination.personal_key else f"'{key}'"
         return f"{self._destination.name}: two rows of the query share the key {shown}; a key must identify one conversion, so make the query distinct or add a column to source.key"
 
     def _bound(self, connection: Connection, cursor: Cursor, now: dt.datetime) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import dagster as dg
 from sqlalchemy.engine import make_url
 
+from connector.again import Reconciliation, reconcile_in
 from connector.destination import Destination
 from connector.plan import Options, Piece, Plan
 from connector.report import Failure, Report
@@ -75,3 +76,8 @@ class CapiResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """A dry run, or a run in test mode."""
         with self.session(destination, options) as session:
             return try_out(session, options)
+
+    def reconcile(self, destination: Destination, *, send: bool, run_id: str) -> Reconciliation:
+        """Compare every row behind the mark with the ledger."""
+        with self.session(destination) as session:
+            return reconcile_in(session, send=send, run_id=run_id)

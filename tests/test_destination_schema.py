@@ -161,7 +161,6 @@ def test_what_dagster_cannot_load_capi_refuses(project: Project, changes: dict[s
     assert problems(project, **changes)
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a folder with a dash is a fine name for capi, and no name at all for Dagster")
 def test_a_destination_may_have_a_dash_in_its_name(project: Project, duck: DuckDb) -> None:
     project.write(duck.url, ENDPOINT, "acme-dsp")
     load_in_dagster(project, "acme-dsp")

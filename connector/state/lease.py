@@ -10,6 +10,7 @@ import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -20,6 +21,9 @@ from connector.state.tables import lease, mark
 
 SECONDS = float(os.environ.get("CAPI_LEASE_SECONDS", "60"))
 """How long a lease lasts without a heartbeat."""
+
+IDLE_SECONDS = 5 * SECONDS
+"""How long it lasts between two steps of a run, while a process for the next one is found."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def acquire(connection: Connection, destination_id: int, owner: str) -> Lease:
     now = clock_us(connection)
     statement = sa.select(lease).where(lease.c.destination_id == destination_id)
     held = connection.execute(statement.with_for_update() if connection.dialect.name == "postgresql" else statement).one()
-    if held.owner is not None and held.owner != owner and held.expires_at > now and not _is_dead(held.process):
+    if held.owner != owner and _is_held(held, now):
         seconds = max(1, (held.expires_at - now) // 1_000_000)
         raise LeaseHeld(f"run {held.owner} is at work on this destination; wait for it, or, if it is gone, for its lease to end in {seconds} s")
     token = held.token + 1
@@ -44,6 +48,12 @@ def acquire(connection: Connection, destination_id: int, owner: str) -> Lease:
     connection.execute(lease.update().where(lease.c.destination_id == destination_id).values(values))
     connection.execute(mark.update().where(mark.c.destination_id == destination_id).values(token=token))
     return Lease(destination_id, token, owner)
+
+
+def holder(connection: Connection, destination_id: int) -> str | None:
+    """The run that holds the lease and may still be at work."""
+    held = connection.execute(sa.select(lease).where(lease.c.destination_id == destination_id)).one_or_none()
+    return held.owner if held is not None and _is_held(held, clock_us(connection)) else None
 
 
 def fence(connection: Connection, held: Lease) -> None:
@@ -59,15 +69,14 @@ def release(connection: Connection, held: Lease) -> None:
     connection.execute(statement.values(owner=None, process=None, expires_at=0))
 
 
-def renew(connection: Connection, held: Lease, *, working: bool) -> bool:
-    """Prolong the lease; False where it is no longer ours. working: this process stands for it until said otherwise."""
-    statement = lease.update().where(lease.c.destination_id == held.destination_id, lease.c.token == held.token)
-    values = {
-        "expires_at": clock_us(connection) + int(SECONDS * 1_000_000),
-        "process": _process() if working else None,
-        "owner": held.owner,
-    }
-    return connection.execute(statement.values(values)).rowcount == 1
+def renew(connection: Connection, held: Lease) -> bool:
+    """Prolong the lease for this process, which is at work under it; False where it is no longer ours."""
+    return _prolong(connection, held, SECONDS, _process())
+
+
+def hand_over(connection: Connection, held: Lease) -> bool:
+    """Prolong the lease for the run's next step, which may begin in another process; False where it is no longer ours."""
+    return _prolong(connection, held, IDLE_SECONDS, None)
 
 
 class Heartbeat:
@@ -80,7 +89,7 @@ class Heartbeat:
 
     def __enter__(self) -> Heartbeat:
         with self._store.write() as connection:
-            if not renew(connection, self._held, working=True):
+            if not renew(connection, self._held):
                 raise Fenced("another run took over this destination; this run records nothing more")
         self._thread.start()
         return self
@@ -93,10 +102,20 @@ class Heartbeat:
         while not self._stop.wait(self._every):
             try:
                 with self._store.write() as connection:
-                    if not renew(connection, self._held, working=True):
+                    if not renew(connection, self._held):
                         return
             except StateError:
                 continue  # the next commit meets the same trouble and stops the run
+
+
+def _prolong(connection: Connection, held: Lease, seconds: float, process: str | None) -> bool:
+    ours = sa.and_(lease.c.destination_id == held.destination_id, lease.c.token == held.token, lease.c.owner == held.owner)
+    values = {"expires_at": clock_us(connection) + int(seconds * 1_000_000), "process": process}
+    return connection.execute(lease.update().where(ours).values(values)).rowcount == 1
+
+
+def _is_held(row: Any, now: int) -> bool:
+    return row.owner is not None and row.expires_at > now and not _is_dead(row.process)
 
 
 def clock_us(connection: Connection) -> int:

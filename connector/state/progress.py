@@ -99,16 +99,24 @@ class Recorder:
         settled = [row for row in range(len(page)) if result.states[row]]
         states = [int(result.states[row]) for row in settled]
         versions = None if page.versions is None else [page.versions[row] for row in settled]
-        ledger.record(connection, self._destination_id, [page.hashes[row] for row in settled], states, versions)
+        cursors = [page.cursors[row] for row in settled]
+        ledger.record(connection, self._destination_id, [page.hashes[row] for row in settled], states, cursors, versions)
         put_aside = [row for row, state in zip(settled, states, strict=True) if state in (State.REJECTED, State.AMBIGUOUS_EXPIRED)]
         quarantine.put(connection, self._destination_id, [_quarantined(result, row) for row in put_aside])
         mended = [page.hashes[row] for row in page.again if result.states[row] in (State.DELIVERED, State.EXPIRED, State.SUPPRESSED)]
         quarantine.remove(connection, self._destination_id, mended)
 
     def _finish_page(self, connection: Connection, page: Page) -> None:
-        if page.kind == "range":
-            chosen = sa.and_(slices.c.destination_id == self._destination_id, slices.c.number == page.slice)
-            connection.execute(slices.update().where(chosen).values(done_cursor=page.upto.cursor, done_key=_key_text(page.upto)))
+        """A page of new rows moves the end of its slice, if it follows there: of the pages that a stop cut off, one before it may be open."""
+        if page.kind != "range":
+            return
+        follows: sa.ColumnElement[bool] = sa.false()
+        if page.after is not None:
+            follows = sa.and_(slices.c.done_cursor == page.after.cursor, slices.c.done_key.is_not_distinct_from(_key_text(page.after)))
+        if page.number == 0:
+            follows = sa.or_(follows, slices.c.done_cursor.is_(None))
+        chosen = sa.and_(slices.c.destination_id == self._destination_id, slices.c.number == page.slice, follows)
+        connection.execute(slices.update().where(chosen).values(done_cursor=page.upto.cursor, done_key=_key_text(page.upto)))
 
     def _move_mark(self, connection: Connection) -> Mark | None:
         """The mark goes to the end of the first slice that is not complete, and never over a gap."""
@@ -171,8 +179,11 @@ class Unrecorded:
         """Count what is settled."""
         self.advance(unfinished, ())
 
-    def finish_slice(self, number: int, upto: Mark | None) -> None:
-        """Nothing to move."""
+    def count_unsent(self, results: Sequence[Result]) -> None:
+        """Count rows that would be sent."""
+        unsent = sum(int((result.states == 0).sum()) for result in results)
+        self.counts["unsent"] += unsent
+        self.counts["rows_read"] += unsent
 
 
 def read_mark(connection: Connection, destination_id: int) -> Mark | None:
@@ -181,9 +192,16 @@ def read_mark(connection: Connection, destination_id: int) -> Mark | None:
     return None if row.cursor is None else Mark(row.cursor, _key(row.key))
 
 
+def reached(connection: Connection, destination_id: int, number: int) -> Mark | None:
+    """Up to where a slice is recorded without a gap; None at its beginning."""
+    chosen = sa.and_(slices.c.destination_id == destination_id, slices.c.number == number)
+    row = connection.execute(sa.select(slices.c.done_cursor, slices.c.done_key).where(chosen)).one_or_none()
+    return None if row is None or row.done_cursor is None else Mark(row.done_cursor, _key(row.done_key))
+
+
 def set_mark(connection: Connection, held: Lease, where: Mark | None) -> None:
-    """Put the mark somewhere else, as a person decided."""
-    fence(connection, held)
+    """Put the mark somewhere else, as a person decided; slices of the old one move it no more."""
+    plan_slices(connection, held, [])
     values = {"cursor": None if where is None else where.cursor, "key": None if where is None else _key_text(where)}
     connection.execute(mark.update().where(mark.c.destination_id == held.destination_id).values(values))
 
@@ -197,9 +215,11 @@ def plan_slices(connection: Connection, held: Lease, numbers: Sequence[int]) -> 
         connection.execute(slices.insert(), rows)
 
 
-def intents(connection: Connection, destination_id: int) -> list[Intent]:
-    """Pages that a run before this one may have sent, in order."""
+def intents(connection: Connection, destination_id: int, number: int | None = None) -> list[Intent]:
+    """Pages that may have been sent before, in order. number: of one slice alone."""
     statement = sa.select(intent).where(intent.c.destination_id == destination_id).order_by(intent.c.slice, intent.c.page)
+    if number is not None:
+        statement = statement.where(intent.c.slice == number)
     return [
         Intent(
             row.slice,
@@ -250,7 +270,7 @@ def _add(counts: Counter[str], tallies: dict[str, Counter[str]], result: Result)
     settled = sum(by_state[state] for state in (State.DELIVERED, State.REJECTED, State.EXPIRED, State.SUPPRESSED))
     counts["rows_read"] += settled
     counts["late"] += settled if page.kind in ("late", "missing") else 0
-    counts["changed"] += page.skipped
+    counts["changed"] += page.changed if result.complete else 0
     counts["ambiguous"] += result.ambiguous
     counts["http_requests"] += result.requests
     counts["retries"] += result.retries

@@ -33,6 +33,14 @@ def start(connection: Connection, destination_id: int, run_id: str, kind: str, m
         connection.execute(run.insert().values(values))
 
 
+def refuse(connection: Connection, destination_id: int, run_id: str, kind: str) -> None:
+    """Note a run that was not allowed to begin. A run that is under way is left alone."""
+    if connection.execute(sa.select(run.c.id).where(run.c.run_id == run_id)).first() is None:
+        now = now_us()
+        values = {"run_id": run_id, "destination_id": destination_id, "kind": kind, "status": "refused", "started_at": now, "ended_at": now, "seconds": 0.0}
+        connection.execute(run.insert().values(values))
+
+
 def add(connection: Connection, run_id: str, counts: Mapping[str, int], tallies: Mapping[str, Counter[str]], mark_to: str | None) -> None:
     """Add to a run's counts. tallies: kind -> name -> how many."""
     changes: dict[str, Any] = {name: run.c[name] + number for name, number in counts.items() if number}

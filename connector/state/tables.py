@@ -73,7 +73,7 @@ run = Table(
     Column("run_id", String(64), nullable=False, unique=True),
     Column("destination_id", ForeignKey("destination.id", ondelete="CASCADE"), nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("status", String(16), nullable=False, comment="running, complete, incomplete, failed or interrupted"),
+    Column("status", String(16), nullable=False, comment="running, complete, incomplete, failed, interrupted or refused"),
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger, nullable=True),
     *(
@@ -128,7 +128,7 @@ intent = Table(
     Column("after_cursor", Text, nullable=True),
     Column("after_key", Text, nullable=True),
     Column("to_cursor", Text, nullable=False),
-    Column("to_key", Text, nullable=False),
+    Column("to_key", Text, nullable=True),
     Column("members", LargeBinary, nullable=False, comment="key hashes of the rows sent, 16 bytes each, in order"),
     Column("batch_size", Integer, nullable=False),
     Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the records, to see that a resend is the same"),
@@ -151,6 +151,7 @@ ledger = Table(
     Column("key_hash", LargeBinary(16), primary_key=True),
     Column("state", SmallInteger, nullable=False),
     Column("at", Integer, nullable=False, comment="unix seconds when it was recorded"),
+    Column("place", Integer, nullable=False, comment="digest of the cursor value that the row had then"),
     Column("version", LargeBinary(8), nullable=True, comment="of the row's values, where changes are sent"),
     sqlite_with_rowid=False,
 )

@@ -1,6 +1,7 @@
 """The asset of one destination: plan -> deliver each piece -> settle."""
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -33,9 +34,14 @@ def asset_key(destination: Destination) -> dg.AssetKey:
     return dg.AssetKey([destination.platform_name, destination.name])
 
 
+def name_of(destination: Destination) -> str:
+    """The destination's name as Dagster allows it for ops, jobs, schedules and sensors: letters, digits and underscores."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", destination.name)
+
+
 def build_asset(destination: Destination) -> dg.AssetsDefinition:
     """A graph asset whose middle step runs once for each piece, on any executor."""
-    key, name = asset_key(destination), f"{destination.platform_name}__{destination.name}"
+    key, name = asset_key(destination), re.sub(r"[^A-Za-z0-9_]", "_", f"{destination.platform_name}__{destination.name}")
     spec, checks = destination.model.asset, check_specs(destination, key)
     outputs = {check.name: f"{name}_{check.name}" for check in checks}
 
@@ -55,10 +61,12 @@ def build_asset(destination: Destination) -> dg.AssetsDefinition:
             context.log.error(failure.message)
         return {} if failure is None else vars(failure)
 
-    @dg.op(name=f"{name}_settle", out={"result": dg.Out(dg.Nothing), **{output: dg.Out(dg.Nothing) for output in outputs.values()}})
+    @dg.op(name=f"{name}_settle", out={output: dg.Out(dg.Nothing, is_required=False) for output in ("result", *outputs.values())})
     def settle_op(context: dg.OpExecutionContext, capi: CapiResource, work: dict, failures: list) -> Iterator[Any]:  # type: ignore[type-arg]
         """End the run and show its counts."""
         report = _told(lambda: _settle(capi, destination, work, failures))
+        if work["plan"] is None:
+            return _show_trial(context, destination, key, report)
         results = check_results(destination, key, report)
         if report.failure is not None or report.all_rejected:
             _show_failed_run(context, destination, key, report, results)
@@ -120,6 +128,14 @@ def _settle(capi: CapiResource, destination: Destination, work: dict[str, Any], 
         return Report(**work["report"])
     first = next((Failure(**failure) for failure in (work["failure"], *failures) if failure), None)
     return capi.settle(destination, Plan.from_json(work["plan"]), first)
+
+
+def _show_trial(context: dg.OpExecutionContext, destination: Destination, key: dg.AssetKey, report: Report) -> None:
+    """A dry run or a test shows its counts as an observation: nothing was materialized, and no check speaks of it."""
+    metadata = metadata_of(report)
+    context.log_event(dg.AssetObservation(asset_key=key, metadata=metadata))
+    if report.failure is not None or report.all_rejected:
+        raise dg.Failure(failure_message(destination, report), metadata=metadata, allow_retries=False)
 
 
 def _show_failed_run(context: dg.OpExecutionContext, destination: Destination, key: dg.AssetKey, report: Report, results: list[dg.AssetCheckResult]) -> None:

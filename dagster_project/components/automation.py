@@ -1,18 +1,22 @@
 """When a destination runs: its schedule, its polling sensor, its weekly reconciliation, and who is told when it fails."""
 
 import json
+import time
 from typing import NamedTuple
 
 import dagster as dg
 
-from connector.again import reconcile
 from connector.alerts import Standing, post, standing
 from connector.destination import Destination
 from connector.errors import ConnectorError
-from connector.plan import beginning
+from connector.plan import anything_waits, at_work
+from dagster_project.components.asset import name_of
 from dagster_project.resources import CapiResource
 
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+LOOK_BACK_SECONDS = 300
+"""A sensor that polls looks for late rows no more often, because that reads all keys within `lookback`."""
 
 
 class Reconcile(NamedTuple):
@@ -27,7 +31,7 @@ def build_schedule(destination: Destination, asset: dg.AssetsDefinition) -> dg.S
     cron = destination.model.schedule
     if cron is None:
         return None
-    return dg.ScheduleDefinition(name=f"{destination.name}_schedule", target=asset, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING)
+    return dg.ScheduleDefinition(name=f"{name_of(destination)}_schedule", target=asset, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING)
 
 
 def build_sensor(destination: Destination, key: dg.AssetKey) -> dg.SensorDefinition | None:
@@ -37,37 +41,52 @@ def build_sensor(destination: Destination, key: dg.AssetKey) -> dg.SensorDefinit
         return None
 
     @dg.sensor(
-        name=f"{destination.name}_poll",
+        name=f"{name_of(destination)}_poll",
         target=dg.AssetSelection.assets(key),
         minimum_interval_seconds=max(1, int(every.total_seconds())),
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def poll(context: dg.SensorEvaluationContext, capi: CapiResource) -> dg.SensorResult | dg.SkipReason:
-        tags = {"capi/destination": destination.name}
-        if context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=IN_PROGRESS)):
+        if _is_under_way(context, key):
             return dg.SkipReason("a run is still in progress")
+        late = time.time() - float(context.cursor or 0) >= LOOK_BACK_SECONDS
         try:
             with capi.session(destination) as session:
-                waiting = session.warehouse.survey((session.mark() if session.destination_id else None) or beginning(session)).waiting
+                other = at_work(session)
+                waits = other is None and anything_waits(session, late=late)
         except ConnectorError as error:
             return dg.SkipReason(str(error))
-        if not waiting:
+        if other is not None:
+            return dg.SkipReason(f"run {other} is still at work")
+        if late:
+            context.update_cursor(str(time.time()))
+        if not waits:
             return dg.SkipReason("no rows wait")
-        return dg.SensorResult(run_requests=[dg.RunRequest(tags=tags)])
+        return dg.SensorResult(run_requests=[dg.RunRequest(tags={"capi/destination": destination.name})])
 
     return poll
 
 
+def _is_under_way(context: dg.SensorEvaluationContext, key: dg.AssetKey) -> bool:
+    """Whether a run that materializes an asset is in progress, whoever asked for it."""
+    jobs = {job.name: job for job in context.repository_def.get_all_jobs()} if context.repository_def is not None else {}
+    for run in context.instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS)):
+        whole = jobs[run.job_name].asset_layer.executable_asset_keys if run.job_name in jobs else ()
+        if key in (whole if run.asset_selection is None else run.asset_selection):
+            return True
+    return False
+
+
 def build_reconcile(destination: Destination) -> Reconcile:
     """A job over the whole age window."""
-    name = f"{destination.name}_reconcile"
+    name = f"{name_of(destination)}_reconcile"
 
     @dg.op(name=f"{name}_op", config_schema={"send": dg.Field(bool, default_value=True, description="deliver what is missing")})
-    def compare(context: dg.OpExecutionContext) -> None:
+    def compare(context: dg.OpExecutionContext, capi: CapiResource) -> None:
         """Compare every row behind the mark with the ledger."""
         message = ""
         try:
-            found = reconcile(destination, send=context.op_config["send"], run_id=context.run_id)
+            found = capi.reconcile(destination, send=context.op_config["send"], run_id=context.run_id)
             context.add_output_metadata({"rows": found.rows, "missing": found.missing, "sent": 0 if found.report is None else found.report.delivered})
             if found.missing:
                 context.log.warning(f"{found.missing} of {found.rows} rows had no record")
@@ -90,7 +109,7 @@ def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
     if alerts is None:
         return None
 
-    @dg.sensor(name=f"{destination.name}_alerts", minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+    @dg.sensor(name=f"{name_of(destination)}_alerts", minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
     def tell(context: dg.SensorEvaluationContext, capi: CapiResource) -> dg.SkipReason:
         before = Standing(**json.loads(context.cursor)) if context.cursor else None
         try:

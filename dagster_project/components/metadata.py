@@ -15,6 +15,8 @@ WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 def metadata_of(report: Report) -> dict[str, Any]:
     """Numbers that the UI plots, and tables of reasons and statuses."""
     numbers: dict[str, Any] = {name: getattr(report, name) for name in (*COUNTS, "changed")}
+    if report.unsent:
+        numbers["would_be_sent"] = report.unsent
     numbers["seconds"] = report.seconds
     numbers["rows_per_second"] = round(report.rows_read / report.seconds, 1) if report.seconds else 0.0
     numbers["lag_seconds"] = float(report.facts.get("lag_seconds") or 0.0)

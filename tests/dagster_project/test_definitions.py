@@ -100,7 +100,6 @@ def test_a_platform_file_of_the_users_own_names_the_first_part_of_the_key(projec
     assert (asset.group_name, asset.kinds) == ("house_dsp", {"python", "house_dsp"})
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: op, schedule and sensor names are made of the folder's name as it is, and Dagster allows no dash in them")
 def test_a_destination_may_have_a_dash_in_its_name(project: Project) -> None:
     """`capi sync acme-dsp` works, so Dagster must show it too."""
     project.write("duckdb:///warehouse.duckdb", "https://px.dsp.example/conversion", "acme-dsp", schedule="@hourly", poll="1m")

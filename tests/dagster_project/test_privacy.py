@@ -55,7 +55,6 @@ def test_a_failed_run_keeps_no_value_of_a_row_either(
     assert_absent(kept(home), *emails, PHONE, TOKEN, "an-old-token-of-acme")
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: ends of slices carry the key, also where it is an e-mail address, and Dagster pickles them")
 def test_a_key_that_is_an_email_address_is_not_handed_on(duck_destination: Make, duck: DuckDb, home: Path, lasting_instance: dg.DagsterInstance) -> None:
     emails = fill(duck)
     materialize(duck_destination(source__key="email"), lasting_instance, limit=3)
@@ -64,7 +63,6 @@ def test_a_key_that_is_an_email_address_is_not_handed_on(duck_destination: Make,
     assert_absent(found, *emails)
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: the intent of a page whose end has no key is refused by the column intent.to_key, which is NOT NULL")
 def test_rows_whose_key_is_an_email_address_arrive(duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance) -> None:
     fill(duck)
     run = materialize(duck_destination(source__key="email"), instance)

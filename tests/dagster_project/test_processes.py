@@ -50,7 +50,6 @@ def test_after_a_killed_step_the_next_run_goes_on_and_counts_stay_exact(
     assert materialize(made, lasting_instance).counts("rows_read") == (0,)
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: `deliver` of the first plan runs again without settling intents, so rows without a time get another one")
 def test_a_killed_run_that_is_re_executed_from_its_failure_sends_the_same_bytes(
     project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver, lasting_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,7 +67,6 @@ def test_a_killed_run_that_is_re_executed_from_its_failure_sends_the_same_bytes(
     assert sum(each["delivered"] for each in status(made).runs) == 300
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: nobody calls renew(working=False), so the lease names the process of a step that ended, which counts as dead")
 def test_between_two_steps_no_other_run_takes_over(
     project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
 ) -> None:

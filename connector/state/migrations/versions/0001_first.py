@@ -33,6 +33,7 @@ def upgrade() -> None:
     sa.Column("key_hash", sa.LargeBinary(length=16), nullable=False),
     sa.Column("state", sa.SmallInteger(), nullable=False),
     sa.Column("at", sa.Integer(), nullable=False),
+    sa.Column("place", sa.Integer(), nullable=False),
     sa.Column("version", sa.LargeBinary(length=8), nullable=True),
     sa.PrimaryKeyConstraint("destination_id", "key_hash"),
     sqlite_with_rowid=False
@@ -53,7 +54,7 @@ def upgrade() -> None:
     sa.Column("after_cursor", sa.Text(), nullable=True),
     sa.Column("after_key", sa.Text(), nullable=True),
     sa.Column("to_cursor", sa.Text(), nullable=False),
-    sa.Column("to_key", sa.Text(), nullable=False),
+    sa.Column("to_key", sa.Text(), nullable=True),
     sa.Column("members", sa.LargeBinary(), nullable=False),
     sa.Column("batch_size", sa.Integer(), nullable=False),
     sa.Column("digest", sa.LargeBinary(), nullable=False),

@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.errors import ConfigError
-from connector.frames import Mask, mask, present, text_array
+from connector.frames import Mask, decimal_text, mask, present, text_array
 from connector.identifiers.placeholders import PLACEHOLDERS
-from connector.money import MAX_VALUE, MONEY, currency_digits, decimal_text, is_numeric, parse_amounts, rounded
+from connector.money import MAX_VALUE, MONEY, amount_text, currency_digits, is_numeric, parse_amounts, rounded
 from connector.times import iso_times, utc
 
 Kind = Literal["text", "time", "money", "currency", "integer", "json", "flag", "choice"]
@@ -111,7 +111,11 @@ COLUMNS: dict[str, Column] = {
 
 MAX_TEXT = 4096
 _EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-_LATEST = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+_LATEST = dt.datetime(9999, 12, 30, tzinfo=dt.UTC)
+_DAY = dt.timedelta(days=1)
+_INT64 = 2**63 - 1
+_ENOUGH = 10
+"""So many times in a page, all of them in another unit than declared, are no accident of a few rows."""
 
 
 class Rejection(NamedTuple):
@@ -207,9 +211,12 @@ def _texts(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
         whole = pc.and_(pc.equal(pc.floor(raw), raw), pc.less(pc.abs(raw), 2**53))
         result.mark_bad(name, present(raw) & ~mask(whole))
         raw = pc.if_else(whole, raw, None).cast(pa.int64())
-    if pa.types.is_boolean(raw.type):
-        raise ConfigError(f"the column {name} comes as a boolean; cast it to text in the query")
-    text = pc.utf8_trim_whitespace(text_array(raw))
+    try:
+        text = text_array(raw)
+    except TypeError:
+        raise ConfigError(f"the column {name} comes as {raw.type}, which has no exact text; cast it to text in the query") from None
+    result.mark_bad(name, present(raw) & ~present(text))
+    text = pc.utf8_trim_whitespace(text)
     text = pc.if_else(pc.is_in(pc.utf8_lower(text), value_set=_placeholders()), None, text)
     unusable = pc.or_(pc.match_substring_regex(text, r"\x00"), pc.greater(pc.utf8_length(text), MAX_TEXT))
     bad = mask(unusable)
@@ -244,11 +251,13 @@ def _choices(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
 
 def _integers(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
     if pa.types.is_floating(raw.type):
-        raw = pc.if_else(pc.equal(pc.floor(raw), raw), raw, None).cast(pa.int64(), safe=False)
-    text = text_array(raw)
-    good = pc.match_substring_regex(text, r"^\s*\d{1,9}\s*$")
+        whole = pc.and_(pc.equal(pc.floor(raw), raw), pc.less(pc.abs(raw), 10**9))
+        result.mark_bad(name, present(raw) & ~mask(whole))
+        raw = pc.if_else(whole, raw, None).cast(pa.int64())
+    text = _texts(name, raw, result)
+    good = pc.match_substring_regex(text, r"^\d{1,9}$")
     result.mark_bad(name, present(text) & ~mask(good))
-    return pc.utf8_trim_whitespace(pc.if_else(good, text, None)).cast(pa.int64())
+    return pc.if_else(good, text, None).cast(pa.int64())
 
 
 def _event_names(names: pa.Array, result: Conversions) -> pa.Array:
@@ -273,23 +282,55 @@ def _event_times(times: pa.Array, rules: Rules, result: Conversions) -> pa.Array
 def _times(raw: pa.Array, rules: Rules, result: Conversions) -> pa.Array:
     """Any time column -> UTC microseconds, floored; what is not a time between the years 2000 and 9999 is null."""
     if pa.types.is_timestamp(raw.type):
-        times = utc(raw, rules.time_zone)
+        if raw.type.tz is None and rules.time_zone is None and raw.null_count < len(raw):
+            raise ConfigError("the column event_time comes without a zone; set source.time_zone, or cast it to a timestamp with time zone in the query")
+        times = utc(_in_range(raw.cast(pa.int64()), raw.type.unit).cast(raw.type), rules.time_zone)
         there = present(raw)
-    elif pa.types.is_integer(raw.type) and rules.time_unit:
-        times = raw.cast(pa.int64()).cast(pa.timestamp(rules.time_unit, "UTC"))
+    elif pa.types.is_integer(raw.type):
+        times = _times_of_integers(raw, rules.time_unit)
         there = present(raw)
-    elif pa.types.is_floating(raw.type) or pa.types.is_integer(raw.type) or pa.types.is_boolean(raw.type):
-        times = pa.nulls(len(raw), pa.timestamp("us", "UTC"))
-        there = present(raw)
+    elif pa.types.is_floating(raw.type):
+        raise ConfigError(
+            "the column event_time comes as a floating-point number; cast it in the query, to a timestamp, or to an integer with source.time_unit"
+        )
     else:
         text = _texts("event_time", raw, result)
         times = iso_times(text, rules.time_zone)
+        if rules.time_unit is not None:
+            numbers = pc.if_else(pc.match_substring_regex(text, r"^\d{1,18}$|^[1-8]\d{18}$"), text, None).cast(pa.int64())
+            times = pc.coalesce(times, _in_range(numbers, rules.time_unit).cast(pa.timestamp(rules.time_unit, "UTC")).cast(times.type))
         there = present(text)
     times = times.cast(pa.timestamp("us", "UTC"), safe=False)
     in_range = pc.and_(pc.greater_equal(times, pa.scalar(_EARLIEST, times.type)), pc.less(times, pa.scalar(_LATEST, times.type)))
     good = mask(in_range)
     result.mark_bad("event_time", there & ~good)
     return times if good.all() else pc.if_else(in_range, times, None)
+
+
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def _in_range(numbers: pa.Array, unit: str) -> pa.Array:
+    """Integers as int64, null where they are no time between the years 2000 and 9999 give or take the width of a time zone."""
+    first, last = (int(moment.timestamp()) * _PER_SECOND[unit] for moment in (_EARLIEST - _DAY, _LATEST + _DAY))
+    signed = numbers.cast(pa.int64(), safe=False)
+    inside = pc.and_(pc.greater_equal(signed, min(first, _INT64)), pc.less_equal(signed, min(last, _INT64)))
+    return pc.if_else(inside, signed, None)
+
+
+def _times_of_integers(numbers: pa.Array, unit: Literal["s", "ms", "us", "ns"] | None) -> pa.Array:
+    """Times of a declared unit. Raises ConfigError where none is declared, or where the numbers tell another one."""
+    there = len(numbers) - numbers.null_count
+    if unit is None:
+        if there:
+            raise ConfigError("the column event_time comes as integers, which may be seconds or less; set source.time_unit to s, ms, us or ns")
+        return pa.nulls(len(numbers), pa.timestamp("us", "UTC"))
+    inside = _in_range(numbers, unit)
+    if there >= _ENOUGH and inside.null_count == len(numbers):
+        other = next((name for name in _PER_SECOND if _in_range(numbers, name).null_count == numbers.null_count), None)
+        if other is not None:
+            raise ConfigError(f"source.time_unit is {unit}, but the numbers in event_time are times in {other}; correct source.time_unit")
+    return inside.cast(pa.timestamp(unit, "UTC"))
 
 
 def _money(columns: dict[str, pa.Array], rules: Rules, result: Conversions) -> None:
@@ -318,7 +359,7 @@ def _amounts(raw: pa.Array, result: Conversions) -> pa.Array:
     if pa.types.is_boolean(raw.type):
         result.mark_bad("value", present(raw))
         return pa.nulls(len(raw), MONEY)
-    text = raw.cast(pa.string()) if is_numeric(raw.type) else _texts("value", raw, result)
+    text = amount_text(raw) if is_numeric(raw.type) else _texts("value", raw, result)
     amounts, bad, extreme = parse_amounts(text)
     result.mark_bad("value", bad)
     result.reject(extreme, "bad_value", "value")

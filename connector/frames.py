@@ -18,6 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connector.identifiers.distinct import map_exceptions
+
 Mask = np.ndarray
 """One boolean a row, shape (n,)."""
 
@@ -43,33 +45,44 @@ def table_of_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | No
 
 
 def array_of_values(values: Sequence[Any]) -> pa.Array:
-    """Python values as one Arrow array: their own type where all share one, otherwise each value as exact text."""
+    """Python values as one Arrow array: their own type where all share one, otherwise each value as exact text.
+
+    Texts of which one cannot be said in UTF-8 are bytes: `text_array` then gives null for that one.
+    """
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {uuid.UUID} or len(kinds) > 1 or kinds & {dict, list, tuple, memoryview}:
-        return pa.array([_text(value) for value in values], pa.string())
+        return _array_of_texts(values)
     if kinds == {dt.datetime}:
         return _array_of_datetimes(values)
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError, OverflowError):
-        return pa.array([_text(value) for value in values], pa.string())
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return _array_of_texts(values)
+
+
+def _array_of_texts(values: Sequence[Any]) -> pa.Array:
+    texts = [_text(value) for value in values]
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError:
+        return pa.array([text if text is None else text.encode("utf-8", "surrogatepass") for text in texts], pa.binary())
 
 
 def _array_of_datetimes(values: Sequence[dt.datetime | None]) -> pa.Array:
     zoned = {value.tzinfo is not None for value in values if value is not None}
     if zoned == {True}:
-        return pa.array([value and value.astimezone(dt.UTC) for value in values], pa.timestamp("us", "UTC"))
+        return pa.array(values, pa.timestamp("us", "UTC"))
     if zoned == {False}:
         return pa.array(values, pa.timestamp("us"))
     return pa.array([value and value.isoformat() for value in values], pa.string())
 
 
 def _text(value: Any) -> str | None:
-    """One value as exact text; null where it cannot be said in UTF-8."""
+    """One value as exact text; what is no Unicode holds lone surrogates."""
     if value is None:
         return None
     if isinstance(value, dict | list | tuple):
-        return orjson.dumps(value, default=str).decode()
+        return _json(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -79,28 +92,47 @@ def _text(value: Any) -> str | None:
     if isinstance(value, dt.datetime | dt.date):
         return value.isoformat()
     if isinstance(value, bytes | bytearray | memoryview):
-        try:
-            return bytes(value).decode("utf-8")
-        except UnicodeDecodeError:
-            return None
-    text = str(value)
-    return text if _is_utf8(text) else None
+        return bytes(value).decode("utf-8", "surrogateescape")
+    return str(value)
 
 
-def _is_utf8(text: str) -> bool:
+def _json(value: Any) -> str:
+    """Nested values as JSON; numbers beyond 64 bits as texts, and null for text that is no Unicode."""
     try:
-        text.encode("utf-8")
+        return orjson.dumps(value, default=_text).decode()
+    except TypeError:
+        return orjson.dumps(_sayable(value), default=_text).decode()
+
+
+def _sayable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _sayable(item) for key, item in value.items() if _utf8(str(key)) is not None}
+    if isinstance(value, list | tuple):
+        return [_sayable(item) for item in value]
+    if isinstance(value, str) or (isinstance(value, int) and value.bit_length() > 63):
+        return _utf8(str(value))
+    return value if isinstance(value, int | float | None) else _utf8(_text(value))
+
+
+def _utf8(text: str | None) -> str | None:
+    try:
+        return text if text is None else text.encode("utf-8").decode()
     except UnicodeEncodeError:
-        return False
-    return True
+        return None
+
+
+_MOST_DIGITS = 1000
 
 
 def _plain_decimal(value: decimal.Decimal) -> str:
-    return str(int(value)) if value.is_finite() and value == value.to_integral_value() else str(value)
+    if not value.is_finite() or abs(value.adjusted()) > _MOST_DIGITS:
+        return str(value)
+    text = f"{value:f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) if value else "0"
 
 
 def text_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Any column as `pa.string()`: integers and whole decimals in digits, UUIDs dashed, dates in ISO form.
+    """Any column as `pa.string()`: integers and decimals in plain digits, UUIDs dashed, dates in ISO form.
 
     Bytes that are not UTF-8 become null. Raises TypeError for floats and booleans, which have no exact text.
     """
@@ -117,16 +149,23 @@ def text_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     if pa.types.is_null(kind) or pa.types.is_integer(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return array.cast(pa.string())
     if pa.types.is_decimal(kind):
-        return pc.replace_substring_regex(array.cast(pa.string()), r"\.0+$", "")
+        return decimal_text(array)
     if pa.types.is_date(kind):
         return pc.strftime(array.cast(pa.timestamp("s")), "%Y-%m-%d")
     if pa.types.is_timestamp(kind):
         return time_text(array)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return pa.array([_text(value) for value in array.to_pylist()], pa.string())
+        return pa.array([_utf8(_text(value)) for value in array.to_pylist()], pa.string())
     if pa.types.is_nested(kind):
         return pa.array([_text(value) for value in array.to_pylist()], pa.string())
     raise TypeError(f"a column of type {kind} has no exact text")
+
+
+def decimal_text(amounts: pa.Array) -> pa.Array:
+    """Decimals in plain notation without trailing zeros: `99.99`, `100`, `0`; the same text whatever the column's scale."""
+    text = amounts.cast(pa.string())
+    text = map_exceptions(text, text, pc.match_substring(text, "E"), lambda number: f"{decimal.Decimal(number):f}")
+    return pc.replace_substring_regex(text, r"\.0*$|(\.\d*[1-9])0+$", r"\1")
 
 
 def time_text(times: pa.Array) -> pa.Array:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from iso4217 import Currency
 
-from connector.frames import Mask, mask, present
+from connector.frames import Mask, decimal_text, mask, present
 
 MONEY = pa.decimal128(22, 9)
 """Wide enough for 13 digits before the point, and for division by 10,000."""
@@ -26,7 +26,9 @@ def parse_amounts(text: pa.Array) -> tuple[pa.Array, Mask, Mask]:
     """Plain decimal text as amounts, shape (n,); rows that are no such text; rows that are a number beyond all reason."""
     extreme = mask(pc.match_substring_regex(text, r"^[+-]?(\d{13,}(\.\d*)?|\d+(\.\d+)?[eE][+-]?\d+)$"))
     plain = pc.match_substring_regex(text, r"^[+-]?\d{1,12}(\.\d*)?$")
-    digits = pc.replace_substring_regex(pc.if_else(plain, text, None), r"^\+?(-?\d+)\.?(\d{0,9})\d*$", r"\1.\2")
+    # What is cut off after the ninth digit only matters where it lies just above a half: then the ninth becomes 1.
+    kept = pc.replace_substring_regex(pc.if_else(plain, text, None), r"(\.\d{8})0\d*[1-9]\d*$", r"\11")
+    digits = pc.replace_substring_regex(kept, r"^\+?(-?\d+)\.?(\d{0,9})\d*$", r"\1.\2")
     return digits.cast(MONEY), present(text) & ~mask(plain) & ~extreme, extreme
 
 
@@ -37,15 +39,15 @@ def rounded(amounts: pa.Array, digits: np.ndarray, *, minor: bool) -> pa.Array:
     """
     for count in np.unique(digits).tolist():
         chosen = pa.array(digits == count)
-        scaled = pc.divide(amounts, pa.scalar(10**count, pa.decimal128(5, 0))).cast(MONEY, safe=False) if minor else amounts
-        amounts = pc.if_else(chosen, pc.round(scaled, ndigits=count, round_mode="half_to_even").cast(MONEY), amounts)
+        whole = pc.round(amounts, ndigits=0 if minor else count, round_mode="half_to_even")
+        major = pc.divide(whole, pa.scalar(10**count, pa.decimal128(5, 0))) if minor else whole
+        amounts = pc.if_else(chosen, major.cast(MONEY, safe=False), amounts)
     return amounts
 
 
-def decimal_text(amounts: pa.Array) -> pa.Array:
-    """Decimals as plain text without trailing zeros: `99.99`, `100`, `0.5`."""
-    text = pc.replace_substring_regex(amounts.cast(pa.string()), r"(\.\d*?)0+$", r"\1")
-    return pc.replace_substring_regex(text, r"\.$", "")
+def amount_text(column: pa.Array) -> pa.Array:
+    """A numeric column as text that `parse_amounts` reads. column: of a type for which `is_numeric` holds, shape (n,)."""
+    return decimal_text(column) if pa.types.is_decimal(column.type) else column.cast(pa.string())
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import datetime as dt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}(:?\d{2})?)?)?$"
+_ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}(:?[0-5]\d)?)?)?$"
 _ISO_ZONE = r"\d{2}:\d{2}.*([Zz]|[+-]\d{2}(:?\d{2})?)$"
 
 
@@ -26,7 +26,7 @@ def iso_times(text: pa.Array, time_zone: str | None) -> pa.Array:
     """ISO 8601 text, with or without a zone, as UTC microseconds, floored; null where it is nothing of the kind."""
     good = pc.match_substring_regex(text, _ISO)
     text = pc.if_else(good, text, None)
-    text = pc.replace_substring_regex(text, r"[.,](\d{1,6})\d*", r".\1")
+    text = pc.replace_substring(pc.replace_substring_regex(text, r"[.,](\d{1,6})\d*", r".\1"), "z", "Z")
     zoned = pc.match_substring_regex(text, _ISO_ZONE)
     instants = _parse(pc.if_else(zoned, text, None), pa.timestamp("us", "UTC"))
     wall_clock = _parse(pc.if_else(zoned, None, text), pa.timestamp("us"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import re
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -52,11 +53,20 @@ def test_whole_decimals_are_written_as_integers() -> None:
     assert texts([Decimal("1001.00"), "x"]) == ["1001", "x"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG: a decimal's text has the digits of the page's widest one, so a key of 1.5 is `1.5` in one page and `1.50` in another"
-)
 def test_a_decimal_has_the_same_text_whatever_its_neighbours_are() -> None:
-    assert texts([Decimal("1.5"), Decimal("2.25")])[0] == texts([Decimal("1.5")])[0]
+    assert texts([Decimal("1.5"), Decimal("2.25")])[0] == texts([Decimal("1.50")])[0] == texts([Decimal("1.50"), "x"])[0] == "1.5"
+    assert texts([Decimal("0.000000001"), Decimal(0), Decimal("-0.0")]) == ["0.000000001", "0", "0"]
+    assert texts([Decimal("1E-9"), Decimal("-0.0"), "x"]) == ["0.000000001", "0", "x"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.decimals(allow_nan=False, allow_infinity=False).filter(lambda number: abs(number.adjusted()) < 30 and len(number.as_tuple().digits) < 30))
+def test_a_decimal_is_written_in_plain_digits_alone_or_in_company(number: Decimal) -> None:
+    alone, mixed = texts([number])[0], texts([number, "x"])[0]
+    assert alone == mixed
+    assert alone is not None
+    assert re.fullmatch(r"-?(0|[1-9]\d*)(\.\d*[1-9])?", alone)
+    assert Decimal(alone) == number
 
 
 @settings(max_examples=60, deadline=None)
@@ -86,9 +96,6 @@ def test_a_zoned_time_is_the_same_instant_in_text(moment: dt.datetime) -> None:
 
 
 @pytest.mark.parametrize("moment", [EARLY, LATE])
-@pytest.mark.xfail(
-    strict=True, raises=OverflowError, reason="BUG: a sentinel such as 9999-12-31 west of Greenwich has no UTC in Python, and one of them fails the whole page"
-)
 def test_a_sentinel_date_does_not_fail_its_page(moment: dt.datetime) -> None:
     assert array_of_values([ZONED, moment])[0].as_py() == ZONED
 
@@ -122,24 +129,25 @@ def test_text_that_is_no_unicode_is_null_and_spares_its_neighbours() -> None:
 def test_lists_and_objects_are_json() -> None:
     assert [orjson.loads(text or "") for text in texts([[1, "a", None], {"b": Decimal("1.10"), "c": ZONED}])] == [
         [1, "a", None],
-        {"b": "1.10", "c": ZONED.isoformat()},
+        {"b": "1.1", "c": ZONED.isoformat()},
     ]
     nested = pa.array([[{"id": "a", "quantity": 2}], None, []])
     assert text_array(nested).to_pylist() == ['[{"id":"a","quantity":2}]', None, "[]"]
 
 
 @pytest.mark.parametrize("value", [["\ud800"], {"id": 2**70}, {1: "a"}, Decimal("Infinity")], ids=["surrogate", "huge", "key", "infinity"])
-@pytest.mark.xfail(
-    strict=True, raises=TypeError, reason="BUG: orjson and Arrow refuse these with a TypeError that nobody catches, and one of them fails the whole page"
-)
 def test_a_value_that_has_no_json_or_decimal_form_does_not_fail_its_page(value: Any) -> None:
     neighbour = Decimal("1.5") if isinstance(value, Decimal) else ["a"]
     assert texts([neighbour, value])[0] in ("1.5", '["a"]')
 
 
+def test_json_keeps_integers_of_any_size_and_drops_what_is_no_text() -> None:
+    assert texts([[{"id": 2**70, 1: "a", "b": ["\ud800", b"\xff", Decimal("1.50")]}]]) == ['[{"id":"1180591620717411303424","1":"a","b":[null,null,"1.5"]}]']
+
+
 def test_values_of_many_types_become_exact_text() -> None:
     mixed = [1, "007", HUGE, True, 2.0, 0.1, Decimal("9.50"), dt.date(2026, 5, 31), None, uuid.UUID(GUID), np.int64(HUGE)]
-    assert texts(mixed) == ["1", "007", str(HUGE), "true", "2", "0.1", "9.50", "2026-05-31", None, GUID, str(HUGE)]
+    assert texts(mixed) == ["1", "007", str(HUGE), "true", "2", "0.1", "9.5", "2026-05-31", None, GUID, str(HUGE)]
     assert texts([2.0**53, "a"]) == [repr(2.0**53), "a"]
 
 
@@ -217,9 +225,6 @@ def test_columns_that_hold_nothing_and_frames_without_rows_are_no_surprise() -> 
 
 
 @pytest.mark.parametrize("array", [pa.array([dt.time(10)]), pa.array([dt.timedelta(1)])], ids=["time", "interval"])
-@pytest.mark.xfail(
-    strict=True, raises=TypeError, reason="BUG: a column of a type without text ends in a TypeError that names no column, not in a ConfigError that does"
-)
 def test_a_column_of_a_useless_type_is_refused_by_name(array: pa.Array) -> None:
     with pytest.raises(ConfigError, match="order_id"):
         encode_table(pa.table({**{name: [value] for name, value in row().items()}, "order_id": array}))

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ua_parser
 
-from connector.frames import time_text
+from connector.frames import decimal_text, time_text
 from connector.identifiers import digest, email, opaque, person, phone
 from connector.identifiers.distinct import map_distinct
-from connector.money import decimal_text, parse_amounts, rounded
+from connector.money import parse_amounts, rounded
 
 
 class Json(NamedTuple):
@@ -225,7 +225,7 @@ def minor_units(values: pa.Array, context: Context, _argument: str | None) -> Va
     amounts, _, _ = parse_amounts(values)
     factors = pa.array(10 ** context.digits.astype(np.int64)).cast(pa.decimal128(19, 0)).cast(pa.decimal128(5, 0))
     scaled = pc.multiply(rounded(amounts, context.digits, minor=False), factors)
-    return Json(pc.replace_substring_regex(scaled.cast(pa.string()), r"\.\d*$", ""))
+    return Json(decimal_text(scaled))
 
 
 @function("text")

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, Connection
 from connector.cursor import Cursor, Mark
 from connector.delivery.auth import auth_for
 from connector.delivery.courier import Courier
-from connector.delivery.retry import Gate
+from connector.delivery.retry import Budget, Gate
 from connector.delivery.transport import Call, Transport
 from connector.destination import Destination
 from connector.encode import Encoder
@@ -44,6 +44,7 @@ class Session:
     """A destination with its encoder, warehouse and state.
 
     destination_id: its number in the state; 0 where it has none yet. facts: what was seen of the source, for people.
+    budget: of retries, for all that is sent within the session.
     """
 
     destination: Destination
@@ -53,6 +54,7 @@ class Session:
     destination_id: int
     clock: Callable[[], dt.datetime] = utc_now
     facts: dict[str, int | float | None] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def name(self) -> str:
@@ -108,6 +110,7 @@ class Session:
             build,
             concurrency=concurrency,
             gate=Gate(model.delivery.rate or limits.rate),
+            budget=self.budget,
             accept_all=accept_all,
         )
         try:

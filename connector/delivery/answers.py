@@ -14,9 +14,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from connector.delivery.redact import redact_code
 from connector.delivery.retry_after import wait_seconds
 from connector.delivery.transport import Answer, Failure
 from connector.platforms.model import Answers, Code, Located, Success
+
+LONGEST_RECEIPT = 255
 
 
 class Meaning(Enum):
@@ -77,10 +80,14 @@ class Delivered(NamedTuple):
 
 @dataclass(frozen=True)
 class Named:
-    """The answer speaks of single records. delivered and refused hold positions in the batch; the rest is sent again."""
+    """The answer speaks of single records. delivered and refused hold positions in the batch; the rest is sent again.
+
+    unclear: the rest may have been taken, because the answer judged each record and left some out.
+    """
 
     delivered: frozenset[int] = frozenset()
     refused: Mapping[int, Refusal] = field(default_factory=dict)
+    unclear: bool = False
 
 
 class Unlocated(NamedTuple):
@@ -127,7 +134,8 @@ def interpret(answer: Answer | Failure, records: Sequence[bytes], spec: Answers,
     wait = wait_seconds(answer.headers, now)
     code, known = _code(body, spec)
     if known is not None and known.means != "refused":
-        return _by_code(code, known, wait, answer.status)
+        shown = code if code in spec.codes.known else redact_code(code, b"[" + b",".join(records) + b"]", 64)
+        return _by_code(shown, known, wait, answer.status)
     if known is not None or meaning is Meaning.REFUSED:
         return _refused(answer.status, body, records, spec)
     if meaning is Meaning.READ:
@@ -135,8 +143,7 @@ def interpret(answer: Answer | Failure, records: Sequence[bytes], spec: Answers,
     if meaning is Meaning.TOO_LARGE:
         return Unlocated(_refusal(answer.status, body, spec), by_bytes=True)
     if meaning is Meaning.DUPLICATE:
-        duplicate = b"duplicate" in answer.body.lower() or b"already" in answer.body.lower()
-        return Delivered() if duplicate else TryAgain("HTTP 409", ambiguous=False, wait=wait)
+        return _conflict(answer, body, records, spec, wait)
     if meaning is Meaning.RETRY:
         return TryAgain(f"HTTP {answer.status}", ambiguous=False, wait=wait, throttled=answer.status == 429)
     if meaning is Meaning.AMBIGUOUS:
@@ -176,9 +183,21 @@ def _by_code(code: str, known: Code, wait: float | None, status: int) -> Outcome
         return Stop(f"the platform refused the credentials (HTTP {status}, code {code}){remedy}", auth=True)
     if known.means == "halt":
         return Stop(f"the platform refused the request itself (HTTP {status}, code {code}){remedy}")
+    if known.means == "ambiguous":
+        return TryAgain(f"HTTP {status}, code {code}", ambiguous=True, wait=wait)
     if known.means == "retry":
         return TryAgain(f"HTTP {status}, code {code}", ambiguous=status >= 500, wait=wait, throttled=status < 500)
     return Delivered()
+
+
+_DUPLICATE = re.compile(r"\bduplicate|\balready (?:been )?(?:exist|process|receiv|accept|record|sent|submitted)", re.IGNORECASE)
+
+
+def _conflict(answer: Answer, body: Any, records: Sequence[bytes], spec: Answers, wait: float | None) -> Outcome:
+    """A record that the platform knows already was delivered; of a batch nobody can tell which one it is."""
+    if not _is_json(answer.headers.get("content-type", "")) or not _DUPLICATE.search(answer.body.decode("utf-8", "replace")):
+        return TryAgain(f"HTTP {answer.status}", ambiguous=False, wait=wait)
+    return Delivered() if len(records) == 1 else Unlocated(_refusal(answer.status, body, spec))
 
 
 def _read(answer: Answer, body: Any, records: Sequence[bytes], spec: Answers) -> Outcome:
@@ -201,7 +220,13 @@ def _read(answer: Answer, body: Any, records: Sequence[bytes], spec: Answers) ->
     for path, values in success.equals.items():
         if _get(body, path) not in values:
             return TryAgain(f"HTTP {answer.status} whose {path} does not say success", ambiguous=True, not_understood=True)
-    return Delivered(_plain(_get(body, spec.poll.receipt)) if spec.poll is not None else None)
+    return Delivered(_receipt(body, spec))
+
+
+def _receipt(body: dict[str, Any], spec: Answers) -> str | None:
+    """Under which the final result can be asked for; nothing that no column could hold."""
+    receipt = _plain(_get(body, spec.poll.receipt)) if spec.poll is not None else None
+    return receipt if receipt and receipt.isprintable() and len(receipt) <= LONGEST_RECEIPT else None
 
 
 def _counts_agree(body: dict[str, Any], success: Success, count: int) -> bool:
@@ -209,7 +234,7 @@ def _counts_agree(body: dict[str, Any], success: Success, count: int) -> bool:
         return False
     for path, pattern in success.count_in.items():
         match = re.search(pattern, str(_get(body, path) or ""))
-        if match is None or int(match.group(1)) != count:
+        if match is None or _whole(match.group(1)) != count:
             return False
     return True
 
@@ -256,7 +281,7 @@ def _in_order(entries: list[Any], located: Located, count: int) -> Named | None:
             delivered.add(index)
         else:
             refused[index] = _refusal_of(entry, located)
-    return Named(frozenset(delivered), refused)
+    return Named(frozenset(delivered), refused, unclear=len(delivered) + len(refused) < count)
 
 
 def _by_index(entries: list[Any], located: Located, count: int) -> dict[int, Refusal]:
@@ -277,22 +302,25 @@ def _by_pattern(body: dict[str, Any], located: Located, count: int, spec: Answer
     for text in _texts(body, located.text):
         for pattern in located.pattern:
             for match in re.finditer(pattern, text):
-                for index in (int(number) for number in re.findall(r"\d+", match.group(1))):
-                    if index < count:
+                for index in map(_whole, re.findall(r"\d+", match.group(1))):
+                    if index is not None and index < count:
                         field_name = match.groupdict().get("field")
                         refused.setdefault(index, Refusal(code, text[match.start() : match.start() + 300], field_name))
     return refused
 
 
 def _by_echo(entries: list[Any], located: Located, records: Sequence[bytes]) -> dict[int, Refusal]:
-    """Entries that repeat the refused record: found again by the fields that identify it."""
-    sent = [orjson.loads(record) for record in records]
+    """Entries that repeat the refused record: found again by the fields that identify it, each record once."""
+    nothing = orjson.dumps([None] * len(located.echo))
+    sent: dict[bytes, list[int]] = {}
+    for index in reversed(range(len(records))):
+        record = orjson.loads(records[index])
+        sent.setdefault(orjson.dumps([_get(record, ours) for ours in located.echo.values()]), []).append(index)
     refused = {}
     for entry in entries:
-        for index, record in enumerate(sent):
-            if index not in refused and all(_get(entry, theirs) == _get(record, ours) for theirs, ours in located.echo.items()):
-                refused[index] = _refusal_of(entry, located)
-                break
+        repeated = orjson.dumps([_get(entry, theirs) for theirs in located.echo])
+        if repeated != nothing and sent.get(repeated):
+            refused[sent[repeated].pop()] = _refusal_of(entry, located)
     return refused
 
 
@@ -332,6 +360,11 @@ def _get(body: Any, path: str) -> Any:
         else:
             return None
     return body
+
+
+def _whole(digits: str) -> int | None:
+    """A number of records or a position; nothing that is longer than any can be, for Python refuses to read very long ones."""
+    return int(digits) if len(digits) <= 9 else None
 
 
 def _plain(value: Any) -> str | None:

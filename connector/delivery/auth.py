@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -116,21 +117,24 @@ class Both(NoAuth):
 
 
 class OAuth2(NoAuth):
-    """A bearer token that is exchanged for a refresh token when needed (RFC 6749, section 6)."""
+    """A bearer token that is exchanged for a refresh token when needed (RFC 6749, section 6); by one thread, while the others wait."""
 
     def __init__(self, transport: Transport, token_url: str, fields: Mapping[str, str]) -> None:
         self._transport, self._token_url, self._fields = transport, token_url, dict(fields)
         self._token: str | None = HIDDEN if HIDDEN in fields.values() else None
+        self._lock = threading.Lock()
 
     def sign(self, call: Call) -> Call:
         """Add the bearer token, fetching the first one."""
-        if self._token is None:
-            self._fetch()
+        with self._lock:
+            if self._token is None:
+                self._fetch()
         return call._replace(headers={**call.headers, "Authorization": f"Bearer {self._token}"})
 
     def refresh(self) -> bool:
         """Fetch a new token."""
-        self._fetch()
+        with self._lock:
+            self._fetch()
         return True
 
     def _fetch(self) -> None:

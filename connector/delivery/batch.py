@@ -28,17 +28,17 @@ def cut(records: Sequence[bytes], rows: Sequence[int], groups: Sequence[int], ov
     too_large: list[int] = []
     open_batches: dict[int, tuple[Batch, int]] = {}
     for record, row, group in zip(records, rows, groups, strict=True):
-        size = len(record) + 1
+        size = len(record)
         if size + overheads[group] > limits.max_bytes:
             too_large.append(row)
             continue
         current, used = open_batches.get(group, (None, 0))
-        if current is None or len(current) >= limits.max_events or used + size > limits.max_bytes:
-            current, used = Batch([], [], group), overheads[group]
+        if current is None or len(current) >= limits.max_events or used + 1 + size > limits.max_bytes:
+            current, used = Batch([], [], group), overheads[group] - 1
             batches.append(current)
         current.records.append(record)
         current.rows.append(row)
-        open_batches[group] = (current, used + size)
+        open_batches[group] = (current, used + 1 + size)
     return batches, too_large
 
 

@@ -12,10 +12,10 @@ from connector import failpoints
 from connector.delivery.answers import Delivered, Named, Outcome, Refusal, Stop, TryAgain, Unlocated, interpret
 from connector.delivery.auth import Auth
 from connector.delivery.batch import halves, spread
-from connector.delivery.redact import redact
+from connector.delivery.redact import redact, redact_code
 from connector.delivery.retry import LONGEST_WAIT, Budget, Gate, Policy
 from connector.delivery.transport import Answer, Call, Transport
-from connector.errors import ConnectorError, EndpointError, Postponed
+from connector.errors import ConnectorError, EndpointError, InternalError, Postponed
 from connector.page import Batch, Page, Refused, Result, State
 from connector.platforms.model import Answers
 
@@ -24,6 +24,7 @@ SYSTEMIC_LEAST = 20
 
 SYSTEMIC_SHARE = 0.9
 _SAMPLE = 10
+_LONGEST_CODE, _LONGEST_FIELD = 64, 128
 
 
 class Stopped(Exception):
@@ -54,8 +55,8 @@ class Courier:
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="capi-send")
         self._ended = threading.Event()
         self._policy = Policy(budget or Budget(), gate, stopped=self._ended.is_set, sleep=self._sleep)
-        self._refresh = threading.Lock()
-        self._refreshed = False
+        self._renewing = threading.Lock()
+        self._renewals = self._proven = 0
         self.error: ConnectorError | None = None
         self.not_before: float | None = None
 
@@ -70,6 +71,7 @@ class Courier:
         """Wait for a page. Rows stay open where the run has to end early; `error` then says why."""
         for future in delivery.futures:
             future.result()
+        delivery.settle()
         if not self._accept_all:
             self._refuse_systemic(delivery.result)
         return delivery.result
@@ -85,124 +87,127 @@ class Courier:
 
     def _deliver(self, delivery: Delivery, batch: Batch) -> None:
         """One batch, down to single records where it must be; never raises."""
-        tally = _Tally()
-        states: dict[int, State] = {}
-        refusals: dict[int, Refused] = {}
+        found = _Found()
         try:
-            self._resolve(delivery.result.page, batch, tally, states, refusals, level=0)
+            self._settle(delivery.result.page, batch, found)
         except Stopped:
             pass
         except ConnectorError as error:
             self._fail(error)
-        with delivery.lock:
-            delivery.result.statuses.update(tally.statuses)
-            delivery.result.requests += tally.requests
-            delivery.result.retries += tally.retries
-            delivery.result.ambiguous += tally.ambiguous
-            delivery.result.receipts += tally.receipts
-            if len(states) == len(batch):
-                for row, state in states.items():
-                    delivery.result.states[row] = state
-                delivery.result.refusals.update(refusals)
-            elif tally.ambiguous or states:
-                delivery.result.open_ambiguous = True
+        except Exception as error:  # noqa: BLE001  whatever it is, its text may quote a record
+            found.doubtful.update(batch.rows)
+            self._fail(InternalError.of(error))
+        delivery.note(batch, found)
 
-    def _resolve(self, page: Page, batch: Batch, tally: _Tally, states: dict[int, State], refusals: dict[int, Refused], level: int) -> Refusal | None:
-        """Settle every record of a batch. Returns the refusal that met the whole of it, if one did."""
-        outcome = self._send(page, batch, tally)
-        if isinstance(outcome, Delivered):
-            states.update(dict.fromkeys(batch.rows, State.DELIVERED))
-            tally.receipts += [outcome.receipt] if outcome.receipt is not None else []
-            return None
-        if isinstance(outcome, Named):
-            self._settle_named(page, batch, outcome, tally, states, refusals, level)
-            return None
-        if isinstance(outcome, Unlocated):
-            if len(batch) == 1:
-                self._refuse(batch, 0, outcome.refusal, states, refusals)
-                return outcome.refusal
-            if level == 0 and len(batch) > SYSTEMIC_LEAST and not outcome.by_bytes and not self._accept_all:
-                self._probe(page, batch, outcome.refusal, tally)
-            for half in halves(batch, by_bytes=outcome.by_bytes):
-                self._resolve(page, half, tally, states, refusals, level + 1)
-            return outcome.refusal
-        assert isinstance(outcome, TryAgain)
-        self._postpone(outcome)
-        raise Stopped
+    def _settle(self, page: Page, batch: Batch, found: _Found) -> None:
+        """Find a verdict on every record of a batch, in parts where it is refused as a whole."""
+        waiting, probed = [batch], self._accept_all
+        while waiting:
+            part = waiting.pop()
+            unlocated = self._send(page, part, found)
+            rest = found.without_verdict(part)
+            if unlocated is not None and not unlocated.by_bytes and not probed and len(rest) > SYSTEMIC_LEAST:
+                self._probe(page, rest, found)
+                rest, probed = found.without_verdict(rest), True
+            if unlocated is not None and len(rest) > 1:
+                waiting += reversed(halves(rest, by_bytes=unlocated.by_bytes))
+            elif len(rest):
+                waiting.append(rest)
 
-    def _settle_named(
-        self, page: Page, batch: Batch, outcome: Named, tally: _Tally, states: dict[int, State], refusals: dict[int, Refused], level: int
-    ) -> None:
-        for position in outcome.delivered:
-            states[batch.rows[position]] = State.DELIVERED
-        for position, refusal in outcome.refused.items():
-            self._refuse(batch, position, refusal, states, refusals)
-        rest = [position for position in range(len(batch)) if position not in outcome.delivered and position not in outcome.refused]
-        if rest:
-            self._resolve(page, batch.part(rest), tally, states, refusals, level + 1)
-
-    def _refuse(self, batch: Batch, position: int, refusal: Refusal, states: dict[int, State], refusals: dict[int, Refused]) -> None:
-        record = batch.records[position]
-        states[batch.rows[position]] = State.REJECTED
-        field = redact(refusal.field, record) if refusal.field else None
-        refusals[batch.rows[position]] = Refused(redact(refusal.code, b"{}")[:64], redact(refusal.message, record), field)
-
-    def _probe(self, page: Page, batch: Batch, refusal: Refusal, tally: _Tally) -> None:
+    def _probe(self, page: Page, batch: Batch, found: _Found) -> None:
         """A whole batch was refused: before halving it, see whether single records fare any better."""
+        codes: set[str] = set()
         for position in spread(batch, _SAMPLE):
-            outcome = self._send(page, batch.part([position]), tally)
-            alone = outcome.refusal if isinstance(outcome, Unlocated) else outcome.refused.get(0) if isinstance(outcome, Named) else None
-            if alone is None or alone.code != refusal.code:
+            self._send(page, batch.part([position]), found)
+            refused = found.refusals.get(batch.rows[position])
+            if refused is None or codes - {refused.code}:
                 return
-        raise EndpointError(_systemic(refusal.code, min(_SAMPLE, len(batch))))
+            codes.add(refused.code)
+        raise EndpointError(_systemic(codes.pop(), min(_SAMPLE, len(batch))))
 
-    def _send(self, page: Page, batch: Batch, tally: _Tally) -> Outcome:
-        """One batch, with retries. Raises EndpointError for what no record can be blamed for."""
-        call = self._build(page, batch)
-        first = True
+    def _send(self, page: Page, batch: Batch, found: _Found) -> Unlocated | None:
+        """One batch, with retries. Notes the verdicts; returns the refusal that blames some record out of several, if there was one.
+
+        Raises EndpointError for what no record can be blamed for, Stopped where the rest is left to the next run.
+        """
+        part, call, first = batch, self._build(page, batch), True
 
         def once() -> Outcome:
-            nonlocal first
-            if not first:
-                tally.retries += 1
-            if self._ended.is_set():
-                raise Stopped
-            self._gate.wait()
-            if self._ended.is_set():
-                raise Stopped
+            nonlocal part, call, first
+            self._pass_gate()
             if first:
                 self._policy.budget.sent()
+            else:
+                found.retries += 1
             first = False
-            failpoints.reach("before_send")
-            answer = self._transport.send(self._auth.sign(call))
-            failpoints.reach("after_send")
-            tally.requests += 1
-            tally.statuses[str(answer.status) if isinstance(answer, Answer) else answer.detail] += 1
-            outcome = interpret(answer, batch.records, self._answers, self._clock())
-            if isinstance(outcome, TryAgain):
-                tally.ambiguous += outcome.ambiguous
-                if outcome.throttled:
-                    self._gate.pause(min(outcome.wait if outcome.wait is not None else 1.0, LONGEST_WAIT))
-            if isinstance(outcome, Stop) and outcome.auth and self._refresh_token():
-                return once()
+            outcome = self._exchange(call, part, found)
+            if isinstance(outcome, Named) and outcome.unclear:
+                found.note(part, outcome)
+                part = found.without_verdict(part)
+                call = self._build(page, part)
+                return self._heeded(TryAgain("an answer without a verdict on some records", ambiguous=True, not_understood=True), part, found)
             return outcome
 
         outcome = self._policy.run(once)
         if isinstance(outcome, Stop):
             raise EndpointError(outcome.why)
+        if isinstance(outcome, TryAgain):
+            self._postpone(outcome)
+            raise Stopped
+        found.note(part, outcome)
+        return outcome if isinstance(outcome, Unlocated) and len(part) > 1 else None
+
+    def _exchange(self, call: Call, batch: Batch, found: _Found) -> Outcome:
+        """One request and its answer; where the credentials were refused and can be renewed, another one."""
+        while True:
+            renewals = self._renewals
+            failpoints.reach("before_send")
+            answer = self._transport.send(self._auth.sign(call))
+            failpoints.reach("after_send")
+            found.requests += 1
+            found.statuses[str(answer.status) if isinstance(answer, Answer) else answer.detail] += 1
+            outcome = interpret(answer, batch.records, self._answers, self._clock())
+            if isinstance(outcome, TryAgain):
+                return self._heeded(outcome, batch, found)
+            if not isinstance(outcome, Stop):
+                self._proven = max(self._proven, renewals)
+            elif outcome.auth and self._renew(renewals):
+                self._pass_gate()
+                continue
+            return outcome
+
+    def _heeded(self, outcome: TryAgain, batch: Batch, found: _Found) -> TryAgain:
+        """Remember what may have been taken, and hold everybody back if the platform has had enough."""
+        if outcome.ambiguous:
+            found.ambiguous += 1
+            found.doubtful.update(batch.rows)
+        if outcome.throttled:
+            self._gate.pause(min(outcome.wait if outcome.wait is not None else 1.0, LONGEST_WAIT))
         return outcome
 
-    def _refresh_token(self) -> bool:
-        """Once a run, where the credentials can be renewed."""
-        with self._refresh:
-            if self._refreshed:
-                return False
-            self._refreshed = True
-            return self._auth.refresh()
+    def _pass_gate(self) -> None:
+        """Wait for this request's turn. Raises Stopped where the run has ended."""
+        if not self._ended.is_set():
+            self._gate.wait(self._sleep)
+        if self._ended.is_set():
+            raise Stopped
+
+    def _renew(self, renewals: int) -> bool:
+        """Credentials that were refused are renewed once, by one thread; new ones must have worked before they are renewed again.
+
+        renewals: how often they had been renewed when the refused request was signed.
+        """
+        with self._renewing:
+            if self._renewals == renewals:
+                if renewals > self._proven or not self._auth.refresh():
+                    return False
+                self._renewals += 1
+            return True
 
     def _postpone(self, outcome: TryAgain) -> None:
-        if outcome.wait is not None and outcome.wait > LONGEST_WAIT:
+        if outcome.wait:
             self.not_before = max(self.not_before or 0.0, self._clock() + outcome.wait)
+        if outcome.wait is not None and outcome.wait > LONGEST_WAIT:
             self._fail(Postponed(f"the platform asked to wait {outcome.wait:.0f} s ({outcome.why}); a run after that goes on from here"))
         else:
             self._fail(Postponed(f"requests kept failing ({outcome.why}); the rest waits for the next run"))
@@ -233,20 +238,68 @@ class Delivery:
     def __init__(self, result: Result) -> None:
         self.result = result
         self.futures: list[Future[None]] = []
-        self.lock = threading.Lock()
+        self._lock = threading.Lock()
+        self._partly: list[int] = []
 
     def done(self) -> bool:
         """Whether every batch has been dealt with."""
         return all(future.done() for future in self.futures)
 
+    def note(self, batch: Batch, found: _Found) -> None:
+        """What became of a batch. One without all verdicts stays open: it is sent again as it was, if any of it may have been taken."""
+        with self._lock:
+            result = self.result
+            result.statuses.update(found.statuses)
+            result.requests += found.requests
+            result.retries += found.retries
+            result.ambiguous += found.ambiguous
+            result.receipts += found.receipts
+            if len(found.states) == len(batch):
+                for row, state in found.states.items():
+                    result.states[row] = state
+                result.refusals.update(found.refusals)
+            else:
+                result.open_ambiguous |= not found.doubtful <= found.states.keys()
+                self._partly += [row for row, state in found.states.items() if state is State.DELIVERED]
 
-class _Tally:
-    """What a batch cost."""
+    def settle(self) -> None:
+        """Once all batches ended: what was delivered of a batch that broke off is settled, unless the page has to be sent again as it was."""
+        if not self.result.open_ambiguous:
+            self.result.states[self._partly] = State.DELIVERED
+
+
+class _Found:
+    """Verdicts on the records of a batch, and what they cost. doubtful: rows of requests that may have been taken."""
 
     def __init__(self) -> None:
+        self.states: dict[int, State] = {}
+        self.refusals: dict[int, Refused] = {}
+        self.doubtful: set[int] = set()
         self.statuses: Counter[str] = Counter()
         self.receipts: list[str] = []
         self.requests = self.retries = self.ambiguous = 0
+
+    def note(self, batch: Batch, outcome: Delivered | Named | Unlocated) -> None:
+        """What an answer says of the records of its request."""
+        if isinstance(outcome, Delivered):
+            self.states.update(dict.fromkeys(batch.rows, State.DELIVERED))
+            self.receipts += [outcome.receipt] if outcome.receipt is not None else []
+        elif isinstance(outcome, Named):
+            self.states.update((batch.rows[position], State.DELIVERED) for position in outcome.delivered)
+            for position, refusal in outcome.refused.items():
+                self._refuse(batch, position, refusal)
+        elif len(batch) == 1:
+            self._refuse(batch, 0, outcome.refusal)
+
+    def without_verdict(self, batch: Batch) -> Batch:
+        """The records of a batch that nothing is known of yet."""
+        return batch.part([position for position, row in enumerate(batch.rows) if row not in self.states])
+
+    def _refuse(self, batch: Batch, position: int, refusal: Refusal) -> None:
+        row, record = batch.rows[position], batch.records[position]
+        self.states[row] = State.REJECTED
+        field = redact(refusal.field, record)[:_LONGEST_FIELD] if refusal.field else None
+        self.refusals[row] = Refused(redact_code(refusal.code, record, _LONGEST_CODE), redact(refusal.message, record), field)
 
 
 def _systemic(code: str, number: int) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
+import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,12 +15,12 @@ LONGEST = 200
 
 _PATTERNS = re.compile(
     r"""
-    [^\s@"'<>]+@[^\s@"'<>]+             # an e-mail address
-    | \b[0-9A-Fa-f]{32,}\b              # a digest
-    | [A-Za-z0-9+/_-]{40,}={0,2}        # a token
-    | \b[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{20,}\b    # a UUID
-    | \+?\d[\d\s().-]{6,}\d             # a phone number, or any long number
-    | \b(?:\d{1,3}\.){3}\d{1,3}\b       # an IPv4 address
+    (?<![^\s@"<>])[^\s@"<>]+@[^\s@"<>]+     # an e-mail address, and what is joined to it; begins where a word begins, so that each is tried once
+    | \b[0-9A-Fa-f]{32,}\b                  # a digest
+    | [A-Za-z0-9+/_-]{40,}={0,2}            # a token
+    | \b[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{20,}\b  # a UUID
+    | \+?\d[\d\s().-]{6,}\d                 # a phone number, or any long number
+    | \b(?:\d{1,3}\.){3}\d{1,3}\b           # an IPv4 address
     | \b(?:[0-9A-Fa-f]{1,4}:){3,}[0-9A-Fa-f:]*  # an IPv6 address
     """,
     re.VERBOSE,
@@ -26,22 +29,74 @@ _PATTERNS = re.compile(
 _SHORTEST = 3
 """Values shorter than this are in every sentence; they tell nothing."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_PLAIN_CODE = re.compile(r"-?\d{1,7}")
+
 
 def redact(message: str, record: bytes) -> str:
-    """A platform's message about a record, at most 200 characters, with every value of the record taken out."""
-    text = _PATTERNS.sub("***", message.replace("\n", " "))
-    for value in sorted(set(_values(orjson.loads(record))), key=len, reverse=True):
-        text = re.sub(re.escape(value), "***", text, flags=re.IGNORECASE)
-    return text[:LONGEST]
+    """A platform's message about a record, at most 200 characters, with every value of the record taken out.
+
+    record: JSON, of one record or of a list. Values are found as they are and as an address, JSON or HTML would write them.
+    """
+    text = _one_line(message)
+    folded = _folded(text)
+    spans = [match.span() for match in _PATTERNS.finditer(text)]
+    for value in set(_written(orjson.loads(record))):
+        start = folded.find(value)
+        while start >= 0:
+            spans.append((start, start + len(value)))
+            start = folded.find(value, start + 1)
+    return _without(text, sorted(spans))[:LONGEST]
+
+
+def redact_code(code: str, record: bytes, longest: int) -> str:
+    """A platform's error code, at most so many characters. A short number names nobody, also where the record holds it too."""
+    return code if _PLAIN_CODE.fullmatch(code) else redact(code, record)[:longest]
+
+
+def _without(text: str, spans: list[tuple[int, int]]) -> str:
+    """The text with stars in place of these parts, in order; parts that touch are one."""
+    kept: list[str] = []
+    end = 0
+    for start, stop in spans:
+        if start > end or not kept:
+            kept += [text[end:start], "***"]
+        end = max(end, stop)
+    return "".join(kept) + text[end:]
+
+
+def _written(node: Any) -> Iterator[str]:
+    """Values of a record that could describe its person or order, in every writing, folded."""
+    for value in _values(node):
+        for writing in {value} if value.isalnum() and value.isascii() else _writings(value):
+            folded = _folded(_one_line(writing))
+            if len(folded) >= _SHORTEST:
+                yield folded
+
+
+def _writings(value: str) -> set[str]:
+    quoted = {urllib.parse.quote(value), urllib.parse.quote(value, safe=""), urllib.parse.quote_plus(value)}
+    return {value, *quoted, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], html.escape(value)}
 
 
 def _values(node: Any) -> Iterator[str]:
-    """Values of a record that could describe its person or order: texts and numbers, but not names of events and fields."""
+    """Texts and numbers of a record, but not names of fields."""
     if isinstance(node, dict):
         for value in node.values():
             yield from _values(value)
     elif isinstance(node, list):
         for value in node:
             yield from _values(value)
-    elif isinstance(node, str | int | float) and not isinstance(node, bool) and len(str(node)) >= _SHORTEST:
+    elif isinstance(node, str | int | float) and not isinstance(node, bool):
         yield str(node)
+
+
+def _one_line(text: str) -> str:
+    """Single spaces, and none of the characters that some databases refuse."""
+    return " ".join(_CONTROL.sub(" ", text).split())
+
+
+def _folded(text: str) -> str:
+    """In lower case, and exactly as long."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(each.lower() if len(each.lower()) == 1 else each for each in text)

@@ -50,29 +50,34 @@ class Gate:
     def __init__(self, rate: float | None, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep) -> None:
         self._interval = 1.0 / rate if rate else 0.0
         self._clock, self._sleep = clock, sleep
-        self._next = 0.0
+        self._next = self._opens = 0.0
         self._lock = threading.Lock()
 
-    def wait(self) -> None:
-        """Sleep until the next request may leave."""
-        with self._lock:
-            now = self._clock()
-            at = max(self._next, now)
-            self._next = at + self._interval
-        if at > now:
-            self._sleep(at - now)
+    def wait(self, sleep: Callable[[float], None] | None = None) -> None:
+        """Sleep until the next request may leave; a pause that begins meanwhile holds too. sleep: in place of the gate's own."""
+        at = -1.0
+        while True:
+            with self._lock:
+                now = self._clock()
+                if at >= self._opens:
+                    return
+                at = max(self._next, now)
+                self._next = at + self._interval
+            if at > now:
+                (sleep or self._sleep)(at - now)
 
     def pause(self, seconds: float) -> None:
         """Nothing leaves before so many seconds from now."""
         with self._lock:
-            self._next = max(self._next, self._clock() + seconds)
+            self._opens = max(self._opens, self._clock() + seconds)
+            self._next = max(self._next, self._opens)
 
 
 @dataclass
 class Policy:
     """How one request is repeated.
 
-    attempts: at most, for anything but throttling. patience: seconds of throttling in a row before the run gives up.
+    attempts: at most, not counting those that were throttled. patience: seconds of throttling in a row before the run gives up.
     """
 
     budget: Budget
@@ -86,36 +91,58 @@ class Policy:
 
     def run(self, send: Callable[[], Outcome]) -> Outcome:
         """Send until the outcome is final, or is a `TryAgain` that is left to the next run."""
+        tried = _Tried()
+
+        def attempt() -> Outcome:
+            outcome = send()
+            if isinstance(outcome, TryAgain):
+                tried.note(outcome)
+            return outcome
+
+        def rest(seconds: float) -> None:
+            tried.throttled_for += seconds if tried.throttled else 0.0
+            self.sleep(seconds)
+
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda outcome: isinstance(outcome, TryAgain)),
-            stop=self._stop,
-            wait=self._wait,
-            sleep=self._rest,
+            stop=lambda state: self._stop(_outcome(state), tried),
+            wait=lambda state: self._wait(_outcome(state), tried),
+            sleep=rest,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        return retrying(send)
+        return retrying(attempt)
 
-    def _stop(self, state: RetryCallState) -> bool:
-        outcome = _outcome(state)
-        if self.stopped():
-            return True
-        if outcome.wait is not None and outcome.wait > LONGEST_WAIT:
+    def _stop(self, outcome: TryAgain, tried: _Tried) -> bool:
+        if self.stopped() or (outcome.wait is not None and outcome.wait > LONGEST_WAIT):
             return True
         if outcome.throttled:
-            return (state.idle_for or 0.0) > self.patience
+            return tried.throttled_for > self.patience
         allowed = self.attempts_if_not_understood if outcome.not_understood else self.attempts
-        return state.attempt_number >= allowed or not self.budget.spend()
+        return tried.failures >= allowed or not self.budget.spend()
 
-    def _wait(self, state: RetryCallState) -> float:
+    def _wait(self, outcome: TryAgain, tried: _Tried) -> float:
         """Full jitter, or what the platform asked for and a little jitter on top."""
-        outcome = _outcome(state)
-        jitter = self.random.uniform(0.0, min(_CAP, _BASE * 2 ** (state.attempt_number - 1)))
+        in_a_row = tried.throttled if outcome.throttled else tried.failures
+        jitter = self.random.uniform(0.0, min(_CAP, _BASE * 2 ** (in_a_row - 1)))
         if outcome.wait is None:
             return max(jitter, 0.2) if outcome.throttled else jitter
         return outcome.wait + min(jitter, 0.5)
 
-    def _rest(self, seconds: float) -> None:
-        self.sleep(seconds)
+
+@dataclass
+class _Tried:
+    """What one request has met so far. throttled: times in a row, and throttled_for: seconds that it was waited for."""
+
+    failures: int = 0
+    throttled: int = 0
+    throttled_for: float = 0.0
+
+    def note(self, outcome: TryAgain) -> None:
+        if outcome.throttled:
+            self.throttled += 1
+        else:
+            self.failures += 1
+            self.throttled, self.throttled_for = 0, 0.0
 
 
 def _outcome(state: RetryCallState) -> TryAgain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import email.utils
 import re
 from collections.abc import Mapping
@@ -37,10 +38,12 @@ def _seconds_or_date(text: str, now: float) -> float | None:
     if _NUMBER.match(text):
         return float(text)
     try:
-        moment = email.utils.parsedate_to_datetime(text).timestamp()
+        moment = email.utils.parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=dt.UTC)
+        return max(moment.timestamp() - now, 0.0)
     except (TypeError, ValueError, OverflowError):
         return None
-    return max(moment - now, 0.0)
 
 
 def _from_reset(value: float, now: float) -> float | None:

@@ -183,7 +183,7 @@ class Success(_Model):
 class Code(_Model):
     """What one error code means, and what a person can do about it."""
 
-    means: Literal["retry", "auth", "halt", "refused", "delivered"]
+    means: Literal["retry", "ambiguous", "auth", "halt", "refused", "delivered"]
     remedy: str = ""
 
 

@@ -241,7 +241,6 @@ def test_a_token_is_fetched_once_kept_and_renewed_on_demand(transport: Transport
     assert dict(urllib.parse.parse_qsl(request.body.decode())) == {"grant_type": "refresh_token", **FIELDS}
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: nothing keeps threads from fetching a token each, and some servers take back all but the last")
 def test_threads_that_begin_together_fetch_one_token(transport: Transport) -> None:
     barrier = threading.Barrier(8)
     with serving(answering(tokens(slow=threading.Event()))) as server, ThreadPoolExecutor(8) as pool:

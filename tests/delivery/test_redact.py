@@ -75,7 +75,6 @@ def test_nothing_that_looks_like_a_person_survives_though_it_was_never_sent(what
     assert not [part for part in re.findall(r"[^\W_]{6,}", value) if part in said and part not in before + after]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: an apostrophe ends an address, although it may stand in one")
 def test_an_address_with_an_apostrophe_goes_as_a_whole() -> None:
     assert "mary" not in redact("not valid: mary-o'brien@example.org", b"{}")
 
@@ -90,7 +89,6 @@ def test_a_value_is_found_however_it_is_set(written: Any) -> None:
     assert "shelley" not in redact(written("mary shelley"), b'{"name":"mary shelley"}').lower()
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: patterns are cut out first, and then a value that held a number is not found any more; the rest of it stays")
 @pytest.mark.parametrize(
     "value", ["12345678 Baker Street", "flat 3, 020 7946 0123 Road", "Mozilla/5.0 Gecko/20100101 Seldom/9.1", "order 2026-11-24 10:15 Jane"]
 )
@@ -98,19 +96,16 @@ def test_a_value_with_a_number_in_it_goes_as_a_whole(value: str) -> None:
     assert redact(f"not valid: {value}!", orjson.dumps({"value": value})) == "not valid: ***!"
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: line breaks become spaces in the message and not in the values that are looked for")
 def test_a_value_of_two_lines_is_found() -> None:
     assert "Baker" not in redact("not valid: Jane\nBaker", orjson.dumps({"value": "Jane\nBaker"}))
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: values are looked for as they are, not as an answer may write them")
 @pytest.mark.parametrize("written", [urllib.parse.quote, urllib.parse.quote_plus, json.dumps], ids=["percent", "plus", "JSON"])
 def test_a_value_in_another_writing_is_found(written: Any) -> None:
     said = redact(f"not valid: {written('Zoë Baker')}", orjson.dumps({"value": "Zoë Baker"}))
     assert "Baker" not in said
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: the pattern of an e-mail address is tried from every character, so the time grows with the square of the length")
 def test_a_long_message_takes_no_time() -> None:
     """A quarter of what an answer may hold. With a square, it is minutes; this one looks at a sixteenth of that."""
     started = time.perf_counter()

@@ -51,7 +51,6 @@ def test_retry_after_is_seconds_or_a_date_and_anything_else_is_absent(header: st
     assert wait_seconds({"retry-after": header}, NOW) == seconds
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a date without a zone is taken for local time; RFC 9110 has such dates (asctime), and they are UTC")
 def test_a_date_in_the_form_of_asctime_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()

@@ -11,6 +11,7 @@ from typing import Any
 from connector.conversion import COLUMNS
 from connector.delivery.auth import auth_for
 from connector.delivery.transport import Transport
+from connector.described import canonical_columns
 from connector.destination import Destination, Source, load
 from connector.encode import Encoder
 from connector.errors import ConfigError, ConnectorError, DestinationError, Problem, WarehouseError
@@ -88,7 +89,7 @@ def _state(destination: Destination) -> None:
 
 def _source(findings: Findings, destination: Destination, encoder: Encoder, warehouse: Warehouse) -> None:
     names = warehouse.query_columns()
-    findings.columns = warehouse.mapped_columns()
+    findings.columns = list(canonical_columns(destination, names, encoder.columns()))
     findings.missing = dict(_would_add(destination, encoder, set(findings.columns)))
     given = {*findings.columns, *destination.model.constants}
     problems = list(_missing_columns(destination, given, names))

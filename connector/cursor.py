@@ -18,7 +18,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from connector.errors import ConfigError
 
-Kind = Literal["zoned", "naive", "date", "integer", "epoch", "text", "iso_text", "xid8"]
+Kind = Literal["zoned", "naive", "date", "integer", "text", "iso_text", "xid8"]
 
 
 class Mark(NamedTuple):
@@ -28,18 +28,50 @@ class Mark(NamedTuple):
     key: tuple[str, ...] | None = None
 
 
+EARLIEST = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
+LATEST = dt.datetime(9999, 12, 30, tzinfo=dt.UTC)
+"""Moments that Python can hold in every time zone; what lies beyond is taken for these."""
+
+_NS = dt.datetime(1678, 1, 1, tzinfo=dt.UTC), dt.datetime(2262, 4, 10, tzinfo=dt.UTC)
+"""Nanoseconds in 64 bits reach no further."""
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+
+
 @dataclass(frozen=True)
 class ColumnType:
-    """The type of a cursor or key column. sql: its name for CAST, or None where values are bound as they are."""
+    """The type of a cursor or key column.
+
+    sql: its name for CAST, or None where values are bound as they are. least: text of the smallest value that a row may
+    have, where the database knows smaller ones that Python does not (-infinity, years BC).
+    """
 
     kind: Kind
     sql: str | None = None
+    least: str | None = None
+
+    @property
+    def collated(self) -> bool:
+        """Whether values are ordered by a collation, which may take different texts for equal."""
+        return self.kind in ("text", "iso_text") and self.sql in (None, "TEXT", "VARCHAR")
 
     def bind(self, text: str) -> ColumnElement[Any]:
         """Exact text as a SQL value of this type."""
-        if self.sql is not None:
-            return sa.cast(sa.literal(text, sa.String()), _Named(self.sql))
-        return sa.literal(int(text)) if self.kind in ("integer", "epoch") else sa.literal(text)
+        return self.cast(sa.literal(self.value(text), self.bound))
+
+    @property
+    def bound(self) -> sa.types.TypeEngine[Any]:
+        """What is bound: text, but for integers of databases where a number is not cast."""
+        return sa.BigInteger() if self.sql is None and self.kind == "integer" else sa.String()
+
+    def value(self, text: str) -> str | int:
+        """Exact text as what is bound."""
+        return int(text) if isinstance(self.bound, sa.BigInteger) else text
+
+    def cast(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        """A bound value as one of this type."""
+        return value if self.sql is None else sa.cast(value, _Named(self.sql))
 
 
 class _Named(sa.types.UserDefinedType[Any]):
@@ -54,10 +86,12 @@ class _Named(sa.types.UserDefinedType[Any]):
         return self.name
 
 
+_YEAR_1 = "0001-01-01"
+
 POSTGRESQL_TYPES: dict[int, ColumnType] = {
-    1184: ColumnType("zoned", "TIMESTAMP WITH TIME ZONE"),
-    1114: ColumnType("naive", "TIMESTAMP"),
-    1082: ColumnType("date", "DATE"),
+    1184: ColumnType("zoned", "TIMESTAMP WITH TIME ZONE", _YEAR_1),
+    1114: ColumnType("naive", "TIMESTAMP", _YEAR_1),
+    1082: ColumnType("date", "DATE", _YEAR_1),
     **dict.fromkeys((20, 21, 23), ColumnType("integer", "BIGINT")),
     1700: ColumnType("integer", "NUMERIC"),
     **dict.fromkeys((25, 1042, 1043), ColumnType("text", "TEXT")),
@@ -69,14 +103,18 @@ POSTGRESQL_TYPES: dict[int, ColumnType] = {
 def duckdb_type(name: str) -> ColumnType | None:
     """The type of a DuckDB column by the name it has there."""
     if name == "TIMESTAMP WITH TIME ZONE":
-        return ColumnType("zoned", name)
-    if name in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"):
+        return ColumnType("zoned", name, _YEAR_1)
+    if name in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS"):
+        return ColumnType("naive", name, _YEAR_1)
+    if name == "TIMESTAMP_NS":
         return ColumnType("naive", name)
     if name == "DATE":
-        return ColumnType("date", name)
-    if name in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT") or re.fullmatch(
-        r"DECIMAL\(\d+,\s*0\)", name
-    ):
+        return ColumnType("date", name, _YEAR_1)
+    if name in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"):
+        return ColumnType("integer", "BIGINT")
+    if name in ("UBIGINT", "HUGEINT"):
+        return ColumnType("integer", "HUGEINT")
+    if re.fullmatch(r"DECIMAL\(\d+,\s*0\)", name):
         return ColumnType("integer", name)
     return ColumnType("text", name) if name in ("VARCHAR", "UUID") else None
 
@@ -96,19 +134,35 @@ def python_type(value: Any) -> ColumnType | None:
     return None
 
 
-_ISO_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}([T ])\d{2}:\d{2}:\d{2}(?:\.\d+)?(Z|\+00:00)?\Z")
+_ISO_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}([T ])\d{2}:\d{2}:\d{2}(?:\.(\d+))?(Z|\+00:00)?\Z")
 
 
 class IsoForm(NamedTuple):
-    """How times are written as text. separator: T or a space; zone: Z, +00:00 or nothing."""
+    """How times are written as text. separator: T or a space; zone: Z, +00:00 or nothing.
+
+    digits: of the fraction, where all texts must have as many for their order to be that of time; otherwise None.
+    """
 
     separator: str
     zone: str
+    digits: int | None = None
 
-    def glob(self) -> str:
-        """SQLite GLOB pattern of texts in this form."""
-        two = "[0-9][0-9]"
-        return f"{two}{two}-{two}-{two}{self.separator}{two}:{two}:{two}*{self.zone}"
+    def fits(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Whether a SQLite column's text is a time in this form."""
+        seconds, rest = sa.func.substr(column, 1, 19), sa.func.substr(column, 20)
+        there = sa.func.coalesce(sa.func.strftime(f"%Y-%m-%d{self.separator}%H:%M:%S", seconds, "+0 days"), "") == seconds
+        if self.digits is not None:
+            return sa.and_(there, rest.op("GLOB")(("." if self.digits else "") + "[0-9]" * self.digits + self.zone))
+        zone = sa.func.substr(column, -len(self.zone)) == self.zone if self.zone else sa.true()
+        fraction = sa.func.substr(column, 20, sa.func.length(column) - 19 - len(self.zone))
+        plain = sa.or_(fraction == "", sa.and_(fraction.op("GLOB")(".[0-9]*"), sa.not_(sa.func.substr(fraction, 2).op("GLOB")("*[^0-9]*"))))
+        return sa.and_(there, zone, plain)
+
+    def text(self, moment: dt.datetime) -> str:
+        """A moment in this form, floored. moment: in the zone of the text."""
+        fraction = f"{moment.microsecond:06d}"
+        fraction = fraction.rstrip("0") if self.digits is None else fraction.ljust(self.digits, "0")[: self.digits]
+        return moment.replace(tzinfo=None).isoformat(self.separator, "seconds") + (f".{fraction}" if fraction else "") + self.zone
 
 
 def iso_form(value: str) -> IsoForm:
@@ -116,7 +170,8 @@ def iso_form(value: str) -> IsoForm:
     match = _ISO_TEXT.match(value)
     if match is None:
         raise ConfigError("the cursor is text that is not an ISO 8601 time in UTC; use a timestamp, an integer, or text such as 2026-01-01T00:00:00Z")
-    return IsoForm(match[1], match[2] or "")
+    separator, fraction, zone = match.groups()
+    return IsoForm(separator, zone or "", len(fraction or "") if zone == "Z" else None)
 
 
 @dataclass(frozen=True)
@@ -136,40 +191,41 @@ class Cursor:
         """True where values can be compared with a clock."""
         return self.type.kind in ("zoned", "naive", "date", "iso_text") or self.time_unit is not None
 
+    @property
+    def _zone(self) -> dt.tzinfo:
+        """Zone in which values are written."""
+        in_utc = self.type.kind == "zoned" or (self.form is not None and self.form.zone)
+        return dt.UTC if in_utc else ZoneInfo(self.time_zone or "UTC")
+
     def text_of(self, moment: dt.datetime) -> str:
-        """A moment as cursor text, floored; only where the cursor is a time."""
-        kind = self.type.kind
+        """A moment as cursor text, floored; only where the cursor is a time. Moments beyond what it can hold are cut off."""
+        earliest, latest = _NS if self.time_unit == "ns" or self.type.sql == "TIMESTAMP_NS" else (EARLIEST, LATEST)
+        moment = min(max(moment, earliest), latest)
         if self.time_unit is not None:
-            scale = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}[self.time_unit]
-            return str(_unix_us(moment) // scale * (1000 if self.time_unit == "ns" else 1))
-        if kind == "zoned":
-            return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        zoned_text = kind == "iso_text" and self.form is not None and self.form.zone
-        local = moment.astimezone(dt.UTC if zoned_text else ZoneInfo(self.time_zone or "UTC"))
-        if kind == "date":
-            return local.strftime("%Y-%m-%d")
-        if kind == "iso_text":
-            assert self.form is not None
-            fraction = ".%f" if local.microsecond else ""
-            return local.strftime(f"%Y-%m-%d{self.form.separator}%H:%M:%S{fraction}")
-        return local.strftime("%Y-%m-%dT%H:%M:%S.%f")
+            return str((moment - _EPOCH) // dt.timedelta(microseconds=1) * 1000 // _UNIT_NS[self.time_unit])
+        local = moment.astimezone(self._zone)
+        if self.type.kind == "date":
+            return local.date().isoformat()
+        if self.form is not None:
+            return self.form.text(local)
+        return local.replace(tzinfo=None).isoformat("T", "microseconds") + ("Z" if self.type.kind == "zoned" else "")
 
     def moment_of(self, text: str) -> dt.datetime | None:
         """Cursor text as a moment, to the microsecond; None where the cursor is not a time."""
-        if self.time_unit is not None:
-            scale = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}[self.time_unit]
-            microseconds = int(text) * scale if self.time_unit != "ns" else int(text) // 1000
-            return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=microseconds)
         if not self.is_time:
             return None
-        moment = dt.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=ZoneInfo(self.time_zone or "UTC"))
-        return moment.astimezone(dt.UTC)
+        try:
+            if self.time_unit is not None:
+                return _EPOCH + dt.timedelta(microseconds=int(text) * _UNIT_NS[self.time_unit] // 1000)
+            moment = dt.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+            return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(dt.UTC)
+        except OverflowError:
+            return EARLIEST if text.startswith(("-", "0001")) else LATEST
 
 
-def _unix_us(moment: dt.datetime) -> int:
-    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+def earlier(moment: dt.datetime, span: dt.timedelta) -> dt.datetime:
+    """The moment that lies a span before another, or the earliest there is."""
+    return moment - span if moment - EARLIEST > span else EARLIEST
 
 
 @dataclass(frozen=True)
@@ -199,6 +255,8 @@ class Range:
             parts.append(cursor >= value)
             if self.after.key is not None:
                 parts.append(sa.or_(cursor > value, _beyond(keys, self.after.key, types[1:])))
+        elif types[0].least is not None:
+            parts.append(cursor >= types[0].bind(types[0].least))
         if self.upto is not None:
             value = types[0].bind(self.upto.cursor)
             parts.append(cursor <= value)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from connector.conversion import COLUMNS, EXTRA
 from connector.cursor import POSTGRESQL_TYPES, ColumnType, Cursor, duckdb_type, iso_form, python_type
 from connector.destination import Destination
 from connector.errors import ConfigError
+from connector.query import Raw, one_statement
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,21 @@ class Description:
     canonical: dict[str, str]
     extra: dict[str, str]
     as_text: frozenset[str]
+    collation: str | None
 
     def order(self) -> tuple[ColumnElement[Any], list[ColumnElement[Any]], list[ColumnType]]:
-        """Cursor column, key columns and their types."""
+        """Cursor column, key columns and their types; text byte by byte, whatever collation it has."""
         cursor_type = self.cursor.type if self.cursor is not None else ColumnType("text")
-        return self.table.c[self.cursor_name], [self.table.c[name] for name in self.key_names], [cursor_type, *self.key_types]
+        names, types = (self.cursor_name, *self.key_names), [cursor_type, *self.key_types]
+        cursor, *keys = (self._exact(self.table.c[name], kind) for name, kind in zip(names, types, strict=True))
+        return cursor, keys, types
+
+    def _exact(self, column: ColumnElement[Any], kind: ColumnType) -> ColumnElement[Any]:
+        """A column under which only equal values are equal: not 'a' and 'A', nor a padded text and the one without."""
+        if self.collation is None or not kind.collated:
+            return column
+        text = column if kind.sql is None else sa.cast(column, sa.Text())
+        return sa.collate(text, self.collation)
 
     def ordering(self) -> list[ColumnElement[Any]]:
         """Cursor and key under names that no column of the query has, so that ORDER BY means the columns themselves."""
@@ -57,35 +67,65 @@ class Description:
 
 def describe(connection: Connection, query: str, destination: Destination, wanted: Sequence[str]) -> Description:
     """Find out the query's columns and the types of cursor and key. Raises ConfigError naming every missing column."""
+    source = destination.model.source
+    text = one_statement(query, f"{destination.name}: the query {source.query}", connection.dialect.name)
+    names, described = _probe(connection, text)
+    if len(set(names)) != len(names):
+        raise ConfigError(f"{destination.name}: the query returns two columns of the same name; give each an alias of its own")
+    missing = missing_columns(destination, names)
+    if missing:
+        raise ConfigError(f"{destination.name}: {missing}")
+    table = Raw(text + "\n").columns(*(sa.column(name) for name in names)).subquery("q")
+    ordered = dict.fromkeys((source.cursor, *source.keys))
+    types = {name: _type(connection, table, name, row) for name, row in zip(names, described, strict=True) if name in ordered}
+    _refuse_other_types(connection, table, {name: kind for name, kind in types.items() if kind is not None}, destination)
+    cursor_type = types[source.cursor]
+    cursor = None if cursor_type is None else _cursor(connection, table, cursor_type, destination)
+    return Description(
+        table=table,
+        names=names,
+        cursor=cursor,
+        key_types=tuple(types[name] or ColumnType("text") for name in source.keys),
+        cursor_name=source.cursor,
+        key_names=source.keys,
+        canonical=canonical_columns(destination, names, wanted),
+        extra={name: name for name in extra_columns(destination)},
+        as_text=frozenset(name for name in wanted if COLUMNS[name].kind == "time") if connection.dialect.name == "postgresql" else frozenset(),
+        collation={"postgresql": "C", "duckdb": "C", "sqlite": "BINARY"}.get(connection.dialect.name),
+    )
+
+
+def query_columns(connection: Connection, query: str, destination: Destination) -> tuple[str, ...]:
+    """Names of the query's columns, whatever they are."""
+    name = f"{destination.name}: the query {destination.model.source.query}"
+    return _probe(connection, one_statement(query, name, connection.dialect.name))[0]
+
+
+def canonical_columns(destination: Destination, names: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
+    """Canonical column -> column of the query, for those that are wanted and there."""
+    return {name: column for name in wanted if (column := destination.model.columns.get(name, name)) in names}
+
+
+def extra_columns(destination: Destination) -> list[str]:
+    """Columns of the query that are sent beside the canonical ones."""
+    return list(dict.fromkeys(text.split("|")[0].strip() for text in destination.model.extra.values()))
+
+
+def missing_columns(destination: Destination, names: Sequence[str]) -> str | None:
+    """What the query lacks of the columns that the YAML names, as a sentence; None where it has all of them."""
     model, source = destination.model, destination.model.source
-    text = _subquery_text(query, destination)
-    probe = connection.execute(sa.text(f"SELECT * FROM (\n{text}\n) q WHERE 1 = 0"))  # noqa: S608  the user's own query
+    named = (source.cursor, *source.keys, *model.columns.values(), *extra_columns(destination))
+    listed = ", ".join(dict.fromkeys(name for name in named if name not in names))
+    return f"the query {source.query} has no column {listed}; it has {', '.join(names)}" if listed else None
+
+
+def _probe(connection: Connection, text: str) -> tuple[tuple[str, ...], list[Any]]:
+    """Names and the driver's descriptions of the query's columns, without a row."""
+    probe = connection.execute(Raw(f"SELECT * FROM (\n{text}\n) q WHERE 1 = 0"))  # noqa: S608  the user's own query
     described = list(probe.cursor.description) if probe.cursor is not None else []
     names = tuple(probe.keys())
     probe.close()
-    if len(set(names)) != len(names):
-        raise ConfigError(f"{destination.name}: the query returns two columns of the same name; give each an alias of its own")
-    canonical = {name: column for name in wanted if (column := model.columns.get(name, name)) in names}
-    extra = {text_.split("|")[0].strip(): text_.split("|")[0].strip() for text_ in model.extra.values()}
-    missing = [name for name in (source.cursor, *source.keys, *model.columns.values(), *extra.values()) if name not in names]
-    if missing:
-        listed = ", ".join(dict.fromkeys(missing))
-        raise ConfigError(f"{destination.name}: the query {source.query} has no column {listed}; it has {', '.join(names)}")
-    table = sa.text(text + "\n").columns(*(sa.column(name) for name in names)).subquery("q")
-    types = {name: _type(connection, table, name, row) for name, row in zip(names, described, strict=True) if name in (source.cursor, *source.keys)}
-    cursor_type = types[source.cursor]
-    cursor = None if cursor_type is None else _cursor(connection, table, cursor_type, destination)
-    as_text = frozenset(name for name in canonical if COLUMNS[name].kind == "time") if connection.dialect.name == "postgresql" else frozenset()
-    key_types = tuple(types[name] or ColumnType("text") for name in source.keys)
-    return Description(table, names, cursor, key_types, source.cursor, source.keys, canonical, extra, as_text)
-
-
-def _subquery_text(query: str, destination: Destination) -> str:
-    """The query as text for SQLAlchemy, where a colon would start a parameter. One statement, no trailing semicolon."""
-    stripped = re.sub(r"(;|\s)+\Z", "", query)
-    if not stripped:
-        raise ConfigError(f"{destination.name}: the query {destination.model.source.query} is empty")
-    return stripped.replace("\\", "\\\\").replace(":", r"\:") if ":" in stripped else stripped
+    return names, described
 
 
 def _type(connection: Connection, table: sa.FromClause, name: str, described: Any) -> ColumnType | None:
@@ -101,10 +141,32 @@ def _type(connection: Connection, table: sa.FromClause, name: str, described: An
             return None
         known = python_type(value)
         if known is not None and dialect == "sqlite":
-            known = ColumnType(known.kind)
+            known = ColumnType(known.kind, None, "0001" if known.kind == "iso_text" else None)
+        elif known is not None and known.kind == "iso_text":
+            known = ColumnType("text")
     if known is None:
         raise ConfigError(f"the column {name} has a type that rows cannot be ordered by exactly; use a timestamp, a date, an integer, a UUID or text")
     return known
+
+
+def _refuse_other_types(connection: Connection, table: sa.FromClause, types: Mapping[str, ColumnType], destination: Destination) -> None:
+    """Refuse columns in which some values are of another type than the rest, and numbers that are not whole: neither has an order to rely on."""
+    odd: dict[str, ColumnElement[bool]] = {}
+    for name, kind in types.items():
+        column = table.c[name]
+        if connection.dialect.name == "sqlite":
+            odd[name] = sa.func.typeof(column).not_in(["null", "integer" if kind.kind == "integer" else "text"])
+        elif kind.sql == "NUMERIC":
+            odd[name] = column - sa.func.trunc(column) != 0
+    if not odd:
+        return
+    counts = connection.execute(sa.select(*(sa.func.sum(sa.case((condition, 1), else_=0)) for condition in odd.values())).select_from(table)).one()
+    for name, number in zip(odd, counts, strict=True):
+        if number:
+            expected = "whole numbers" if types[name].kind == "integer" else "text"
+            raise ConfigError(
+                f"{destination.name}: {number} values of the column {name} are not {expected} as the first one is, so rows cannot be ordered by it; cast it in the query"
+            )
 
 
 def _cursor(connection: Connection, table: sa.FromClause, kind: ColumnType, destination: Destination) -> Cursor:
@@ -117,7 +179,7 @@ def _cursor(connection: Connection, table: sa.FromClause, kind: ColumnType, dest
     if kind.kind == "iso_text":
         column = table.c[source.cursor]
         form = iso_form(str(connection.execute(sa.select(sa.func.min(column)).select_from(table)).scalar()))
-        odd = connection.execute(sa.select(sa.func.count()).select_from(table).where(column.is_not(None), sa.not_(column.op("GLOB")(form.glob())))).scalar()
+        odd = connection.execute(sa.select(sa.func.count()).select_from(table).where(column.is_not(None), sa.not_(form.fits(column)))).scalar()
         if odd:
             raise ConfigError(
                 f"{destination.name}: {odd} values of the cursor {source.cursor} are written in another form than the rest, so their text order is not the order of time; write all of them alike"

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from connector.consistency import start_time
-from connector.cursor import Cursor, Mark, Range
+from connector.cursor import Cursor, Mark, Range, earlier
 from connector.errors import ConfigError, GuardRail, Postponed, StateMismatch
 from connector.page import SliceKind
 from connector.session import Session, register, set_start
@@ -163,6 +163,9 @@ def beginning(session: Session) -> Mark | None:
     if source.start == "now":
         if cursor.is_time:
             return Mark(cursor.text_of(session.warehouse.now()))
+        if cursor.type.kind == "xid8":
+            bound = session.warehouse.survey(None).before
+            return None if bound is None else Mark(bound)
         latest = session.warehouse.latest()
         return None if latest is None else Mark(str(int(latest) + 1))
     if not cursor.is_time:
@@ -280,8 +283,7 @@ def _late(session: Session, after: Mark | None) -> Range | None:
     source, cursor = session.destination.model.source, session.cursor()
     if after is None or cursor is None or not source.lookback or cursor.type.kind == "xid8":
         return None
-    lower = lower_bound(session, cursor, after, source.lookback)
-    return None if lower is None else Range.behind(after, lower)
+    return Range.behind(after, lower_bound(session, cursor, after, source.lookback))
 
 
 def at_work(session: Session) -> str | None:
@@ -300,17 +302,16 @@ def anything_waits(session: Session, *, late: bool) -> bool:
 
 
 def lower_bound(session: Session, cursor: Cursor, after: Mark, back: dt.timedelta) -> Mark | None:
-    """The place `back` before a mark, or the start of the destination if that is later."""
+    """The place `back` before a mark, or the start of the destination if that is later; None: the first row."""
+    moment = cursor.moment_of(after.cursor)
     with session.store.read() as connection:
         start = connection.execute(destinations.select().where(destinations.c.id == session.destination_id)).one().start
-        earlier = runs.mark_before(connection, session.destination_id, session.clock() - back)
-    moment = cursor.moment_of(after.cursor)
+        earlier_mark = runs.mark_before(connection, session.destination_id, earlier(session.clock(), back)) if moment is None else None
     if moment is None:
-        return Mark(earlier) if earlier is not None else (Mark(start) if start is not None else Mark(str(-(2**62))))
-    lower = cursor.text_of(moment - back)
-    if start is not None and (cursor.moment_of(start) or moment) > moment - back:
-        lower = start
-    return Mark(lower)
+        lower = earlier_mark if earlier_mark is not None else start
+        return None if lower is None else Mark(lower)
+    since, begun = earlier(moment, back), None if start is None else cursor.moment_of(start)
+    return Mark(start) if begun is not None and begun > since else Mark(cursor.text_of(since))
 
 
 def _cursor(session: Session) -> Cursor:

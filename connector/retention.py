@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from connector.cursor import earlier
 from connector.session import Session
 from connector.state import ledger, quarantine, runs
 from connector.state.store import now_us
@@ -16,7 +17,7 @@ _EVERY = dt.timedelta(days=1)
 def forget_old(session: Session) -> None:
     """Drop entries that are past retention; at most once a day."""
     now = session.clock()
-    oldest = oldest_needed(session, now)
+    oldest = max(oldest_needed(session, now), dt.datetime.fromtimestamp(0, dt.UTC))
     with session.store.write() as connection:
         row = connection.execute(destinations.select().where(destinations.c.id == session.destination_id)).one()
         if row.pruned_at is not None and now_us() - row.pruned_at < _EVERY / dt.timedelta(microseconds=1):
@@ -31,9 +32,9 @@ def oldest_needed(session: Session, now: dt.datetime) -> dt.datetime:
     """The earliest moment of recording whose entries may still be asked for."""
     model, windows = session.destination.model, session.destination.platform.windows
     margin = dt.timedelta(days=1)
-    limits = [now - model.privacy.retention]
-    limits += [now - age - margin for age in (windows.max_age, *windows.max_age_by.values()) if age is not None]
+    limits = [earlier(now, model.privacy.retention)]
+    limits += [earlier(now, age + margin) for age in (windows.max_age, *windows.max_age_by.values()) if age is not None]
     mark, cursor = session.mark(), session.cursor()
     moment = cursor.moment_of(mark.cursor) if mark is not None and cursor is not None else None
-    limits.append((moment or now) - model.source.lookback - margin)
+    limits.append(earlier(moment or now, model.source.lookback + margin))
     return min(limits)

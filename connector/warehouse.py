@@ -23,14 +23,12 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from connector import readers
 from connector.conversion import SEPARATOR
-from connector.cursor import Cursor, Mark, Range
-from connector.described import Description, describe
+from connector.cursor import Cursor, Mark, Range, earlier
+from connector.described import Description, describe, query_columns
 from connector.destination import Destination
 from connector.errors import ConfigError, WarehouseError
 from connector.frames import text_array, to_frame
 from connector.secrets import is_reference, resolve
-
-_EARLIEST = "0001-01-01"
 
 
 @dataclass(frozen=True)
@@ -104,12 +102,10 @@ class Warehouse:
             self._engine = None
 
     def query_columns(self) -> list[str]:
-        """Names of the query's columns."""
-        return list(self._description().names)
-
-    def mapped_columns(self) -> list[str]:
-        """Canonical columns that the query has and this destination can use."""
-        return list(self._description().canonical)
+        """Names of the query's columns, whether or not they are the ones that are needed."""
+        query = self._destination.query()
+        with self._transaction() as connection:
+            return list(query_columns(connection, query, self._destination))
 
     @property
     def cursor(self) -> Cursor | None:
@@ -127,16 +123,14 @@ class Warehouse:
             before = self._bound(connection, cursor, now)
             column, keys, types = described.order()
             waiting = Range(after, None, before).where(column, keys, types)
-            unreadable: ColumnElement[bool] = column.is_(None)
-            if cursor.type.kind in ("zoned", "naive", "date") and connection.dialect.name in ("postgresql", "duckdb"):
-                unreadable = sa.or_(unreadable, column < types[0].bind(_EARLIEST))
+            unreadable = column.is_(None) if types[0].least is None else sa.or_(column.is_(None), column < types[0].bind(types[0].least))
             future = column > types[0].bind(cursor.text_of(now)) if cursor.is_time else sa.false()
             counts = [waiting, unreadable, sa.or_(*(key.is_(None) for key in keys)), future]
-            statement = sa.select(*(sa.func.sum(sa.case((condition, 1), else_=0)) for condition in counts), sa.func.min(sa.case((waiting, column))))
+            oldest = sa.func.min(sa.case((waiting, column))) if cursor.is_time else sa.null()
+            statement = sa.select(*(sa.func.sum(sa.case((condition, 1), else_=0)) for condition in counts), oldest)
             numbers = connection.execute(statement.select_from(described.table)).one()
-            rows, null_cursors, null_keys, ahead = (int(number or 0) for number in numbers[:4])
-        oldest = None if numbers[4] is None else text_array(readers.array_of([numbers[4]]))[0].as_py()
-        return Survey(now, before, rows, oldest, null_cursors, null_keys, ahead)
+        rows, null_cursors, null_keys, ahead = (int(number or 0) for number in numbers[:4])
+        return Survey(now, before, rows, _exact_text(numbers[4]), null_cursors, null_keys, ahead)
 
     def now(self) -> dt.datetime:
         """The database's clock."""
@@ -146,9 +140,10 @@ class Warehouse:
     def latest(self) -> str | None:
         """The greatest cursor value, as text."""
         described = self._description()
+        column = described.order()[0]
+        statement = sa.select(described.ordering()[0]).select_from(described.table).where(column.is_not(None)).order_by(column.desc()).limit(1)
         with self._transaction() as connection:
-            value = connection.execute(sa.select(sa.func.max(described.order()[0])).select_from(described.table)).scalar()
-        return None if value is None else text_array(readers.array_of([value]))[0].as_py()
+            return _exact_text(connection.execute(statement).scalar())
 
     def read(self, rows: Range, size: int) -> Iterator[Rows]:
         """All rows of a range, `size` at a time. Raises ConfigError where two rows share a key."""
@@ -183,9 +178,12 @@ class Warehouse:
         """The rows with these keys, in (cursor, key) order; keys that are gone are simply not there."""
         described = self._description()
         _, columns, types = described.order()
-        chosen = sa.or_(*(sa.and_(*(column == kind.bind(part) for column, kind, part in zip(columns, types[1:], key, strict=True))) for key in keys))
+        parts = [sa.column(f"k{index}", kind.bound) for index, kind in enumerate(types[1:])]
+        values = [tuple(kind.value(part) for kind, part in zip(types[1:], key, strict=True)) for key in dict.fromkeys(keys)]
+        wanted = sa.values(*parts, name="wanted").data(values).cte("wanted")
+        same = sa.and_(*(column == kind.cast(wanted.c[part.name]) for column, kind, part in zip(columns, types[1:], parts, strict=True)))
         with self._transaction() as connection:
-            statement = self._select(Range(), described.selected()).where(chosen)
+            statement = self._select(Range(), described.selected()).where(sa.exists().where(same))
             return self._rows(readers.fetch(connection, statement, described.name_map()))
 
     def boundaries(self, rows: Range, size: int, most: int | None = None) -> list[Mark]:
@@ -223,7 +221,7 @@ class Warehouse:
     def _bound(self, connection: Connection, cursor: Cursor, now: dt.datetime) -> str | None:
         if cursor.type.kind == "xid8":
             return str(connection.execute(sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar())
-        return cursor.text_of(now - self._source.lag) if cursor.is_time else None
+        return cursor.text_of(earlier(now, self._source.lag)) if cursor.is_time else None
 
     def _count_all(self, connection: Connection) -> int:
         return int(connection.execute(sa.select(sa.func.count()).select_from(self._description().table)).scalar() or 0)
@@ -254,6 +252,11 @@ class Warehouse:
         return self._described
 
 
+def _exact_text(value: Any) -> str | None:
+    """One cursor value as exact text."""
+    return None if value is None else text_array(readers.array_of([value]))[0].as_py()
+
+
 def _clock(connection: Connection) -> dt.datetime:
     """The database's own clock, in this transaction."""
     if connection.dialect.name == "sqlite":
@@ -269,11 +272,15 @@ def warehouse_url(destination: Destination) -> URL:
     """The configured URL, with relative files under the project's root. Raises ConfigError without showing it."""
     reference = destination.model.source.warehouse
     try:
-        url = make_url(resolve(reference, destination.root) if is_reference(reference) else reference)
+        address = resolve(reference, destination.root) if is_reference(reference) else reference
     except ValueError as error:
         raise ConfigError(f"{destination.name}: source.warehouse: {error}") from None
-    except ArgumentError:
-        raise ConfigError(f"{destination.name}: source.warehouse is not a SQLAlchemy URL such as postgresql://host/database") from None
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            f"{destination.name}: source.warehouse is not a SQLAlchemy URL such as postgresql://host/database; write special characters of a password as %40 for @, %3A for :, %2F for /"
+        ) from None
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     embedded = url.get_backend_name() in ("duckdb", "sqlite")
@@ -298,7 +305,9 @@ def _engine(destination: Destination) -> Engine:
 def _told(destination: Destination, error: SQLAlchemyError) -> str:
     """A driver's error as a sentence: its class and SQLSTATE, never its text, which quotes values."""
     origin = getattr(error, "orig", None)
-    state = getattr(origin, "sqlstate", None)
-    kind = type(origin or error).__name__ + (f", SQLSTATE {state}" if state else "")
-    where = "is unreachable" if kind.startswith(("OperationalError", "ConnectionTimeout")) else "refused the query"
+    state, name = getattr(origin, "sqlstate", None), getattr(origin, "sqlite_errorname", None)
+    kind = type(origin or error).__name__ + (f", SQLSTATE {state}" if state else "") + (f", {name}" if name else "")
+    answered = (state is not None and not state.startswith(("08", "28", "3D", "57P"))) or name == "SQLITE_ERROR"
+    unreachable = kind.startswith(("OperationalError", "ConnectionTimeout")) and not answered
+    where = "is unreachable" if unreachable else "refused the query"
     return f"{destination.name}: the warehouse {where} ({kind}); try the query {destination.model.source.query} in a SQL client with the same address"

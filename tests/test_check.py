@@ -122,7 +122,6 @@ def test_an_unreachable_warehouse_does_not_show_its_password(project: Project, m
     assert SECRET not in str(problem)
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: 'invalid literal for int() with base 10' quotes the tail of the password")
 def test_a_password_with_an_at_sign_and_a_colon_is_not_shown(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAREHOUSE_URL", f"postgresql://u:p@ss:{SECRET}@db.example/shop")
     (problem,) = look(project, "env:WAREHOUSE_URL").errors

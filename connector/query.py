@@ -1,0 +1,74 @@
+"""The user's SQL as one statement that can stand inside another, and nothing in it taken for something else.
+
+A query file is text of the user's own database: its colons, percent signs and question marks mean there what they mean.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+
+from connector.errors import ConfigError
+
+_PIECE = re.compile(
+    r"""
+      (?P<comment> --[^\n]* | /\*.*?\*/ )
+    | (?P<quoted> (?<![A-Za-z0-9_$])[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*` )
+    | (?P<dollar> (?<![A-Za-z0-9_$])(?P<tag>\$(?:[A-Za-z_][A-Za-z0-9_]*)?\$).*?(?P=tag) )
+    | (?P<open> ['"`] | /\* )
+    | (?P<sign> [;()] )
+    | (?P<other> [^-/'"`$;()eE]+ | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_BACKSLASH = re.compile(_PIECE.pattern.replace("'(?:[^']|'')*'", r"'(?:[^'\\]|\\.|'')*'"), _PIECE.flags)
+
+
+class Raw(sa.TextClause):
+    """SQL that is passed on as it is: a colon in it begins no parameter."""
+
+    inherit_cache = True
+
+    def __init__(self, text: str) -> None:
+        super().__init__("")
+        self.text = text
+
+
+@compiles(Raw)
+def _compile(element: Raw, compiler: Any, **_: Any) -> str:
+    return str(compiler.post_process_text(element.text))
+
+
+def one_statement(sql: str, name: str, dialect: str) -> str:
+    """The one statement of a text, without the semicolon and what follows it. name: how messages call it.
+
+    Raises ConfigError for no statement, for two, and for quotes, comments or parentheses that do not match: such text would
+    end the subquery that it is put into.
+    """
+    pieces = _PIECE if dialect in ("postgresql", "duckdb", "sqlite") else _BACKSLASH
+    start: int | None = None
+    end: int | None = None
+    depth = 0
+    for match in pieces.finditer(sql):
+        kind, text = match.lastgroup, match[0]
+        if kind == "open" or (kind == "comment" and "/*" in text[2:]):
+            raise ConfigError(f"{name} has a quote or a comment that is never closed, or a comment inside a comment")
+        if kind == "comment" or not text.strip():
+            continue
+        if text == ";":
+            end = match.start() if end is None else end
+            continue
+        if start is not None and end is not None:
+            raise ConfigError(f"{name} holds more than one statement; write one SELECT, with WITH where it takes steps")
+        start, end = match.start() if start is None else start, None
+        depth += {"(": 1, ")": -1}.get(text, 0)
+        if depth < 0:
+            raise ConfigError(f"{name} closes a parenthesis that it never opened")
+    if depth:
+        raise ConfigError(f"{name} opens a parenthesis that it never closes")
+    if start is None:
+        raise ConfigError(f"{name} is empty")
+    return sql[start:end].rstrip()

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.conversion import Conversions, Rejection, reason_for
+from connector.conversion import COLUMNS, Conversions, Rejection, reason_for
 from connector.destination import Consent
 from connector.frames import Mask, mask, present
 from connector.platforms.model import Identity, Platform
@@ -69,6 +69,10 @@ def _without_consent(conversions: Conversions, platform: Platform, consent: Cons
         suppressed |= mask(pc.invert(given))
     if "opt_out" in table.column_names and platform.consent.opt_out == "suppress":
         suppressed |= mask(table["opt_out"].combine_chunks())
+    # Words that are not understood may be a refusal, so nothing of the person leaves.
+    for column, unusable in conversions.bad.items():
+        if COLUMNS[column].group == "consent":
+            suppressed |= unusable
     return suppressed
 
 
@@ -78,9 +82,7 @@ def _expired(conversions: Conversions, platform: Platform, as_of: dt.datetime) -
     windows = platform.windows
     ahead = mask(pc.greater(times, pa.scalar(as_of + windows.max_future, times.type)))
     conversions.reject(ahead, "future_timestamp", "event_time")
-    if windows.max_age is None:
-        return np.zeros(len(times), bool)
-    expired = _older(times, as_of - windows.max_age)
+    expired = np.zeros(len(times), bool) if windows.max_age is None else _older(times, as_of - windows.max_age)
     if "action_source" in conversions.table.column_names:
         sources = conversions.table["action_source"].combine_chunks()
         for source, age in windows.max_age_by.items():
@@ -106,7 +108,7 @@ def _reject_without(conversions: Conversions, name: str, fields: Identifiers, ap
     """Reject rows without a column or field; where a value was there but could not be used, that is the reason."""
     table = conversions.table
     values, columns = fields[name] if name in fields else (table[name] if name in table.column_names else pa.nulls(table.num_rows), {name})
-    missing = ~present(values)
+    missing = ~present(values) | conversions.bad.get(name, np.zeros(table.num_rows, bool))
     if applies is not None:
         missing = missing & applies
     for column in sorted(columns):

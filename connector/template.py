@@ -17,6 +17,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connector.frames import time_text
 from connector.platforms.expression import Alternatives, parse
 from connector.platforms.functions import Json, Values
 
@@ -91,11 +92,11 @@ def compile_template(template: Any, constants: Mapping[str, Mapping[str, Any]]) 
         if "$each" in template:
             return Each(template["$each"], compile_template(template["item"], constants))
         if "$list" in template:
-            return Sequence(tuple(compile_template(item, constants) for item in template["$list"]), bool(template.get("$keep")))
+            return _sequence(tuple(compile_template(item, constants) for item in template["$list"]), bool(template.get("$keep")))
         items = [(key, compile_template(value, constants)) for key, value in template.items() if not key.startswith("$")]
-        return Object(tuple(items), tuple(template.get("$all", ())), bool(template.get("$keep")))
+        return _object(tuple(items), tuple(template.get("$all", ())), bool(template.get("$keep")))
     if isinstance(template, list):
-        return Sequence(tuple(compile_template(item, constants) for item in template))
+        return _sequence(tuple(compile_template(item, constants) for item in template))
     if not isinstance(template, str):
         return Literal(orjson.dumps(template).decode())
     expression = parse(template)
@@ -109,6 +110,21 @@ def compile_template(template: Any, constants: Mapping[str, Mapping[str, Any]]) 
     return Leaf(expression)
 
 
+def _object(items: tuple[tuple[str, Node], ...], all_of: tuple[str, ...], keep: bool) -> Node:
+    """An object; one of constants alone is a constant itself."""
+    fixed = [_key(key) + node.json for key, node in items if isinstance(node, Literal)]
+    return Literal("{" + ",".join(fixed) + "}") if len(fixed) == len(items) else Object(items, all_of, keep)
+
+
+def _sequence(items: tuple[Node, ...], keep: bool = False) -> Node:
+    fixed = [node.json for node in items if isinstance(node, Literal)]
+    return Literal("[" + ",".join(fixed) + "]") if len(fixed) == len(items) else Sequence(items, keep)
+
+
+def _key(name: str) -> str:
+    return orjson.dumps(name).decode() + ":"
+
+
 def render(node: Node, source: Source) -> pa.Array:
     """JSON text of a node for each row, shape (rows,); null where it is left out."""
     if isinstance(node, Literal):
@@ -118,9 +134,9 @@ def render(node: Node, source: Source) -> pa.Array:
     if isinstance(node, Each):
         return _render_each(node, source)
     if isinstance(node, Sequence):
-        return _joined([_fragment("", item, source) for item in node.items], "[]", node.keep, source.rows)
-    pieces = {key: _fragment(orjson.dumps(key).decode() + ":", child, source) for key, child in node.items}
-    whole = _joined(list(pieces.values()), "{}", node.keep, source.rows)
+        return _joined([_fragment("", item, source) for item in node.items], "[]", node.keep)
+    pieces = {key: _fragment(_key(key), child, source) for key, child in node.items}
+    whole = _joined(list(pieces.values()), "{}", node.keep)
     for key in node.all_of:
         whole = pc.if_else(pc.is_valid(pieces[key]), whole, None)
     return whole
@@ -139,12 +155,9 @@ def _fragment(prefix: str, node: Node, source: Source) -> pa.Array | pa.Scalar:
     return pc.binary_join_element_wise(prefix, text, "") if prefix else text
 
 
-def _joined(pieces: list[pa.Array | pa.Scalar], brackets: str, keep: bool, rows: int) -> pa.Array:
+def _joined(pieces: list[pa.Array | pa.Scalar], brackets: str, keep: bool) -> pa.Array:
     """Fragments between brackets; null where all but the literal ones are left out."""
     arrays = [piece for piece in pieces if isinstance(piece, pa.Array)]
-    if not arrays:
-        body = ",".join(piece.as_py() for piece in pieces)
-        return pa.array([brackets[0] + body + brackets[1]] * rows, pa.string())
     # Each fragment brings its own comma: `null_handling="skip"` of pyarrow 26 loses rows in which everything is null.
     with_commas = [pc.binary_join_element_wise(piece, ",", "") for piece in pieces]
     body = pc.ascii_rtrim(pc.binary_join_element_wise(*with_commas, "", null_handling="replace", null_replacement=""), characters=",")
@@ -173,7 +186,8 @@ def to_json(value: Values) -> pa.Array:
         return pc.binary_join_element_wise('"', _escaped(value), '"', "")
     if pa.types.is_boolean(value.type) or pa.types.is_integer(value.type):
         return value.cast(pa.string())
-    return pc.binary_join_element_wise('"', value.cast(pa.string()), '"', "")
+    text = time_text(value) if pa.types.is_timestamp(value.type) else value.cast(pa.string())
+    return pc.binary_join_element_wise('"', text, '"', "")
 
 
 def _escaped(texts: pa.Array) -> pa.Array:

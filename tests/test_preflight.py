@@ -45,15 +45,21 @@ def test_a_platform_with_a_field_for_it_is_told_instead() -> None:
 
 
 @pytest.mark.parametrize("value", ["opted out", "x", "2", "yes please"])
-@pytest.mark.xfail(strict=True, reason="BUG: an opt_out that is not understood counts as none, and the person's data is sent")
 def test_an_opt_out_that_is_not_understood_never_sends_the_person(value: str) -> None:
     assert encode([row(opt_out=value)]).records == []
+    told = ruled([row(opt_out=value), row()], consent={"opt_out": "send"}, event={"opt_out": "opt_out"})
+    assert (told.suppressed.tolist(), told.positions.tolist(), told.dropped) == ([0], [1], {("opt_out", "bad_opt_out"): 1})
 
 
 @pytest.mark.parametrize("value", ["refused", "no consent", "withdrawn"])
-@pytest.mark.xfail(strict=True, reason="BUG: a consent that is not understood counts as none given and none refused, and the person's data is sent")
 def test_a_consent_that_is_not_understood_never_sends_the_person(value: str) -> None:
     assert encode([row(consent=value)]).records == []
+    assert encode([row(consent=value)], capi(consent={"denied": "send"}, overrides={"event": {"consent": "consent"}})).suppressed.tolist() == [0]
+
+
+def test_a_limit_on_the_use_of_data_that_is_not_understood_never_sends_the_person() -> None:
+    limited = ruled([row(limited_data_use=value) for value in ("some", "yes", None)], event={"ldu": "limited_data_use"})
+    assert (limited.suppressed.tolist(), [record.get("ldu") for record in bodies(limited)]) == ([0], [True, None])
 
 
 def test_the_edge_of_the_age_window_is_inside() -> None:
@@ -78,7 +84,6 @@ def test_the_age_window_may_depend_on_where_it_happened() -> None:
     assert (encoded.positions.tolist(), encoded.expired.tolist()) == ([0], [1, 2, 3, 4, 5])
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: max_age_by is looked at only where max_age is set too")
 def test_one_place_alone_may_have_an_age_window() -> None:
     encoded = ruled([row(event_time=ago(days=2), action_source="chat"), row(event_time=ago(days=2))], windows={"max_age_by": {"chat": "1d"}})
     assert encoded.expired.tolist() == [0]

@@ -79,7 +79,7 @@ def objects(draw: st.DrawFn, children: st.SearchStrategy[Any]) -> dict[str, Any]
 def nodes(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     lists = st.lists(children, min_size=1, max_size=3)
     kept = st.builds(lambda items, keep: {"$list": items, **({"$keep": True} if keep else {})}, lists, st.booleans())
-    return st.one_of(objects(children), lists, kept).filter(some_row_leaf)
+    return st.one_of(objects(children), lists, kept)
 
 
 FLAT = LEAVES | nodes(LEAVES)
@@ -185,7 +185,6 @@ def test_what_has_no_value_is_left_out(template: Any, row: Row, expected: str | 
     assert rendered(template, [row, row]) == [expected] * 2
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: an object of constants counts as a value where it stands in an object, but constants themselves do not")
 def test_an_object_of_constants_counts_as_little_as_a_constant() -> None:
     assert rendered({"a": "text", "type": {"kind": "=web"}}, [NOTHING]) == rendered({"a": "text", "type": "=web"}, [NOTHING])
 
@@ -202,11 +201,9 @@ def test_values_are_written_by_their_type() -> None:
     assert to_json(Json(pa.array(["99.90", None]))).to_pylist() == ["99.90", None]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: times are promised as ISO text, but come with a blank in place of the T")
 def test_a_time_without_an_encoder_is_iso_text() -> None:
     moment = dt.datetime(2026, 5, 31, 10, tzinfo=dt.UTC)
-    (text,) = to_json(pa.array([moment])).to_pylist()
-    assert "T" in text
+    assert to_json(pa.array([moment, None])).to_pylist() == ['"2026-05-31T10:00:00.000000Z"', None]
 
 
 @pytest.mark.parametrize("template", ["a b", "email |", "email | f(", "account.", {"a": "1x"}, [["x", {"b": "é"}]]])

@@ -81,6 +81,7 @@ class Delivery(_Model):
     max_rows_per_run: Annotated[int, Field(ge=1)] | None = Field(None, description="more rows than this stop the run until a person says --yes")
     times_usual: Annotated[int, Field(ge=2)] = Field(10, description="more than this many times the usual rows stop the run until a person says --yes")
     ca_file: str | None = Field(None, description="certificate authority of a private endpoint, PEM")
+    transport: Literal["auto", "requests", "libcurl"] = Field("auto", description="auto takes libcurl where the extra `fast` is installed")
 
 
 class Threshold(_Model):

@@ -17,8 +17,9 @@ from sqlalchemy.engine import URL, Connection
 from connector.cursor import Cursor, Mark
 from connector.delivery.auth import auth_for
 from connector.delivery.courier import Courier
+from connector.delivery.fastest import open_transport
 from connector.delivery.retry import Budget, Gate
-from connector.delivery.transport import Call, Transport
+from connector.delivery.transport import Call
 from connector.destination import Destination
 from connector.encode import Encoder
 from connector.errors import ConnectorError, InternalError, StateMismatch
@@ -91,7 +92,8 @@ class Session:
         """Sends pages; closed together with its connections."""
         model, limits = self.destination.model, self.destination.platform.limits
         concurrency = model.delivery.concurrency or limits.concurrency
-        transport = Transport(
+        transport = open_transport(
+            model.delivery.transport,
             timeout=model.delivery.timeout.total_seconds(),
             connections=concurrency,
             ca_file=self.ca_file(),

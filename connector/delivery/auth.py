@@ -17,7 +17,8 @@ from typing import Protocol
 
 import orjson
 
-from connector.delivery.transport import Answer, Call, Transport
+from connector.delivery.fastest import Sender
+from connector.delivery.transport import Answer, Call
 from connector.destination import Destination
 from connector.errors import ConfigError, EndpointError
 from connector.secrets import resolve
@@ -119,7 +120,7 @@ class Both(NoAuth):
 class OAuth2(NoAuth):
     """A bearer token that is exchanged for a refresh token when needed (RFC 6749, section 6); by one thread, while the others wait."""
 
-    def __init__(self, transport: Transport, token_url: str, fields: Mapping[str, str]) -> None:
+    def __init__(self, transport: Sender, token_url: str, fields: Mapping[str, str]) -> None:
         self._transport, self._token_url, self._fields = transport, token_url, dict(fields)
         self._token: str | None = HIDDEN if HIDDEN in fields.values() else None
         self._lock = threading.Lock()
@@ -196,7 +197,7 @@ def _quoted(text: str) -> str:
     return urllib.parse.quote(text, safe="-._~")
 
 
-def auth_for(destination: Destination, transport: Transport | None, *, hidden: bool = False) -> Auth:
+def auth_for(destination: Destination, transport: Sender | None, *, hidden: bool = False) -> Auth:
     """The scheme that a destination's platform asks for, with its secrets read.
 
     hidden: secrets are not read and show as `***`, for previews. Raises ConfigError for a secret that is not there.

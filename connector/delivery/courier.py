@@ -12,9 +12,10 @@ from connector import failpoints
 from connector.delivery.answers import Delivered, Named, Outcome, Refusal, Stop, TryAgain, Unlocated, interpret
 from connector.delivery.auth import Auth
 from connector.delivery.batch import halves, spread
+from connector.delivery.fastest import Sender
 from connector.delivery.redact import redact, redact_code
 from connector.delivery.retry import LONGEST_WAIT, Budget, Gate, Policy
-from connector.delivery.transport import Answer, Call, Transport
+from connector.delivery.transport import Answer, Call
 from connector.errors import ConnectorError, EndpointError, InternalError, Postponed
 from connector.page import Batch, Page, Refused, Result, State
 from connector.platforms.model import Answers
@@ -39,7 +40,7 @@ class Courier:
 
     def __init__(
         self,
-        transport: Transport,
+        transport: Sender,
         auth: Auth,
         answers: Answers,
         build: Callable[[Page, Batch], Call],

@@ -16,7 +16,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Literal, NamedTuple
 
@@ -64,6 +65,10 @@ class Failure(NamedTuple):
     detail: str
 
 
+Then = Callable[[Answer | Failure], None]
+"""Takes the result of a request, in a thread of the transport: it must be quick, and not raise."""
+
+
 class Transport:
     """Sends calls; safe to use from many threads.
 
@@ -74,28 +79,32 @@ class Transport:
     def __init__(self, *, timeout: float = 30.0, connections: int = 8, ca_file: str | None = None, origins: Collection[str] | None = None) -> None:
         self._timeout, self._origins = timeout, origins
         self._reaper = _Reaper()
+        self._pool = ThreadPoolExecutor(connections, thread_name_prefix="capi-http")
         self.session = _Session()
         self.session.trust_env = False
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.session.mount("https://", _Adapter(connections, _tls(ca_file)))
+        self.session.mount("https://", _Adapter(connections, tls_context(ca_file)))
         self.session.mount("http://", _Adapter(connections, None))
         for name in list(self.session.headers):
             del self.session.headers[name]
 
     def send(self, call: Call) -> Answer | Failure:
         """One request, one answer; never raises for anything the network does. Raises EndpointError for a host that was not configured."""
-        if self._origins is not None and not any(is_below(call.url, origin) for origin in self._origins):
-            raise EndpointError(
-                "a request was about to leave for another host than the configured endpoint, and was not sent; check the platform file's addresses"
-            )
+        refuse_elsewhere(call.url, self._origins)
         with self._reaper.limit(self._timeout) as limit:
             result = self._exchange(call, limit)
         if limit.expired and (isinstance(result, Answer) or result.kind == "unknown"):
             return Failure("unknown", f"no complete answer within {self._timeout:g} s")
         return result
 
+    def submit(self, call: Call, then: Then) -> None:
+        """Begin a request; returns at once. Raises what `send` raises."""
+        refuse_elsewhere(call.url, self._origins)
+        self._pool.submit(lambda: then(self.send(call)))
+
     def close(self) -> None:
-        """Close connections and stop the deadline thread."""
+        """Close connections and stop all threads; requests under way are waited for."""
+        self._pool.shutdown()
         self.session.close()
         self._reaper.close()
 
@@ -160,7 +169,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             waiting += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
 
 
-def _tls(ca_file: str | None) -> ssl.SSLContext:
+def refuse_elsewhere(url: str, origins: Collection[str] | None) -> None:
+    """Raise EndpointError for a host that was not configured."""
+    if origins is not None and not any(is_below(url, origin) for origin in origins):
+        raise EndpointError("a request was about to leave for another host than the configured endpoint, and was not sent; check the platform file's addresses")
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
     """TLS 1.2 or later against the given certificate authority, or the ones that requests brings."""
     try:
         context = ssl.create_default_context(cafile=ca_file or certifi.where())

@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 import trustme
 
+from connector.delivery.fastest import Sender
 from connector.delivery.transport import MAX_ANSWER, Answer, Call, Failure, Transport
 from connector.errors import ConfigError, EndpointError
-from tests.support.servers import Behaviour, Peer, Reply, Server, answering, closed_port, endless, head, https, once, raw, serving, stalled
+from tests.support.servers import Behaviour, Peer, Reply, Request, Server, answering, closed_port, endless, head, https, once, raw, serving, stalled
 
 TOKEN = "token-4f1c9e-of-the-platform"
 DEADLINE = 0.4
@@ -28,9 +29,23 @@ MIB = 1024 * 1024
 OK = answering(lambda _request: Reply())
 
 
+Kind = Callable[..., Sender]
+
+
+@pytest.fixture(params=["requests", "libcurl"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Both transports keep the same rules."""
+    if request.param == "requests":
+        return Transport
+    pytest.importorskip("pycurl")
+    from connector.delivery.curl import CurlTransport
+
+    return CurlTransport
+
+
 @pytest.fixture
-def transport() -> Iterator[Transport]:
-    made = Transport(timeout=DEADLINE)
+def transport(kind: Kind) -> Iterator[Sender]:
+    made = kind(timeout=DEADLINE)
     yield made
     made.close()
 
@@ -54,7 +69,7 @@ def soon(send: Callable[[], Answer | Failure], seconds: float = 3.0) -> Answer |
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_answered_with_its_status_and_never_followed(transport: Transport, status: int) -> None:
+def test_a_redirect_is_answered_with_its_status_and_never_followed(transport: Sender, status: int) -> None:
     with serving(OK) as elsewhere, serving(answering(lambda _request: Reply(status, b"", {"Location": f"{elsewhere.url}/taken"}))) as server:
         answer = transport.send(post(server.url, Authorization=f"Bearer {TOKEN}"))
         assert isinstance(answer, Answer)
@@ -63,31 +78,31 @@ def test_a_redirect_is_answered_with_its_status_and_never_followed(transport: Tr
 
 
 @pytest.mark.parametrize("location", ["http://[", "/caf\xe9"])
-def test_a_redirect_to_nowhere_is_still_a_redirect(transport: Transport, location: str) -> None:
+def test_a_redirect_to_nowhere_is_still_a_redirect(transport: Sender, location: str) -> None:
     with serving(answering(lambda _request: Reply(302, b"", {"Location": location}))) as server:
         answer = transport.send(post(server.url))
     assert isinstance(answer, Answer)
     assert answer.status == 302
 
 
-def test_proxies_of_the_environment_see_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_environment_see_nothing(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(OK) as proxy, serving(OK) as server:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
-        transport = Transport(timeout=DEADLINE)
+        transport = kind(timeout=DEADLINE)
         assert isinstance(transport.send(post(server.url)), Answer)
         transport.close()
         assert (len(server.requests), proxy.connections) == (1, 0)
 
 
-def test_a_netrc_file_does_not_replace_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_netrc_file_does_not_replace_the_token(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password something\n", encoding="utf-8")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    transport = Transport(timeout=DEADLINE)
+    transport = kind(timeout=DEADLINE)
     with serving(OK) as server:
         transport.send(post(server.url, Authorization=f"Bearer {TOKEN}"))
         transport.send(post(server.url))
@@ -95,7 +110,7 @@ def test_a_netrc_file_does_not_replace_the_token(tmp_path: Path, monkeypatch: py
     transport.close()
 
 
-def test_a_request_carries_its_body_and_headers_and_little_else(transport: Transport) -> None:
+def test_a_request_carries_its_body_and_headers_and_little_else(transport: Sender) -> None:
     with serving(OK) as server:
         transport.send(post(server.url, b'{"exact": "bytes"}', **{"X-Api-Key": TOKEN}))
         request = server.requests[0]
@@ -106,7 +121,7 @@ def test_a_request_carries_its_body_and_headers_and_little_else(transport: Trans
     assert request.headers["user-agent"] == "capi-connector"
 
 
-def test_cookies_are_not_kept(transport: Transport) -> None:
+def test_cookies_are_not_kept(transport: Sender) -> None:
     with serving(answering(lambda _request: Reply(headers={"Set-Cookie": "session=one; Path=/"}))) as server:
         transport.send(post(server.url))
         transport.send(post(server.url))
@@ -132,8 +147,8 @@ def test_cookies_are_not_kept(transport: Transport) -> None:
         ("//127.0.0.1:{port}/", False),
     ],
 )
-def test_requests_go_to_the_configured_host_and_nowhere_else(url: str, reaches: bool) -> None:
-    with serving(OK) as server, contextlib.closing(Transport(timeout=DEADLINE, origins=[server.url, "https://login.example.org"])) as pinned:
+def test_requests_go_to_the_configured_host_and_nowhere_else(kind: Kind, url: str, reaches: bool) -> None:
+    with serving(OK) as server, contextlib.closing(kind(timeout=DEADLINE, origins=[server.url, "https://login.example.org"])) as pinned:
         call = Call("POST", url.format(url=server.url, port=server.port), {}, b"{}")
         if reaches:
             assert isinstance(pinned.send(call), Answer)
@@ -156,8 +171,8 @@ DRIPS = {
 
 
 @pytest.mark.parametrize("what", DRIPS)
-def test_an_answer_that_drips_in_is_cut_at_the_deadline(what: str) -> None:
-    transport = Transport(timeout=DEADLINE)
+def test_an_answer_that_drips_in_is_cut_at_the_deadline(kind: Kind, what: str) -> None:
+    transport = kind(timeout=DEADLINE)
     started = time.monotonic()
     with serving(DRIPS[what]) as server:
         result = soon(lambda: transport.send(post(server.url)))
@@ -166,12 +181,12 @@ def test_an_answer_that_drips_in_is_cut_at_the_deadline(what: str) -> None:
     transport.close()
 
 
-def test_a_server_that_says_nothing_is_left_at_the_deadline(transport: Transport) -> None:
+def test_a_server_that_says_nothing_is_left_at_the_deadline(transport: Sender) -> None:
     with serving(lambda peer: peer.hold()) as server:
         assert soon(lambda: transport.send(post(server.url))) == Failure("unknown", f"no complete answer within {DEADLINE} s")
 
 
-def test_a_handshake_that_drips_in_is_cut_at_the_deadline(transport: Transport) -> None:
+def test_a_handshake_that_drips_in_is_cut_at_the_deadline(transport: Sender) -> None:
     """A TLS record that announces 16 KiB and comes one byte at a time."""
     started = time.monotonic()
     with serving(lambda peer: peer.sip() and peer.send(b"\x16\x03\x03\x40\x00") and peer.drip(b"\x02")) as server:
@@ -180,8 +195,8 @@ def test_a_handshake_that_drips_in_is_cut_at_the_deadline(transport: Transport) 
     assert DEADLINE * 0.9 < time.monotonic() - started < DEADLINE * 4
 
 
-def test_a_deadline_that_passes_before_there_is_a_connection_sends_nothing(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names are looked up by the system, which nobody can hurry."""
+def test_a_deadline_that_passes_before_there_is_a_connection_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are looked up by the system, which nobody can hurry; libcurl does so in a thread of its own and does not wait for it."""
     lookup = socket.getaddrinfo
 
     def slow(*arguments: Any, **options: Any) -> Any:
@@ -189,12 +204,12 @@ def test_a_deadline_that_passes_before_there_is_a_connection_sends_nothing(trans
         return lookup(*arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    with serving(OK) as server:
+    with serving(OK) as server, contextlib.closing(Transport(timeout=DEADLINE)) as transport:
         assert transport.send(post(server.url)) == Failure("unsent", "no connection to the host")
         assert server.requests == []
 
 
-def test_a_request_that_was_cut_does_not_harm_the_next(transport: Transport) -> None:
+def test_a_request_that_was_cut_does_not_harm_the_next(transport: Sender) -> None:
     with serving(DRIPS["a chunked body"]) as slow, serving(OK) as quick:
         assert isinstance(transport.send(post(slow.url)), Failure)
         assert isinstance(transport.send(post(quick.url)), Answer)
@@ -212,8 +227,8 @@ def test_a_request_that_was_cut_does_not_harm_the_next(transport: Transport) -> 
     ],
     ids=["of known length", "to the end of the connection", "of a redirect"],
 )
-def test_an_answer_of_256_mib_is_not_read(first: bytes) -> None:
-    transport, sent = Transport(timeout=5), list[int]()
+def test_an_answer_of_256_mib_is_not_read(kind: Kind, first: bytes) -> None:
+    transport, sent = kind(timeout=5), list[int]()
     with serving(endless(first, sent)) as server:
         result = transport.send(post(server.url))
         assert sum(sent) < 64 * MIB
@@ -221,7 +236,7 @@ def test_an_answer_of_256_mib_is_not_read(first: bytes) -> None:
     transport.close()
 
 
-def test_a_compressed_answer_is_not_unpacked_beyond_the_cap(transport: Transport) -> None:
+def test_a_compressed_answer_is_not_unpacked_beyond_the_cap(transport: Sender) -> None:
     bomb = gzip.compress(b"x" * 128 * MIB, compresslevel=1)
     with serving(answering(lambda _request: Reply(body=bomb, headers={"Content-Encoding": "gzip"}))) as server:
         tracemalloc.start()
@@ -232,7 +247,7 @@ def test_a_compressed_answer_is_not_unpacked_beyond_the_cap(transport: Transport
     assert peak < 16 * MIB
 
 
-def test_an_answer_of_exactly_the_cap_is_read_and_one_byte_more_is_not(transport: Transport) -> None:
+def test_an_answer_of_exactly_the_cap_is_read_and_one_byte_more_is_not(transport: Sender) -> None:
     sizes = iter([MAX_ANSWER, MAX_ANSWER + 1])
     with serving(answering(lambda _request: Reply(body=b"x" * next(sizes)))) as server:
         whole, more = transport.send(post(server.url)), transport.send(post(server.url))
@@ -258,7 +273,7 @@ BROKEN: dict[str, tuple[Behaviour, str]] = {
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_a_broken_answer_may_have_been_taken(transport: Transport, what: str) -> None:
+def test_a_broken_answer_may_have_been_taken(transport: Sender, what: str) -> None:
     behave, kind = BROKEN[what]
     with serving(behave) as server:
         result = transport.send(post(server.url))
@@ -268,13 +283,13 @@ def test_a_broken_answer_may_have_been_taken(transport: Transport, what: str) ->
 
 
 @pytest.mark.parametrize("cut", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 201 Created\r\nContent-Type: appl"])
-def test_half_a_head_is_no_answer(transport: Transport, cut: bytes) -> None:
+def test_half_a_head_is_no_answer(transport: Sender, cut: bytes) -> None:
     with serving(raw(cut)) as server:
         assert isinstance(transport.send(post(server.url)), Failure)
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:{port}", "http://nowhere.invalid:{port}"], ids=["refused", "no such host"])
-def test_without_a_connection_nothing_was_sent(transport: Transport, address: str) -> None:
+def test_without_a_connection_nothing_was_sent(transport: Sender, address: str) -> None:
     result = transport.send(post(address.format(port=closed_port())))
     assert result == Failure("unsent", "no connection to the host")
 
@@ -286,7 +301,7 @@ def assert_tells_nothing(result: Answer | Failure, server: Server) -> None:
 
 
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.WARNING], ids=["debug", "warning"])
-def test_no_log_record_holds_the_token(transport: Transport, caplog: pytest.LogCaptureFixture, level: int) -> None:
+def test_no_log_record_holds_the_token(transport: Sender, caplog: pytest.LogCaptureFixture, level: int) -> None:
     caplog.set_level(level)
     with serving(raw(head("Content-Length: 2", "a header without a colon") + b"{}")) as server:
         transport.send(post(server.url))
@@ -296,13 +311,13 @@ def test_no_log_record_holds_the_token(transport: Transport, caplog: pytest.LogC
 # Connections and threads.
 
 
-def test_one_connection_serves_many_requests(transport: Transport) -> None:
+def test_one_connection_serves_many_requests(transport: Sender) -> None:
     with serving(OK) as server:
         assert all(isinstance(transport.send(post(server.url)), Answer) for _ in range(20))
         assert (len(server.requests), server.connections) == (20, 1)
 
 
-def test_a_connection_that_the_server_closed_meanwhile_is_replaced(transport: Transport) -> None:
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced(transport: Sender) -> None:
     closed = threading.Event()
 
     def one_each(peer: Peer) -> None:
@@ -327,7 +342,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(transport: Tr
     ],
     ids=["of known length", "chunked"],
 )
-def test_a_connection_with_an_unread_answer_is_not_used_again(transport: Transport, first: bytes) -> None:
+def test_a_connection_with_an_unread_answer_is_not_used_again(transport: Sender, first: bytes) -> None:
     def behave(peer: Peer) -> None:
         if peer.read() is not None and peer.send(first + b"x" * (MIB + 2)):
             peer.read()
@@ -338,8 +353,8 @@ def test_a_connection_with_an_unread_answer_is_not_used_again(transport: Transpo
         assert server.connections == 2
 
 
-def test_many_threads_get_each_their_own_answer() -> None:
-    transport = Transport(timeout=10, connections=4)
+def test_many_threads_get_each_their_own_answer(kind: Kind) -> None:
+    transport = kind(timeout=10, connections=4)
     with serving(answering(lambda request: Reply(body=request.body))) as server, ThreadPoolExecutor(16) as pool:
         bodies = [b'{"number":%d}' % number for number in range(200)]
         answers = list(pool.map(lambda body: transport.send(post(server.url, body)), bodies))
@@ -347,7 +362,7 @@ def test_many_threads_get_each_their_own_answer() -> None:
     transport.close()
 
 
-def test_closing_leaves_no_thread_and_no_connection() -> None:
+def test_closing_leaves_no_thread_and_no_connection(kind: Kind) -> None:
     before = set(threading.enumerate())
     gone = threading.Event()
 
@@ -357,11 +372,56 @@ def test_closing_leaves_no_thread_and_no_connection() -> None:
         gone.set()
 
     with serving(behave) as server:
-        transport = Transport(timeout=DEADLINE)
+        transport = kind(timeout=DEADLINE)
         transport.send(post(server.url))
         transport.close()
         assert gone.wait(5)
         assert not [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("capi")]
+
+
+def test_many_requests_may_be_under_way_without_a_thread_that_waits_for_each(kind: Kind) -> None:
+    together, answers, done = threading.Barrier(8, timeout=5), list[Answer | Failure](), threading.Event()
+
+    def reply(request: Request) -> Reply:
+        together.wait()
+        return Reply(body=request.body)
+
+    def take(answer: Answer | Failure) -> None:
+        answers.append(answer)
+        if len(answers) == 16:
+            done.set()
+
+    with serving(answering(reply)) as server, contextlib.closing(kind(timeout=10, connections=8)) as transport:
+        for number in range(16):
+            transport.submit(post(server.url, b"%d" % number), take)
+        assert done.wait(10)
+    assert sorted(int(answer.body) for answer in answers if isinstance(answer, Answer)) == list(range(16))
+
+
+@pytest.mark.parametrize("value", ["one\r\nX-More: two", "one\nX-More: two", "one\r\n\r\nPOST / HTTP/1.1"])
+def test_a_header_that_would_end_early_is_not_sent(transport: Sender, value: str) -> None:
+    with serving(OK) as server:
+        result = transport.send(post(server.url, **{"X-Api-Key": value}))
+        assert isinstance(result, Failure)
+        assert result.kind == "unsent"
+        assert server.requests == []
+
+
+def test_a_request_is_not_sent_again_where_its_connection_breaks(transport: Sender) -> None:
+    """On a connection that served before, http libraries like to take the break for an old one."""
+
+    def behave(peer: Peer) -> None:
+        peer.read()
+        peer.answer()
+        peer.read()
+        peer.close()
+
+    with serving(behave) as server:
+        assert isinstance(transport.send(post(server.url)), Answer)
+        result = transport.send(post(server.url))
+        assert isinstance(result, Failure)
+        assert result.kind == "unknown"
+        assert len(server.requests) == 2
 
 
 # TLS: 1.2 or later, by the configured authority, for the configured name.
@@ -373,10 +433,10 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def trusting(authority: trustme.CA, tmp_path: Path) -> Iterator[Transport]:
+def trusting(kind: Kind, authority: trustme.CA, tmp_path: Path) -> Iterator[Sender]:
     """A transport that trusts `authority` alone."""
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    made = Transport(timeout=DEADLINE, ca_file=str(tmp_path / "ca.pem"))
+    made = kind(timeout=DEADLINE, ca_file=str(tmp_path / "ca.pem"))
     yield made
     made.close()
 
@@ -385,19 +445,19 @@ UNTRUSTED = Failure("untrusted", "the TLS connection could not be verified")
 
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_the_configured_authority_is_trusted(authority: trustme.CA, trusting: Transport, newest: ssl.TLSVersion) -> None:
+def test_the_configured_authority_is_trusted(authority: trustme.CA, trusting: Sender, newest: ssl.TLSVersion) -> None:
     with serving(OK, https(authority, newest=newest), "localhost") as server:
         assert isinstance(trusting.send(post(server.url)), Answer)
 
 
 def test_another_authority_is_not_trusted_whatever_the_environment_says(
-    authority: trustme.CA, trusting: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, authority: trustme.CA, trusting: Sender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = trustme.CA()
     other.cert_pem.write_to_path(tmp_path / "other.pem")
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "other.pem"))
-    public = Transport(timeout=DEADLINE)
+    public = kind(timeout=DEADLINE)
     with serving(OK, https(other), "localhost") as server:
         assert trusting.send(post(server.url)) == UNTRUSTED
         assert public.send(post(server.url)) == UNTRUSTED
@@ -405,13 +465,13 @@ def test_another_authority_is_not_trusted_whatever_the_environment_says(
     public.close()
 
 
-def test_a_certificate_for_another_name_is_not_trusted(authority: trustme.CA, trusting: Transport) -> None:
+def test_a_certificate_for_another_name_is_not_trusted(authority: trustme.CA, trusting: Sender) -> None:
     with serving(OK, https(authority, "elsewhere.example.org"), "localhost") as server:
         assert trusting.send(post(server.url)) == UNTRUSTED
         assert server.requests == []
 
 
-def test_a_server_that_knows_no_tls_is_not_spoken_to(trusting: Transport) -> None:
+def test_a_server_that_knows_no_tls_is_not_spoken_to(trusting: Sender) -> None:
     with serving(raw(head("Content-Length: 0"))) as server:
         result = trusting.send(post(server.url.replace("http://127.0.0.1", "https://localhost")))
         assert isinstance(result, Failure)
@@ -419,7 +479,7 @@ def test_a_server_that_knows_no_tls_is_not_spoken_to(trusting: Transport) -> Non
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_server_of_tls_1_1_is_refused(authority: trustme.CA, trusting: Transport) -> None:
+def test_a_server_of_tls_1_1_is_refused(authority: trustme.CA, trusting: Sender) -> None:
     with serving(OK, https(authority, newest=ssl.TLSVersion.TLSv1_1), "localhost") as server:
         weak = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         weak.set_ciphers("ALL:@SECLEVEL=0")
@@ -431,12 +491,11 @@ def test_a_server_of_tls_1_1_is_refused(authority: trustme.CA, trusting: Transpo
         assert server.requests == []
 
 
-def test_session_keys_are_not_written_to_disk(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_session_keys_are_not_written_to_disk(kind: Kind, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = tmp_path / "keys.log"
     monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    transport = Transport(timeout=DEADLINE, ca_file=str(tmp_path / "ca.pem"))
-    monkeypatch.delenv("SSLKEYLOGFILE")
+    transport = kind(timeout=DEADLINE, ca_file=str(tmp_path / "ca.pem"))
     with serving(OK, https(authority), "localhost") as server:
         assert isinstance(transport.send(post(server.url)), Answer)
     assert not keys.exists() or "SECRET" not in keys.read_text(encoding="ascii")
@@ -444,12 +503,12 @@ def test_session_keys_are_not_written_to_disk(authority: trustme.CA, tmp_path: P
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
-def test_an_authority_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+def test_an_authority_that_cannot_be_read_is_named(kind: Kind, tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "authority.pem"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"delivery\.ca_file: .*authority\.pem is not a readable PEM certificate"):
-        Transport(ca_file=str(path))
+        kind(ca_file=str(path))
 
 
 TLS_FAULTS: dict[str, tuple[Behaviour, int]] = {
@@ -464,7 +523,7 @@ TLS_FAULTS: dict[str, tuple[Behaviour, int]] = {
 
 
 @pytest.mark.parametrize("what", TLS_FAULTS)
-def test_a_tls_connection_that_breaks_is_not_blamed_on_its_certificate(authority: trustme.CA, trusting: Transport, what: str) -> None:
+def test_a_tls_connection_that_breaks_is_not_blamed_on_its_certificate(authority: trustme.CA, trusting: Sender, what: str) -> None:
     """`body` is either small or too large for what lies between two sockets."""
     behave, body = TLS_FAULTS[what]
     with serving(behave, https(authority), "localhost") as server:
@@ -475,7 +534,7 @@ def test_a_tls_connection_that_breaks_is_not_blamed_on_its_certificate(authority
 
 
 @pytest.mark.parametrize("what", ["silent", "reset"])
-def test_before_the_handshake_is_done_nothing_was_sent(trusting: Transport, what: str) -> None:
+def test_before_the_handshake_is_done_nothing_was_sent(trusting: Sender, what: str) -> None:
     with serving(lambda peer: peer.hold() if what == "silent" else peer.sip() and peer.reset()) as server:
         result = soon(lambda: trusting.send(post(f"https://localhost:{server.port}")))
     assert isinstance(result, Failure)

@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+DAGSTER_PORT ?= 3000
 
 .PHONY: help demo dev test chaos bench lint format docs lock clean
 
@@ -25,7 +26,7 @@ demo: $(INSTALLED)
 	@$(RUN) -m dagster_project.demo
 
 dev: $(INSTALLED)
-	@$(RUN) -m dagster_project.dev
+	@DAGSTER_PORT=$(DAGSTER_PORT) $(RUN) -m dagster_project.dev
 
 test: $(INSTALLED)
 	@scripts/system-packages

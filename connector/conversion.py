@@ -368,6 +368,6 @@ def _amounts(raw: pa.Array, result: Conversions) -> pa.Array:
 
 def column_table() -> str:
     """The canonical columns as a Markdown table, for the README."""
-    lines = ["| column | group | rule | example |", "|---|---|---|---|"]
-    lines += [f"| `{name}` | {column.group} | {column.rule} | `{column.example}` |" for name, column in COLUMNS.items()]
+    lines = ["| column | group | type | rule | example |", "|---|---|---|---|---|"]
+    lines += [f"| `{name}` | {column.group} | {column.kind} | {column.rule} | `{column.example}` |" for name, column in COLUMNS.items()]
     return "\n".join(lines)

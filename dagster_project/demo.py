@@ -7,31 +7,40 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
+from connector.destination import Destination, load
 from connector.errors import ConnectorError
 from connector.rejected import rejected
 from connector.sandbox import sample
 from connector.sandbox.server import Receiver, Settings, running
-from connector.status import status
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".capi" / "demo"
 WAREHOUSE = FOLDER / "warehouse.duckdb"
 DESTINATIONS = ("demo_dsp", "demo_leads")
 ROWS, MORE_ROWS = 10_000, 500
-PORT = 8477
+SETTINGS = """telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_monitoring:
+  enabled: true
+  free_slots_after_run_end_seconds: 300
+"""
+"""`dagster.yaml`: tells nobody, asks nothing, and ends runs whose process is gone."""
 
 
 def main() -> int:
     """Build what is missing, deliver, print what became of it."""
-    console = Console(width=110)
+    console = Console(width=124)
     token = prepare()
     try:
-        with running(Settings(port=PORT, token=token)) as receiver:
+        with running(Settings(port=port(), token=token)) as receiver:
             console.print(f"receiver: {receiver.url}")
             return _deliver_twice(console, receiver)
     except ConnectorError as error:
@@ -45,13 +54,18 @@ def prepare() -> str:
     home.mkdir(mode=0o700, exist_ok=True)
     settings = home / "dagster.yaml"
     if not settings.exists():
-        settings.write_text("telemetry:\n  enabled: false\nrun_monitoring:\n  enabled: true\n  free_slots_after_run_end_seconds: 300\n", encoding="utf-8")
+        settings.write_text(SETTINGS, encoding="utf-8")
     FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
     token = FOLDER / "token"
     if not token.exists():
         token.touch(mode=0o600)
         token.write_text("demo-token-of-the-local-receiver\n", encoding="utf-8")
     return token.read_text(encoding="utf-8").strip()
+
+
+def port() -> int:
+    """Where the demo destinations expect the receiver."""
+    return urlsplit(_destination(DESTINATIONS[0]).model.endpoint or "").port or 0
 
 
 def build_warehouse() -> bool:
@@ -128,14 +142,9 @@ def _row(name: str, result: Any, key: dg.AssetKey) -> list[str]:
     ]
 
 
-def _destination(name: str) -> Any:
-    from connector.destination import load
-
+def _destination(name: str) -> Destination:
     return load(ROOT / "dagster_project" / "defs" / name / "defs.yaml", ROOT)
 
 
 if __name__ == "__main__":
     sys.exit(main())
-
-
-__all__ = ["main", "status"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -31,9 +30,19 @@ def generated() -> dict[Path, str]:
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     for name, part in (("columns", column_table()), ("platforms", platform_table())):
-        text = re.sub(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", lambda match, part=part: match[1] + part + match[2], text, flags=re.DOTALL)  # type: ignore[misc]
+        text = _replace(text, name, part)
     schema = orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
     return {readme: text, ROOT / "docs" / "destination.schema.json": schema}
+
+
+def _replace(text: str, name: str, part: str) -> str:
+    """Put a generated part between its two marks. Raises ValueError where the marks are not there."""
+    start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, _, rest = text.partition(start)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"the marks of '{name}' are missing")
+    return before + start + part + "\n" + end + after
 
 
 def main() -> int:

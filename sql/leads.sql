@@ -5,6 +5,7 @@ select
     event_name,
     event_time,
     customer_email as email,
-    visitor_uuid   as guid
+    customer_phone as phone,
+    country
 from conversions
 where event_name in ('Lead', 'Signup')

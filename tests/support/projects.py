@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 
 from connector.destination import Destination, load
 
+REPOSITORY = Path(__file__).parents[2]
 TOKEN = "sandbox-token"
 QUERY = "select * from conversions"
 
@@ -94,6 +96,18 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+
+
+def checkout(folder: Path, destinations: Path | None = None) -> Path:
+    """This project as a clone has it. destinations: what to have under `defs/` in place of the demo's."""
+    for name in ("connector", "dagster_project", "sql", "pyproject.toml"):
+        copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copyfile
+        folder.mkdir(parents=True, exist_ok=True)
+        copy(REPOSITORY / name, folder / name)
+    if destinations is not None:
+        shutil.rmtree(folder / "dagster_project" / "defs")
+        shutil.copytree(destinations, folder / "dagster_project" / "defs")
+    return folder
 
 
 class Finished:

@@ -25,6 +25,7 @@ from connector.frames import array_of_values, mask, present, text_array, to_tabl
 from connector.identifiers.distinct import map_distinct
 from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS, Context
+from connector.platforms.names import template_columns
 from connector.preflight import judge
 from connector.row_source import RowSource
 from connector.template import compile_template, render
@@ -79,7 +80,7 @@ class Encoder:
             "consent",
             "opt_out",
             *(name for name in platform.required if name in COLUMNS),
-            *_template_columns(platform.event),
+            *template_columns(platform.event),
         }
         used |= {name for rule in platform.required_when for name in (rule.column, *rule.need) if name in COLUMNS}
         used |= {name for text in (*platform.request.values(), *platform.fields.values()) for name in parse(text).columns}
@@ -247,13 +248,3 @@ def _fill(template: Any, constants: Mapping[str, Mapping[str, Any]]) -> Any:
         return template[1:]
     space, _, name = template.partition(".")
     return constants[space].get(name)
-
-
-def _template_columns(template: Any) -> set[str]:
-    if isinstance(template, dict):
-        if "$each" in template:
-            return {template["$each"]}
-        return {name for key, value in template.items() if not key.startswith("$") or key == "$list" for name in _template_columns(value)}
-    if isinstance(template, list):
-        return {name for value in template for name in _template_columns(value)}
-    return set(parse(template).columns) if isinstance(template, str) else set()

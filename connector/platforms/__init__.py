@@ -11,9 +11,8 @@ from pydantic import ValidationError
 
 from connector import strict_yaml
 from connector.errors import DestinationError
-from connector.platforms.expression import parse
-from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
+from connector.platforms.names import undeclared
 
 FOLDER = Path(__file__).parent
 
@@ -55,7 +54,7 @@ def load(name: str, root: Path | None = None, overrides: Mapping[str, Any] | Non
             f"overrides: {'.'.join(keys)}: {message}" if overrides else f"{path}: {'.'.join(keys)}: {message}",
             ("overrides", *keys) if overrides else ("platform",),
         ) from None
-    _check_expressions(platform, bool(overrides), path)
+    _check_names(platform, set(values.get("identifiers", ())), bool(overrides), path)
     return platform
 
 
@@ -78,24 +77,11 @@ def _merged(base: Any, over: Any) -> Any:
     return merged
 
 
-def _check_expressions(platform: Platform, overridden: bool, path: Path) -> None:
-    """Every expression parses and names functions that exist."""
-    texts = [*platform.request.values(), *platform.fields.values()]
-    for spec in platform.identifiers.values():
-        texts += [spec.value] if spec.hashed is None else [spec.value, spec.hashed]
-    texts += _leaves(platform.event)
-    for text in texts:
-        try:
-            unknown = [name for name in parse(text).functions if name not in FUNCTIONS]
-        except ValueError as error:
-            raise PlatformError(f"{path.name}: {error}", ("overrides",) if overridden else ("platform",)) from None
-        if unknown:
-            raise PlatformError(f"{path.name}: there is no function '{unknown[0]}'", ("overrides",) if overridden else ("platform",))
-
-
-def _leaves(template: Any) -> list[str]:
-    if isinstance(template, dict):
-        return [text for key, value in template.items() if not key.startswith("$") or key == "$list" for text in _leaves(value)]
-    if isinstance(template, list):
-        return [text for value in template for text in _leaves(value)]
-    return [template] if isinstance(template, str) else []
+def _check_names(platform: Platform, identifiers: set[str], overridden: bool, path: Path) -> None:
+    """Every expression parses, and every name in it is declared. identifiers: of the file; an override may take some away."""
+    try:
+        wrong = next(undeclared(platform, identifiers), None)
+    except ValueError as error:
+        wrong = str(error)
+    if wrong is not None:
+        raise PlatformError(f"{path.name}: {wrong}", ("overrides",) if overridden else ("platform",))

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connector.addresses import endpoint_problem
-from connector.conversion import COLUMNS
+from connector.conversion import ACTION_SOURCES, COLUMNS
 from connector.durations import Duration, Rate
 from connector.platforms.expression import parse
 
@@ -71,7 +71,7 @@ class Identity(_Model):
 
 
 class RequiredWhen(_Model):
-    """`need` must be present in rows whose `column` is one of `values`."""
+    """`need` must be present in rows whose `column` is one of `values`; all of them name canonical columns or `fields`."""
 
     column: str
     values: list[str]
@@ -91,14 +91,17 @@ class EventNames(_Model):
 
     names: source name -> platform name. mapping: `optional` sends other names as they are, `listed` rejects names that
     are neither mapped nor one of `known`, `required` wants every name in the destination's own `events`, `unless` an account
-    key stands in for the mapping.
+    key stands in for the mapping. pattern: what the destination's `events` must map to, whole. longest: characters that a name
+    may have; a row with a longer one is rejected. most: distinct names in one request; batches are cut accordingly.
     """
 
     names: dict[str, str] = {}
     known: list[str] = []
     mapping: Literal["optional", "listed", "required"] = "optional"
     unless: str | None = None
-    most: int | None = Field(None, description="the most distinct names one destination may map to")
+    pattern: str | None = None
+    longest: int | None = None
+    most: int | None = None
 
 
 class EventId(_Model):
@@ -121,46 +124,6 @@ class Limits(_Model):
     concurrency: Annotated[int, Field(ge=1, le=64)] = 8
 
 
-class TestMode(_Model):
-    """How the platform is asked to validate without counting.
-
-    method: `body` and `query` add `name`, `path` uses another path; the value is the destination's `test_mode` text, or
-    `value`. counts: true where the platform counts test events all the same.
-    """
-
-    method: Literal["body", "query", "path"]
-    name: str = ""
-    value: str | bool | None = None
-    counts: bool = False
-
-
-class Consent(_Model):
-    """What happens to rows of people who opted out. send: the platform has a field for it, so the row is sent and says so."""
-
-    opt_out: Literal["send", "suppress"] = "suppress"
-
-
-class Located(_Model):
-    """Where an answer names the records it refuses.
-
-    path: dotted path to a list of entries (several are tried); `.` is the body itself as the only entry. index: key of an entry that holds the position; none means
-    that entries stand in the order of the request. text, pattern: dotted paths to texts, and regular expressions whose first
-    group is a position, or several with commas. echo: path in an entry -> path in the record that it repeats. code, message, field: keys of an entry. warning: key that marks an entry as harmless. ok: key and the
-    values that mean the record was accepted.
-    """
-
-    path: list[str] = []
-    index: str | None = None
-    text: list[str] = []
-    pattern: list[str] = []
-    echo: dict[str, str] = {}
-    code: str | None = None
-    message: str | None = None
-    field: str | None = None
-    warning: str | None = None
-    ok: dict[str, list[str | int]] = {}
-
-
 class Success(_Model):
     """What a body must say before its records count as delivered.
 
@@ -178,6 +141,56 @@ class Success(_Model):
     present: list[str] = []
     equals: dict[str, list[str | int | bool]] = {}
     error: list[str] = []
+
+
+class TestMode(_Model):
+    """How the platform is asked to validate without counting.
+
+    method: `body` and `query` add `name`, `path` uses another path; the value is the destination's `test_mode` text, or
+    `value`. counts: true where the platform counts test events all the same. max_events: of a test request, where it may
+    carry fewer. success: what a body says in test mode, where that is something else than usual.
+    """
+
+    method: Literal["body", "query", "path"]
+    name: str = ""
+    value: str | bool | None = None
+    counts: bool = False
+    max_events: Annotated[int, Field(ge=1)] | None = None
+    success: Success | None = None
+
+
+class Consent(_Model):
+    """What happens to rows of people who opted out, or whose data may be used in a limited way alone.
+
+    send: the platform has a field for it, so the row is sent and says so; `event` must use the column. suppress: it has none,
+    so the row is not sent.
+    """
+
+    opt_out: Literal["send", "suppress"] = "suppress"
+    limited_data_use: Literal["send", "suppress"] = "suppress"
+
+
+class Located(_Model):
+    """Where an answer names the records it refuses.
+
+    path: dotted path to a list of entries (several are tried); `.` is the body itself as the only entry. index: key of an
+    entry that holds the position; none means that entries stand in the order of the request. text, pattern: dotted paths to
+    texts (`*` steps into lists), and regular expressions whose first group is a position, or several with commas; a group
+    named `field` is the field. echo: path in an entry -> path in the record that it repeats. code, message, field: paths in an
+    entry, or beside a text. warning: key that marks an entry as harmless. ok: key and the values that mean the record was
+    accepted.
+    """
+
+    path: list[str] = []
+    index: str | None = None
+    text: list[str] = []
+    pattern: list[str] = []
+    echo: dict[str, str] = {}
+    code: str | None = None
+    message: str | None = None
+    field: str | None = None
+    warning: str | None = None
+    ok: dict[str, list[str | int]] = {}
 
 
 class Code(_Model):
@@ -223,14 +236,19 @@ class Poll(_Model):
 
 
 class Answers(_Model):
-    """How an answer is understood. status: narrows the table of `connector.delivery.answers` for single codes."""
+    """How an answer is understood.
+
+    partial: where an answer of success names refused records, the others were processed. status: narrows the table of
+    `connector.delivery.answers` for single codes. transient: dotted paths that hold true where the request may be tried again.
+    """
 
     success: Success = Success()
     codes: Codes = Codes()
     located: Located = Located()
-    partial: bool = Field(False, description="records that are not named as refused were processed")
+    partial: bool = False
     message: list[str] = Field(["error.message", "message", "error"], description="where the platform says why")
-    status: dict[int, str] = {}
+    status: dict[int, Literal["read", "refused", "too_large", "retry", "ambiguous", "duplicate", "auth", "halt"]] = {}
+    transient: list[str] = []
     poll: Poll | None = None
 
 
@@ -273,13 +291,16 @@ class Platform(_Model):
             for name in group:
                 if name not in self.identifiers:
                     raise ValueError(f"identity names '{name}', which is not among identifiers")
-        needed = (*self.required, *(name for rule in self.required_when for name in rule.need))
+        needed = (*self.required, *(name for rule in self.required_when for name in (rule.column, *rule.need)))
         for name in needed:
             if name not in COLUMNS and name not in self.fields:
                 raise ValueError(f"'{name}' is neither a canonical column nor one of fields")
-        for name in (*self.columns, *(rule.column for rule in self.required_when)):
+        for name in (*self.columns, *([self.event_id.user_id] if self.event_id.recipe == "user_id_and_timestamp" else [])):
             if name not in COLUMNS:
                 raise ValueError(f"'{name}' is not a canonical column")
+        for name in self.windows.max_age_by:
+            if name not in ACTION_SOURCES:
+                raise ValueError(f"'{name}' is not an action source; there are {', '.join(ACTION_SOURCES)}")
         for address in (self.endpoint, self.auth.token_url):
             problem = endpoint_problem(address) if address is not None else None
             if problem:

@@ -1,0 +1,131 @@
+"""Names that one part of a platform file uses and no part declares: a typing error there would lose a field without a word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Set
+from typing import Any
+
+from connector.conversion import COLUMNS
+from connector.platforms.expression import Pipeline, parse
+from connector.platforms.functions import FUNCTIONS
+from connector.platforms.model import Platform
+
+LISTS = ("contents",)
+"""Canonical columns that `$each` may repeat over."""
+
+ENTRY = ("id", "quantity", "price", "name", "category", "brand", "currency")
+"""What an entry of such a list has."""
+
+_STEERING = ("$all", "$one", "$each", "$list", "$keep")
+_TABLES = ("lookup", "absent_from", "when_in")
+
+
+def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[str]:
+    """Sentences, each naming what is wrong and where. removed: identifiers that an override took away; `event` may still name them."""
+    for name, spec in platform.identifiers.items():
+        for text in filter(None, (spec.value, spec.hashed)):
+            yield from _expression(platform, text, f"identifiers.{name}", ())
+    for name, text in platform.fields.items():
+        yield from _expression(platform, text, f"fields.{name}", ())
+    for name, text in platform.request.items():
+        yield from _expression(platform, text, f"request.{name}", ("identifier", "field"))
+    yield from _template(platform, platform.event, "event", lambda text, where: _expression(platform, text, where, ("identifier", "field", "extra"), removed))
+    yield from _envelope(platform, platform.body, "body")
+    filled = [platform.path, *platform.headers.values(), *platform.query.values()]
+    if platform.test_mode is not None and platform.test_mode.method == "path":
+        filled.append(str(platform.test_mode.value))
+    for name in (name for text in filled for name in re.findall(r"\{(\w+)\}", text)):
+        if name not in platform.params and name not in platform.account:
+            yield f"{{{name}}} is neither one of params nor a key of account"
+    for column, decided in (("opt_out", platform.consent.opt_out), ("limited_data_use", platform.consent.limited_data_use)):
+        if decided == "send" and column not in template_columns(platform.event):
+            yield f"consent.{column} is send, but event does not use the column {column}"
+
+
+def template_columns(template: Any) -> set[str]:
+    """Canonical columns that a template reads, without those of its identifiers and fields."""
+    if isinstance(template, dict):
+        if "$each" in template:
+            return {template["$each"]}
+        return {name for key, value in template.items() if not key.startswith("$") or key == "$list" for name in template_columns(value)}
+    if isinstance(template, list):
+        return {name for value in template for name in template_columns(value)}
+    return set(parse(template).columns) if isinstance(template, str) else set()
+
+
+def _template(platform: Platform, template: Any, where: str, check: Callable[[str, str], Iterator[str]]) -> Iterator[str]:
+    if isinstance(template, str):
+        yield from check(template, where)
+    elif isinstance(template, list):
+        for value in template:
+            yield from _template(platform, value, where, check)
+    elif isinstance(template, dict):
+        yield from _steering(template, where)
+        if "$each" in template:
+            yield from _template(platform, template.get("item"), f"{where}.item", lambda text, place: _entry(platform, text, place))
+            return
+        for key, value in template.items():
+            if not key.startswith("$") or key == "$list":
+                yield from _template(platform, value, f"{where}.{key}", check)
+
+
+def _steering(template: dict[str, Any], where: str) -> Iterator[str]:
+    for key in template:
+        if key.startswith("$") and key not in _STEERING:
+            yield f"{where}: there is no steering key '{key}'; there are {', '.join(_STEERING)}"
+    for key in ("$all", "$one"):
+        for name in template.get(key, ()):
+            if name not in template:
+                yield f"{where}: {key} names '{name}', which is not a key beside it"
+    if "$each" in template and (".item" in where or template["$each"] not in LISTS):
+        yield f"{where}: $each cannot repeat over '{template['$each']}' here; it can over {', '.join(LISTS)}, outside of another $each"
+    if "$each" in template and "item" not in template:
+        yield f"{where}: $each needs an item, the object that is repeated"
+
+
+def _expression(platform: Platform, text: str, where: str, spaces: tuple[str, ...], removed: Set[str] = frozenset()) -> Iterator[str]:
+    for pipeline in parse(text).pipelines:
+        known = _known(platform, pipeline, spaces)
+        gone = pipeline.space == "identifier" and pipeline.name in removed
+        if known is not None and pipeline.name not in known and not gone:
+            space = "" if pipeline.space == "column" else f"{pipeline.space}."
+            yield f"{where}: there is no {space}{pipeline.name}"
+        yield from _functions(platform, pipeline, where)
+
+
+def _entry(platform: Platform, text: str, where: str) -> Iterator[str]:
+    for pipeline in parse(text).pipelines:
+        if pipeline.space not in ("column", "literal") or (pipeline.space == "column" and pipeline.name not in ENTRY):
+            yield f"{where}: an entry has no {pipeline.name}; it has {', '.join(ENTRY)}"
+        yield from _functions(platform, pipeline, where)
+
+
+def _functions(platform: Platform, pipeline: Pipeline, where: str) -> Iterator[str]:
+    for step in pipeline.steps:
+        if step.name not in FUNCTIONS:
+            yield f"{where}: there is no function '{step.name}'"
+        elif step.name in _TABLES and step.argument not in platform.tables:
+            yield f"{where}: there is no table '{step.argument}'"
+
+
+def _known(platform: Platform, pipeline: Pipeline, spaces: tuple[str, ...]) -> Any:
+    """The names of the space that a pipeline starts in; None where any will do."""
+    if pipeline.space in ("identifier", "field", "extra") and pipeline.space not in spaces:
+        return ()
+    names = {"column": COLUMNS, "account": platform.account, "param": platform.params, "identifier": platform.identifiers, "field": platform.fields}
+    return names.get(pipeline.space)
+
+
+def _envelope(platform: Platform, template: Any, where: str) -> Iterator[str]:
+    if isinstance(template, dict):
+        for key, value in template.items():
+            yield from _envelope(platform, value, f"{where}.{key}")
+    elif isinstance(template, list):
+        for value in template:
+            yield from _envelope(platform, value, where)
+    elif isinstance(template, str) and not template.startswith(("=", "$event")):
+        space, _, name = template.partition(".")
+        known = {"account": platform.account, "param": platform.params, "request": platform.request}.get(space, {})
+        if name not in known:
+            yield f"{where}: '{template}' is not account.x, param.x or request.x that this file declares; text is written =text"

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from connector.addresses import endpoint_problem
 from connector.conversion import COLUMNS
 from connector.platforms.model import Platform
+from connector.platforms.names import template_columns
 from connector.secrets import is_reference
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def inconsistencies(model: DestinationModel, platform: Platform) -> Found:
                 yield (section, name), f"'{name}' is not a canonical column{suggest(name, COLUMNS)}"
             elif section == "constants" and COLUMNS[name].personal:
                 yield (section, name), f"'{name}' describes a person and cannot be the same in every row"
+    if model.consent.denied == "send" and "consent" not in template_columns(platform.event):
+        yield ("consent", "denied"), "this platform has no field that says that consent was denied, so such rows cannot be sent; leave it at suppress"
     problem = test_mode_problem(model, platform)
     if problem is not None:
         yield ("test_mode",), problem
@@ -133,8 +136,9 @@ def _event_problems(model: DestinationModel, platform: Platform) -> Found:
     rule = platform.event_names
     if rule.mapping == "required" and not model.events and not (rule.unless and rule.unless in model.account):
         yield ("events",), "this platform has no event names of its own: map each name to its id under events"
-    if rule.most is not None and len(set(model.events.values())) > rule.most:
-        yield ("events",), f"at most {rule.most} different ids may be mapped in one destination"
+    for name, target in model.events.items():
+        if rule.pattern is not None and not re.fullmatch(rule.pattern, target):
+            yield ("events", name), f"'{target}' is not an id of this platform, which has the form {rule.pattern}"
     if rule.mapping == "listed":
         for name, target in model.events.items():
             if target not in rule.known:

@@ -18,7 +18,7 @@ from connector.consistency import inconsistencies, suggest
 from connector.conversion import COLUMNS
 from connector.durations import Duration, Rate
 from connector.errors import DestinationError, Problem
-from connector.platforms.model import Platform
+from connector.platforms.model import Answers, Platform
 from connector.secrets import REFERENCE
 from connector.strict_yaml import Document
 
@@ -192,6 +192,22 @@ class Destination:
     def platform_name(self) -> str:
         """`capi`, or the stem of a platform file of the user's own."""
         return Path(self.model.platform).stem
+
+    @property
+    def answers(self) -> Answers:
+        """How answers are understood; in test mode, success may be said in another way."""
+        answers, test_mode = self.platform.answers, self.platform.test_mode
+        if not self.model.test_mode or test_mode is None or test_mode.success is None:
+            return answers
+        return answers.model_copy(update={"success": test_mode.success})
+
+    @property
+    def batch_size(self) -> int:
+        """Records that one request may carry."""
+        most, test_mode = self.platform.limits.max_events, self.platform.test_mode
+        if self.model.test_mode and test_mode is not None and test_mode.max_events is not None:
+            most = min(most, test_mode.max_events)
+        return min(self.model.delivery.batch_size or most, most)
 
     @property
     def query_file(self) -> Path:

@@ -69,6 +69,8 @@ class Encoder:
         self._event = compile_template(template, self._constants)
         self._request = {name: parse(text) for name, text in self.platform.request.items()}
         self._names = {**self.platform.event_names.names, **model.events}
+        most = self.platform.event_names.most
+        self._block = {name: str(rank // most) for rank, name in enumerate(sorted(set(model.events.values())))} if most else {}
 
     def columns(self) -> list[str]:
         """Canonical columns that this destination can use, in canonical order; nothing else is read."""
@@ -79,6 +81,7 @@ class Encoder:
             "event_id",
             "consent",
             "opt_out",
+            "limited_data_use",
             *(name for name in platform.required if name in COLUMNS),
             *template_columns(platform.event),
         }
@@ -178,6 +181,8 @@ class Encoder:
 
         mapped = map_distinct(names, mapped_name)
         conversions.reject(present(names) & ~present(mapped), "unknown_event_name", "event_name")
+        if rule.longest is not None:
+            conversions.reject(mask(pc.greater(pc.utf8_length(mapped), rule.longest)), "long_event_name", "event_name")
         conversions.table = conversions.table.set_column(conversions.table.column_names.index("event_name"), "event_name", mapped)
 
     def _refuse_disguised(self, conversions: Conversions) -> None:
@@ -216,12 +221,14 @@ class Encoder:
         return pc.coalesce(conversions.table["event_id"].combine_chunks(), made)
 
     def _groups(self, rows: RowSource, send: np.ndarray) -> tuple[np.ndarray, list[dict[str, str | None]]]:
-        if not self._request:
+        if not self._request and len(set(self._block.values())) < 2:
             return np.zeros(len(send), np.int32), [{}]
         columns = [text_array(rows.text(expression)).take(pa.array(send)) for expression in self._request.values()]
+        if self._block:
+            columns.append(map_distinct(text_array(rows.text(parse("event_name"))).take(pa.array(send)), self._block.get))
         seen: dict[tuple[str | None, ...], int] = {}
         groups = [seen.setdefault(values, len(seen)) for values in zip(*(column.to_pylist() for column in columns), strict=True)]
-        return np.array(groups, np.int32), [dict(zip(self._request, values, strict=True)) for values in seen]
+        return np.array(groups, np.int32), [dict(zip(self._request, values, strict=False)) for values in seen]
 
 
 def _account(destination: Destination) -> dict[str, Any]:

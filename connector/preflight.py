@@ -67,8 +67,9 @@ def _without_consent(conversions: Conversions, platform: Platform, consent: Cons
         suppressed |= ~mask(given)
     elif consent.denied == "suppress":
         suppressed |= mask(pc.invert(given))
-    if "opt_out" in table.column_names and platform.consent.opt_out == "suppress":
-        suppressed |= mask(table["opt_out"].combine_chunks())
+    for name, decided in (("opt_out", platform.consent.opt_out), ("limited_data_use", platform.consent.limited_data_use)):
+        if name in table.column_names and decided == "suppress":
+            suppressed |= mask(table[name].combine_chunks())
     # Words that are not understood may be a refusal, so nothing of the person leaves.
     for column, unusable in conversions.bad.items():
         if COLUMNS[column].group == "consent":
@@ -98,10 +99,15 @@ def _require(conversions: Conversions, platform: Platform, fields: Identifiers) 
     for name in platform.required:
         _reject_without(conversions, name, fields, None)
     for rule in platform.required_when:
-        if rule.column in conversions.table.column_names:
-            applies = mask(pc.is_in(conversions.table[rule.column].combine_chunks(), value_set=pa.array(rule.values)))
+        values = fields[rule.column][0] if rule.column in fields else _column(conversions.table, rule.column)
+        if values is not None:
+            applies = mask(pc.is_in(values, value_set=pa.array(rule.values)))
             for name in rule.need:
                 _reject_without(conversions, name, fields, applies)
+
+
+def _column(table: pa.Table, name: str) -> pa.Array | None:
+    return table[name].combine_chunks() if name in table.column_names else None
 
 
 def _reject_without(conversions: Conversions, name: str, fields: Identifiers, applies: Mask | None) -> None:

@@ -37,8 +37,7 @@ def preview(destination: Destination, rows: Iterable[Mapping[str, Any]], *, as_o
 
 
 def _items(destination: Destination, encoder: Encoder, encoded: Encoded) -> Iterator[dict[str, Any]]:
-    platform, chosen = destination.platform, destination.model.delivery.batch_size
-    limits = Limits(min(chosen or platform.limits.max_events, platform.limits.max_events), platform.limits.max_bytes)
+    limits = Limits(destination.batch_size, destination.platform.limits.max_bytes)
     overheads = [encoder.overhead(group) for group in encoded.group_values]
     batches, too_large = cut(encoded.records, encoded.positions.tolist(), encoded.groups.tolist(), overheads, limits)
     requests, auth = Requests(destination, encoder), auth_for(destination, None, hidden=True)

@@ -68,8 +68,7 @@ class Session:
 
     def pager(self, batch_size: int | None = None) -> Pager:
         """Makes pages; what the ledger knows is left out."""
-        platform, delivery = self.destination.platform, self.destination.model.delivery
-        size = batch_size or min(delivery.batch_size or platform.limits.max_events, platform.limits.max_events)
+        size = batch_size or self.destination.batch_size
         return Pager(self.encoder, self.warehouse, self.store.key(), self.known, size, self.clock, self.name)
 
     def known(self, hashes: Sequence[bytes]) -> dict[bytes, Entry]:
@@ -108,7 +107,7 @@ class Session:
         courier = Courier(
             transport,
             auth,
-            self.destination.platform.answers,
+            self.destination.answers,
             build,
             concurrency=concurrency,
             gate=Gate(model.delivery.rate or limits.rate),

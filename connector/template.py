@@ -55,10 +55,15 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Object:
-    """Keys and their nodes. all_of: left out unless every one of these keys has a value. keep: written even when empty."""
+    """Keys and their nodes.
+
+    all_of: left out unless every one of these keys has a value. one_of: of these keys, only the first that has a value is
+    written. keep: written even when empty.
+    """
 
     items: tuple[tuple[str, Node], ...]
     all_of: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
     keep: bool = False
 
 
@@ -85,7 +90,8 @@ def compile_template(template: Any, constants: Mapping[str, Mapping[str, Any]]) 
     """A parsed YAML template -> nodes.
 
     constants: space -> name -> value, for `account.x` and `param.x`. Keys that start with $ steer: `$all` lists keys that
-    must all be there, `$keep: true` writes an empty object or list, `$each: contents` repeats `item`.
+    must all be there, `$one` lists keys of which the first with a value is written, `$keep: true` writes an empty object or
+    list, `$each: contents` repeats `item`.
     Raises ValueError for an expression that is not understood, KeyError for a constant that is not given.
     """
     if isinstance(template, dict):
@@ -94,7 +100,7 @@ def compile_template(template: Any, constants: Mapping[str, Mapping[str, Any]]) 
         if "$list" in template:
             return _sequence(tuple(compile_template(item, constants) for item in template["$list"]), bool(template.get("$keep")))
         items = [(key, compile_template(value, constants)) for key, value in template.items() if not key.startswith("$")]
-        return _object(tuple(items), tuple(template.get("$all", ())), bool(template.get("$keep")))
+        return _object(tuple(items), tuple(template.get("$all", ())), tuple(template.get("$one", ())), bool(template.get("$keep")))
     if isinstance(template, list):
         return _sequence(tuple(compile_template(item, constants) for item in template))
     if not isinstance(template, str):
@@ -110,10 +116,10 @@ def compile_template(template: Any, constants: Mapping[str, Mapping[str, Any]]) 
     return Leaf(expression)
 
 
-def _object(items: tuple[tuple[str, Node], ...], all_of: tuple[str, ...], keep: bool) -> Node:
+def _object(items: tuple[tuple[str, Node], ...], all_of: tuple[str, ...], one_of: tuple[str, ...], keep: bool) -> Node:
     """An object; one of constants alone is a constant itself."""
     fixed = [_key(key) + node.json for key, node in items if isinstance(node, Literal)]
-    return Literal("{" + ",".join(fixed) + "}") if len(fixed) == len(items) else Object(items, all_of, keep)
+    return Literal("{" + ",".join(fixed) + "}") if len(fixed) == len(items) else Object(items, all_of, one_of, keep)
 
 
 def _sequence(items: tuple[Node, ...], keep: bool = False) -> Node:
@@ -136,6 +142,9 @@ def render(node: Node, source: Source) -> pa.Array:
     if isinstance(node, Sequence):
         return _joined([_fragment("", item, source) for item in node.items], "[]", node.keep)
     pieces = {key: _fragment(_key(key), child, source) for key, child in node.items}
+    taken = pa.array(np.zeros(source.rows, bool)) if node.one_of else None
+    for key in node.one_of:
+        pieces[key], taken = pc.if_else(taken, None, pieces[key]), pc.or_(taken, pc.is_valid(pieces[key]))
     whole = _joined(list(pieces.values()), "{}", node.keep)
     for key in node.all_of:
         whole = pc.if_else(pc.is_valid(pieces[key]), whole, None)

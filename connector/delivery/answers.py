@@ -7,7 +7,7 @@ status alone: an answer that was not positively understood is ambiguous, and its
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
@@ -117,6 +117,8 @@ class Stop(NamedTuple):
     auth: bool = False
 
 
+_NO_CODE = "invalid"
+
 Outcome = Delivered | Named | Unlocated | TryAgain | Stop
 
 
@@ -136,6 +138,8 @@ def interpret(answer: Answer | Failure, records: Sequence[bytes], spec: Answers,
     if known is not None and known.means != "refused":
         shown = code if code in spec.codes.known else redact_code(code, b"[" + b",".join(records) + b"]", 64)
         return _by_code(shown, known, wait, answer.status)
+    if any(_get(body, path) is True for path in spec.transient):
+        return TryAgain(f"HTTP {answer.status}, said to be transient", ambiguous=answer.status >= 500, wait=wait)
     if known is not None or meaning is Meaning.REFUSED:
         return _refused(answer.status, body, records, spec)
     if meaning is Meaning.READ:
@@ -208,7 +212,7 @@ def _read(answer: Answer, body: Any, records: Sequence[bytes], spec: Answers) ->
         return Delivered()
     if not isinstance(body, dict) or not _is_json(answer.headers.get("content-type", "")):
         return TryAgain(f"HTTP {answer.status} with a body that is not the platform's", ambiguous=True, not_understood=True)
-    named = _named(body, records, spec)
+    named = _named(body, records, spec, partial=spec.partial and answer.status in success.status)
     if named is not None:
         return named
     if answer.status not in success.status or any(_get(body, path) for path in success.error):
@@ -241,7 +245,7 @@ def _counts_agree(body: dict[str, Any], success: Success, count: int) -> bool:
 
 def _refused(status: int, body: Any, records: Sequence[bytes], spec: Answers) -> Outcome:
     refusal = _refusal(status, body, spec)
-    named = _named(body, records, spec) if isinstance(body, dict) else None
+    named = _named(body, records, spec, partial=False) if isinstance(body, dict) else None
     if named is not None and named.refused:
         return named
     if len(records) == 1:
@@ -254,8 +258,8 @@ def _refusal(status: int, body: Any, spec: Answers) -> Refusal:
     return Refusal(_code(body, spec)[0] or str(status), message)
 
 
-def _named(body: dict[str, Any], records: Sequence[bytes], spec: Answers) -> Named | None:
-    """Verdicts on single records; None where the body speaks of none."""
+def _named(body: dict[str, Any], records: Sequence[bytes], spec: Answers, *, partial: bool) -> Named | None:
+    """Verdicts on single records; None where the body speaks of none. partial: who is not named as refused was taken."""
     located = spec.located
     entries = next((found for path in located.path if isinstance(found := [body] if path == "." else _get(body, path), list)), None)
     if entries is None:
@@ -267,7 +271,7 @@ def _named(body: dict[str, Any], records: Sequence[bytes], spec: Answers) -> Nam
     if not refused:
         return None
     everyone = frozenset(range(len(records)))
-    return Named(everyone - refused.keys() if spec.partial else frozenset(), refused)
+    return Named(everyone - refused.keys() if partial else frozenset(), refused)
 
 
 def _in_order(entries: list[Any], located: Located, count: int) -> Named | None:
@@ -297,15 +301,17 @@ def _by_index(entries: list[Any], located: Located, count: int) -> dict[int, Ref
 
 
 def _by_pattern(body: dict[str, Any], located: Located, count: int, spec: Answers) -> dict[int, Refusal]:
-    code = _code(body, spec)[0] or "invalid"
+    code = _code(body, spec)[0] or _NO_CODE
     refused: dict[int, Refusal] = {}
-    for text in _texts(body, located.text):
+    for entry, text in _texts(body, located.text):
+        beside = _refusal_of(entry, located)
         for pattern in located.pattern:
             for match in re.finditer(pattern, text):
+                said = beside.message or text[match.start() :].splitlines()[0][:300]
+                refusal = Refusal(code if beside.code == _NO_CODE else beside.code, said, match.groupdict().get("field"))
                 for index in map(_whole, re.findall(r"\d+", match.group(1))):
                     if index is not None and index < count:
-                        field_name = match.groupdict().get("field")
-                        refused.setdefault(index, Refusal(code, text[match.start() : match.start() + 300], field_name))
+                        refused.setdefault(index, refusal)
     return refused
 
 
@@ -328,11 +334,16 @@ def _refusal_of(entry: dict[str, Any], located: Located) -> Refusal:
     code = _get(entry, located.code) if located.code else None
     message = _get(entry, located.message) if located.message else None
     where = _get(entry, located.field) if located.field else None
-    return Refusal(_plain(code) or "invalid", _plain(message) or "", _plain(where))
+    return Refusal(_plain(code) or _NO_CODE, _plain(message) or "", _plain(where))
 
 
-def _texts(body: Any, paths: Sequence[str]) -> list[str]:
-    return [value for path in paths for value in values_at(body, path) if isinstance(value, str)]
+def _texts(body: Any, paths: Sequence[str]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Texts at the paths, each with the object that holds it."""
+    for path in paths:
+        above, _, key = path.rpartition(".")
+        for entry in values_at(body, above) if above else [body]:
+            if isinstance(entry, dict) and isinstance(entry.get(key), str):
+                yield entry, entry[key]
 
 
 def values_at(body: Any, path: str) -> list[Any]:

@@ -51,6 +51,11 @@ def click_id(ids: pa.Array) -> pa.Array:
     return pc.if_else(good, ids, None)
 
 
+def fb_cookie(cookies: pa.Array) -> pa.Array:
+    """`fb.{0-2}.{milliseconds}.{id}` exactly as it came; null for anything else. Source: Meta (`fbc`, `fbp`)."""
+    return pc.if_else(pc.match_substring_regex(cookies, r"^fb\.[0-2]\.\d{1,20}\.[^\s{}]{1,500}$"), cookies, None)
+
+
 def click_uuid(ids: pa.Array) -> pa.Array:
     """A click id that is a UUID, as bare lower-case hex where it came so. Source: Microsoft (`msclkid`)."""
     lower = pc.utf8_lower(ids)

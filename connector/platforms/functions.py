@@ -81,7 +81,17 @@ for _normalise in (
         person.zip_digits,
     ),
     *(person.country_alpha2, person.country_alpha2_upper, person.dob_yyyymmdd, person.dob_iso, person.gender_f_m),
-    *(opaque.uuid_lower, opaque.uuid4, opaque.own_id, opaque.any_id, opaque.click_id, opaque.click_uuid, opaque.public_ip, opaque.public_ipv4),
+    *(
+        opaque.uuid_lower,
+        opaque.uuid4,
+        opaque.own_id,
+        opaque.any_id,
+        opaque.click_id,
+        opaque.fb_cookie,
+        opaque.click_uuid,
+        opaque.public_ip,
+        opaque.public_ipv4,
+    ),
     *(opaque.user_agent_text, opaque.url_page, opaque.url_full),
     *(digest.sha256_hex, digest.sha256_b64, digest.sha512_b64, digest.prehashed_hex, digest.hex_to_b64),
 ):
@@ -113,13 +123,13 @@ def lookup(values: pa.Array, context: Context, argument: str | None) -> Values:
 @function("absent_from")
 def absent_from(values: pa.Array, context: Context, argument: str | None) -> Values:
     """The value itself, where a look-up table does not have it; null where it has."""
-    return pc.if_else(pc.is_in(values, value_set=pa.array(list(context.tables[argument or ""]))), None, values)
+    return pc.if_else(pc.is_in(values, value_set=pa.array(list(context.tables[argument or ""]), pa.string())), None, values)
 
 
 @function("when_in")
 def when_in(values: pa.Array, context: Context, argument: str | None) -> Values:
     """The value itself, where a look-up table has it; null elsewhere."""
-    return pc.if_else(pc.is_in(values, value_set=pa.array(list(context.tables[argument or ""]))), values, None)
+    return pc.if_else(pc.is_in(values, value_set=pa.array(list(context.tables[argument or ""]), pa.string())), values, None)
 
 
 @function("constant")

@@ -54,23 +54,23 @@ def template_columns(template: Any) -> set[str]:
     return set(parse(template).columns) if isinstance(template, str) else set()
 
 
-def _template(platform: Platform, template: Any, where: str, check: Callable[[str, str], Iterator[str]]) -> Iterator[str]:
+def _template(platform: Platform, template: Any, where: str, check: Callable[[str, str], Iterator[str]], *, entry: bool = False) -> Iterator[str]:
     if isinstance(template, str):
         yield from check(template, where)
     elif isinstance(template, list):
         for value in template:
-            yield from _template(platform, value, where, check)
+            yield from _template(platform, value, where, check, entry=entry)
     elif isinstance(template, dict):
-        yield from _steering(template, where)
+        yield from _steering(template, where, entry=entry)
         if "$each" in template:
-            yield from _template(platform, template.get("item"), f"{where}.item", lambda text, place: _entry(platform, text, place))
+            yield from _template(platform, template.get("item"), f"{where}.item", lambda text, place: _entry(platform, text, place), entry=True)
             return
         for key, value in template.items():
             if not key.startswith("$") or key == "$list":
-                yield from _template(platform, value, f"{where}.{key}", check)
+                yield from _template(platform, value, f"{where}.{key}", check, entry=entry)
 
 
-def _steering(template: dict[str, Any], where: str) -> Iterator[str]:
+def _steering(template: dict[str, Any], where: str, *, entry: bool) -> Iterator[str]:
     for key in template:
         if key.startswith("$") and key not in _STEERING:
             yield f"{where}: there is no steering key '{key}'; there are {', '.join(_STEERING)}"
@@ -78,7 +78,7 @@ def _steering(template: dict[str, Any], where: str) -> Iterator[str]:
         for name in template.get(key, ()):
             if name not in template:
                 yield f"{where}: {key} names '{name}', which is not a key beside it"
-    if "$each" in template and (".item" in where or template["$each"] not in LISTS):
+    if "$each" in template and (entry or template["$each"] not in LISTS):
         yield f"{where}: $each cannot repeat over '{template['$each']}' here; it can over {', '.join(LISTS)}, outside of another $each"
     if "$each" in template and "item" not in template:
         yield f"{where}: $each needs an item, the object that is repeated"
@@ -126,6 +126,6 @@ def _envelope(platform: Platform, template: Any, where: str) -> Iterator[str]:
             yield from _envelope(platform, value, where)
     elif isinstance(template, str) and not template.startswith(("=", "$event")):
         space, _, name = template.partition(".")
-        known = {"account": platform.account, "param": platform.params, "request": platform.request}.get(space, {})
+        known: dict[str, Any] = {"account": platform.account, "param": platform.params, "request": platform.request}.get(space, {})
         if name not in known:
             yield f"{where}: '{template}' is not account.x, param.x or request.x that this file declares; text is written =text"

@@ -1,0 +1,220 @@
+"""The exact requests of every platform, as files that people can read: `golden/<platform>.json`.
+
+Each was checked by hand against the platform's documents. After a change that is meant, write them anew and read the
+difference: `python -m tests.platforms.test_golden`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+import pytest
+
+from connector.destination import Destination
+from connector.preview import preview
+from connector.sandbox.dialect import Desk, Dialect, Received, Reply, Secrets
+from connector.sandbox.dialects import all_dialects, shapes
+from tests.platforms.parts import AS_OF, NAMES, everything, full, minimal, on_paper
+
+FOLDER = Path(__file__).parent / "golden"
+TOKYO = {
+    "conversion_id": "c2",
+    "event_id": None,
+    "event_name": "Lead",
+    "event_time": dt.datetime(2026, 6, 1, 21, 0, 0, 999_999, tzinfo=dt.timezone(dt.timedelta(hours=9))),
+    "value": "1250",
+    "currency": "JPY",
+    "email": "Yuki.Sato@例え.jp",
+    "phone": "+81 3-1234-5678",
+    "first_name": "裕貴",
+    "last_name": "佐藤",
+    "city": "東京",
+    "state": None,
+    "postal_code": "100-0001",
+    "country": "JPN",
+    "action_source": "physical_store",
+    "event_source_url": None,
+    "user_agent": None,
+    "client_ip": "2001:4860:4860::8888, 10.0.0.1",
+    "fbc": None,
+    "contents": None,
+    "content_ids": None,
+    "num_items": None,
+}
+
+NOBODY = {**dict.fromkeys(("guid", "gclid", "li_fat_id", "fbp", "msclkid", "rdt_cid", "ttclid", "twclid")), "email": "nobody"}
+
+
+def cases(name: str) -> dict[str, tuple[Destination, list[dict[str, Any]]]]:
+    """What is previewed: the destination and its rows."""
+    batch = [
+        full(conversion_id="c1"),
+        full(**TOKYO),
+        full(conversion_id="c3", event_id=None, limited_data_use=True),
+        full(conversion_id="c4", event_id=None, opt_out=True),
+        full(conversion_id="c5", event_id=None, consent=False),
+        full(conversion_id="c6", event_id=None, event_time="2026-01-01T00:00:00Z"),
+        minimal(name, conversion_id="c7", **NOBODY),
+    ]
+    everyone = on_paper(name, identifiers=everything(name))
+    return {"full": (everyone, [full(conversion_id="c1")]), "minimal": (on_paper(name), [minimal(name)]), "batch": (on_paper(name), batch)}
+
+
+def requests(name: str) -> dict[str, list[dict[str, Any]]]:
+    return {case: list(preview(destination, rows, as_of=AS_OF)) for case, (destination, rows) in cases(name).items()}
+
+
+def golden(name: str) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = orjson.loads((FOLDER / f"{name}.json").read_bytes())
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_requests_are_the_golden_ones(name: str) -> None:
+    assert requests(name) == golden(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_request_is_written_in_the_same_bytes_every_time(name: str) -> None:
+    assert orjson.dumps(requests(name)) == orjson.dumps(requests(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_row_of_a_batch_is_in_one_request_or_rejected_with_a_reason(name: str) -> None:
+    items = golden(name)["batch"]
+    rows = [row for item in items for row in item.get("rows", [])] + [item["rejected"]["row"] for item in items if "rejected" in item]
+    assert sorted(rows) == list(range(7))
+    why = {item["rejected"]["row"]: item["rejected"]["reason"] for item in items if "rejected" in item}
+    assert why[4] == "suppressed"
+    assert why[6] in ("no_identity", "bad_email")
+
+
+DIALECTS = {dialect.name: dialect for dialect in all_dialects()}
+
+
+@pytest.mark.parametrize("case", ["full", "minimal", "batch"])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_receiver_accepts_every_golden_request(name: str, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes.time, "time", AS_OF.timestamp)
+    sent = [item["request"] for item in golden(name)[case] if "request" in item]
+    assert sent
+    for request in sent:
+        received = as_received(DIALECTS[name], request)
+        events = DIALECTS[name].events(received)
+        assert not isinstance(events, Reply), events
+        for event in events:
+            problems = DIALECTS[name].check(event, received)
+            assert [problem for problem in problems if problem.code != "too_old"] == [], "not even a warning, but for Google's of the sixth row"
+            assert not any(problem.code == "too_old" and not problem.warning for problem in problems)
+
+
+def as_received(dialect: Dialect, request: dict[str, Any]) -> Received:
+    """A previewed request as the receiver would see it."""
+    url = urlsplit(request["url"])
+    route = dialect.routes[0]
+    path = dict(zip((part[1:-1].partition(":")[0] for part in route.split("/")), url.path.split("/"), strict=True))
+    headers = {key.lower(): value for key, value in request["headers"].items()}
+    query = {key: values[0] for key, values in parse_qs(url.query).items()}
+    body = orjson.dumps(request["body"])
+    return Received(path, query, headers, request["body"], body, request["method"], request["url"], route, Desk(Secrets()))
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+BASIC, GMAIL, STRIPPED, ALNUM = "john_smith+shop@gmail.com", "john_smith@gmail.com", "john_smith@gmail.com", "johnsmith@gmail.com"
+DIGITS, E164 = "16505551212", "+16505551212"
+NAMES_WITH, NAMES_WITHOUT = ("mary-ann", "valéry"), ("maryann", "valéry")
+_PLACE = {"ct": "sanfrancisco", "st": "ca", "country": "us"}
+HASHED: dict[str, dict[str, str]] = {
+    "capi": {"ids.2.id": BASIC, "ids.4.id": DIGITS},
+    "google": {
+        "userData.userIdentifiers.0.emailAddress": GMAIL,
+        "userData.userIdentifiers.1.phoneNumber": E164,
+        "userData.userIdentifiers.2.address.givenName": NAMES_WITH[0],
+        "userData.userIdentifiers.2.address.familyName": NAMES_WITH[1],
+    },
+    "linkedin": {"user.userIds.0.idValue": BASIC},
+    "meta": {
+        f"user_data.{key}.0": text
+        for key, text in (
+            *(("em", BASIC), ("ph", DIGITS), ("fn", NAMES_WITHOUT[0]), ("ln", NAMES_WITHOUT[1]), ("db", "19970216"), ("ge", "f"), ("zp", "94105")),
+            *(("external_id", "u-77"), *_PLACE.items()),
+        )
+    },
+    "microsoft": {"userData.em": STRIPPED, "userData.ph": E164},
+    "openai": {"user.email_sha256": BASIC, "user.external_id_sha256": "u-77"},
+    "pinterest": {
+        f"user_data.{key}.0": text
+        for key, text in (
+            *(("em", BASIC), ("ph", DIGITS), ("fn", NAMES_WITHOUT[0]), ("ln", NAMES_WITHOUT[1]), ("db", "19970216"), ("ge", "f"), ("zp", "941051234")),
+            *(("external_id", "u-77"), ("hashed_maids", "6d92078a-8246-4ba4-ae5b-76104861e7dc"), *_PLACE.items()),
+        )
+    },
+    "reddit": {"user.email": ALNUM, "user.phone_number": E164, "user.external_id": "u-77", "user.idfa": "6D92078A-8246-4BA4-AE5B-76104861E7DC"},
+    "snapchat": {
+        f"user_data.{key}.0": text
+        for key, text in (
+            *(("em", BASIC), ("ph", DIGITS), ("fn", NAMES_WITH[0]), ("ln", NAMES_WITH[1]), ("ge", "f"), ("zp", "941051234")),
+            *(("external_id", "u-77"), *_PLACE.items()),
+        )
+    },
+    "tiktok": {
+        "user.email": BASIC,
+        "user.phone": E164,
+        "user.external_id": "u-77",
+        "user.first_name": NAMES_WITH[0],
+        "user.last_name": NAMES_WITH[1],
+        "user.zip_code": "941051234",
+    },
+    "x": {"identifiers.1.hashed_email": BASIC, "identifiers.2.hashed_phone_number": E164},
+}
+"""Path of a digest in the full record -> the normal form that its platform documents."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_digest_is_of_the_documented_normal_form_and_nothing_personal_is_readable(name: str) -> None:
+    (item,) = golden(name)["full"]
+    record = first_record(item["request"]["body"])
+    found = {path: at(record, path) for path in digests(record)}
+    assert found == {path: sha(text) for path, text in HASHED[name].items()}
+    text = orjson.dumps(golden(name)["batch"]).decode().lower()
+    for secret in ("smith", "6505551212", "valéry", "mary", "shop.example/thanks?", "token=secret", "sandbox-", "1 main st"):
+        assert secret not in text, secret
+
+
+def first_record(body: Any) -> Any:
+    """The first record of a request."""
+    for path in ("data.events.0", "data.0", "events.0", "elements.0", "conversions.0"):
+        found = at(body, path)
+        if found is not None:
+            return found
+    return body
+
+
+def at(value: Any, path: str) -> Any:
+    for key in path.split("."):
+        if isinstance(value, list):
+            value = value[int(key)] if key.isdigit() and int(key) < len(value) else None
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def digests(value: Any, path: str = "") -> list[str]:
+    """Paths of everything that looks like a SHA-256 in hex."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = [found for key, entry in entries for found in digests(entry, f"{path}.{key}".lstrip("."))]
+    return [path] if isinstance(value, str) and len(value) == 64 else inner
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for each in NAMES:
+        (FOLDER / f"{each}.json").write_bytes(orjson.dumps(requests(each), option=orjson.OPT_INDENT_2) + b"\n")

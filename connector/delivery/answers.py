@@ -212,7 +212,7 @@ def _read(answer: Answer, body: Any, records: Sequence[bytes], spec: Answers) ->
         return Delivered()
     if not isinstance(body, dict) or not _is_json(answer.headers.get("content-type", "")):
         return TryAgain(f"HTTP {answer.status} with a body that is not the platform's", ambiguous=True, not_understood=True)
-    named = _named(body, records, spec, partial=spec.partial and answer.status in success.status)
+    named = _named(body, records, spec, partial=answer.status in spec.partial)
     if named is not None:
         return named
     if answer.status not in success.status or any(_get(body, path) for path in success.error):
@@ -245,7 +245,7 @@ def _counts_agree(body: dict[str, Any], success: Success, count: int) -> bool:
 
 def _refused(status: int, body: Any, records: Sequence[bytes], spec: Answers) -> Outcome:
     refusal = _refusal(status, body, spec)
-    named = _named(body, records, spec, partial=False) if isinstance(body, dict) else None
+    named = _named(body, records, spec, partial=status in spec.partial) if isinstance(body, dict) else None
     if named is not None and named.refused:
         return named
     if len(records) == 1:

@@ -238,14 +238,14 @@ class Poll(_Model):
 class Answers(_Model):
     """How an answer is understood.
 
-    partial: where an answer of success names refused records, the others were processed. status: narrows the table of
-    `connector.delivery.answers` for single codes. transient: dotted paths that hold true where the request may be tried again.
+    partial: statuses of answers after which records that are not named as refused were processed. status: narrows the table
+    of `connector.delivery.answers` for single codes. transient: dotted paths that hold true where the request may be tried again.
     """
 
     success: Success = Success()
     codes: Codes = Codes()
     located: Located = Located()
-    partial: bool = False
+    partial: list[int] = []
     message: list[str] = Field(["error.message", "message", "error"], description="where the platform says why")
     status: dict[int, Literal["read", "refused", "too_large", "retry", "ambiguous", "duplicate", "auth", "halt"]] = {}
     transient: list[str] = []

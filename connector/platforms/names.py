@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 from connector.conversion import COLUMNS
@@ -126,6 +126,7 @@ def _envelope(platform: Platform, template: Any, where: str) -> Iterator[str]:
             yield from _envelope(platform, value, where)
     elif isinstance(template, str) and not template.startswith(("=", "$event")):
         space, _, name = template.partition(".")
-        known: dict[str, Any] = {"account": platform.account, "param": platform.params, "request": platform.request}.get(space, {})
+        declared: dict[str, Mapping[str, Any]] = {"account": platform.account, "param": platform.params, "request": platform.request}
+        known = declared.get(space, {})
         if name not in known:
             yield f"{where}: '{template}' is not account.x, param.x or request.x that this file declares; text is written =text"

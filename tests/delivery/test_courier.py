@@ -32,7 +32,7 @@ AS_OF = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 COUNTED = {"success": {"status": [200], "count": "received"}, "codes": {"path": ["code"]}, "message": ["message"]}
 SPEC = Answers.model_validate(COUNTED)
 BY_INDEX = Answers.model_validate({**COUNTED, "located": {"path": ["bad"], "index": "index", "code": "code", "message": "why", "field": "field"}})
-PARTIAL = BY_INDEX.model_copy(update={"partial": True})
+PARTIAL = BY_INDEX.model_copy(update={"partial": [400]})
 IN_ORDER = Answers.model_validate({"success": {"status": [200]}, "located": {"path": ["events"], "ok": {"state": ["ok"]}}})
 
 

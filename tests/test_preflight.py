@@ -58,8 +58,10 @@ def test_a_consent_that_is_not_understood_never_sends_the_person(value: str) -> 
 
 
 def test_a_limit_on_the_use_of_data_that_is_not_understood_never_sends_the_person() -> None:
-    limited = ruled([row(limited_data_use=value) for value in ("some", "yes", None)], event={"ldu": "limited_data_use"})
-    assert (limited.suppressed.tolist(), [record.get("ldu") for record in bodies(limited)]) == ([0], [True, None])
+    rows = [row(limited_data_use=value) for value in ("some", "yes", "no", None)]
+    limited = ruled(rows, event={"ldu": "limited_data_use"}, consent={"limited_data_use": "send"})
+    assert (limited.suppressed.tolist(), [record.get("ldu") for record in bodies(limited)]) == ([0], [True, False, None])
+    assert encode(rows).suppressed.tolist() == [0, 1], "a platform that cannot be told of the limit does not get the row"
 
 
 def test_the_edge_of_the_age_window_is_inside() -> None:

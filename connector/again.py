@@ -124,12 +124,20 @@ def settle_ambiguous(destination: Destination, decision: Decision) -> int:
 
 
 def accept_change(destination: Destination) -> list[str]:
-    """Take the source as it is now for the one that the mark belongs to; returns what had changed."""
+    """Take the source as it is now for the one that the mark belongs to; returns what had changed.
+
+    Raises ConfigError where the key did: by it alone delivered rows are known.
+    """
     with open_session(destination) as session, session.store.write() as connection:
         row = connection.execute(sa.select(destinations).where(destinations.c.id == session.destination_id)).one_or_none()
         if row is None:
             return []
         changed = changes(json.loads(row.source), source_of(destination))
+        if "source.key" in changed:
+            raise ConfigError(
+                f"{destination.name}: source.key changed, so rows that were delivered would not be recognised and would be sent again under other ids. Put the old"
+                f" key back; or, to begin anew, run `capi resolve {destination.name} --restart now|TIMESTAMP`"
+            )
         accept_source(connection, session)
         return changed
 

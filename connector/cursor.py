@@ -232,7 +232,8 @@ def earlier(moment: dt.datetime, span: dt.timedelta) -> dt.datetime:
 class Range:
     """Rows in (cursor, key) order: after `after`, up to and with `upto`, and before the cursor value `before`.
 
-    An `after` without a key begins with its cursor value, an `upto` without a key ends with the last row of its value.
+    An `after` without a key begins with its cursor value, an `upto` without a key ends with the last row of its value; so does one
+    whose key has other columns than the source has now.
     """
 
     after: Mark | None = None
@@ -253,18 +254,22 @@ class Range:
         if self.after is not None:
             value = types[0].bind(self.after.cursor)
             parts.append(cursor >= value)
-            if self.after.key is not None:
-                parts.append(sa.or_(cursor > value, _beyond(keys, self.after.key, types[1:])))
+            if _fits(self.after, keys):
+                parts.append(sa.or_(cursor > value, _beyond(keys, self.after.key or (), types[1:])))
         elif types[0].least is not None:
             parts.append(cursor >= types[0].bind(types[0].least))
         if self.upto is not None:
             value = types[0].bind(self.upto.cursor)
             parts.append(cursor <= value)
-            if self.upto.key is not None:
-                parts.append(sa.or_(cursor < value, sa.not_(_beyond(keys, self.upto.key, types[1:]))))
+            if _fits(self.upto, keys):
+                parts.append(sa.or_(cursor < value, sa.not_(_beyond(keys, self.upto.key or (), types[1:]))))
         if self.before is not None:
             parts.append(cursor < types[0].bind(self.before))
         return sa.and_(*parts)
+
+
+def _fits(mark: Mark, keys: Sequence[ColumnElement[Any]]) -> bool:
+    return mark.key is not None and len(mark.key) in (0, len(keys))
 
 
 def _beyond(keys: Sequence[ColumnElement[Any]], values: Sequence[str], types: Sequence[ColumnType]) -> ColumnElement[bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -181,7 +182,7 @@ class Pager:
         frame = read.frame if whole else read.frame.take(keep)
         keys = read.joined_keys()
         new_ids = versions is not None and self.encoder.destination.model.on_change == "new_version"
-        texts = pa.array([versions[row].hex() for row in keep]) if new_ids and versions is not None else None
+        texts = pa.array([versions[row].hex() for row in keep], pa.string()) if new_ids and versions is not None else None
         return self.encoder.encode(frame, keys if whole else keys.take(pa.array(keep, pa.int64())), as_of, texts)
 
     def _fill(self, page: Page, encoded: Encoded, start: int) -> None:
@@ -234,10 +235,15 @@ class Pager:
 
 
 def version_of(frame: pd.DataFrame) -> list[bytes]:
-    """A digest of each row's values; the same values give the same digest whatever else changes."""
-    table = to_table(frame)
-    columns = [pa.array([repr(value) for value in column.to_pylist()]) for column in table.columns]
+    """A digest of each row's values; the same values give the same digest, whatever types their columns took from other rows."""
+    columns = [[_plain(value) for value in column.to_pylist()] for column in to_table(frame).columns]
     if not columns:
         return [b""] * len(frame)
-    text = pc.binary_join_element_wise(*columns, SEPARATOR)
-    return [hashlib.blake2b(value, digest_size=8).digest() for value in text.cast(pa.binary()).to_pylist()]
+    return [hashlib.blake2b(SEPARATOR.join(row).encode("utf-8", "surrogatepass"), digest_size=8).digest() for row in zip(*columns, strict=True)]
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "\0"
+    number = isinstance(value, int | float | decimal.Decimal) and not isinstance(value, bool)
+    return format(decimal.Decimal(str(value)).normalize(), "f") if number else str(value)

@@ -11,12 +11,17 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from connector.addresses import endpoint_problem
 from connector.conversion import COLUMNS
+from connector.platforms.expression import parse
+from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
 from connector.platforms.names import template_columns
 from connector.secrets import is_reference
 
 if TYPE_CHECKING:
-    from connector.destination import DestinationModel, Source
+    from connector.destination import Asset, DestinationModel, Source
+
+_PASSWORD = re.compile(r"\A[^:]*://[^:/@]*:[^@]+@|[?&][^=&#]*(?:password|passwd|pwd|token|secret|private_key)[^=&#]*=[^&]", re.IGNORECASE)
+"""A password in a SQLAlchemy URL, between user and host or among the parameters."""
 
 Found = Iterator[tuple[tuple[str, ...], str]]
 """Keys of the YAML to blame, and a sentence."""
@@ -28,6 +33,8 @@ def inconsistencies(model: DestinationModel, platform: Platform) -> Found:
     yield from _endpoint_problems(model, platform)
     yield from _auth_problems(model, platform)
     yield from _source_problems(model.source)
+    yield from _extra_problems(model)
+    yield from _asset_problems(model.asset)
     yield from _event_problems(model, platform)
     for name in model.identifiers or []:
         if name not in platform.identifiers:
@@ -106,7 +113,7 @@ def _source_problems(source: Source) -> Found:
             ("source", "time_zone"),
             f"'{source.time_zone}' is not a time zone; write one such as Europe/Berlin{suggest(source.time_zone, available_timezones())}",
         )
-    if not is_reference(source.warehouse) and re.match(r"[^/]*://[^/@]*:[^/@]+@", source.warehouse):
+    if not is_reference(source.warehouse) and _PASSWORD.search(source.warehouse):
         yield ("source", "warehouse"), "the address holds a password; put the whole address in an environment variable and write env:NAME"
     if not is_reference(source.warehouse) and "://" not in source.warehouse:
         yield ("source", "warehouse"), "the warehouse must be a SQLAlchemy URL such as duckdb:///warehouse.duckdb, or env:NAME"
@@ -126,10 +133,34 @@ def start_time(source: Source) -> dt.datetime:
     except ValueError:
         raise ValueError("start must be all, now, or a timestamp such as 2026-01-01T00:00:00Z") from None
     if moment.tzinfo is None:
-        if source.time_zone is None:
+        if source.time_zone not in available_timezones():
             raise ValueError("start needs a zone: 2026-01-01T00:00:00Z, or set source.time_zone")
         moment = moment.replace(tzinfo=ZoneInfo(source.time_zone))
-    return moment.astimezone(dt.UTC)
+    try:
+        return moment.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError("start lies outside the years 1 to 9999; to begin with the first row write all") from None
+
+
+def _extra_problems(model: DestinationModel) -> Found:
+    for path, text in model.extra.items():
+        try:
+            expression = parse("extra." + text)
+        except ValueError as error:
+            yield ("extra", path), f"extra.{path}: {error}".replace("'extra.", "'")
+            continue
+        for name in expression.functions:
+            if name not in FUNCTIONS:
+                yield ("extra", path), f"extra.{path}: there is no function '{name}'{suggest(name, FUNCTIONS)}"
+
+
+def _asset_problems(asset: Asset) -> Found:
+    """Dagster watches freshness by the minute."""
+    freshness = asset.freshness
+    if freshness is not None and freshness.fail_after < dt.timedelta(minutes=1):
+        yield ("asset", "freshness", "fail_after"), "asset.freshness.fail_after must be at least 1m"
+    if freshness is not None and freshness.warn_after is not None and freshness.warn_after >= freshness.fail_after:
+        yield ("asset", "freshness", "warn_after"), "asset.freshness.warn_after must be shorter than fail_after"
 
 
 def _event_problems(model: DestinationModel, platform: Platform) -> Found:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
+from pydantic_core import CoreSchema
 
 from connector import platforms, strict_yaml
 from connector.consistency import inconsistencies, suggest
 from connector.conversion import COLUMNS
-from connector.durations import Duration, Rate
+from connector.durations import Duration, Period, Rate, Schedule
 from connector.errors import DestinationError, Problem
 from connector.platforms.model import Answers, Platform
 from connector.secrets import REFERENCE
@@ -24,6 +25,28 @@ from connector.strict_yaml import Document
 
 Secret = Annotated[str, Field(pattern=REFERENCE, description="env:NAME or file:PATH; never the secret itself")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+Owner = Annotated[
+    str, Field(pattern=r"^(team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})$", description="an e-mail address, or team:NAME")
+]
+TagKey = Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}$")]
+TagValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,63}$")]
+
+
+class _Section:
+    """A section that may be left out, but is not null: so that a schema can look inside it."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        found: dict[str, Any] = handler(schema)
+        (section,) = (each for each in found["anyOf"] if each.get("type") != "null")
+        return dict(section)
+
+
+def _given(value: Any) -> Any:
+    if value is None:
+        raise ValueError("must hold keys and values; leave it out where there are none")
+    return value
 
 
 class _Model(BaseModel):
@@ -77,7 +100,7 @@ class Delivery(_Model):
     rate: Rate | None = Field(None, description="requests a second at most")
     concurrency: Annotated[int, Field(ge=1, le=64)] | None = Field(None, description="requests in flight")
     batch_size: Annotated[int, Field(ge=1)] | None = Field(None, description="records a request, up to the platform's limit")
-    timeout: Duration = Field(dt.timedelta(seconds=30), description="wall-clock limit of one request")
+    timeout: Period = Field(dt.timedelta(seconds=30), description="wall-clock limit of one request")
     max_rows_per_run: Annotated[int, Field(ge=1)] | None = Field(None, description="more rows than this stop the run until a person says --yes")
     times_usual: Annotated[int, Field(ge=2)] = Field(10, description="more than this many times the usual rows stop the run until a person says --yes")
     ca_file: str | None = Field(None, description="certificate authority of a private endpoint, PEM")
@@ -116,11 +139,11 @@ class Freshness(_Model):
 class Asset(_Model):
     """How the asset looks in Dagster."""
 
-    owners: list[str] = []
-    tags: dict[str, str] = {}
-    group: str | None = None
+    owners: list[Owner] = []
+    tags: dict[TagKey, TagValue] = {}
+    group: str | None = Field(None, pattern=r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$")
     description: str | None = None
-    freshness: Freshness | None = None
+    freshness: Annotated[Freshness | None, BeforeValidator(_given), _Section()] = None
 
 
 class Consent(_Model):
@@ -159,10 +182,10 @@ class DestinationModel(_Model):
     privacy: Privacy = Privacy()
     test_mode: bool | str = Field(False, description="the platform's own test mode; where it shows a test code, that code")
     delivery: Delivery = Delivery()
-    schedule: str | None = Field(None, pattern=r"^(@[a-z]+|\S+( \S+){4})$", description="cron expression")
-    poll: Duration | None = Field(None, description="look for new rows this often, for near-real-time delivery")
+    schedule: Schedule | None = Field(None, description="cron expression")
+    poll: Period | None = Field(None, description="look for new rows this often, for near-real-time delivery")
     checks: Checks = Checks()
-    alerts: Alerts | None = None
+    alerts: Annotated[Alerts | None, BeforeValidator(_given), _Section()] = None
     asset: Asset = Asset()
     overrides: dict[str, Any] = Field({}, description="keys of the platform file to replace")
 
@@ -249,7 +272,7 @@ def build(document: Document, root: Path, path: Path | None) -> Destination:
     try:
         model = DestinationFile.model_validate(document.value).attributes
     except ValidationError as error:
-        raise DestinationError([_problem(document, item) for item in error.errors(include_input=False, include_url=False)]) from None
+        raise DestinationError(_problems(document, error)) from None
     where = path.resolve() if path is not None else None
     name = "destination" if where is None else where.parent.name if where.name == "defs.yaml" else where.stem
     return assemble(name, model, root, path, document)
@@ -282,10 +305,29 @@ def _find(name: str, root: Path, file: Path | None) -> Path:
     return next((path for path in candidates if path.is_file()), candidates[0])
 
 
-def _problem(document: Document, error: Any) -> Problem:
+def _problems(document: Document, error: ValidationError) -> list[Problem]:
+    """One problem a key: where several forms are allowed, the one that was meant is the one that went furthest."""
+    found: dict[tuple[str | int, ...], Any] = {}
+    for item in error.errors(include_input=False, include_url=False):
+        path = _path(document, item)
+        inner = next((known for known in found if known[: len(path)] == path), None)
+        if inner is None:
+            found = {known: each for known, each in found.items() if path[: len(known)] != known} | {path: item}
+    return [_problem(document, path, item) for path, item in found.items()]
+
+
+def _path(document: Document, error: Any) -> tuple[str | int, ...]:
+    """Keys and indices of the YAML down to an error; pydantic names the members of unions in between."""
+    path: tuple[str | int, ...] = ()
+    for part in error["loc"]:
+        path = (*path, part) if (*path, part) in document.positions else path
+    named = error["type"] in ("missing", "extra_forbidden")
+    return (*path, error["loc"][-1]) if named and path[-1:] != error["loc"][-1:] else path
+
+
+def _problem(document: Document, path: tuple[str | int, ...], error: Any) -> Problem:
     """One pydantic error as a sentence with a line. The value that was wrong is never shown: it may be a secret."""
-    path = tuple(part for part in error["loc"] if not (isinstance(part, str) and "[" in part) and part not in ("str", "int", "float", "bool"))
-    where = ".".join(str(part) for part in path[1:]) if path[:1] == ("attributes",) else ".".join(map(str, path))
+    where = ".".join(map(str, path[1:] if path[:1] == ("attributes",) and len(path) > 1 else path))
     kind = error["type"]
     if kind == "extra_forbidden":
         known = _known_keys(path[:-1])

@@ -16,12 +16,17 @@ import yaml
 from connector.errors import DestinationError, Problem
 
 MAX_BYTES = 256 * 1024
+MAX_DEPTH = 50
 
 Path = tuple[str | int, ...]
 
 _TAG = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)\Z")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+\Z")
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_MOST = 2**64
+"""Above this, readers in other languages have no number."""
 
 
 @dataclass
@@ -46,27 +51,44 @@ class Document:
 
 def load(text: str, file: str) -> Document:
     """Read one YAML document. Raises DestinationError, with the line, for everything that could be misread."""
-    if len(text.encode()) > MAX_BYTES:
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise DestinationError([Problem(f"the file is larger than {MAX_BYTES // 1024} kB", file)])
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise _error(event, file, "anchors and aliases (& and *) are not allowed; write the value out")
+        _refuse_surprises(text, file)
         roots = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         raise DestinationError([Problem(f"not valid YAML: {error.problem}", file, line, column)]) from None
-    except yaml.YAMLError:
-        raise DestinationError([Problem("not valid YAML: the file holds a character that YAML forbids", file)]) from None
-    except RecursionError:
-        raise DestinationError([Problem("the file is nested too deeply", file)]) from None
+    except yaml.reader.ReaderError as error:
+        *_, last = lines = _LINE_BREAK.split(text[: error.position])
+        raise DestinationError([Problem("not valid YAML: the file holds a character that YAML forbids", file, len(lines), len(last) + 1)]) from None
     if len(roots) > 1:
         raise _error(roots[1], file, "one document a file: the text after the second '---' belongs in a file of its own")
     document = Document(None, file)
     if roots and roots[0] is not None:
         document.value = _construct(roots[0], (), document)
     return document
+
+
+def _refuse_surprises(text: str, file: str) -> None:
+    """Read the file piece by piece, and stop at the first that is not allowed, before a whole is made of them."""
+    depth, loader = 0, yaml.SafeLoader(text)
+    try:
+        while loader.check_event():
+            event = loader.get_event()  # type: ignore[no-untyped-call]
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                raise _error(event, file, "anchors and aliases (& and *) are not allowed; write the value out")
+            if getattr(event, "tag", None) is not None:
+                raise _error(event, file, "tags (!...) are not allowed")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise _error(event, file, "the file is nested too deeply")
+    except (ValueError, OverflowError):
+        mark = loader.get_mark()
+        raise DestinationError([Problem("not valid YAML: an escape stands for no character", file, mark.line + 1, mark.column + 1)]) from None
+    finally:
+        loader.dispose()
 
 
 def _construct(node: yaml.Node, path: Path, document: Document) -> Any:
@@ -97,18 +119,20 @@ def _scalar(node: yaml.Node, file: str) -> Any:
     text = str(node.value)
     kind = node.tag.removeprefix(_TAG)
     if kind in ("str", "timestamp", "value"):
+        if _NO_TEXT.search(text):
+            raise _error(node, file, "the value holds a control character or half of one")
         return text
     if kind == "null":
         return None
     if kind == "bool" and text in ("true", "false"):
         return text == "true"
-    if kind == "int" and _INTEGER.match(text):
-        return int(text)
-    if kind == "float" and _DECIMAL.match(text):
-        return float(text)
+    if len(text) <= 40 and ((kind == "int" and _INTEGER.match(text)) or (kind == "float" and _DECIMAL.match(text))):
+        number = int(text) if kind == "int" else float(text)
+        if -_MOST < number < _MOST:
+            return number
     if kind in ("bool", "int", "float"):
         raise _error(node, file, "YAML readers disagree on what this value means; put it in quotes, or write true/false or a plain number")
-    raise _error(node, file, "tags (!...) are not allowed")
+    raise _error(node, file, "merge keys (<<) are not allowed; write the keys out")
 
 
 def _error(at: Any, file: str, message: str) -> DestinationError:

@@ -44,6 +44,9 @@ class Column(NamedTuple):
 
 ACTION_SOURCES = ("website", "app", "physical_store", "phone_call", "email", "chat", "business_messaging", "system_generated", "other")
 
+ITEM_FIELDS = ("id", "quantity", "price", "name", "category", "brand")
+"""Keys of an entry of `contents`."""
+
 COLUMNS: dict[str, Column] = {
     "event_name": Column("event", "text", "what happened; required; mapped by `events` in the YAML", "Purchase"),
     "event_time": Column("event", "time", "when it happened; a timestamp, or ISO 8601 text; naive ones need `time_zone`", "2026-04-13T14:30:00Z"),

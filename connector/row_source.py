@@ -10,14 +10,12 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.conversion import EXTRA, Conversions
+from connector.conversion import EXTRA, ITEM_FIELDS, Conversions
 from connector.destination import Destination
 from connector.frames import present, text_array
 from connector.identifiers.digest import sha512_b64
 from connector.platforms.expression import Alternatives, Pipeline, parse
 from connector.platforms.functions import FUNCTIONS, Context, Json, Values
-
-_ITEM_FIELDS = ("id", "quantity", "price", "name", "category", "brand")
 
 
 class RowSource:
@@ -107,8 +105,7 @@ class RowSource:
         if pipeline.space == "extra":
             name = EXTRA + pipeline.name
             return _extra(self._source[name].combine_chunks()) if name in self._source.column_names else None
-        constant = pipeline.name if pipeline.space == "literal" else self._constants[pipeline.space].get(pipeline.name)
-        return None if constant is None else pa.array([str(constant)] * self.rows, pa.string())
+        return _constant(pipeline, self._constants, self.rows)
 
 
 class EntrySource:
@@ -117,6 +114,7 @@ class EntrySource:
     def __init__(self, parent: RowSource, fields: Mapping[str, pa.Array], digits: np.ndarray) -> None:
         self.rows = len(digits)
         self._fields = fields
+        self._constants = parent._constants
         self._context = Context(pa.table(dict(fields)), digits, None, parent._context.tables)
 
     def value(self, expression: Alternatives) -> Values:
@@ -129,19 +127,28 @@ class EntrySource:
         raise ValueError(f"'{column}' is inside a list; only the row itself has lists")
 
     def _pipeline(self, pipeline: Pipeline) -> Values:
-        values: Values = self._fields[pipeline.name] if pipeline.name in self._fields else pa.nulls(self.rows, pa.string())
+        if pipeline.space == "column":
+            values: Values = self._fields[pipeline.name]
+        else:
+            values = _constant(pipeline, self._constants, self.rows)
         for step in pipeline.steps:
             values = FUNCTIONS[step.name](values, self._context, step.argument)
         return values
 
 
+def _constant(pipeline: Pipeline, constants: Mapping[str, Mapping[str, Any]], rows: int) -> pa.Array:
+    """The text of `=text`, `account.x` or `param.x` for every row; null where an optional account key is not given."""
+    value = pipeline.name if pipeline.space == "literal" else constants[pipeline.space].get(pipeline.name)
+    return pa.array([None if value is None else str(value)] * rows, pa.string())
+
+
 def _parse_entries(raw: pa.Array) -> tuple[pa.ListArray, dict[str, pa.Array]]:
     """`contents` as JSON text or nested columns -> a list column and its flattened fields; null where it is no such list."""
     lists: list[list[dict[str, str | None]] | None] = [_entries_of(value) for value in raw.to_pylist()]
-    kind = pa.list_(pa.struct([(name, pa.string()) for name in _ITEM_FIELDS]))
+    kind = pa.list_(pa.struct([(name, pa.string()) for name in ITEM_FIELDS]))
     column = pa.array(lists, kind)
     flat = column.flatten()
-    return column, {name: flat.field(index) for index, name in enumerate(_ITEM_FIELDS)}
+    return column, {name: flat.field(index) for index, name in enumerate(ITEM_FIELDS)}
 
 
 def _entries_of(value: Any) -> list[dict[str, str | None]] | None:
@@ -151,7 +158,7 @@ def _entries_of(value: Any) -> list[dict[str, str | None]] | None:
         return None
     if not isinstance(parsed, list) or not all(isinstance(entry, dict) for entry in parsed):
         return None
-    return [{name: None if entry.get(name) is None else str(entry[name]) for name in _ITEM_FIELDS} for entry in parsed]
+    return [{name: None if entry.get(name) is None else str(entry[name]) for name in ITEM_FIELDS} for entry in parsed]
 
 
 def _extra(values: pa.Array) -> Values:

@@ -125,6 +125,16 @@ UNCHECKED = [
     ({"consent": {"opt_out": "send"}}, "opt_out"),
     ({"consent": {"limited_data_use": "send"}}, "limited_data_use"),
     ({"answers": {"status": {"403": "stop"}}}, "answers.status"),
+    ({"required_when": [{"column": "action_source", "values": ["web"], "need": ["value"]}]}, "web"),
+    ({"event": {"x": {"$each": "contents", "item": {"y": "identifier.Guid"}}}}, "Guid"),
+    ({"fields": {"y": "identifier.Nope"}}, "identifier.Nope"),
+    ({"request": {"y": "param.nope"}}, "param.nope"),
+    ({"body": {"data": "events"}}, "body"),
+    ({"body": {"data": "=events"}}, "$events"),
+    ({"body": {"data": "$events", "again": "$events"}}, "$events"),
+    ({"test_mode": {"method": "path", "value": "/{nope}"}}, "{nope}"),
+    ({"event_names": {"unless": "nope"}}, "nope"),
+    ({"columns": {"action_source": "website"}}, "columns.action_source"),
 ]
 
 
@@ -222,6 +232,21 @@ def test_a_platform_file_is_read_as_strictly_as_a_destination(tmp_path: Path, te
     (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(DestinationError):
         capi("own.yaml", tmp_path)
+
+
+def test_an_entry_of_a_list_may_hold_what_is_the_same_everywhere() -> None:
+    item = {"id": "id", "brand": "brand or =none", "seller": "account.data_source_key | upper", "money": "currency"}
+    destination = capi(overrides={"event": {"contents": {"$each": "contents", "item": item}}})
+    contents = [{"id": "a", "brand": "B"}, {"id": "b"}]
+    assert body(destination, contents=contents, value=1)["contents"] == [
+        {"id": "a", "brand": "B", "seller": "ABC123DEF456", "money": "USD"},
+        {"id": "b", "brand": "none", "seller": "ABC123DEF456", "money": "USD"},
+    ]
+
+
+@pytest.mark.parametrize("platform", platforms.names())
+def test_the_platforms_that_come_with_the_connector_name_nothing_undeclared(platform: str) -> None:
+    assert platforms.load(platform).title
 
 
 def test_lists_inside_a_row_become_lists_of_objects() -> None:

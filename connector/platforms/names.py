@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
-from connector.conversion import COLUMNS
+from connector.conversion import ACTION_SOURCES, COLUMNS, ITEM_FIELDS
 from connector.platforms.expression import Pipeline, parse
 from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
@@ -14,7 +14,7 @@ from connector.platforms.model import Platform
 LISTS = ("contents",)
 """Canonical columns that `$each` may repeat over."""
 
-ENTRY = ("id", "quantity", "price", "name", "category", "brand", "currency")
+ENTRY = (*ITEM_FIELDS, "currency")
 """What an entry of such a list has."""
 
 _STEERING = ("$all", "$one", "$each", "$list", "$keep")
@@ -32,15 +32,28 @@ def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[
         yield from _expression(platform, text, f"request.{name}", ("identifier", "field"))
     yield from _template(platform, platform.event, "event", lambda text, where: _expression(platform, text, where, ("identifier", "field", "extra"), removed))
     yield from _envelope(platform, platform.body, "body")
+    if platform.body != "$event" and list(_texts(platform.body)).count("$events") != 1:
+        yield "body: it must be $event, or hold $events in one place"
     filled = [platform.path, *platform.headers.values(), *platform.query.values()]
     if platform.test_mode is not None and platform.test_mode.method == "path":
         filled.append(str(platform.test_mode.value))
+    if platform.answers.poll is not None:
+        filled.append(platform.answers.poll.path)
     for name in (name for text in filled for name in re.findall(r"\{(\w+)\}", text)):
         if name not in platform.params and name not in platform.account:
             yield f"{{{name}}} is neither one of params nor a key of account"
     for column, decided in (("opt_out", platform.consent.opt_out), ("limited_data_use", platform.consent.limited_data_use)):
         if decided == "send" and column not in template_columns(platform.event):
             yield f"consent.{column} is send, but event does not use the column {column}"
+    if platform.event_names.unless is not None and platform.event_names.unless not in platform.account:
+        yield f"event_names.unless: there is no account key '{platform.event_names.unless}'"
+    for name in platform.columns:
+        if name != "currency":
+            yield f"columns.{name}: currency alone can have a default here; others stand under `constants` of the destination"
+    for rule in platform.required_when:
+        for value in rule.values if rule.column == "action_source" and "action_source" not in platform.fields else ():
+            if value not in ACTION_SOURCES:
+                yield f"required_when: '{value}' is not an action source; there are {', '.join(ACTION_SOURCES)}"
 
 
 def template_columns(template: Any) -> set[str]:
@@ -96,7 +109,8 @@ def _expression(platform: Platform, text: str, where: str, spaces: tuple[str, ..
 
 def _entry(platform: Platform, text: str, where: str) -> Iterator[str]:
     for pipeline in parse(text).pipelines:
-        if pipeline.space not in ("column", "literal") or (pipeline.space == "column" and pipeline.name not in ENTRY):
+        known = {"column": ENTRY, "account": platform.account, "param": platform.params}.get(pipeline.space, ())
+        if pipeline.space != "literal" and pipeline.name not in known:
             yield f"{where}: an entry has no {pipeline.name}; it has {', '.join(ENTRY)}"
         yield from _functions(platform, pipeline, where)
 
@@ -115,6 +129,14 @@ def _known(platform: Platform, pipeline: Pipeline, spaces: tuple[str, ...]) -> A
         return ()
     names = {"column": COLUMNS, "account": platform.account, "param": platform.params, "identifier": platform.identifiers, "field": platform.fields}
     return names.get(pipeline.space)
+
+
+def _texts(template: Any) -> Iterator[str]:
+    if isinstance(template, str):
+        yield template
+    elif isinstance(template, dict | list):
+        for value in template.values() if isinstance(template, dict) else template:
+            yield from _texts(value)
 
 
 def _envelope(platform: Platform, template: Any, where: str) -> Iterator[str]:

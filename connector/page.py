@@ -16,6 +16,9 @@ from connector.cursor import Mark
 
 SliceKind = Literal["range", "late", "missing", "replay"]
 
+Resent = Literal["same bytes", "rows changed since"]
+"""How the records of a page that is sent again compare with what may have been sent before."""
+
 
 class State(IntEnum):
     """What is recorded of a row."""
@@ -51,7 +54,7 @@ class Page:
     slice, number: its place. after, upto: the rows lie behind one mark, up to and with the other. hashes: of the keys, 16
     bytes each. keys: their texts, or None where they may describe a person. cursors: exact text. own: row -> what our own
     rules decided. batches: the rest. again: rows that are quarantined from before. changed: rows between the marks that
-    were delivered before and changed since.
+    were delivered before and changed since. resent: set where an interrupted run may have sent the page already.
     """
 
     slice: int
@@ -72,7 +75,7 @@ class Page:
     groups: list[dict[str, str | None]] = field(default_factory=lambda: [{}])
     dropped: Counter[str] = field(default_factory=Counter)
     matched: Counter[str] = field(default_factory=Counter)
-    resent: bool = False
+    resent: Resent | None = None
 
     def __len__(self) -> int:
         return len(self.hashes)

@@ -61,7 +61,8 @@ def _one_page(session: Session, intent: Intent, rows: Rows, as_of: dt.datetime) 
     pager = session.pager(intent.batch_size)
     pages = pager.cut(rows, intent.slice, intent.page, intent.kind, intent.after, as_of, again=True)
     page = functools.reduce(Page.joined, pages)
-    page.upto, page.resent = intent.upto, True
+    page.upto = intent.upto
+    page.resent = "same bytes" if page.digest() == intent.digest else "rows changed since"
     return page
 
 

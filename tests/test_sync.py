@@ -134,6 +134,20 @@ def test_a_killed_run_is_resumed_and_nothing_is_lost(project: Project, destinati
     assert sync(made).rows_read == 0
 
 
+@pytest.mark.parametrize(("change", "compared"), [(False, "same bytes"), (True, "rows changed since")])
+def test_a_page_that_is_sent_again_is_compared_with_what_was_announced(
+    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver, change: bool, compared: str
+) -> None:
+    duck.insert(*(conversion(number) for number in range(3)))
+    made = duck_destination()
+    assert project.capi("sync", "acme", "--json", CAPI_FAILPOINT="after_send:2").code == -signal.SIGKILL
+    if change:
+        duck.execute("update conversions set value = 12.25")
+    report = sync(made)
+    assert (report.complete, report.tallies["resent"]) == (True, {compared: 1})
+    assert receiver.ledger.summary()["events"] == 3
+
+
 def test_a_second_run_at_the_same_time_refuses(project: Project, destination: Make, warehouse: TestWarehouse, receiver: Receiver) -> None:
     warehouse.insert(*(conversion(number) for number in range(3)))
     made = destination()

@@ -138,7 +138,7 @@ class Recorder:
 
     def _count(self, connection: Connection, results: Sequence[Result], moved: Mark | None) -> None:
         counts: Counter[str] = Counter()
-        tallies: dict[str, Counter[str]] = {"rejected": Counter(), "dropped": Counter(), "status": Counter(), "match": Counter()}
+        tallies: dict[str, Counter[str]] = {"rejected": Counter(), "dropped": Counter(), "status": Counter(), "match": Counter(), "resent": Counter()}
         for result in results:
             _add(counts, tallies, result)
         runs.add(connection, self._run_id, counts, tallies, None if moved is None else moved.cursor)
@@ -168,7 +168,7 @@ class Unrecorded:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.tallies: dict[str, Counter[str]] = {"rejected": Counter(), "dropped": Counter(), "status": Counter(), "match": Counter()}
+        self.tallies: dict[str, Counter[str]] = {"rejected": Counter(), "dropped": Counter(), "status": Counter(), "match": Counter(), "resent": Counter()}
 
     def advance(self, done: Sequence[Result], starting: Sequence[Page]) -> None:
         """Count finished pages."""
@@ -282,6 +282,8 @@ def _add(counts: Counter[str], tallies: dict[str, Counter[str]], result: Result)
     tallies["dropped"].update(page.dropped)
     tallies["match"].update(page.matched)
     tallies["status"].update(result.statuses)
+    if page.resent is not None and result.requests:
+        tallies["resent"][page.resent] += 1
 
 
 def _key_text(where: Mark) -> str | None:

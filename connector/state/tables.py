@@ -101,7 +101,7 @@ tally = Table(
     "tally",
     metadata,
     Column("run_id", String(64), primary_key=True),
-    Column("kind", String(16), primary_key=True, comment="rejected, dropped, status or match"),
+    Column("kind", String(16), primary_key=True, comment="rejected, dropped, status, match, resent or later"),
     Column("name", String(128), primary_key=True),
     Column("count", BigInteger, nullable=False),
 )

@@ -11,6 +11,15 @@ from connector.report import COUNTS, Report
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
+TABLES = {
+    "rejected_by_reason": ("rejected", "reason", "rows"),
+    "values_left_out": ("dropped", "column_and_reason", "rows"),
+    "http_statuses": ("status", "status", "requests"),
+    "told_later": ("later", "result", "records"),
+    "pages_sent_again": ("resent", "compared", "pages"),
+}
+"""Table -> the tally that it shows, and the names of its columns."""
+
 
 def metadata_of(report: Report) -> dict[str, Any]:
     """Numbers that the UI plots, and tables of reasons and statuses."""
@@ -22,20 +31,14 @@ def metadata_of(report: Report) -> dict[str, Any]:
     numbers["lag_seconds"] = float(report.facts.get("lag_seconds") or 0.0)
     numbers["dagster/row_count"] = report.delivered
     numbers |= {name: int(value) for name, value in report.facts.items() if name != "lag_seconds" and value is not None}
-    tables = {
-        "rejected_by_reason": ("rejected", "reason"),
-        "values_left_out": ("dropped", "column_and_reason"),
-        "http_statuses": ("status", "status"),
-        "told_later": ("later", "result"),
-    }
-    shown = {title: _table(report.tallies.get(kind, {}), column) for title, (kind, column) in tables.items() if report.tallies.get(kind)}
+    shown = {title: _table(report.tallies[kind], *columns) for title, (kind, *columns) in TABLES.items() if report.tallies.get(kind)}
     marks = {name: value for name, value in (("mark_from", report.mark_from), ("mark_to", report.mark_to)) if value is not None}
     return {**numbers, **shown, **marks, "run_id": report.run_id}
 
 
-def _table(counts: dict[str, int], column: str) -> dg.TableMetadataValue:
-    schema = dg.TableSchema(columns=[dg.TableColumn(column), dg.TableColumn("rows", "int")])
-    return dg.MetadataValue.table([dg.TableRecord({column: name, "rows": number}) for name, number in counts.items()], schema)
+def _table(counts: dict[str, int], column: str, counted: str) -> dg.TableMetadataValue:
+    schema = dg.TableSchema(columns=[dg.TableColumn(column), dg.TableColumn(counted, "int")])
+    return dg.MetadataValue.table([dg.TableRecord({column: name, counted: number}) for name, number in counts.items()], schema)
 
 
 def failure_message(destination: Destination, report: Report) -> str:

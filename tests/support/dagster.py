@@ -69,11 +69,12 @@ class Run:
         return tuple(self.values[name] for name in names)
 
     def table(self, label: str) -> dict[str, int]:
-        """A table of the metadata, its first column -> rows."""
+        """A table of the metadata: its first column -> its second."""
         shown = self.metadata[label]
         assert isinstance(shown, dg.TableMetadataValue)
         assert shown.schema is not None
-        return {str(record.data[shown.schema.columns[0].name]): int(str(record.data["rows"])) for record in shown.records}
+        name, counted = (column.name for column in shown.schema.columns)
+        return {str(record.data[name]): int(str(record.data[counted])) for record in shown.records}
 
     @property
     def failed_steps(self) -> dict[str, str]:

@@ -11,11 +11,12 @@ from typing import Any
 from connector.conversion import COLUMNS
 from connector.delivery.auth import auth_for
 from connector.delivery.transport import Transport
-from connector.described import canonical_columns
+from connector.described import canonical_columns, missing_columns
 from connector.destination import Destination, Source, load
 from connector.encode import Encoder
-from connector.errors import ConfigError, ConnectorError, DestinationError, Problem, WarehouseError
+from connector.errors import ConnectorError, DestinationError, Problem, WarehouseError
 from connector.platforms.expression import parse
+from connector.secrets import is_reference, resolve
 from connector.state.store import Store, state_url
 from connector.warehouse import Warehouse
 
@@ -65,7 +66,19 @@ def _note(findings: Findings, destination: Destination, look: Any) -> None:
 
 
 def _secrets(destination: Destination) -> None:
-    """Every secret that is named can be read."""
+    """Every secret that is named can be read, and together they are what the platform asks for."""
+    model = destination.model
+    named = {f"auth.{name}": reference for name, reference in model.auth if reference is not None and is_reference(reference)}
+    if model.alerts is not None:
+        named["alerts.webhook"] = model.alerts.webhook
+    problems = []
+    for where, reference in named.items():
+        try:
+            resolve(reference, destination.root)
+        except ValueError as error:
+            problems.append(Problem(f"{where}: {error}", str(destination.file or "")))
+    if problems:
+        raise DestinationError(problems)
     transport = Transport(connections=1)
     try:
         auth_for(destination, transport)
@@ -92,19 +105,27 @@ def _source(findings: Findings, destination: Destination, encoder: Encoder, ware
     findings.columns = list(canonical_columns(destination, names, encoder.columns()))
     findings.missing = dict(_would_add(destination, encoder, set(findings.columns)))
     given = {*findings.columns, *destination.model.constants}
-    problems = list(_missing_columns(destination, given, names))
+    lacking = missing_columns(destination, names)
+    problems = [*([lacking] if lacking else []), *_missing_columns(destination, given, names)]
     if problems:
         raise DestinationError([Problem(problem, str(destination.query_file)) for problem in problems])
-    repeated = warehouse.duplicate_keys()
-    if repeated:
-        keys = "; ".join(", ".join(key) for key in repeated)
-        shown = "personal ones" if "@" in keys else keys
-        raise ConfigError(f"several rows share a key ({shown}); a key must identify one conversion, so make the query distinct or add a column to source.key")
+    problems = [*_repeated_keys(destination, warehouse)]
     survey = warehouse.survey(None)
-    if survey.null_cursors:
+    problems += survey.overlooked(destination.model.source)
+    if survey.null_cursors and destination.model.source.null_cursor == "count":
         findings.warnings.append(f"{survey.null_cursors} rows have no {destination.model.source.cursor} and will never be read")
     if survey.future:
         findings.warnings.append(f"{survey.future} rows are dated in the future and wait until then")
+    if problems:
+        raise DestinationError([Problem(problem, str(destination.file or "")) for problem in problems])
+
+
+def _repeated_keys(destination: Destination, warehouse: Warehouse) -> Iterator[str]:
+    repeated = warehouse.duplicate_keys()
+    if repeated:
+        keys = "; ".join(", ".join(key) for key in repeated)
+        shown = "personal ones" if destination.personal_key or "@" in keys else keys
+        yield f"several rows share a key ({shown}); a key must identify one conversion, so make the query distinct or add a column to source.key"
 
 
 def _missing_columns(destination: Destination, given: set[str], names: list[str]) -> Iterator[str]:
@@ -118,13 +139,16 @@ def _missing_columns(destination: Destination, given: set[str], names: list[str]
     for name in needed:
         if name not in given:
             yield f"the query has no column {name}, which {platform.title} requires; alias one to it (it has {', '.join(names)}), or set it under constants"
-    if not any(platform.identifiers[name].columns & given for name in destination.identifiers):
+    if not destination.identifiers:
+        yield f"identifiers is empty, so no platform can tell whom a conversion belongs to; list some of: {', '.join(platform.identifiers)}"
+    elif not any(platform.identifiers[name].columns & given for name in destination.identifiers):
         wanted = sorted({column for name in destination.identifiers for column in platform.identifiers[name].columns})
         yield f"the query has no column that identifies a person; alias at least one to: {', '.join(wanted)}"
     usable = {column for each in destination.identifiers for column in platform.identifiers[each].columns}
     for name in COLUMNS:
         plain = name.removesuffix("_e164_sha256").removesuffix("_sha256")
-        if name != plain and destination.model.columns.get(name, name) in names and not usable & {name, plain} <= given - {name}:
+        there = name != plain and destination.model.columns.get(name, name) in names
+        if there and name not in usable and plain in usable - given:
             yield f"the column {name} holds digests made by another rule than {platform.title} asks for; give the plain value as {plain} instead, it is hashed before it leaves"
 
 
@@ -150,7 +174,6 @@ def _risks(destination: Destination) -> Iterator[str]:
     if plain:
         yield f"identifiers {', '.join(plain)} leave this process readable, because the YAML lists them"
     for path, text in destination.model.extra.items():
-        parse("extra." + text)
         yield f"extra: {text} is sent as it is at {path}; make sure that it describes no person"
 
 

@@ -58,7 +58,7 @@ def check(name: Name, json: Json = False) -> None:
 def preview(
     name: Name,
     rows: Annotated[Path | None, typer.Option(help="JSON Lines with canonical columns; - for standard input")] = None,
-    limit: Annotated[int, typer.Option(help="rows to take from the warehouse where no file is given")] = 10,
+    limit: Annotated[int, typer.Option(min=1, help="rows to take from the warehouse where no file is given")] = 10,
     json: Json = False,
 ) -> None:
     """Show the exact requests that rows would become. Nothing is sent, and secrets show as ***."""

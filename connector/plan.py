@@ -178,15 +178,9 @@ def refuse_overlooked(session: Session, after: Mark | None, options: Options) ->
     source = session.destination.model.source
     found = survey(session, after)
     session.facts = {"waiting": found.waiting, "null_cursors": found.null_cursors, "future_rows": found.future, "lag_seconds": lag_seconds(session, found)}
-    if found.null_keys:
-        raise ConfigError(
-            f"{session.name}: {found.null_keys} rows have no {' or '.join(source.keys)}; a row without a key cannot be told from others, so nothing was sent. Leave them out in the query or give them a key"
-        )
-    if found.null_cursors and source.null_cursor == "fail":
-        raise ConfigError(
-            f"{session.name}: {found.null_cursors} rows have no {source.cursor} and would never be read, so nothing was sent. Use coalesce({source.cursor}, created_at) in the query,"
-            " or accept that with source.null_cursor: count"
-        )
+    problems = found.overlooked(source)
+    if problems:
+        raise ConfigError(f"{session.name}: {' '.join(f'{problem}.' for problem in problems).removesuffix('.')}")
     refuse_mass_resend(session, found.waiting, options)
 
 

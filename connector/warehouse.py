@@ -25,7 +25,7 @@ from connector import readers
 from connector.conversion import SEPARATOR
 from connector.cursor import Cursor, Mark, Range, earlier
 from connector.described import Description, describe, query_columns
-from connector.destination import Destination
+from connector.destination import Destination, Source
 from connector.errors import ConfigError, WarehouseError
 from connector.frames import text_array, to_frame
 from connector.secrets import is_reference, resolve
@@ -75,6 +75,20 @@ class Survey:
     null_cursors: int
     null_keys: int
     future: int
+
+    def overlooked(self, source: Source) -> list[str]:
+        """Why nothing may be sent: rows that would never be read, or be mistaken for others."""
+        found = []
+        if self.null_keys:
+            found.append(
+                f"{self.null_keys} rows have no {' or '.join(source.keys)}; a row without a key cannot be told from others, so nothing is sent. Leave them out in the query or give them a key"
+            )
+        if self.null_cursors and source.null_cursor == "fail":
+            found.append(
+                f"{self.null_cursors} rows have no {source.cursor} and would never be read, so nothing is sent. Use coalesce({source.cursor}, created_at) in the query,"
+                " or accept that with source.null_cursor: count"
+            )
+        return found
 
 
 class Warehouse:
@@ -203,7 +217,8 @@ class Warehouse:
         """Keys that more than one row has, a few of them."""
         described = self._description()
         _, keys, _ = described.order()
-        statement = sa.select(*keys).select_from(described.table).group_by(*keys).having(sa.func.count() > 1).limit(most)
+        there = sa.and_(*(key.is_not(None) for key in keys))
+        statement = sa.select(*keys).select_from(described.table).where(there).group_by(*keys).having(sa.func.count() > 1).limit(most)
         with self._transaction() as connection:
             return [tuple(str(part) for part in row) for row in connection.execute(statement)]
 

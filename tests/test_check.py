@@ -77,7 +77,6 @@ def test_columns_that_the_yaml_names_and_the_query_lacks_are_named_together(
     assert f"the query sql/conversions.sql has no column {missing}; it has " in errors(look(project, duck.url, **changes))
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a missing cursor or key hides that event_name is missing as well")
 def test_a_missing_key_and_a_missing_event_name_are_told_together(project: Project, duck: DuckDb) -> None:
     project.query("select updated_at, email from conversions")
     told = errors(look(project, duck.url))
@@ -155,9 +154,6 @@ def test_rows_that_share_an_address_as_their_key_are_counted_and_not_named(proje
     assert "example.org" not in str(problem)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG: only an '@' makes a key personal; a key that is a phone or a name is printed, although the column is known to be one"
-)
 def test_rows_that_share_a_phone_as_their_key_are_not_named_either(project: Project, duck: DuckDb) -> None:
     duck.insert(conversion(1, phone="+14155552671"), conversion(2, phone="+14155552671"))
     (problem,) = look(project, duck.url, source__key="phone").errors
@@ -170,13 +166,19 @@ def test_a_digest_made_by_another_rule_than_the_platform_asks_for_is_refused(pro
     assert "phone_e164_sha256 holds digests made by another rule than Base Conversions API asks for; give the plain value as phone" in problem.message
 
 
+def test_a_digest_made_by_another_rule_is_refused_where_a_digest_of_the_right_one_is_there(project: Project, duck: DuckDb) -> None:
+    """The plain value is not: rows that have only the other digest would go without."""
+    project.query("select conversion_id, updated_at, event_name, sha256(phone) as phone_sha256, sha256(phone) as phone_e164_sha256 from conversions")
+    (problem,) = look(project, duck.url).errors
+    assert "phone_e164_sha256 holds digests made by another rule" in problem.message
+
+
 def test_a_digest_of_no_use_beside_its_plain_value_is_ok(project: Project, duck: DuckDb) -> None:
     project.query("select *, sha256(phone) as phone_e164_sha256, sha256(email) as first_name_sha256 from conversions")
     assert look(project, duck.url).errors == []
 
 
 @pytest.mark.parametrize("name", ["email_sha256", "phone_sha256"])
-@pytest.mark.xfail(strict=True, reason="BUG: `usable & {name, plain} <= given - {name}` refuses every digest that the platform does take")
 def test_a_digest_that_the_platform_takes_is_ok(project: Project, duck: DuckDb, name: str) -> None:
     project.query(f"select conversion_id, updated_at, event_name, sha256(email) as {name} from conversions")
     assert look(project, duck.url).errors == []
@@ -198,29 +200,38 @@ def test_a_choice_that_risks_something_is_allowed_with_a_warning(project: Projec
 
 def test_rows_that_will_not_be_read_are_counted(project: Project, duck: DuckDb) -> None:
     duck.insert(conversion(1, updated_at=None), conversion(2, updated_at=ago(days=-9)), conversion(3))
-    found = look(project, duck.url)
+    found = look(project, duck.url, source__null_cursor="count")
     assert found.warnings == ["1 rows have no updated_at and will never be read", "1 rows are dated in the future and wait until then"]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: check says nothing of rows without a key, at which every run stops", raises=AssertionError)
 def test_rows_without_a_key_are_an_error(project: Project, duck: DuckDb) -> None:
     duck.insert(conversion(1, conversion_id=None), conversion(2))
     assert "1 rows have no conversion_id" in errors(look(project, duck.url))
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: with null_cursor: fail a row without a cursor stops every run, but check only warns")
 def test_rows_without_a_cursor_are_an_error_where_they_stop_the_run(project: Project, duck: DuckDb) -> None:
     duck.insert(conversion(1, updated_at=None), conversion(2))
     assert "1 rows have no updated_at" in errors(look(project, duck.url, source__null_cursor="fail"))
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a ValueError of the expression parser leaves check as it is", raises=ValueError)
+def test_rows_without_key_and_cursor_and_keys_that_repeat_are_told_together(project: Project, warehouse: TestWarehouse) -> None:
+    warehouse.insert(conversion(1, conversion_id=None), conversion(2, updated_at=None), conversion(3), conversion(3))
+    told = errors(look(project, warehouse.url.replace("postgres:@", "postgres@")))
+    for message in ("1 rows have no conversion_id", "1 rows have no updated_at", "several rows share a key (c000003)"):
+        assert message in told
+
+
+def test_a_function_that_there_is_not_is_told_with_its_line(project: Project, duck: DuckDb) -> None:
+    (problem,) = look(project, duck.url, extra={"custom.term": "guid | uper"}).errors
+    assert problem.line > 0
+    assert problem.message.startswith("extra.custom.term: there is no function 'uper'; did you mean")
+
+
 def test_an_extra_column_that_is_no_name_is_told(project: Project, duck: DuckDb) -> None:
     project.query('select *, 1 as "a b" from conversions')
     assert "extra" in errors(look(project, duck.url, extra={"custom.term": "a b"}))
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: 'alias at least one to: ' is followed by nothing")
 def test_a_destination_that_sends_no_identifier_is_told_so(project: Project, duck: DuckDb) -> None:
     told = errors(look(project, duck.url, identifiers=[]))
     assert "identifiers" in told

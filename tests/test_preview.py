@@ -119,7 +119,6 @@ def test_the_preview_of_an_empty_table_is_empty(duck_destination: Make) -> None:
 
 
 @pytest.mark.parametrize("limit", ["0", "-1"])
-@pytest.mark.xfail(strict=True, reason="BUG: --limit of preview has no least; 0 blames the key of the query, and -1 ends in an IndexError")
 def test_a_preview_of_less_than_one_row_is_a_mistake_of_usage(project: Project, duck_destination: Make, duck: DuckDb, limit: str) -> None:
     duck.insert(conversion(1), conversion(2))
     duck_destination()

@@ -6,7 +6,7 @@ import datetime as dt
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from connector.addresses import endpoint_problem
@@ -14,7 +14,7 @@ from connector.conversion import COLUMNS
 from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
-from connector.platforms.names import template_columns
+from connector.platforms.names import TAKE_A_TABLE, template_columns
 from connector.secrets import is_reference
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def inconsistencies(model: DestinationModel, platform: Platform) -> Found:
     yield from _endpoint_problems(model, platform)
     yield from _auth_problems(model, platform)
     yield from _source_problems(model.source)
-    yield from _extra_problems(model)
+    yield from _extra_problems(model, platform)
     yield from _asset_problems(model.asset)
     yield from _event_problems(model, platform)
     for name in model.identifiers or []:
@@ -142,16 +142,43 @@ def start_time(source: Source) -> dt.datetime:
         raise ValueError("start lies outside the years 1 to 9999; to begin with the first row write all") from None
 
 
-def _extra_problems(model: DestinationModel) -> Found:
+def _extra_problems(model: DestinationModel, platform: Platform) -> Found:
+    """Each must be one column, through functions that exist, at a place where the record has room for it."""
+    placed: set[str] = set()
     for path, text in model.extra.items():
+        where = ("extra", path)
         try:
             expression = parse("extra." + text)
         except ValueError as error:
-            yield ("extra", path), f"extra.{path}: {error}".replace("'extra.", "'")
+            yield where, f"extra.{path}: {error}".replace("'extra.", "'")
             continue
-        for name in expression.functions:
-            if name not in FUNCTIONS:
-                yield ("extra", path), f"extra.{path}: there is no function '{name}'{suggest(name, FUNCTIONS)}"
+        if len(expression.pipelines) != 1:
+            yield where, f"extra.{path}: give one column of the query, without alternatives"
+        for step in expression.pipelines[0].steps:
+            if step.name not in FUNCTIONS:
+                yield where, f"extra.{path}: there is no function '{step.name}'{suggest(step.name, FUNCTIONS)}"
+            elif step.name in TAKE_A_TABLE and step.argument not in platform.tables:
+                yield where, f"extra.{path}: there is no table '{step.argument}'"
+        problem = _no_room(platform.event, path.split("."), placed)
+        placed.add(path)
+        if problem:
+            yield where, f"extra.{path}: {problem}"
+
+
+def _no_room(template: Any, path: list[str], placed: set[str]) -> str | None:
+    """Why nothing can be written at a path of the record; None where it can. placed: the paths of other extra fields."""
+    if not all(path) or any(key.startswith("$") for key in path):
+        return "a path is made of names with dots between them, such as custom_data.search_string"
+    whole = ".".join(path)
+    if any(other.startswith(whole + ".") or whole.startswith(other + ".") for other in placed):
+        return f"another extra field stands on the way to {whole}"
+    for key in path[:-1]:
+        template = template.get(key, {})
+        if not isinstance(template, dict) or {"$each", "$list"} & template.keys():
+            return f"the record holds a single value or a list at {key}, so {whole} has no place in it"
+    if isinstance(template.get(path[-1]), dict | list):
+        return f"the record holds an object or a list at {whole} already; choose another path, or change it under overrides.event"
+    return None
 
 
 def _asset_problems(asset: Asset) -> Found:

@@ -18,7 +18,8 @@ ENTRY = (*ITEM_FIELDS, "currency")
 """What an entry of such a list has."""
 
 _STEERING = ("$all", "$one", "$each", "$list", "$keep")
-_TABLES = ("lookup", "absent_from", "when_in")
+TAKE_A_TABLE = ("lookup", "absent_from", "when_in")
+"""Functions whose argument is one of the file's `tables`."""
 
 
 def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[str]:
@@ -119,7 +120,7 @@ def _functions(platform: Platform, pipeline: Pipeline, where: str) -> Iterator[s
     for step in pipeline.steps:
         if step.name not in FUNCTIONS:
             yield f"{where}: there is no function '{step.name}'"
-        elif step.name in _TABLES and step.argument not in platform.tables:
+        elif step.name in TAKE_A_TABLE and step.argument not in platform.tables:
             yield f"{where}: there is no table '{step.argument}'"
 
 

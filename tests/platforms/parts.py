@@ -10,7 +10,6 @@ from typing import Any
 import duckdb
 import orjson
 import pyarrow as pa
-import pytest
 import yaml
 
 from connector import platforms, strict_yaml
@@ -134,13 +133,6 @@ def fill(project: Project, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 TIMES = ("updated_at", "event_time")
-
-
-@pytest.fixture
-def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All credentials in the environment."""
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
 
 
 def quarantined(project: Project) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Named places where the chaos tests may end the process. Without CAPI_FAILPOINT in the environment nothing happens.
 
 `CAPI_FAILPOINT=before_commit:3` ends the process, as `kill -9` would, the third time `before_commit` is reached.
+`CAPI_FAILPOINT=after_send:1:stop` puts it to sleep instead, as SIGSTOP would, until somebody wakes it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ def reach(name: str) -> None:
     wanted = os.environ.get("CAPI_FAILPOINT")
     if not wanted:
         return
-    at, _, times = wanted.partition(":")
+    at, times, action = (*wanted.split(":"), "", "")[:3]
     if at == name:
         _reached[name] += 1
         if _reached[name] == int(times or 1):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGSTOP if action == "stop" else signal.SIGKILL)

@@ -65,6 +65,7 @@ class Recorder:
             self._count(connection, done, self._move_mark(connection) if any(result.page.kind == "range" for result in done) else None)
             for page in starting:
                 if page.batches:
+                    failpoints.reach("before_intent")
                     self._announce(connection, page)
             failpoints.reach("inside_commit")
         failpoints.reach("after_commit")

@@ -1,0 +1,198 @@
+"""The invariants, over the books of three parties: what the source has, what the platform took, what the state says.
+
+Nothing here knows how the connector works inside, only what it promises.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tests.chaos.receiver import Call, Entry
+
+DELIVERED, REJECTED = 1, 2
+CLEAR = ("ok", "refused")
+
+
+class Row(NamedTuple):
+    """A conversion in the source. cursor: microseconds; poison: the platform refuses it; invalid: our own rules do."""
+
+    cursor: int
+    poison: bool
+    invalid: bool
+
+    @property
+    def good(self) -> bool:
+        """Whether it must arrive."""
+        return not (self.poison or self.invalid)
+
+
+class Spell(NamedTuple):
+    """A run that did not end in order: unix nanoseconds. tries: how often it may have sent a request whose answer it missed."""
+
+    began: int
+    ended: int
+    tries: int = 1
+
+
+@dataclass
+class State:
+    """One moment of the state database. ledger: row -> state; mark: (cursor, key); runs: id -> columns; quarantine: rows."""
+
+    ledger: Mapping[str, int]
+    mark: tuple[int, str | None] | None
+    runs: Mapping[str, Mapping[str, Any]]
+    quarantine: Sequence[str]
+    intents: int = 0
+
+
+@dataclass
+class Books:
+    """late: rows that may have been committed behind the mark. changed: row -> how often its values changed.
+
+    shown: Dagster run -> metadata. page_bound: rows that one unclean run may have sent without recording them. batch: events a
+    request carries at most.
+    """
+
+    rows: Mapping[str, Row]
+    calls: Sequence[Call]
+    entries: Sequence[Entry]
+    state: State
+    unclean: Sequence[Spell] = ()
+    late: set[str] = field(default_factory=set)
+    changed: Mapping[str, int] = field(default_factory=dict)
+    shown: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    page_bound: int = 0
+    batch: int = 1
+
+    @property
+    def extra_copies(self) -> int:
+        """Events that arrived again."""
+        return len(self.entries) - len({entry.row for entry in self.entries})
+
+    @property
+    def ambiguous_requests(self) -> int:
+        """Requests whose answer did not say what became of them."""
+        return sum(call.fault not in CLEAR for call in self.calls)
+
+
+def violations(books: Books, *, final: bool) -> list[str]:
+    """Everything that is wrong, each as `what: which`; final: nothing waits any more."""
+    found = [*_identity(books), *_mark(books), *_counts(books), *_quarantine(books), *_copies(books)]
+    return found + list(_settled(books)) if final else found
+
+
+def _settled(books: Books) -> Iterator[str]:
+    """Nothing good is missing, and every row has exactly one state."""
+    arrived = {entry.row for entry in books.entries}
+    lost = sorted(key for key, row in books.rows.items() if row.good and key not in arrived)
+    if lost:
+        yield f"lost: {len(lost)} good rows never arrived, such as {lost[:3]}"
+    open_rows = sorted(books.rows.keys() - books.state.ledger.keys())
+    if open_rows:
+        yield f"unrecorded: {len(open_rows)} rows have no state, such as {open_rows[:3]}"
+    missing = sorted(key for key, row in books.rows.items() if not row.good and key not in books.state.quarantine)
+    if missing:
+        yield f"quarantine: {len(missing)} bad rows are not there, such as {missing[:3]}"
+    if books.state.intents:
+        yield f"intents: {books.state.intents} pages are still announced"
+    delivered = sum(state == DELIVERED for state in books.state.ledger.values())
+    if not (delivered == len(arrived) == _total(books, "delivered")):
+        yield f"counts: {_total(books, 'delivered')} delivered in runs, {delivered} in the ledger, {len(arrived)} at the platform"
+
+
+def _identity(books: Books) -> Iterator[str]:
+    """Every copy of a row carries the same id and the same bytes, and no id is shared."""
+    ids: dict[str, set[str]] = defaultdict(set)
+    rows: dict[str, set[str]] = defaultdict(set)
+    contents: dict[str, set[str]] = defaultdict(set)
+    for entry in books.entries:
+        ids[entry.row].add(entry.event_id)
+        rows[entry.event_id].add(entry.row)
+        contents[entry.row].add(entry.digest)
+    several = sorted(row for row, found in ids.items() if len(found) > 1)
+    if several:
+        yield f"ids: {len(several)} rows arrived under several ids, such as {several[:3]}"
+    shared = sorted(event_id for event_id, found in rows.items() if len(found) > 1)
+    if shared:
+        yield f"ids: {len(shared)} ids are shared by several rows"
+    differing = sorted(row for row, found in contents.items() if len(found) > 1 + books.changed.get(row, 0))
+    if differing:
+        yield f"bytes: {len(differing)} rows arrived with different bytes, such as {differing[:3]}"
+
+
+def _mark(books: Books) -> Iterator[str]:
+    """The mark never passes a row that has no record."""
+    if books.state.mark is None:
+        return
+    cursor, key = books.state.mark
+    passed = [
+        name
+        for name, row in books.rows.items()
+        if (row.cursor < cursor or (row.cursor == cursor and key is not None and name <= key)) and name not in books.state.ledger and name not in books.late
+    ]
+    if passed:
+        yield f"mark: it passed {len(passed)} rows without a record, such as {sorted(passed)[:3]}"
+
+
+def _counts(books: Books) -> Iterator[str]:
+    """Runs, ledger, platform and Dagster agree, at every moment."""
+    arrived = {entry.row for entry in books.entries}
+    for name, state in (("delivered", DELIVERED), ("rejected", REJECTED)):
+        recorded = sum(each == state for each in books.state.ledger.values())
+        if recorded != _total(books, name):
+            yield f"counts: runs say {_total(books, name)} {name}, the ledger {recorded}"
+    if _total(books, "rows_read") != len(books.state.ledger):
+        yield f"counts: runs read {_total(books, 'rows_read')} rows, the ledger has {len(books.state.ledger)}"
+    invented = sorted(key for key, state in books.state.ledger.items() if state == DELIVERED and key not in arrived)
+    if invented:
+        yield f"invented: {len(invented)} rows are recorded as delivered and never arrived, such as {invented[:3]}"
+    for run_id, metadata in books.shown.items():
+        run = books.state.runs.get(run_id, {})
+        differing = [name for name in ("rows_read", "delivered", "rejected", "late", "http_requests") if name in metadata and metadata[name] != run.get(name)]
+        if differing:
+            yield f"counts: Dagster shows other {', '.join(differing)} than the state for run {run_id}"
+
+
+def _quarantine(books: Books) -> Iterator[str]:
+    """Bad rows alone are there, each once."""
+    again = [key for key, number in Counter(books.state.quarantine).items() if number > 1]
+    if again:
+        yield f"quarantine: {len(again)} rows are there more than once"
+    wronged = sorted(key for key in books.state.quarantine if key in books.rows and books.rows[key].good)
+    if wronged:
+        yield f"quarantine: {len(wronged)} good rows are there, such as {wronged[:3]}"
+    rejected = {key for key, state in books.state.ledger.items() if state == REJECTED}
+    if rejected != set(books.state.quarantine):
+        yield f"quarantine: it has {len(books.state.quarantine)} rows, the ledger {len(rejected)} rejected ones"
+    taken = sorted({entry.row for entry in books.entries if entry.row in books.rows and not books.rows[entry.row].good})
+    if taken:
+        yield f"quarantine: {len(taken)} bad rows arrived"
+
+
+def _copies(books: Books) -> Iterator[str]:
+    """Every copy beyond the first has a reason: a bad answer before it, or a run that did not end in order.
+
+    A batch whose parts met different fates is sent again as it was, so a bad answer to one request excuses copies of its
+    neighbours; where a request carries one event it does not.
+    """
+    bad = [call.at for call in books.calls if call.fault not in CLEAR]
+    last: dict[str, Entry] = {}
+    unexplained = 0
+    for entry in books.entries:
+        before = last.get(entry.row)
+        if before is not None and before.fault == "ok" and not any(spell.began <= before.at <= spell.ended for spell in books.unclean):
+            unexplained += books.batch == 1 or bisect.bisect(bad, entry.at) == bisect.bisect(bad, before.at)
+        last[entry.row] = entry
+    if unexplained:
+        yield f"copies: {unexplained} copies were sent without need"
+    bound = books.ambiguous_requests * books.batch + sum(spell.tries for spell in books.unclean) * books.page_bound
+    if books.extra_copies > bound:
+        yield f"copies: {books.extra_copies} extra copies, more than {books.ambiguous_requests} ambiguous requests and {len(books.unclean)} unclean runs explain"
+
+
+def _total(books: Books, name: str) -> int:
+    return sum(int(run[name]) for run in books.state.runs.values())

@@ -1,0 +1,105 @@
+"""What happens inside a forked run: the real command line or the real Dagster asset, with time made faster where that is asked for.
+
+CHAOS_BACKOFF=0.01 shortens the pauses between retries, CHAOS_CLOCK=7200 puts warehouse and connector two hours ahead,
+CHAOS_MUTANT=NAME replaces one part of the connector by a wrong one, CHAOS_FILE_LIMIT=BYTES fills the disk.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.chaos import mutants
+
+
+def main(target: str, arguments: Sequence[str]) -> int:
+    """Run one command to its end; returns the exit code."""
+    try:
+        prepare()
+    except Exception:  # noqa: BLE001  a part to be replaced is not there any more
+        traceback.print_exc()
+        return mutants.NO_SEAM
+    if target == "dagster":
+        return materialize(Path(arguments[0]), Path(arguments[1]))
+    from connector.cli import main as capi
+
+    sys.argv = ["capi", *arguments]
+    try:
+        capi()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    return 0
+
+
+def prepare() -> None:
+    """Change what the environment says is to be different in this run."""
+    if os.environ.get("CHAOS_BACKOFF"):
+        from connector.delivery import retry
+
+        retry._BASE = float(os.environ["CHAOS_BACKOFF"])
+    if os.environ.get("CHAOS_CLOCK"):
+        shift_clocks(dt.timedelta(seconds=float(os.environ["CHAOS_CLOCK"])))
+    if os.environ.get("CHAOS_MUTANT"):
+        mutants.apply(os.environ["CHAOS_MUTANT"])
+    if os.environ.get("CHAOS_FILE_LIMIT"):
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        limit = int(os.environ["CHAOS_FILE_LIMIT"])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+def shift_clocks(by: dt.timedelta) -> None:
+    """The warehouse's clock, as if so much time had passed."""
+    from connector import warehouse
+
+    real = warehouse._clock
+    warehouse._clock = lambda connection: real(connection) + by
+
+
+def materialize(path: Path, root: Path) -> int:
+    """Materialize a destination's asset in this process and print its metadata; 1 where the run failed."""
+    import dagster as dg
+    import orjson
+
+    from connector.destination import load
+    from tests.support.dagster import materialize as run_asset
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = run_asset(load(path, root), instance)
+        values = (
+            {label: value for label, value in run.values.items() if isinstance(value, int | float | str)} if run.materializations or run.observations else {}
+        )
+        sys.stdout.buffer.write(orjson.dumps({"dagster": run.run_id, "success": run.success, "metadata": values}) + b"\n")
+        return 0 if run.success else 1
+
+
+def warm_up(preload: str) -> None:
+    """Everything that a run imports lazily, and the caches that it fills, in the process that is forked: it rehearses a run."""
+    import tempfile
+
+    import psycopg  # noqa: F401
+    import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
+
+    from connector.plan import Options
+    from connector.sync import sync
+    from tests.chaos.world import PLATFORMS, ties, write_project
+    from tests.support.projects import TOKEN
+    from tests.support.warehouses import Sqlite
+
+    os.environ["ACME_TOKEN"] = TOKEN
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = Sqlite(Path(folder))
+        warehouse.create()
+        warehouse.insert(*ties(3))
+        for platform in PLATFORMS:
+            project = write_project(Path(folder) / platform, platform, warehouse.url, "http://127.0.0.1:9/x")
+            sync(project.load(), Options(dry_run=True))
+    if preload == "dagster":
+        from tests.support.dagster import project_resources
+
+        project_resources()

@@ -1,0 +1,202 @@
+"""A forking server: it imports everything once, and every run of the connector is a fresh fork of it, killed like any process.
+
+A thousand kills would otherwise spend half an hour on imports. It talks in JSON lines over stdin and stdout, so that it
+stays a process with one thread, which may fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Job:
+    """One run. code: its exit code once it has ended, negative for the signal that ended it."""
+
+    launcher: Launcher
+    number: int
+    out: Path
+    code: int | None = None
+    stopped: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def signal(self, name: str) -> None:
+        """Send a signal, if it still runs."""
+        self.launcher.tell({"signal": name, "job": self.number})
+
+    def wait(self, seconds: float = 120.0) -> int:
+        """Its exit code. A run that outlives `seconds` is killed and reported as a failure of the test."""
+        if not self.ended.wait(seconds):
+            self.signal("KILL")
+            raise AssertionError(f"a run did not end within {seconds:g} s: {self.text()}")
+        assert self.code is not None
+        return self.code
+
+    def text(self) -> str:
+        """All that it wrote."""
+        return self.out.read_text(encoding="utf-8", errors="replace")
+
+    def json(self) -> dict[str, Any]:
+        """Its last line of JSON, or {} where it wrote none."""
+        for line in reversed(self.text().splitlines()):
+            if line.startswith("{"):
+                with contextlib.suppress(ValueError):
+                    found: dict[str, Any] = json.loads(line)
+                    return found
+        return {}
+
+
+class Launcher:
+    """The parent's side. folder: for what runs write. preload: `dagster` to import that as well."""
+
+    def __init__(self, folder: Path, preload: str = "", **environment: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._numbers, self._jobs = folder, itertools.count(), {}
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.launcher", preload],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **environment},
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    _jobs: dict[int, Job]
+
+    def start(self, target: str, *arguments: str, cwd: Path, environment: dict[str, str]) -> Job:
+        """Begin a run. target: `capi` or `dagster`; arguments: as on the command line. environment: beside the launcher's own."""
+        number = next(self._numbers)
+        job = Job(self, number, self._folder / f"{number}.out")
+        self._jobs[number] = job
+        self.tell({"job": number, "target": target, "arguments": arguments, "cwd": str(cwd), "environment": environment, "out": str(job.out)})
+        return job
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send one line."""
+        assert self._process.stdin is not None
+        with self._lock:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+
+    def close(self) -> None:
+        """End it; runs that are still there are killed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._reader.join(5)
+        self._process.stdout.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            told = json.loads(line)
+            job = self._jobs[told["job"]]
+            if "stopped" in told:
+                job.stopped.set()
+                continue
+            job.code = told["code"]
+            job.ended.set()
+            del self._jobs[told["job"]]
+
+
+def serve(preload: str) -> None:
+    """The server's side: read requests, fork, report what became of the children; until stdin ends."""
+    _warm_up(preload)
+    children: dict[int, int] = {}
+    woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    waiting = selectors.DefaultSelector()
+    waiting.register(sys.stdin.fileno(), selectors.EVENT_READ)
+    waiting.register(woken, selectors.EVENT_READ)
+    buffer = b""
+    while True:
+        for key, _ in waiting.select():
+            data = os.read(key.fd, 65536)
+            if key.fd == woken:
+                _reap(children)
+                continue
+            if not data:
+                for pid in children:
+                    os.kill(pid, signal.SIGKILL)
+                return
+            *lines, buffer = (buffer + data).split(b"\n")
+            for line in lines:
+                _obey(json.loads(line), children)
+
+
+def _obey(message: dict[str, Any], children: dict[int, int]) -> None:
+    if "signal" in message:
+        for pid, job in children.items():
+            if job == message["job"]:
+                os.kill(pid, getattr(signal, f"SIG{message['signal']}"))
+        return
+    pid = os.fork()
+    if pid:
+        children[pid] = message["job"]
+        return
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        out = os.open(message["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        os.chdir(message["cwd"])
+        os.environ.update(message["environment"])
+        from tests.chaos import child
+
+        code = child.main(message["target"], message["arguments"])
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _reap(children: dict[int, int]) -> None:
+    for pid in list(children):
+        found, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
+        if not found:
+            continue
+        if os.WIFSTOPPED(status):
+            _report({"job": children[pid], "stopped": True})
+        else:
+            _report({"job": children.pop(pid), "code": os.waitstatus_to_exitcode(status)})
+
+
+def _report(message: dict[str, Any]) -> None:
+    os.write(sys.stdout.fileno(), (json.dumps(message) + "\n").encode())
+
+
+def _warm_up(preload: str) -> None:
+    """Import and build everything that a run needs, once, and without starting a thread."""
+    import gc
+
+    from tests.chaos import child
+
+    child.warm_up(preload)
+    gc.collect()
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
+    os._exit(0)

@@ -1,0 +1,44 @@
+"""Each failpoint with each fault, once: a run is killed there while the platform misbehaves, and the next ones put it right."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import pytest
+
+from connector import failpoints
+from tests.chaos.conftest import SEED
+from tests.chaos.launcher import Launcher
+from tests.chaos.receiver import FAULTS, Receiver
+from tests.chaos.world import PLATFORMS, World, invalid, poisoned, ties
+
+POISON = "poison"
+ONCE = ("after_plan", "before_settle")
+"""Failpoints that a run reaches once, as a run of one page does before_intent; the others are met the second time, when there is something to lose."""
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, POISON])
+@pytest.mark.parametrize("failpoint", failpoints.NAMES)
+def test_a_killed_run_and_a_bad_answer_lose_nothing(tmp_path: Path, chaos_receiver: Receiver, launcher: Launcher, failpoint: str, fault: str) -> None:
+    dice = zlib.crc32(f"{SEED} {failpoint} {fault}".encode())
+    name = f"{failpoint}-{fault}"
+    transport = ("requests", "libcurl")[dice // 32 % 2]
+    world = World(tmp_path, chaos_receiver, launcher, platform=PLATFORMS[dice % 2], name=name, delivery__transport=transport)
+    rows = ties(24)
+    bad = (2, 9, 10, 17, 23) if fault == POISON else (9,)
+    world.insert([poisoned(row) if number in bad else row for number, row in enumerate(rows)] + [invalid(ties(25)[24])])
+
+    if fault != POISON:
+        chaos_receiver.treat(name, script={1 + dice // 2 % 4: fault, 6 + dice // 8 % 4: fault})
+    once = failpoint in ONCE or (failpoint == "before_intent" and world.platform == "capi")
+    run = world.run(failpoint=f"{failpoint}:{1 if once else 2}")
+    if not run.killed:  # the fault ended the run before the failpoint was reached a second time
+        assert world.violations() == []
+        world.time_passes()
+        run = world.run(failpoint=f"{failpoint}:1")
+    assert run.killed, run.text
+    assert world.violations() == []
+
+    world.calm_down()
+    assert world.violations(final=True) == []

@@ -1,0 +1,236 @@
+"""One destination in a hostile world: a source, a platform that misbehaves, runs that are killed, and the books of all three."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+import pyarrow as pa
+import sqlalchemy as sa
+
+from connector.state import tables
+from connector.state.keys import hash_keys
+from tests.chaos.books import Books, Row, Spell, State, violations
+from tests.chaos.launcher import Job, Launcher
+from tests.chaos.mutants import NO_SEAM
+from tests.chaos.receiver import POISON, Receiver
+from tests.support.projects import Project
+from tests.support.warehouses import PostgreSql, Sqlite, TestWarehouse, ago, conversion
+
+PLATFORMS = ("capi", "batching")
+PAGES_IN_FLIGHT = 4
+SINGLE_PAGE = 200
+ATTEMPTS = 5
+"""The design's own bounds, written down again: what a kill may send twice is at most so many pages of so many rows; and a
+runner that slept over the answers to its requests may send each of them so often."""
+
+
+def write_project(root: Path, platform: str, warehouse: str, endpoint: str, name: str = "acme", **changes: Any) -> Project:
+    """A project with one destination, of the base platform or of the batching one."""
+    project = Project(root)
+    if platform == "batching":
+        shutil.copy(Path(__file__).with_name("batching.yaml"), root / "batching.yaml")
+        changes = {"platform": "batching.yaml", "account": {"advertiser": "12"}, **changes}
+    project.write(warehouse, endpoint, name, **changes)
+    return project
+
+
+def row(number: int, **changes: Any) -> dict[str, Any]:
+    """A good conversion that names itself in its order_id, so that the platform's ledger can be read back."""
+    made = conversion(number, **changes)
+    return {"order_id": made["conversion_id"], **made}
+
+
+def ties(count: int, *, first: int = 0, group: int = 3, **changes: Any) -> list[dict[str, Any]]:
+    """Rows of which `group` share each cursor value, two hours old."""
+    start = ago(hours=2)
+    return [row(number, updated_at=start + dt.timedelta(milliseconds=number // group), **changes) for number in range(first, first + count)]
+
+
+def poisoned(made: dict[str, Any]) -> dict[str, Any]:
+    """The same conversion as the platform refuses it."""
+    return {**made, "value": str(POISON)}
+
+
+def invalid(made: dict[str, Any]) -> dict[str, Any]:
+    """The same conversion as our own rules refuse it."""
+    return {**made, "value": "-1.00"}
+
+
+class Run(NamedTuple):
+    """A run that has ended. code: negative where a signal ended it; report: what it printed."""
+
+    code: int
+    report: dict[str, Any]
+    text: str
+
+    @property
+    def killed(self) -> bool:
+        """Whether it was killed."""
+        return self.code < 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether it did all that it was asked to do."""
+        return bool(self.report.get("complete"))
+
+    @property
+    def clean(self) -> bool:
+        """Whether it ended in order, so that only requests with bad answers can be unrecorded."""
+        return self.code >= 0 and not any(words in self.text for words in ("another run took over", "the state database failed", "unexpected "))
+
+
+class World:
+    """name: of the destination and its lane. batch: records a request on the batching platform. state: URL, default SQLite."""
+
+    def __init__(
+        self,
+        root: Path,
+        receiver: Receiver,
+        launcher: Launcher,
+        *,
+        platform: str = "batching",
+        warehouse: TestWarehouse | None = None,
+        name: str = "acme",
+        batch: int = 3,
+        state: str | None = None,
+        **changes: Any,
+    ) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.name, self.receiver, self.launcher, self.platform = name, receiver, launcher, platform
+        self.batch = batch if platform == "batching" else 1
+        self.page = batch if platform == "batching" else SINGLE_PAGE
+        self.warehouse = warehouse or Sqlite(root)
+        if warehouse is None:
+            self.warehouse.create()
+        self.settings: dict[str, Any] = {
+            "delivery__timeout": "400ms",
+            "delivery__times_usual": 1_000_000,
+            "source__lag": "0s",
+            **({"delivery__batch_size": batch} if platform == "batching" else {}),
+            **changes,
+        }
+        self.project = write_project(root / "project", platform, "env:WAREHOUSE_URL", f"{receiver.url}/{name}", **self.settings)
+        self.home = root / "home"
+        self.environment = {"CAPI_HOME": str(self.home), "WAREHOUSE_URL": self.warehouse.url, "CHAOS_BACKOFF": "0.01"}
+        if state is not None:
+            self.environment["CAPI_STATE_URL"] = state
+        self._engine = sa.create_engine(state.replace("postgresql://", "postgresql+psycopg://") if state else f"sqlite:///{self.home}/state.db")
+        self.unclean: list[Spell] = []
+        self.kills = 0
+        self.runs = 0
+        self.late: set[str] = set()
+        self.changed: dict[str, int] = {}
+        self.dagster: dict[str, dict[str, Any]] = {}
+
+    def configure(self, **changes: Any) -> None:
+        """Change the destination's settings."""
+        self.settings |= changes
+        shutil.rmtree(self.project.root)
+        self.project = write_project(self.project.root, self.platform, "env:WAREHOUSE_URL", f"{self.receiver.url}/{self.name}", **self.settings)
+
+    def insert(self, rows: Iterable[dict[str, Any]], *, late: bool = False) -> None:
+        """Commit rows. late: they may lie behind the mark."""
+        made = list(rows)
+        self.late |= {each["conversion_id"] for each in made} if late else set()
+        self.warehouse.insert(*made)
+
+    def start(self, target: str = "capi", **environment: str) -> Job:
+        """Begin a run."""
+        self.runs += 1
+        given = {**self.environment, **{f"CHAOS_{name.upper()}" if name != "failpoint" else "CAPI_FAILPOINT": value for name, value in environment.items()}}
+        arguments = (str(self.project.path()), str(self.project.root)) if target == "dagster" else ("sync", "acme", "--json")
+        return self.launcher.start(target, *arguments, cwd=self.project.root, environment=given)
+
+    def end(self, job: Job, began: int) -> Run:
+        """Wait for a run and enter it in the books. began: unix nanoseconds."""
+        code = job.wait()
+        assert code != NO_SEAM, job.text()
+        run = Run(code, job.json(), job.text())
+        self.kills += run.killed
+        if "dagster" in run.report:
+            self.dagster[run.report["dagster"]] = run.report["metadata"]
+        if not run.clean:
+            self.unclean.append(Spell(began, time.time_ns(), ATTEMPTS if job.stopped.is_set() else 1))
+        return run
+
+    def run(self, target: str = "capi", **environment: str) -> Run:
+        """One run to its end. environment: failpoint, mutant, clock, file_limit."""
+        began = time.time_ns()
+        return self.end(self.start(target, **environment), began)
+
+    def time_passes(self) -> None:
+        """Whatever a platform asked to wait is over, and leases of runs that are gone have run out."""
+        if not self.runs:
+            return
+        with self._engine.begin() as connection:
+            connection.execute(tables.destination.update().values(not_before=None))
+            connection.execute(tables.lease.update().values(expires_at=0))
+
+    def calm_down(self, most: int = 12, **environment: str) -> int:
+        """Run in fair weather until a run has done all that waits; returns how many it took, or raises where none ever does."""
+        self.receiver.treat(self.name)
+        for number in range(most):
+            self.time_passes()
+            run = self.run(**environment)
+            if run.complete:
+                return number + 1
+        raise Stuck(f"rows still wait after {most} runs: {run.text[-600:]}")
+
+    def books(self) -> Books:
+        """What all three parties have written down; the state is read first, so that it can only be behind."""
+        state = self._state()
+        calls, entries = self.receiver.received(self.name)
+        return Books(self._rows(), calls, entries, state, self.unclean, self.late, self.changed, self.dagster, PAGES_IN_FLIGHT * self.page, self.batch)
+
+    def violations(self, *, final: bool = False) -> list[str]:
+        """What the books say is wrong; final: nothing waits any more, so everything must be settled."""
+        return violations(self.books(), final=final)
+
+    def _rows(self) -> dict[str, Row]:
+        sql = "select conversion_id, updated_at, value from conversions"
+        found: list[tuple[Any, ...]]
+        if isinstance(self.warehouse, PostgreSql):
+            with psycopg.connect(self.warehouse.url, options="-c timezone=UTC") as connection:
+                found = connection.execute(sql).fetchall()
+        else:
+            assert isinstance(self.warehouse, Sqlite)
+            reading = sqlite3.connect(self.warehouse.path)
+            found = reading.execute(sql).fetchall()
+            reading.close()
+        return {key: Row(_microseconds(cursor), float(value) == POISON, float(value) < 0) for key, cursor, value in found}
+
+    def _state(self) -> State:
+        with self._engine.begin() as connection:
+            if not sa.inspect(connection).has_table("ledger"):
+                return State({}, None, {}, ())
+            key = connection.execute(sa.select(tables.installation.c.key_hex)).scalar()
+            mark = connection.execute(sa.select(tables.mark.c.cursor, tables.mark.c.key)).one_or_none()
+            runs = {run["run_id"]: dict(run) for run in connection.execute(sa.select(tables.run)).mappings()}
+            ledger = {bytes(each.key_hash): int(each.state) for each in connection.execute(sa.select(tables.ledger))}
+            quarantine = [bytes(each.key_hash) for each in connection.execute(sa.select(tables.quarantine.c.key_hash))]
+            intents = connection.execute(sa.select(sa.func.count()).select_from(tables.intent)).scalar_one()
+        names = list(self._rows())
+        known = dict(zip(hash_keys(pa.array(names, pa.string()), bytes.fromhex(key or "")), names, strict=True))
+        where = None
+        if mark is not None and mark.cursor is not None:
+            where = (_microseconds(mark.cursor), None if mark.key is None else str(json.loads(mark.key)[0]))
+        return State(
+            {known.get(each, each.hex()): state for each, state in ledger.items()}, where, runs, [known.get(each, each.hex()) for each in quarantine], intents
+        )
+
+
+class Stuck(AssertionError):
+    """A destination that never gets to its end."""
+
+
+def _microseconds(value: Any) -> int:
+    moment = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value))
+    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)

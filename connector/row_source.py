@@ -158,7 +158,7 @@ def _entries_of(value: Any) -> list[dict[str, str | None]] | None:
         return None
     if not isinstance(parsed, list) or not all(isinstance(entry, dict) for entry in parsed):
         return None
-    return [{name: None if entry.get(name) is None else str(entry[name]) for name in ITEM_FIELDS} for entry in parsed]
+    return [{name: None if entry.get(name) is None else str(entry[name]).strip() or None for name in ITEM_FIELDS} for entry in parsed]
 
 
 def _extra(values: pa.Array) -> Values:

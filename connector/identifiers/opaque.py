@@ -51,9 +51,14 @@ def click_id(ids: pa.Array) -> pa.Array:
     return pc.if_else(good, ids, None)
 
 
-def fb_cookie(cookies: pa.Array) -> pa.Array:
-    """`fb.{0-2}.{milliseconds}.{id}` exactly as it came; null for anything else. Source: Meta (`fbc`, `fbp`)."""
+def fb_click(cookies: pa.Array) -> pa.Array:
+    """`fb.{0-2}.{milliseconds}.{fbclid}` exactly as it came; null for anything else. Source: Meta (`fbc`)."""
     return pc.if_else(pc.match_substring_regex(cookies, r"^fb\.[0-2]\.\d{1,20}\.[^\s{}]{1,500}$"), cookies, None)
+
+
+def fb_browser(cookies: pa.Array) -> pa.Array:
+    """`fb.{0-2}.{milliseconds}.{random}`, perhaps with an appendix, exactly as it came; null for anything else. Source: Meta (`fbp`)."""
+    return pc.if_else(pc.match_substring_regex(cookies, r"^fb\.[0-2]\.\d{1,20}\.\d{1,20}(\.([^\s.]{2}|[^\s.]{8}))?$"), cookies, None)
 
 
 def click_uuid(ids: pa.Array) -> pa.Array:

@@ -87,7 +87,8 @@ for _normalise in (
         opaque.own_id,
         opaque.any_id,
         opaque.click_id,
-        opaque.fb_cookie,
+        opaque.fb_browser,
+        opaque.fb_click,
         opaque.click_uuid,
         opaque.public_ip,
         opaque.public_ipv4,
@@ -231,9 +232,15 @@ def _price(values: pa.Array, context: Context) -> pa.Array:
 
 @function("minor_units")
 def minor_units(values: pa.Array, context: Context, _argument: str | None) -> Values:
-    """Decimal text of major units as an integer of the currency's smallest unit (ISO 4217): 9.99 USD is 999, 10 JPY is 10."""
+    """Decimal text of major units as an integer of the currency's smallest unit (ISO 4217): 9.99 USD is 999, 10 JPY is 10.
+
+    Null where the row has no currency: nobody knows its smallest unit.
+    """
     amounts, _, _ = parse_amounts(values)
     factors = pa.array(10 ** context.digits.astype(np.int64)).cast(pa.decimal128(19, 0)).cast(pa.decimal128(5, 0))
+    currency = context.column("currency")
+    if currency is not None:
+        amounts = pc.if_else(pc.is_valid(currency), amounts, None)
     scaled = pc.multiply(rounded(amounts, context.digits, minor=False), factors)
     return Json(decimal_text(scaled))
 
@@ -255,7 +262,8 @@ def _compact_list(value: Any) -> str | None:
         parsed = orjson.loads(value) if isinstance(value, str) else value
     except orjson.JSONDecodeError:
         return None
-    kept = [str(item) for item in parsed if item is not None] if isinstance(parsed, list) else []
+    texts = [str(item).strip() for item in parsed if item is not None] if isinstance(parsed, list) else []
+    kept = [text for text in texts if text]
     return orjson.dumps(kept).decode() if kept else None
 
 

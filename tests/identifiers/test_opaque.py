@@ -12,11 +12,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.identifiers.opaque import click_id, click_uuid, own_id, public_ip, public_ipv4, url_full, url_page, user_agent_text, uuid4, uuid_lower
+from connector.identifiers.opaque import (
+    click_id,
+    click_uuid,
+    fb_browser,
+    fb_click,
+    own_id,
+    public_ip,
+    public_ipv4,
+    url_full,
+    url_page,
+    user_agent_text,
+    uuid4,
+    uuid_lower,
+)
 from tests.support.encoding import GUID, TEXTS, applied
 
 Rule = Callable[[pa.Array], pa.Array]
-ALL = [uuid_lower, uuid4, own_id, click_id, click_uuid, public_ip, public_ipv4, user_agent_text, url_page, url_full]
+ALL = [uuid_lower, uuid4, own_id, click_id, fb_click, fb_browser, click_uuid, public_ip, public_ipv4, user_agent_text, url_page, url_full]
 LIKELY = st.sampled_from(
     [GUID, GUID.upper(), "{gclid}", "8.8.8.8", "::ffff:8.8.8.8", "[2606:4700::1]:443", "[::1", "https://x.example/a?b#c", "a b", "a@b", "\x00", "1:2"]
 )
@@ -140,3 +153,23 @@ def test_a_page_loses_what_may_describe_a_person() -> None:
 def test_an_escaped_address_in_a_path_does_not_leave() -> None:
     assert applied(url_page, "https://shop.example/u/jane%40example.org", "https://shop.example/u/jane%2540example.org") == [None, None]
     assert applied(url_page, "https://shop.example/100%25/a%20b") == ["https://shop.example/100%25/a%20b"]
+
+
+@pytest.mark.parametrize("cookie", ["fb.1.1554763741205.AbCdEf", "fb.0.1.x", "fb.2.1554763741205.IwAR0-_x.AQ"])
+def test_metas_click_cookie_passes_as_it_came(cookie: str) -> None:
+    assert applied(fb_click, cookie) == [cookie]
+
+
+@pytest.mark.parametrize("cookie", ["fb.1.1558571054389.1098115397", "fb.1.1558571054389.1098115397.AQ", "fb.0.1558571054389.1098115397.AQEBAQIA"])
+def test_metas_browser_cookie_passes_as_it_came(cookie: str) -> None:
+    assert applied(fb_browser, cookie) == [cookie]
+
+
+@pytest.mark.parametrize("text", ["", "abc", "fb.1.1554763741205.", "FB.1.1.a", "fb.9.1.a", "fb.1.x.a", "fb.1.1.a b", "fb.1.1.{fbclid}"])
+def test_what_is_no_cookie_of_metas_is_dropped(text: str) -> None:
+    assert applied(fb_click, text) == applied(fb_browser, text) == [None]
+
+
+@pytest.mark.parametrize("text", ["fb.1.1558571054389.abc", "fb.1.1558571054389.1.A", "fb.1.1558571054389.1.AQE"])
+def test_a_browser_cookie_ends_in_a_number_and_perhaps_an_appendix(text: str) -> None:
+    assert applied(fb_browser, text) == [None]

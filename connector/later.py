@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 
 from connector.delivery.answers import values_at
 from connector.delivery.auth import Auth, auth_for
+from connector.delivery.redact import redact_code
 from connector.delivery.transport import Answer, Call, Transport
 from connector.platforms.model import Poll
 from connector.request import Requests, origins
@@ -19,6 +21,8 @@ from connector.state.receipts import Receipt
 
 MOST = 50
 """Receipts asked about in one run."""
+
+_LONGEST_REASON = 100
 
 GIVE_UP = dt.timedelta(days=7)
 
@@ -56,10 +60,10 @@ def _results(session: Session, poll: Poll, receipt: Receipt, transport: Transpor
         body: Any = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return None
-    found = Counter(f"result {state}" for state in values_at(body, poll.states) if isinstance(state, str))
+    found = Counter(f"result {redact_code(state, b'{}', _LONGEST_REASON)}" for state in values_at(body, poll.states) if isinstance(state, str))
     for entry in (each for entries in values_at(body, poll.counts or "") if isinstance(entries, list) for each in entries):
-        if isinstance(entry, dict) and str(entry.get(poll.count, "")).isdigit():
-            found[str(entry.get(poll.reason))] += int(entry[poll.count])
+        if isinstance(entry, dict) and re.fullmatch(r"[0-9]{1,9}", str(entry.get(poll.count))):
+            found[redact_code(str(entry.get(poll.reason)), b"{}", _LONGEST_REASON)] += int(entry[poll.count])
     return found
 
 

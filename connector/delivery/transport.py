@@ -37,6 +37,10 @@ MAX_ANSWER = 1024 * 1024
 CONNECT_SECONDS = 5.0
 
 
+_MISDIRECTED = 421
+"""The status of a server that wants the request on another connection (RFC 9110, section 15.5.20)."""
+
+
 class Call(NamedTuple):
     """One request, ready to send. url: without secrets unless the platform knows no other way."""
 
@@ -47,7 +51,7 @@ class Call(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A complete answer. headers: lower-case names. body: of a redirect it is not read."""
+    """A complete answer. headers: lower-case names. body: not read where the status alone says all, as of a redirect."""
 
     status: int
     headers: Mapping[str, str]
@@ -121,7 +125,7 @@ class Transport:
                 stream=True,
             )
             headers = {name.lower(): value for name, value in response.headers.items()}
-            if 300 <= response.status_code < 400:
+            if 300 <= response.status_code < 400 or response.status_code == _MISDIRECTED:
                 return Answer(response.status_code, headers, b"")
             body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
             if len(body) > MAX_ANSWER:
@@ -136,7 +140,14 @@ class Transport:
             return _failure(error, connected=limit.connected)
         finally:
             if response is not None:
-                response.close()
+                _close(response)
+
+
+def _close(response: requests.Response) -> None:
+    """End the connection of an answer that was not read to its end."""
+    if response.raw.connection is not None:
+        response.raw.connection.close()
+    response.close()
 
 
 _BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)

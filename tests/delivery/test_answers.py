@@ -117,7 +117,13 @@ class TestStatus:
 
 def test_a_conflict_over_a_duplicate_is_a_delivery_and_any_other_is_tried_again() -> None:
     assert means(409, {"error": "duplicate event_id"}, ONE) == Delivered()
+    assert means(409, {"error": "the event has already been processed"}, ONE) == Delivered()
     assert means(409, {"error": "locked"}, ONE) == TryAgain("HTTP 409", ambiguous=False)
+    assert means(409, {"error": "duplicate"}, ONE, content_type="text/html") == TryAgain("HTTP 409", ambiguous=False)
+
+
+def test_a_conflict_over_a_duplicate_in_a_batch_is_looked_for_record_by_record() -> None:
+    assert means(409, {"error": {"code": "E9", "message": "event 1 is a duplicate"}}, THREE) == Unlocated(Refusal("E9", "event 1 is a duplicate"))
 
 
 @pytest.mark.parametrize(
@@ -218,6 +224,7 @@ CODED = spec(
             "100/33": {"means": "halt"},
             "100": {"means": "refused"},
             "77": {"means": "delivered"},
+            "50*": {"means": "ambiguous"},
         },
     },
     message=["message"],
@@ -235,6 +242,13 @@ def test_a_known_code_decides_whatever_the_status(status: int) -> None:
     assert means(status, {"code": 100, "message": "bad"}, THREE, CODED) == Unlocated(Refusal("100", "bad"))
     assert means(status, {"code": 100, "message": "bad"}, ONE, CODED) == Named(refused={0: Refusal("100", "bad")})
     assert means(status, {"code": 77}, THREE, CODED) == Delivered()
+    assert means(status, {"code": 50002}, THREE, CODED, retry_after="2") == TryAgain(f"HTTP {status}, code 50002", ambiguous=True, wait=2)
+
+
+def test_a_code_that_is_known_by_its_beginning_tells_nothing_of_a_record() -> None:
+    records = [b'{"id":"a","name":"Jane Doe"}', b'{"id":"b","order":"A-77"}']
+    found = means(500, {"code": "40 Jane Doe A-77 jane@example.org"}, records, CODED)
+    assert found == Stop("the platform refused the request itself (HTTP 500, code 40 *** *** ***); check the pixel")
 
 
 def test_an_unknown_code_leaves_it_to_the_status() -> None:
@@ -304,6 +318,7 @@ def test_a_record_without_a_verdict_stays_open() -> None:
     assert isinstance(found, Named)
     assert found.delivered == {0}
     assert set(found.refused) == {2}
+    assert found.unclear
 
 
 @pytest.mark.parametrize("name", platforms.names())
@@ -356,3 +371,20 @@ def test_every_answer_has_an_outcome(spec: Answers, status: int, body: Any, reco
 
 def test_a_position_of_five_thousand_digits_is_no_position() -> None:
     assert isinstance(means(200, {"code": 40002, "message": "Batch." + "9" * 5000}, THREE, platforms.load("tiktok").answers), Unlocated)
+    worded = spec(success={"status": [200], "count_in": {"message": r"processed (\d+) events"}})
+    assert isinstance(means(200, {"message": f"processed {'3' * 5000} events"}, THREE, worded), TryAgain)
+
+
+def test_two_entries_about_records_that_look_alike_refuse_both() -> None:
+    located = {"path": ["invalid"], "echo": {"event.id": "id"}}
+    records = [b'{"id":"a"}', b'{"id":"b"}', b'{"id":"a"}']
+    body = {"invalid": [{"event": {"id": "a"}}, {"event": {"id": "a"}}, {"event": {"id": "a"}}]}
+    found = means(400, body, records, spec(located=located))
+    assert isinstance(found, Named)
+    assert sorted(found.refused) == [0, 2]
+
+
+@pytest.mark.parametrize(("receipt", "kept"), [("r-1", "r-1"), (17, "17"), ("x" * 255, "x" * 255), ("x" * 256, None), ("r\0", None), ("", None), ([], None)])
+def test_a_receipt_is_kept_where_it_can_be(receipt: Any, kept: str | None) -> None:
+    polled = spec(success={"status": [200]}, poll={"receipt": "id", "path": "/later", "param": "id", "states": "state"})
+    assert means(200, {"id": receipt}, THREE, polled) == Delivered(kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 import time
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.delivery.redact import LONGEST, redact
+from connector.delivery.redact import LONGEST, redact, redact_code
 
 WORDS = st.sampled_from(["the value", "of field", "is not valid:", "events[3]", "Param", "{", "}", '"', "'", ",", "\n", "must be", "data.7.user_data.em"])
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=40).map(str.strip)
@@ -104,6 +105,59 @@ def test_a_value_of_two_lines_is_found() -> None:
 def test_a_value_in_another_writing_is_found(written: Any) -> None:
     said = redact(f"not valid: {written('Zoë Baker')}", orjson.dumps({"value": "Zoë Baker"}))
     assert "Baker" not in said
+
+
+def test_what_no_database_takes_is_left_out() -> None:
+    assert redact("Jane\x00Doe is \x1b[31mnot\x7f valid\x85\ud800", orjson.dumps({"value": "Jane\x00Doe"})) == "*** is [31mnot valid"
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("no Mary Ann Smith here", "no *** here"),
+        ("code 100 - 12345678 Baker Street", "code ***"),
+        ("Ann Smith and Mary Ann", "*** and ***"),
+    ],
+)
+def test_values_that_overlap_go_together(message: str, said: str) -> None:
+    record = orjson.dumps({"a": "Mary Ann", "b": "Ann Smith", "c": "12345678 Baker Street"})
+    assert redact(message, record) == said
+
+
+@pytest.mark.parametrize("value", ['Jane "Jay" Doe', "Jane\\Doe", "Jane & Doe", "<Jane>", "a/b Jane?x=1", "\u0130stanbul Jane", "Jane\u00a0Doe", "Ja\u1e9ene"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        str,
+        urllib.parse.quote,
+        urllib.parse.quote_plus,
+        lambda text: urllib.parse.quote(text, safe=""),
+        json.dumps,
+        lambda text: orjson.dumps(text).decode(),
+        html.escape,
+    ],
+)
+def test_every_value_is_found_in_every_writing(value: str, written: Any) -> None:
+    said = redact(f"not valid: {written(value)}", orjson.dumps({"value": value}))
+    assert not re.search("Jane|Doe|ene|stanbul", said)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("100", "100"), ("2804050", "2804050"), ("-1", "-1"), ("INVALID_EM", "INVALID_EM"), ("4915112345678", "***"), ("bad:A-77", "bad:***")]
+)
+def test_a_code_stays_unless_it_tells_something(code: str, said: str) -> None:
+    assert redact_code(code, b'{"value":100,"order":"A-77"}', 64) == said
+
+
+def test_a_code_is_as_long_as_it_may_be() -> None:
+    assert redact_code("E " * 100, b"{}", 64) == "E " * 32
+
+
+@pytest.mark.parametrize("text", ["a.", "1 ", "1(", "a1-", "0123456789abcdef-", "1:", "@", "a@", "+"])
+def test_a_megabyte_of_anything_takes_no_time(text: str) -> None:
+    started = time.perf_counter()
+    redact(text * (1024 * 1024 // len(text)), orjson.dumps({"value": "a b", "other": "aaa"}))
+    assert time.perf_counter() - started < 5
 
 
 def test_a_long_message_takes_no_time() -> None:

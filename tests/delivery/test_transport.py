@@ -334,6 +334,14 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(transport: Se
         assert server.connections == 3
 
 
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_a_misdirected_request_is_followed_by_one_on_a_new_connection(transport: Transport, body: bytes) -> None:
+    statuses = iter([200, 421, 200])
+    with serving(answering(lambda _request: Reply(next(statuses), body))) as server:
+        assert [transport.send(post(server.url))[0] for _ in range(3)] == [200, 421, 200]
+        assert [request.connection for request in server.requests] == [0, 0, 1]
+
+
 @pytest.mark.parametrize(
     "first",
     [

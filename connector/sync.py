@@ -103,6 +103,7 @@ def deliver(session: Session, planned: Plan, piece: Piece, watch: Watch | None =
 
 
 def _deliver(session: Session, planned: Plan, piece: Piece, watch: Watch | None) -> Failure | None:
+    refuse_too_early(session)
     recorder = Recorder(session.store, planned.lease, planned.run_id)
     try:
         with session.courier(accept_all=planned.options.yes) as courier:

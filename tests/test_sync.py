@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from connector.delivery.retry import Budget
 from connector.errors import ConfigError, LeaseHeld
 from connector.plan import Options
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
-from connector.sync import sync
+from connector.session import open_session
+from connector.sync import deliver, plan, settle, sync
 from tests.conftest import Make
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, TestWarehouse, ago, conversion
@@ -194,6 +196,31 @@ def test_a_platform_that_asks_for_an_hour_is_left_alone(destination: Make, wareh
         second = sync(destination())
     assert second is None
     assert receiver.ledger.summary()["requests"] == requests
+
+
+def test_no_piece_of_a_run_is_begun_once_the_platform_asked_for_an_hour(duck_destination: Make, duck: DuckDb, receiver: Receiver) -> None:
+    """Dagster delivers the pieces of a plan one by one, whatever became of the others."""
+    duck.insert(conversion(1))
+    receiver.script.add(Fault(status=429, headers={"Retry-After": "3600"}))
+    with open_session(duck_destination()) as session:
+        work, _ = plan(session, Options())
+        failures = [deliver(session, work, work.pieces[0]) for _ in range(2)]
+        settle(session, work, failures[0])
+    assert [failure and failure.kind for failure in failures] == ["Postponed", "Postponed"]
+    assert receiver.ledger.summary()["requests"] == 1
+
+
+def test_pieces_that_one_process_delivers_share_the_retries_of_a_run(duck_destination: Make, duck: DuckDb, receiver: Receiver) -> None:
+    duck.insert(*(conversion(number) for number in range(2)))
+    receiver.script.add(Fault(status=503, times=1000))
+    with open_session(duck_destination(delivery__concurrency=1)) as session:
+        session.budget = Budget(share=0, floor=3)
+        work, _ = plan(session, Options())
+        for _ in range(3):
+            failure = deliver(session, work, work.pieces[0])
+        report = settle(session, work, failure)
+    assert report.failure is not None
+    assert report.retries == 3
 
 
 def test_an_answer_that_drips_in_is_cut_off_and_sent_again(destination: Make, warehouse: TestWarehouse, receiver: Receiver) -> None:

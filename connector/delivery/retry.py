@@ -22,7 +22,10 @@ _CAP = 30.0
 
 @dataclass
 class Budget:
-    """Retries that a run may spend: a fifth of its requests, and ten. Keeps an ailing platform from being hit harder."""
+    """Retries that a run may spend: a fifth of its requests, and ten. Keeps an ailing platform from being hit harder.
+
+    One for all that a process sends in a run; slices that run in processes of their own have one each.
+    """
 
     share: float = 0.2
     floor: int = 10

@@ -8,6 +8,7 @@ import math
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,9 +20,9 @@ from connector.carry import IN_FLIGHT_PAGES, carry
 from connector.cursor import Mark
 from connector.delivery.auth import Auth, HmacAuth, NoAuth, OAuth2
 from connector.delivery.courier import Courier
-from connector.delivery.retry import Gate
+from connector.delivery.retry import Budget, Gate
 from connector.delivery.transport import Call, Transport
-from connector.errors import EndpointError, Fenced, Postponed
+from connector.errors import EndpointError, Fenced, InternalError, Postponed
 from connector.page import Batch, Page, Result, State
 from connector.platforms.model import Answers
 from connector.state.progress import Unrecorded
@@ -105,6 +106,59 @@ def test_no_record_that_was_taken_is_sent_again(bad: int) -> None:
     with run(platform) as courier:
         courier.deliver(THOUSAND)
     assert max(platform.taken.values()) == 1
+
+
+def test_of_a_batch_that_breaks_off_what_was_taken_is_not_sent_again() -> None:
+    """The whole is refused, its first single record taken, and then the credentials expire."""
+    platform = BatchingPlatform([999])
+
+    def reply(request: Request) -> Reply:
+        return platform(request) if len(courier.server.requests) <= 2 else Reply(401)
+
+    with run(reply) as courier:
+        result = courier.deliver(THOUSAND)
+    assert isinstance(courier.courier.error, EndpointError)
+    assert {f"event-{row:05d}" for row in rows(result, State.DELIVERED)} == set(platform.taken)
+    assert (len(platform.taken), len(rows(result, 0)), result.refusals, result.open_ambiguous) == (1, 999, {}, False)
+
+
+def test_a_batch_that_breaks_off_in_doubt_is_sent_again_as_it_was() -> None:
+    """A record was taken for certain, but any of them may have been: the same bytes in the same batch tell the platform."""
+    platform = BatchingPlatform([999])
+
+    def reply(request: Request) -> Reply:
+        number = len(courier.server.requests)
+        return Reply(500) if number == 1 else platform(request) if number <= 3 else Reply(401)
+
+    with run(reply) as courier:
+        result = courier.deliver(THOUSAND)
+    assert len(platform.taken) == 1
+    assert (rows(result, 0), result.open_ambiguous) == (list(range(1000)), True)
+
+
+def test_doubt_about_some_records_ends_with_their_verdict() -> None:
+    """The first half is in doubt for a moment and then taken; when the run ends over the second, nothing is in doubt."""
+    platform = BatchingPlatform([15])
+
+    def reply(request: Request) -> Reply:
+        number = len(courier.server.requests)
+        return Reply(500) if number == 2 else Reply(403) if number >= 4 else platform(request)
+
+    with run(reply) as courier:
+        result = courier.deliver(THOUSAND[:16])
+    assert (rows(result, State.DELIVERED), rows(result, 0), result.open_ambiguous) == (list(range(8)), list(range(8, 16)), False)
+
+
+def test_a_mistake_of_our_own_ends_the_run_and_leaves_the_page_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: Any) -> Any:
+        raise KeyError("jane@example.org")
+
+    monkeypatch.setattr("connector.delivery.courier.interpret", broken)
+    with run(lambda _request: Reply(body={"received": 2})) as courier:
+        result = courier.deliver(THOUSAND[:2])
+    assert isinstance(courier.courier.error, InternalError)
+    assert "jane" not in str(courier.courier.error)
+    assert (rows(result, 0), result.open_ambiguous) == ([0, 1], True)
 
 
 def test_a_batch_of_nothing_but_bad_records_is_blamed_on_the_request() -> None:
@@ -191,6 +245,19 @@ def test_a_verdict_for_each_record_is_taken_as_it_is() -> None:
         result = courier.deliver(THOUSAND[:3])
         assert courier.requests == 1
     assert result.states.tolist() == [State.DELIVERED, State.REJECTED, State.DELIVERED]
+
+
+def test_records_without_a_verdict_are_asked_about_again_alone() -> None:
+    """One verdict an answer, which is a doubtful answer for the rest."""
+
+    def reply(request: Request) -> Reply:
+        count = len(orjson.loads(request.body)["data"])
+        return Reply(207, {"events": [{"state": "ok"}] + [None] * (count - 1)})
+
+    with run(reply, IN_ORDER) as courier:
+        result = courier.deliver(THOUSAND[:3])
+        assert [len(orjson.loads(request.body)["data"]) for request in courier.server.requests] == [3, 2, 1]
+    assert (len(rows(result, State.DELIVERED)), result.retries, result.ambiguous, courier.courier.error) == (3, 2, 2, None)
 
 
 def test_a_platform_that_never_gives_a_verdict_is_left_to_the_next_run() -> None:
@@ -298,19 +365,19 @@ def test_refused_credentials_stop_all_others_at_once_and_leave_nothing_open_to_d
     [503, 429],
 )
 def test_an_end_wakes_those_who_wait(status: int) -> None:
-    """One request is told to wait; when the next is being held back, a third is refused for its credentials."""
-    told, free = threading.Event(), threading.Event()
+    """Three requests arrive. One is told to wait; when the fourth is being held back, the third is refused for its credentials."""
+    arrived, free = threading.Barrier(3), threading.Event()
 
     def reply(request: Request) -> Reply:
+        if len(courier.server.requests) <= 3:
+            arrived.wait(5)
         if b"event-00000" in request.body:
-            told.set()
             return Reply(status, headers={"Retry-After": "4"})
-        if b"event-00001" in request.body:
-            told.wait(5)
-            free.wait(0.2)
-            return Reply(body={"received": 1})
-        free.wait(0.5)
-        return Reply(401)
+        if b"event-00002" in request.body:
+            free.wait(0.5)
+            return Reply(401)
+        free.wait(0.2)
+        return Reply(body={"received": 1})
 
     started = time.monotonic()
     with run(reply, concurrency=3) as courier:
@@ -340,6 +407,24 @@ def test_a_platform_that_asks_for_an_hour_gets_it() -> None:
     assert isinstance(courier.courier.error, Postponed)
     assert courier.courier.not_before == 8_600.0
     assert (rows(result, 0), result.open_ambiguous) == ([0, 1, 2], False)
+
+
+def test_where_throttling_outlasts_our_patience_the_platforms_last_word_is_remembered() -> None:
+    with run(lambda _request: Reply(429, headers={"Retry-After": "1"}), clock=lambda: 5_000.0) as courier:
+        courier.courier._policy.patience = 0.0
+        courier.deliver(THOUSAND[:1])
+    assert isinstance(courier.courier.error, Postponed)
+    assert courier.courier.not_before == 5_001.0
+
+
+def test_couriers_of_one_run_share_its_retries() -> None:
+    budget = Budget(share=0, floor=3)
+    requests = []
+    for _ in range(4):
+        with run(lambda _request: Reply(503), budget=budget) as courier:
+            courier.deliver(THOUSAND[:1])
+            requests.append(courier.requests)
+    assert requests == [4, 1, 1, 1]
 
 
 def authorizing(valid: str, together: int) -> Callable[[Request], Reply]:
@@ -376,6 +461,27 @@ def test_a_token_that_expires_is_renewed_and_the_run_goes_on(concurrency: int) -
         courier.close()
     assert courier.error is None
     assert len(rows(result, State.DELIVERED)) == 8
+
+
+def test_a_token_that_worked_may_expire_again() -> None:
+    """A run that takes longer than two tokens live."""
+    served = Counter[str]()
+    tokens = iter(range(1, 1000))
+
+    def reply(request: Request) -> Reply:
+        if request.body.startswith(b"grant_type"):
+            return Reply(body={"access_token": f"token-{next(tokens)}"})
+        served[request.headers["authorization"]] += 1
+        return Reply(401) if served[request.headers["authorization"]] > 3 else Reply(body={"received": 1})
+
+    with serving(answering(reply)) as server, contextlib.closing(Transport(timeout=5)) as transport:
+        auth = OAuth2(transport, server.url, {"refresh_token": "r"})
+        courier = Courier(transport, auth, SPEC, lambda _page, _batch: Call("POST", server.url, {}, b"{}"), concurrency=1, gate=Gate(None))
+        result = courier.finish(courier.submit(page_of(THOUSAND[:10], size=1)))
+        courier.close()
+    assert courier.error is None
+    assert len(rows(result, State.DELIVERED)) == 10
+    assert served == {"Bearer token-1": 4, "Bearer token-2": 4, "Bearer token-3": 4, "Bearer token-4": 1}
 
 
 def test_a_token_that_is_refused_again_after_renewal_stops_the_run() -> None:

@@ -141,6 +141,12 @@ def test_throttling_is_not_counted_as_an_attempt() -> None:
     assert policy(Clock()).run(platform) == Delivered()
 
 
+def test_patience_is_for_throttling_in_a_row() -> None:
+    told = TryAgain("HTTP 429", ambiguous=False, wait=25.0, throttled=True)
+    assert policy(Clock()).run(Platform(told, told, FAILED, told, told, Delivered())) == Delivered()
+    assert policy(Clock()).run(Platform(told, told, told, told, Delivered())) == told
+
+
 def test_nothing_is_repeated_once_the_run_has_ended() -> None:
     for outcome in (FAILED, THROTTLED):
         clock, platform = Clock(), Platform(outcome)

@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
 from connector import readers
+from connector.arrow_drivers import ArrowConnection, arrow_connection
 from connector.conversion import SEPARATOR
 from connector.cursor import Cursor, Mark, Range, earlier
 from connector.described import Description, describe, query_columns
@@ -29,6 +30,10 @@ from connector.destination import Destination, Source
 from connector.errors import ConfigError, WarehouseError
 from connector.frames import text_array, to_frame
 from connector.secrets import is_reference, resolve
+
+READ_ROWS = 100_000
+READ_BYTES = 32 * 1024**2
+"""What is read with one statement, whichever is less; pages are cut from it."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class Warehouse:
         self._source = destination.model.source
         self._wanted = columns
         self._engine: Engine | None = None
+        self._fast: ArrowConnection | None = None
         self._described: Description | None = None
 
     @property
@@ -107,10 +113,13 @@ class Warehouse:
         """The SQLAlchemy engine, read-only wherever the database can be told so."""
         if self._engine is None:
             self._engine = _engine(self._destination)
+            self._fast = arrow_connection(self._engine)
         return self._engine
 
     def close(self) -> None:
         """Give connections back; a DuckDB file can then be written by others."""
+        if self._fast is not None:
+            self._fast.close()
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
@@ -161,32 +170,32 @@ class Warehouse:
 
     def read(self, rows: Range, size: int) -> Iterator[Rows]:
         """All rows of a range, `size` at a time. Raises ConfigError where two rows share a key."""
-        described = self._description()
-        while True:
-            with self._transaction() as connection:
-                table = readers.fetch(connection, self._select(rows, described.selected()).limit(size + 1), described.name_map())
-            page = self._rows(table)
-            last = min(len(page), size) - 1
-            if len(page) > size and page.mark(size) == page.mark(last):
-                raise ConfigError(self._duplicate(page, last))
-            if last >= 0:
-                yield page.slice(0, last + 1)
-            if len(page) <= size:
-                return
-            rows = Range(page.mark(last), rows.upto, rows.before)
+        return self._pages(rows, size, self._description().selected())
 
     def read_keys(self, rows: Range, size: int) -> Iterator[Rows]:
         """As `read`, cursor and key alone: frames have no columns."""
-        described = self._description()
+        return self._pages(rows, size, self._description().ordering())
+
+    def _pages(self, rows: Range, size: int, columns: Sequence[ColumnElement[Any]]) -> Iterator[Rows]:
+        """Many pages come with one statement, because the database may have to sort for each."""
+        described, row_bytes = self._description(), 0.0
         while True:
+            most = min(READ_ROWS, int(READ_BYTES / row_bytes)) if row_bytes else size
+            most = max(most // size, 1) * size
             with self._transaction() as connection:
-                table = readers.fetch(connection, self._select(rows, described.ordering()).limit(size), described.name_map())
-            page = self._rows(table)
-            if len(page):
-                yield page
-            if len(page) < size:
+                statement = self._select(rows, columns).limit(most + 1)
+                table = readers.fetch(connection, statement, described.name_map(), self._fast)
+            read, row_bytes = self._rows(table), table.nbytes / max(table.num_rows, 1)
+            del table
+            many = min(len(read), most)
+            for start in range(0, many, size):
+                stop = min(start + size, many)
+                if stop < len(read) and read.mark(stop) == read.mark(stop - 1):
+                    raise ConfigError(self._duplicate(read, stop - 1))
+                yield read.slice(start, stop)
+            if len(read) <= most:
                 return
-            rows = Range(page.mark(len(page) - 1), rows.upto, rows.before)
+            rows = Range(read.mark(most - 1), rows.upto, rows.before)
 
     def read_by_key(self, keys: Sequence[tuple[str, ...]]) -> Rows:
         """The rows with these keys, in (cursor, key) order; keys that are gone are simply not there."""
@@ -254,6 +263,7 @@ class Warehouse:
                 readers.begin(connection)
                 yield connection
                 connection.rollback()
+                readers.end(connection)
         except SQLAlchemyError as error:
             raise WarehouseError(_told(self._destination, error)) from None
         except readers.DriverError as error:

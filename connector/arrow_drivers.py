@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import decimal
 import importlib.util
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,10 +22,13 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
 
+from connector.frames import array_of_values, text_array
+
 _MOST_VALUES = 30
 """A range has a few; a statement with more looks up single rows, and loses no time on the way that takes any number."""
 
-_PYTHON_DAYS = dt.date(1, 1, 1), dt.date(9999, 12, 31)
+_EPOCH = dt.date(1970, 1, 1)
+_FIRST_DAY, _LAST_DAY = (dt.date.min - _EPOCH).days, (dt.date.max - _EPOCH).days
 
 
 class ArrowConnection:
@@ -111,14 +116,33 @@ def _setting(number: int) -> str:
 
 
 def _exact(column: pa.Array) -> pa.Array | None:
-    """A column as psycopg's values would make it, or None for a type that the two give differently."""
+    """A column as psycopg's values would make it, or None for a type of which the two make different things."""
     kind = column.type
     if column.null_count == len(column):
-        return pa.nulls(len(column))
+        return array_of_values([None] * len(column)) if len(column) else pa.nulls(0)
+    if isinstance(kind, pa.BaseExtensionType):
+        return _exact_extension(column)
     if pa.types.is_integer(kind):
         return column.cast(pa.int64())
     if pa.types.is_timestamp(kind) or pa.types.is_date32(kind):
-        ends = pc.min_max(column.cast(pa.int64() if pa.types.is_timestamp(kind) else pa.int32()))
-        least, most = (pa.scalar(day, pa.date32()).cast(kind if pa.types.is_date32(kind) else pa.timestamp("us")).value for day in _PYTHON_DAYS)
-        return column if least <= ends["min"].as_py() and ends["max"].as_py() < most else None
+        return column if _in_python_range(column) else None
+    # Of arrays none is taken: this driver gives {{1,2},{3,4}} as [1, 2, 3, 4].
     return column if pa.types.is_string(kind) or pa.types.is_boolean(kind) or pa.types.is_float64(kind) or pa.types.is_binary(kind) else None
+
+
+def _exact_extension(column: pa.ExtensionArray) -> pa.Array | None:
+    name = column.type.extension_name
+    if name == "arrow.uuid":
+        return text_array(column)
+    if name == "arrow.json":
+        return array_of_values([None if text is None else json.loads(text) for text in column.storage.to_pylist()])
+    if name == "arrow.opaque" and column.type.type_name == "numeric":
+        return array_of_values([None if text is None else decimal.Decimal(text) for text in column.storage.to_pylist()])
+    return None
+
+
+def _in_python_range(times: pa.Array) -> bool:
+    """Whether all of them are dates that Python has; psycopg refuses the others."""
+    days = times.cast(pa.date32(), safe=False).cast(pa.int32())
+    ends = pc.min_max(days)
+    return bool(ends["min"].as_py() >= _FIRST_DAY and ends["max"].as_py() < _LAST_DAY)

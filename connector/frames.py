@@ -6,6 +6,7 @@ built as Arrow arrays from the driver's own values, and pandas only carries them
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import decimal
 import uuid
@@ -49,6 +50,9 @@ def array_of_values(values: Sequence[Any]) -> pa.Array:
 
     Texts of which one cannot be said in UTF-8 are bytes: `text_array` then gives null for that one.
     """
+    if isinstance(next((value for value in values if value is not None), None), str):
+        with contextlib.suppress(pa.ArrowException, TypeError, ValueError):
+            return pa.array(values, pa.string())
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {uuid.UUID} or len(kinds) > 1 or kinds & {dict, list, tuple, memoryview}:
         return _array_of_texts(values)

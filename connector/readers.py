@@ -75,7 +75,8 @@ def _fetch_rows(connection: Connection, statement: sa.Select[Any]) -> pa.Table:
     """Any database: the driver's own Python values, column by column."""
     result = connection.execute(statement)
     names = list(result.keys())
-    rows = result.fetchall()
+    rows = result.cursor.fetchall() if result.cursor is not None else []
+    result.close()
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     return pa.table([array_of_values(column) if rows else pa.nulls(0) for column in columns], names=names)
 

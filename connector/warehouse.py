@@ -32,7 +32,7 @@ from connector.frames import text_array, to_frame
 from connector.secrets import is_reference, resolve
 
 READ_ROWS = 100_000
-READ_BYTES = 32 * 1024**2
+READ_BYTES = 48 * 1024**2
 """What is read with one statement, whichever is less; pages are cut from it."""
 
 
@@ -178,13 +178,12 @@ class Warehouse:
 
     def _pages(self, rows: Range, size: int, columns: Sequence[ColumnElement[Any]]) -> Iterator[Rows]:
         """Many pages come with one statement, because the database may have to sort for each."""
-        described, row_bytes = self._description(), 0.0
-        while True:
+        described, row_bytes, more = self._description(), 0.0, True
+        while more:
             most = min(READ_ROWS, int(READ_BYTES / row_bytes)) if row_bytes else size
             most = max(most // size, 1) * size
             with self._transaction() as connection:
-                statement = self._select(rows, columns).limit(most + 1)
-                table = readers.fetch(connection, statement, described.name_map(), self._fast)
+                table = readers.fetch(connection, self._first(connection, rows, most, columns), described.name_map(), self._fast)
             read, row_bytes = self._rows(table), table.nbytes / max(table.num_rows, 1)
             del table
             many = min(len(read), most)
@@ -193,9 +192,17 @@ class Warehouse:
                 if stop < len(read) and read.mark(stop) == read.mark(stop - 1):
                     raise ConfigError(self._duplicate(read, stop - 1))
                 yield read.slice(start, stop)
-            if len(read) <= most:
-                return
-            rows = Range(read.mark(most - 1), rows.upto, rows.before)
+            more = len(read) > most
+            if more:
+                rows = Range(read.mark(most - 1), rows.upto, rows.before)
+
+    def _first(self, connection: Connection, rows: Range, most: int, columns: Sequence[ColumnElement[Any]]) -> sa.Select[Any]:
+        """The first `most` rows of a range and one more. DuckDB sorts whole rows for a LIMIT, so there cursor and key alone find the end."""
+        if connection.dialect.name == "duckdb":
+            described = self._description()
+            table = readers.fetch(connection, self._select(rows, described.ordering()).limit(1).offset(most), {})
+            return self._select(Range(rows.after, self._rows(table).mark(0), rows.before) if table.num_rows else rows, columns)
+        return self._select(rows, columns).limit(most + 1)
 
     def read_by_key(self, keys: Sequence[tuple[str, ...]]) -> Rows:
         """The rows with these keys, in (cursor, key) order; keys that are gone are simply not there."""

@@ -287,7 +287,7 @@ def test_a_batch_with_every_kind_of_bad_row_is_one_request(name: str, project: P
 def test_a_record_that_is_too_large_alone_is_rejected_and_the_rest_is_cut_by_bytes(name: str, project: Project, receiver: Receiver) -> None:
     rows = [recent(minimal(name, conversion_id=f"c{number}", event_id=f"e{number}")) for number in range(12)]
     rows[5]["event_id"] = "x" * 4000
-    report = sync(on_receiver(project, receiver, rows, name, overrides__limits={"max_bytes": 2500}))
+    report = sync(on_receiver(project, receiver, rows, name, overrides__limits={"max_bytes": 1200}))
     assert report.failure is None
     assert (report.delivered, report.rejected) == (11, 1)
     (entry,) = quarantined(project)

@@ -123,6 +123,7 @@ class OAuth2(NoAuth):
     def __init__(self, transport: Sender, token_url: str, fields: Mapping[str, str]) -> None:
         self._transport, self._token_url, self._fields = transport, token_url, dict(fields)
         self._token: str | None = HIDDEN if HIDDEN in fields.values() else None
+        self._refused = False
         self._lock = threading.Lock()
 
     def sign(self, call: Call) -> Call:
@@ -139,10 +140,13 @@ class OAuth2(NoAuth):
         return True
 
     def _fetch(self) -> None:
+        """Asked once, whatever the answer: a server that sees wrong credentials again and again may lock the account."""
         body = urllib.parse.urlencode({"grant_type": "refresh_token", **self._fields}).encode()
-        answer = self._transport.send(Call("POST", self._token_url, {"Content-Type": "application/x-www-form-urlencoded"}, body))
+        call = Call("POST", self._token_url, {"Content-Type": "application/x-www-form-urlencoded"}, body)
+        answer = None if self._refused else self._transport.send(call)
         token = _token_of(answer) if isinstance(answer, Answer) and answer.status == 200 else None
         if token is None:
+            self._refused = True
             raise EndpointError("the authorization server gave no access token; check auth.client_id, client_secret and refresh_token")
         self._token = token
 

@@ -76,7 +76,8 @@ def _written(node: Any) -> Iterator[str]:
 
 def _writings(value: str) -> set[str]:
     quoted = {urllib.parse.quote(value), urllib.parse.quote(value, safe=""), urllib.parse.quote_plus(value)}
-    return {value, *quoted, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], html.escape(value)}
+    escaped = html.escape(value)
+    return {value, *quoted, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], escaped, escaped.replace("&#x27;", "&#39;")}
 
 
 def _values(node: Any) -> Iterator[str]:

@@ -277,6 +277,20 @@ def test_without_a_token_nothing_is_sent_and_no_secret_is_told(transport: Transp
     assert SECRET not in str(raised.value)
 
 
+def test_an_authorization_server_that_refuses_is_asked_once_however_many_threads_need_a_token(transport: Transport) -> None:
+    barrier = threading.Barrier(8)
+    with serving(answering(lambda _request: Reply(401))) as server, ThreadPoolExecutor(8) as pool:
+        auth = OAuth2(transport, f"{server.url}/token", FIELDS)
+
+        def sign(_number: int) -> None:
+            barrier.wait()
+            with pytest.raises(EndpointError):
+                auth.sign(CALL)
+
+        list(pool.map(sign, range(8)))
+        assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("auth", [NoAuth(), HeaderAuth("A", SECRET), QueryAuth("a", SECRET), HmacAuth("A", SECRET), OAuth1(SECRET, SECRET, SECRET, SECRET)])
 def test_what_cannot_be_renewed_says_so(auth: Auth) -> None:
     assert auth.refresh() is False

@@ -20,7 +20,7 @@ from concurrent.futures import Future
 import certifi
 import pycurl
 
-from connector.delivery.transport import CONNECT_SECONDS, MAX_ANSWER, Answer, Call, Failure, Then, refuse_elsewhere, tls_context
+from connector.delivery.transport import CONNECT_SECONDS, MAX_ANSWER, MISDIRECTED, Answer, Call, Failure, Then, refuse_elsewhere, tls_context
 
 MAX_HEADERS = 100
 """Lines in the head of an answer; http.client takes as many."""
@@ -210,7 +210,7 @@ class _Exchange:
     """One of libcurl's handles, for one request after another."""
 
     def __init__(self, ca_file: str, connect_seconds: float, gone: set[int]) -> None:
-        """gone: local ports of connections that the server has closed."""
+        """gone: local ports of connections that are not to be used again: the server closed them, or wants the next request elsewhere."""
         self.deadline = 0.0
         self.stayed = False
         self._gone = gone
@@ -263,7 +263,10 @@ class _Exchange:
         headers = self._headers_of_answer()
         if headers is None:
             return Failure("unknown", "the answer broke off")
-        return Answer(self.handle.getinfo(pycurl.RESPONSE_CODE), headers, b"".join(self._body))
+        status = self.handle.getinfo(pycurl.RESPONSE_CODE)
+        if status == MISDIRECTED:
+            self._gone.add(self.handle.getinfo(pycurl.LOCAL_PORT))
+        return Answer(status, headers, b"".join(self._body))
 
     def failure(self, code: int, text: str, detail: str = "the connection broke") -> Answer | Failure:
         """Why there is no complete answer. text: libcurl's, which is not passed on, because it may quote the address."""

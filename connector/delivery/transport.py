@@ -36,8 +36,7 @@ MAX_ANSWER = 1024 * 1024
 
 CONNECT_SECONDS = 5.0
 
-
-_MISDIRECTED = 421
+MISDIRECTED = 421
 """The status of a server that wants the request on another connection (RFC 9110, section 15.5.20)."""
 
 
@@ -125,7 +124,7 @@ class Transport:
                 stream=True,
             )
             headers = {name.lower(): value for name, value in response.headers.items()}
-            if 300 <= response.status_code < 400 or response.status_code == _MISDIRECTED:
+            if 300 <= response.status_code < 400 or response.status_code == MISDIRECTED:
                 return Answer(response.status_code, headers, b"")
             body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
             if len(body) > MAX_ANSWER:

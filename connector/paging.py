@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 import pyarrow as pa
@@ -30,13 +30,23 @@ SINGLE_PAGE = 200
 PAGES_PER_READ = 20
 """Pages that are read and encoded together."""
 
+MOST_ASKED, TIMES_ASKED = 200, 5
+"""Keys that the warehouse is asked about at once, and how often a slice."""
+
+READS_AHEAD = 4
+"""Reads that may be under way before the first of them is recorded."""
+
 Known = Callable[[Sequence[bytes]], dict[bytes, Entry]]
 """Looks key hashes up in the ledger."""
 
 
 @dataclass(frozen=True)
 class Pager:
-    """Makes pages for one run. batch_size: records a request at most."""
+    """Makes pages for one slice.
+
+    batch_size: records a request at most. recent: key hashes of the latest reads. asked: of how many rows that came back the
+    warehouse was asked whether they are others, each time.
+    """
 
     encoder: Encoder
     warehouse: Warehouse
@@ -45,6 +55,8 @@ class Pager:
     batch_size: int
     clock: Callable[[], dt.datetime]
     name: str
+    recent: deque[set[bytes]] = field(default_factory=lambda: deque(maxlen=READS_AHEAD))
+    asked: list[int] = field(default_factory=list)
 
     @property
     def page_rows(self) -> int:
@@ -117,7 +129,9 @@ class Pager:
         known = {} if again else self.known(hashes)
         versions = self._versions(read) if self.encoder.destination.model.send == "on_change" else None
         cursors = read.cursors.to_pylist()
-        keep, changed = self._to_send(kind, hashes, cursors, versions, known)
+        keep, changed, returned = self._to_send(kind, hashes, cursors, versions, known)
+        if kind == "range":
+            self._refuse_taken_keys(read, [*self._cut_before(hashes), *returned])
         kept = self._encode(read, keep, as_of, versions)
         personal = self._is_personal(read)
         keys = None if personal else list(zip(*(part.to_pylist() for part in read.keys), strict=True))
@@ -155,15 +169,16 @@ class Pager:
 
     def _to_send(
         self, kind: SliceKind, hashes: list[bytes], cursors: list[str], versions: list[bytes] | None, known: dict[bytes, Entry]
-    ) -> tuple[list[int], int]:
-        """Rows that need anything more, and how many rows were delivered in another form before.
+    ) -> tuple[list[int], int, list[int]]:
+        """Rows that need anything more, how many rows were delivered in another form before, and the rows that came back with a new cursor.
 
         A recorded row that comes back with a new cursor is tried again if it was refused; a delivered one only where changes are
         sent and its values did change.
         """
         if not known:
-            return list(range(len(hashes))), 0
+            return list(range(len(hashes))), 0, []
         keep: list[int] = []
+        returned: list[int] = []
         changed = 0
         for row, key_hash in enumerate(hashes):
             entry = known.get(key_hash)
@@ -172,10 +187,12 @@ class Pager:
             elif entry.state not in (State.AMBIGUOUS_EXPIRED, State.ERASED):
                 came_back = kind == "range" and entry.place != place_of(cursors[row])
                 differs = versions is not None and entry.version != versions[row]
+                if came_back:
+                    returned.append(row)
                 if differs or (came_back and entry.state != State.DELIVERED):
                     keep.append(row)
                 changed += entry.state == State.DELIVERED and (differs if versions is not None else came_back)
-        return keep, changed
+        return keep, changed, returned
 
     def _encode(self, read: Rows, keep: list[int], as_of: dt.datetime, versions: list[bytes] | None) -> Encoded:
         whole = len(keep) == len(read)
@@ -219,9 +236,29 @@ class Pager:
         if len(set(hashes)) == len(hashes):
             return
         repeated = Counter(hashes)
-        keys = sorted({", ".join(read.mark(row).key or ()) for row, key_hash in enumerate(hashes) if repeated[key_hash] > 1})
-        shown = "personal ones" if self._is_personal(read) else ", ".join(keys[:5])
-        raise ConfigError(
+        raise self._shared(read, {read.mark(row).key or () for row, key_hash in enumerate(hashes) if repeated[key_hash] > 1})
+
+    def _cut_before(self, hashes: list[bytes]) -> list[int]:
+        """Rows whose key was in one of the reads just before, which may not be recorded yet."""
+        here = set(hashes)
+        twice = set().union(*(here & before for before in self.recent))
+        self.recent.append(here)
+        return [row for row, key_hash in enumerate(hashes) if key_hash in twice] if twice else []
+
+    def _refuse_taken_keys(self, read: Rows, returned: list[int]) -> None:
+        """A recorded key with a new cursor is a row that changed, or another row with the same key, which would pass for delivered.
+
+        The warehouse can tell, but it may have to look at every row for that: it is asked a few times a slice, about some.
+        """
+        if returned and len(self.asked) < TIMES_ASKED:
+            self.asked.append(len(returned))
+            repeated = self.warehouse.duplicate_keys(among=[read.mark(row).key or () for row in returned[:MOST_ASKED]])
+            if repeated:
+                raise self._shared(read, repeated)
+
+    def _shared(self, read: Rows, keys: Iterable[tuple[str, ...]]) -> ConfigError:
+        shown = "personal ones" if self._is_personal(read) else ", ".join(sorted(", ".join(key) for key in keys)[:5])
+        return ConfigError(
             f"{self.name}: several rows of the query share a key ({shown}); a key must identify one conversion, so make the query distinct or add a column to source.key"
         )
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from connector.consistency import start_time
+from connector.continuity import refuse_discontinuity
 from connector.cursor import Cursor, Mark, Range, earlier
 from connector.errors import ConfigError, GuardRail, Postponed, StateMismatch
 from connector.page import SliceKind
@@ -173,15 +174,17 @@ def beginning(session: Session) -> Mark | None:
     return Mark(cursor.text_of(start_time(source)))
 
 
-def refuse_overlooked(session: Session, after: Mark | None, options: Options) -> None:
+def refuse_overlooked(session: Session, after: Mark | None, options: Options) -> Survey:
     """Look at what waits, before the first send: refuse a source in which rows would be overlooked, or far too many wait."""
     source = session.destination.model.source
     found = survey(session, after)
+    refuse_discontinuity(session, found)
     session.facts = {"waiting": found.waiting, "null_cursors": found.null_cursors, "future_rows": found.future, "lag_seconds": lag_seconds(session, found)}
     problems = found.overlooked(source)
     if problems:
         raise ConfigError(f"{session.name}: {' '.join(f'{problem}.' for problem in problems).removesuffix('.')}")
     refuse_mass_resend(session, found.waiting, options)
+    return found
 
 
 def survey(session: Session, after: Mark | None) -> Survey:
@@ -232,11 +235,7 @@ def _new(session: Session, after: Mark | None, options: Options) -> list[Piece]:
     found = survey(session, after)
     if found.waiting == 0:
         return []
-    cursor = _cursor(session)
-    before = found.before
-    if options.until is not None:
-        asked = cursor.text_of(options.until)
-        before = asked if before is None else min(before, asked, key=lambda text: cursor.moment_of(text) or dt.datetime.max.replace(tzinfo=dt.UTC))
+    before = _before(session, found, options)
     upto: Mark | None = None
     if before is None:
         latest = session.warehouse.latest()
@@ -263,13 +262,25 @@ def _slices(session: Session, waiting: Range, ends: Sequence[Mark]) -> Iterator[
 
 def _asked_for(session: Session, options: Options) -> list[Piece]:
     """Rows between two times, wherever the mark is; those that are recorded are left out."""
+    assert options.since is not None
+    found = session.warehouse.survey(None)
+    return [Piece(0, "missing", Mark(_timed(session).text_of(options.since)), None, _before(session, found, options))]
+
+
+def _before(session: Session, found: Survey, options: Options) -> str | None:
+    """The cursor value that a run stays below: the earlier one of what the clock permits and what was asked for."""
+    if options.until is None:
+        return found.before
+    cursor, until = _timed(session), options.until
+    bound = None if found.before is None else cursor.moment_of(found.before)
+    return found.before if bound is not None and bound <= until else cursor.text_of(until)
+
+
+def _timed(session: Session) -> Cursor:
     cursor = _cursor(session)
     if not cursor.is_time:
-        raise ConfigError(f"{session.name}: since and until need a cursor that is a time")
-    assert options.since is not None
-    bound = session.warehouse.survey(None).before
-    until = bound if options.until is None or bound is None else min(bound, cursor.text_of(options.until))
-    return [Piece(0, "missing", Mark(cursor.text_of(options.since)), None, until)]
+        raise ConfigError(f"{session.name}: since and until need a cursor that is a time, and {session.destination.model.source.cursor} is none")
+    return cursor
 
 
 def _late(session: Session, after: Mark | None) -> Range | None:

@@ -48,6 +48,8 @@ def begin(connection: Connection) -> None:
     """Settings of one transaction."""
     if connection.dialect.name == "duckdb":
         connection.exec_driver_sql("SET TimeZone = 'UTC'")
+    elif connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN")
 
 
 def end(connection: Connection) -> None:

@@ -196,9 +196,10 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def accept_source(connection: Connection, session: Session) -> None:
-    """Take the source as it is now for the one that the mark belongs to."""
+    """Take the source as it is now for the one that the mark belongs to, its clock and its types too."""
     chosen = destinations.c.id == session.destination_id
     connection.execute(destinations.update().where(chosen).values(source=json.dumps(source_of(session.destination))))
+    connection.execute(mark.update().where(mark.c.destination_id == session.destination_id).values(clock=None))
 
 
 def set_start(connection: Connection, destination_id: int, start: str | None) -> None:

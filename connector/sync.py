@@ -15,6 +15,7 @@ from functools import partial
 from connector import failpoints
 from connector.carry import Watch, carry, rehearse
 from connector.consistency import test_mode_problem
+from connector.continuity import remember
 from connector.cursor import Mark
 from connector.delivery.courier import Courier
 from connector.destination import Destination
@@ -76,7 +77,7 @@ def prepare(session: Session, options: Options, kind: str, cut: Cut, *, run_id: 
         with Heartbeat(session.store, held):
             refuse_too_early(session)
             mark_from = _first_mark(session, held)
-            refuse_overlooked(session, mark_from, options)
+            remember(session, held, refuse_overlooked(session, mark_from, options))
             failure = _recover(session, held, options, watch)
             pieces = cut(session, session.mark(), options) if failure is None else []
             with session.store.write() as connection:

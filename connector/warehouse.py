@@ -135,6 +135,18 @@ class Warehouse:
         """The cursor column; None while the query has no row to tell its type by."""
         return self._description().cursor
 
+    def types(self) -> dict[str, str]:
+        """Cursor and key columns -> their types in words, as far as they are known yet."""
+        described = self._description()
+        kinds = dict(zip(self._source.keys, (kind.kind for kind in described.key_types), strict=True)) if described.cursor is not None else {}
+        if described.cursor is not None:
+            kinds[self._source.cursor] = described.cursor.type.kind
+        words = {"iso_text": "text", "zoned": "a time with a zone", "naive": "a time without a zone"}
+        found: dict[str, str] = {name: words.get(kind, kind) for name, kind in kinds.items()}
+        if described.cursor is not None and described.cursor.form is not None:
+            found[self._source.cursor] = f"text such as {described.cursor.form.text(dt.datetime(2026, 1, 2, 3, 4, 5, 600_000))}"
+        return found
+
     def survey(self, after: Mark | None) -> Survey:
         """Clock, bound and counts, all in one transaction."""
         described = self._description()
@@ -207,13 +219,8 @@ class Warehouse:
     def read_by_key(self, keys: Sequence[tuple[str, ...]]) -> Rows:
         """The rows with these keys, in (cursor, key) order; keys that are gone are simply not there."""
         described = self._description()
-        _, columns, types = described.order()
-        parts = [sa.column(f"k{index}", kind.bound) for index, kind in enumerate(types[1:])]
-        values = [tuple(kind.value(part) for kind, part in zip(types[1:], key, strict=True)) for key in dict.fromkeys(keys)]
-        wanted = sa.values(*parts, name="wanted").data(values).cte("wanted")
-        same = sa.and_(*(column == kind.cast(wanted.c[part.name]) for column, kind, part in zip(columns, types[1:], parts, strict=True)))
         with self._transaction() as connection:
-            statement = self._select(Range(), described.selected()).where(sa.exists().where(same))
+            statement = self._select(Range(), described.selected()).where(self._have(keys))
             return self._rows(readers.fetch(connection, statement, described.name_map()))
 
     def boundaries(self, rows: Range, size: int, most: int | None = None) -> list[Mark]:
@@ -229,14 +236,23 @@ class Warehouse:
         found = self._rows(table)
         return [found.mark(row) for row in range(len(found))]
 
-    def duplicate_keys(self, most: int = 5) -> list[tuple[str, ...]]:
-        """Keys that more than one row has, a few of them."""
+    def duplicate_keys(self, most: int = 5, among: Sequence[tuple[str, ...]] | None = None) -> list[tuple[str, ...]]:
+        """Keys that more than one row has, a few of them. among: of these keys; default: of all."""
         described = self._description()
         _, keys, _ = described.order()
-        there = sa.and_(*(key.is_not(None) for key in keys))
+        there = sa.and_(*(key.is_not(None) for key in keys)) if among is None else self._have(among)
         statement = sa.select(*keys).select_from(described.table).where(there).group_by(*keys).having(sa.func.count() > 1).limit(most)
         with self._transaction() as connection:
             return [tuple(str(part) for part in row) for row in connection.execute(statement)]
+
+    def _have(self, keys: Sequence[tuple[str, ...]]) -> ColumnElement[bool]:
+        """Rows that have one of these keys."""
+        _, columns, types = self._description().order()
+        parts = [sa.column(f"k{index}", kind.bound) for index, kind in enumerate(types[1:])]
+        values = [tuple(kind.value(part) for kind, part in zip(types[1:], key, strict=True)) for key in dict.fromkeys(keys)]
+        wanted = sa.values(*parts, name="wanted").data(values).cte("wanted")
+        same = (column == kind.cast(wanted.c[part.name]) for column, kind, part in zip(columns, types[1:], parts, strict=True))
+        return sa.exists().where(*same)
 
     def _rows(self, table: pa.Table) -> Rows:
         keys = tuple(text_array(table[f"_key{index}"]) for index in range(len(self._source.keys)))
@@ -294,10 +310,21 @@ def _clock(connection: Connection) -> dt.datetime:
     if connection.dialect.name == "sqlite":
         text = str(connection.execute(sa.text("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')")).scalar())
         return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+    if connection.dialect.name == "postgresql":
+        return _clock_of_postgresql(connection)
     value = connection.execute(sa.select(sa.func.current_timestamp())).scalar()
     if not isinstance(value, dt.datetime):
         value = dt.datetime.fromisoformat(str(value))
     return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+
+
+def _clock_of_postgresql(connection: Connection) -> dt.datetime:
+    """On a standby, the moment up to which it has replayed: what was committed after that is not there yet."""
+    statement = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_xact_replay_timestamp() ELSE CURRENT_TIMESTAMP END"
+    value: dt.datetime | None = connection.execute(sa.text(statement)).scalar()
+    if value is None:
+        raise WarehouseError("the warehouse is a standby that has replayed no transaction since it started, so how far it is cannot be told; try later")
+    return value.astimezone(dt.UTC)
 
 
 def warehouse_url(destination: Destination) -> URL:

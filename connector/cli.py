@@ -360,3 +360,4 @@ def _show(destination: Destination, report: Report, dry_run: bool) -> None:
     output.table(title, [*counts, ("would be sent", report.unsent)] if dry_run else counts)
     output.table("rejected, by reason", list(report.tallies.get("rejected", {}).items()))
     output.table("values left out", list(report.tallies.get("dropped", {}).items()))
+    output.table("told later by the platform", list(report.tallies.get("later", {}).items()))

@@ -122,7 +122,7 @@ def settle(session: Session, planned: Plan, failure: Failure | None) -> Report:
     failpoints.reach("before_settle")
     try:
         if failure is None:
-            ask(session)
+            ask(session, planned.run_id)
         with session.store.write() as connection:
             runs.finish(connection, planned.run_id, _status(failure))
             release(connection, planned.lease)

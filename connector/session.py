@@ -19,7 +19,7 @@ from connector.delivery.auth import auth_for
 from connector.delivery.courier import Courier
 from connector.delivery.fastest import open_transport
 from connector.delivery.retry import Budget, Gate
-from connector.delivery.transport import Call
+from connector.delivery.transport import Call, Transport
 from connector.destination import Destination
 from connector.encode import Encoder
 from connector.errors import ConnectorError, InternalError, StateMismatch
@@ -91,22 +91,18 @@ class Session:
         """Sends pages; closed together with its connections."""
         model, limits = self.destination.model, self.destination.platform.limits
         concurrency = model.delivery.concurrency or limits.concurrency
-        transport = open_transport(
-            model.delivery.transport,
-            timeout=model.delivery.timeout.total_seconds(),
-            connections=concurrency,
-            ca_file=self.ca_file(),
-            origins=origins(self.destination),
-        )
+        options: dict[str, Any] = {"timeout": model.delivery.timeout.total_seconds(), "ca_file": self.ca_file(), "origins": origins(self.destination)}
+        transport = open_transport(model.delivery.transport, connections=concurrency, **options)
         requests = Requests(self.destination, self.encoder)
 
         def build(page: Page, batch: Batch) -> Call:
             return requests.call(batch.records, page.groups[batch.group])
 
-        auth = auth_for(self.destination, transport)
+        # A new token is waited for, and a transport must not wait for itself.
+        asking = Transport(connections=1, **options) if self.destination.platform.auth.method == "oauth2" else None
         courier = Courier(
             transport,
-            auth,
+            auth_for(self.destination, asking),
             self.destination.answers,
             build,
             concurrency=concurrency,
@@ -119,6 +115,8 @@ class Session:
         finally:
             courier.close()
             transport.close()
+            if asking is not None:
+                asking.close()
 
 
 @contextmanager

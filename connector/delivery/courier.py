@@ -1,12 +1,18 @@
-"""Delivers pages: several requests in flight, retries, bisection, and an early stop when nothing can be delivered."""
+"""Delivers pages: several requests in flight, retries, bisection, and an early stop when nothing can be delivered.
+
+The first attempt of every batch is left to the transport, which tells when the answer is there; most batches need no more. Only
+what has to be tried again or cut up goes on in a thread of ours, where waiting and sending can be written one after the other.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple
 
 from connector import failpoints
 from connector.delivery.answers import Delivered, Named, Outcome, Refusal, Stop, TryAgain, Unlocated, interpret
@@ -15,7 +21,7 @@ from connector.delivery.batch import halves, spread
 from connector.delivery.fastest import Sender
 from connector.delivery.redact import redact, redact_code
 from connector.delivery.retry import LONGEST_WAIT, Budget, Gate, Policy
-from connector.delivery.transport import Answer, Call
+from connector.delivery.transport import Answer, Call, Failure
 from connector.errors import ConnectorError, EndpointError, InternalError, Postponed
 from connector.page import Batch, Page, Refused, Result, State
 from connector.platforms.model import Answers
@@ -30,6 +36,13 @@ _LONGEST_CODE, _LONGEST_FIELD = 64, 128
 
 class Stopped(Exception):
     """Another request met something that ends the run; this one was not sent."""
+
+
+class Heard(NamedTuple):
+    """What came of one request. renewals: how often the credentials had been renewed when it was signed."""
+
+    outcome: Outcome
+    renewals: int
 
 
 class Courier:
@@ -53,6 +66,11 @@ class Courier:
     ) -> None:
         self._transport, self._auth, self._answers, self._build = transport, auth, answers, build
         self._gate, self._clock, self._accept_all = gate, clock, accept_all
+        self._waiting: deque[tuple[Delivery, Batch]] = deque()
+        self._places = self._concurrency = concurrency
+        self._turn = threading.Condition()
+        self._shut = threading.Event()
+        self._pacer: threading.Thread | None = None
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="capi-send")
         self._ended = threading.Event()
         self._policy = Policy(budget or Budget(), gate, stopped=self._ended.is_set, sleep=self._sleep)
@@ -63,15 +81,15 @@ class Courier:
 
     def submit(self, page: Page) -> Delivery:
         """Begin to send a page's batches; returns at once."""
-        result = Result.of(page)
-        delivery = Delivery(result)
-        delivery.futures = [self._pool.submit(self._deliver, delivery, batch) for batch in page.batches]
+        delivery = Delivery(Result.of(page), len(page.batches))
+        with self._turn:
+            self._waiting.extend((delivery, batch) for batch in page.batches)
+        self._launch()
         return delivery
 
     def finish(self, delivery: Delivery) -> Result:
         """Wait for a page. Rows stay open where the run has to end early; `error` then says why."""
-        for future in delivery.futures:
-            future.result()
+        delivery.wait()
         delivery.settle()
         if not self._accept_all:
             self._refuse_systemic(delivery.result)
@@ -80,32 +98,104 @@ class Courier:
     def end(self) -> None:
         """Send nothing more; requests that are under way are waited for."""
         self._ended.set()
+        self._shut.set()
+        self._launch()
 
     def close(self) -> None:
-        """Stop all threads."""
-        self._ended.set()
+        """Stop all threads, once what is under way has landed."""
+        self.end()
+        with self._turn:
+            self._turn.wait_for(lambda: self._places == self._concurrency)
+        if self._pacer is not None:
+            self._pacer.join()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _deliver(self, delivery: Delivery, batch: Batch) -> None:
-        """One batch, down to single records where it must be; never raises."""
-        found = _Found()
+    def _launch(self) -> float:
+        """Let first attempts leave while there are places for them. Returns seconds to wait, where the gate is what holds them up."""
+        while True:
+            with self._turn:
+                if self._ended.is_set():
+                    while self._waiting:
+                        delivery, batch = self._waiting.popleft()
+                        delivery.note(batch, _Found())
+                if not self._waiting or not self._places:
+                    return 0.0
+                wait = self._gate.take()
+                if wait:
+                    self._await_gate()
+                    return wait
+                delivery, batch = self._waiting.popleft()
+                self._places -= 1
+            self._depart(delivery, batch)
+
+    def _await_gate(self) -> None:
+        """See to it that somebody comes back when the gate opens."""
+        if self._pacer is None:
+            self._pacer = threading.Thread(target=self._pace, name="capi-pace", daemon=True)
+            self._pacer.start()
+        self._shut.set()
+
+    def _pace(self) -> None:
+        while not self._ended.is_set():
+            self._shut.wait()
+            self._shut.clear()
+            while wait := self._launch():
+                self._ended.wait(wait)
+
+    def _depart(self, delivery: Delivery, batch: Batch) -> None:
+        """A batch leaves for the first time."""
+        found, renewals = _Found(), self._renewals
         try:
-            self._settle(delivery.result.page, batch, found)
-        except Stopped:
-            pass
-        except ConnectorError as error:
-            self._fail(error)
+            call = self._build(delivery.result.page, batch)
+            self._policy.budget.sent()
+            failpoints.reach("before_send")
+            self._transport.submit(self._auth.sign(call), partial(self._arrive, delivery, batch, found, renewals))
         except Exception as error:  # noqa: BLE001  whatever it is, its text may quote a record
+            self._break_off(error, batch, found)
+            self._land(delivery, batch, found)
+
+    def _arrive(self, delivery: Delivery, batch: Batch, found: _Found, renewals: int, answer: Answer | Failure) -> None:
+        """The answer to a first attempt is there."""
+        try:
+            failpoints.reach("after_send")
+            first = Heard(self._hear(answer, batch, found, renewals), renewals)
+            if not isinstance(first.outcome, Delivered):
+                self._pool.submit(self._go_on, delivery, batch, found, first)
+                return
+            found.note(batch, first.outcome)
+        except Exception as error:  # noqa: BLE001  as above
+            self._break_off(error, batch, found)
+        self._land(delivery, batch, found)
+
+    def _go_on(self, delivery: Delivery, batch: Batch, found: _Found, first: Heard) -> None:
+        """A batch that needs more than its first attempt, down to single records where it must be."""
+        try:
+            self._settle(delivery.result.page, batch, found, first)
+        except Exception as error:  # noqa: BLE001  as above
+            self._break_off(error, batch, found)
+        self._land(delivery, batch, found)
+
+    def _break_off(self, error: Exception, batch: Batch, found: _Found) -> None:
+        if isinstance(error, ConnectorError):
+            self._fail(error)
+        elif not isinstance(error, Stopped):
             found.doubtful.update(batch.rows)
             self._fail(InternalError.of(error))
-        delivery.note(batch, found)
 
-    def _settle(self, page: Page, batch: Batch, found: _Found) -> None:
-        """Find a verdict on every record of a batch, in parts where it is refused as a whole."""
+    def _land(self, delivery: Delivery, batch: Batch, found: _Found) -> None:
+        """A batch is done with; its place goes to the next."""
+        delivery.note(batch, found)
+        with self._turn:
+            self._places += 1
+            self._turn.notify_all()
+        self._launch()
+
+    def _settle(self, page: Page, batch: Batch, found: _Found, first: Heard | None) -> None:
+        """Find a verdict on every record of a batch, in parts where it is refused as a whole. first: of its first attempt."""
         waiting, probed = [batch], self._accept_all
         while waiting:
             part = waiting.pop()
-            unlocated = self._send(page, part, found)
+            unlocated, first = self._send(page, part, found, first), None
             rest = found.without_verdict(part)
             if unlocated is not None and not unlocated.by_bytes and not probed and len(rest) > SYSTEMIC_LEAST:
                 self._probe(page, rest, found)
@@ -126,22 +216,23 @@ class Courier:
             codes.add(refused.code)
         raise EndpointError(_systemic(codes.pop(), min(_SAMPLE, len(batch))))
 
-    def _send(self, page: Page, batch: Batch, found: _Found) -> Unlocated | None:
+    def _send(self, page: Page, batch: Batch, found: _Found, heard: Heard | None = None) -> Unlocated | None:
         """One batch, with retries. Notes the verdicts; returns the refusal that blames some record out of several, if there was one.
 
+        heard: of the first attempt, where there was one.
         Raises EndpointError for what no record can be blamed for, Stopped where the rest is left to the next run.
         """
-        part, call, first = batch, self._build(page, batch), True
+        part, call, first = batch, self._build(page, batch), heard is None
 
         def once() -> Outcome:
-            nonlocal part, call, first
-            self._pass_gate()
-            if first:
-                self._policy.budget.sent()
-            else:
-                found.retries += 1
-            first = False
-            outcome = self._exchange(call, part, found)
+            nonlocal part, call, first, heard
+            if heard is None:
+                self._pass_gate()
+                if first:
+                    self._policy.budget.sent()
+                else:
+                    found.retries += 1
+            outcome, heard, first = self._exchange(call, part, found, heard), None, False
             if isinstance(outcome, Named) and outcome.unclear:
                 found.note(part, outcome)
                 part = found.without_verdict(part)
@@ -158,24 +249,31 @@ class Courier:
         found.note(part, outcome)
         return outcome if isinstance(outcome, Unlocated) and len(part) > 1 else None
 
-    def _exchange(self, call: Call, batch: Batch, found: _Found) -> Outcome:
-        """One request and its answer; where the credentials were refused and can be renewed, another one."""
-        while True:
-            renewals = self._renewals
-            failpoints.reach("before_send")
-            answer = self._transport.send(self._auth.sign(call))
-            failpoints.reach("after_send")
-            found.requests += 1
-            found.statuses[str(answer.status) if isinstance(answer, Answer) else answer.detail] += 1
-            outcome = interpret(answer, batch.records, self._answers, self._clock())
-            if isinstance(outcome, TryAgain):
-                return self._heeded(outcome, batch, found)
-            if not isinstance(outcome, Stop):
-                self._proven = max(self._proven, renewals)
-            elif outcome.auth and self._renew(renewals):
-                self._pass_gate()
-                continue
-            return outcome
+    def _exchange(self, call: Call, batch: Batch, found: _Found, heard: Heard | None) -> Outcome:
+        """One request and its answer; where the credentials were refused and can be renewed, another one. heard: of a request before."""
+        outcome, renewals = heard or self._ask(call, batch, found)
+        while isinstance(outcome, Stop) and outcome.auth and self._renew(renewals):
+            self._pass_gate()
+            outcome, renewals = self._ask(call, batch, found)
+        return outcome
+
+    def _ask(self, call: Call, batch: Batch, found: _Found) -> Heard:
+        renewals = self._renewals
+        failpoints.reach("before_send")
+        answer = self._transport.send(self._auth.sign(call))
+        failpoints.reach("after_send")
+        return Heard(self._hear(answer, batch, found, renewals), renewals)
+
+    def _hear(self, answer: Answer | Failure, batch: Batch, found: _Found, renewals: int) -> Outcome:
+        """What an answer means."""
+        found.requests += 1
+        found.statuses[str(answer.status) if isinstance(answer, Answer) else answer.detail] += 1
+        outcome = interpret(answer, batch.records, self._answers, self._clock())
+        if isinstance(outcome, TryAgain):
+            return self._heeded(outcome, batch, found)
+        if not isinstance(outcome, Stop):
+            self._proven = max(self._proven, renewals)
+        return outcome
 
     def _heeded(self, outcome: TryAgain, batch: Batch, found: _Found) -> TryAgain:
         """Remember what may have been taken, and hold everybody back if the platform has had enough."""
@@ -216,7 +314,7 @@ class Courier:
     def _fail(self, error: ConnectorError) -> None:
         if self.error is None or (isinstance(self.error, Postponed) and not isinstance(error, Postponed)):
             self.error = error
-        self._ended.set()
+        self.end()
 
     def _refuse_systemic(self, result: Result) -> None:
         """Where nearly all of a page was refused for one reason, blame the request and leave the rows open."""
@@ -236,15 +334,22 @@ class Courier:
 class Delivery:
     """A page under way."""
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Result, batches: int) -> None:
         self.result = result
-        self.futures: list[Future[None]] = []
+        self._open = batches
+        self._over = threading.Event()
         self._lock = threading.Lock()
         self._partly: list[int] = []
+        if not batches:
+            self._over.set()
 
     def done(self) -> bool:
         """Whether every batch has been dealt with."""
-        return all(future.done() for future in self.futures)
+        return self._over.is_set()
+
+    def wait(self) -> None:
+        """Until every batch has been dealt with."""
+        self._over.wait()
 
     def note(self, batch: Batch, found: _Found) -> None:
         """What became of a batch. One without all verdicts stays open: it is sent again as it was, if any of it may have been taken."""
@@ -262,6 +367,9 @@ class Delivery:
             else:
                 result.open_ambiguous |= not found.doubtful <= found.states.keys()
                 self._partly += [row for row, state in found.states.items() if state is State.DELIVERED]
+            self._open -= 1
+            if not self._open:
+                self._over.set()
 
     def settle(self) -> None:
         """Once all batches ended: what was delivered of a batch that broke off is settled, unless the page has to be sent again as it was."""

@@ -66,6 +66,8 @@ class CurlTransport:
 
     def send(self, call: Call) -> Answer | Failure:
         """As `Transport.send`; not for the transport's own thread."""
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("the transport's own thread cannot wait for itself")
         result: Future[Answer | Failure] = Future()
         self.submit(call, result.set_result)
         return result.result()

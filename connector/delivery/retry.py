@@ -16,6 +16,7 @@ from connector.delivery.answers import Outcome, TryAgain
 LONGEST_WAIT = 60.0
 """Seconds; where a platform asks for more, the run ends and remembers until when."""
 
+_LATE = 0.02
 _BASE = 0.5
 _CAP = 30.0
 
@@ -68,6 +69,19 @@ class Gate:
                 self._next = at + self._interval
             if at > now:
                 (sleep or self._sleep)(at - now)
+
+    def take(self) -> float:
+        """Take the turn that is due now, and return 0.0; otherwise the seconds after which to ask again.
+
+        Who comes a little late, because the system woke it late, does not lose its turns.
+        """
+        with self._lock:
+            now = self._clock()
+            at = max(self._next, self._opens)
+            if at > now:
+                return at - now
+            self._next = max(at, now - _LATE) + self._interval
+            return 0.0
 
     def pause(self, seconds: float) -> None:
         """Nothing leaves before so many seconds from now."""

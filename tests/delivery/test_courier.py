@@ -27,7 +27,16 @@ from connector.page import Batch, Page, Result, State
 from connector.platforms.model import Answers
 from connector.state.progress import Unrecorded
 from connector.state.tables import quarantine
+from tests.delivery.conftest import Kind
 from tests.support.servers import BatchingPlatform, Behaviour, Reply, Request, Server, answering, record, serving
+
+made: Kind = Transport
+
+
+@pytest.fixture(autouse=True)
+def _on_both_transports(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.made", kind)
+
 
 AS_OF = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 COUNTED = {"success": {"status": [200], "count": "received"}, "codes": {"path": ["code"]}, "message": ["message"]}
@@ -64,7 +73,7 @@ def run(
     behave: Callable[[Request], Reply] | Behaviour, spec: Answers = SPEC, *, raw: bool = False, concurrency: int = 1, auth: Auth | None = None, **options: Any
 ) -> Iterator[Run]:
     with serving(behave if raw else answering(behave)) as server:  # type: ignore[arg-type]
-        transport = Transport(timeout=5)
+        transport = made(timeout=5, connections=concurrency)
 
         def build(_page: Page, batch: Batch) -> Call:
             return Call("POST", server.url, {}, b'{"data":[' + b",".join(batch.records) + b"]}")

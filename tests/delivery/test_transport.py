@@ -21,26 +21,13 @@ import trustme
 from connector.delivery.fastest import Sender
 from connector.delivery.transport import MAX_ANSWER, Answer, Call, Failure, Transport
 from connector.errors import ConfigError, EndpointError
+from tests.delivery.conftest import Kind
 from tests.support.servers import Behaviour, Peer, Reply, Request, Server, answering, closed_port, endless, head, https, once, raw, serving, stalled
 
 TOKEN = "token-4f1c9e-of-the-platform"
 DEADLINE = 0.4
 MIB = 1024 * 1024
 OK = answering(lambda _request: Reply())
-
-
-Kind = Callable[..., Sender]
-
-
-@pytest.fixture(params=["requests", "libcurl"])
-def kind(request: pytest.FixtureRequest) -> Kind:
-    """Both transports keep the same rules."""
-    if request.param == "requests":
-        return Transport
-    pytest.importorskip("pycurl")
-    from connector.delivery.curl import CurlTransport
-
-    return CurlTransport
 
 
 @pytest.fixture

@@ -1,0 +1,23 @@
+"""Both transports: whatever holds for one holds for the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from connector.delivery.fastest import Sender
+from connector.delivery.transport import Transport
+
+Kind = Callable[..., Sender]
+
+
+@pytest.fixture(params=["requests", "libcurl"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Makes one transport or the other; takes what they take."""
+    if request.param == "requests":
+        return Transport
+    pytest.importorskip("pycurl")
+    from connector.delivery.curl import CurlTransport
+
+    return CurlTransport

@@ -265,10 +265,7 @@ class _Exchange:
         headers = self._headers_of_answer()
         if headers is None:
             return Failure("unknown", "the answer broke off")
-        status = self.handle.getinfo(pycurl.RESPONSE_CODE)
-        if status == MISDIRECTED:
-            self._gone.add(self.handle.getinfo(pycurl.LOCAL_PORT))
-        return Answer(status, headers, b"".join(self._body))
+        return self._bare(headers) or Answer(self.handle.getinfo(pycurl.RESPONSE_CODE), headers, b"".join(self._body))
 
     def failure(self, code: int, text: str, detail: str = "the connection broke") -> Answer | Failure:
         """Why there is no complete answer. text: libcurl's, which is not passed on, because it may quote the address."""
@@ -278,9 +275,15 @@ class _Exchange:
                 return Failure("untrusted", "the TLS connection could not be verified")
             return Failure("unsent", "no connection to the host")
         headers = self._headers_of_answer()
-        if headers is not None and 300 <= self.handle.getinfo(pycurl.RESPONSE_CODE) < 400:  # whatever its body is
-            return Answer(self.handle.getinfo(pycurl.RESPONSE_CODE), headers, b"")
-        return Failure("unknown", "the answer is larger than 1 MiB" if self._size > MAX_ANSWER else detail)
+        bare = None if headers is None else self._bare(headers)
+        return bare or Failure("unknown", "the answer is larger than 1 MiB" if self._size > MAX_ANSWER else detail)
+
+    def _bare(self, headers: dict[str, str]) -> Answer | None:
+        """An answer whose status says all, whatever became of its body."""
+        status = self.handle.getinfo(pycurl.RESPONSE_CODE)
+        if status == MISDIRECTED:
+            self._gone.add(self.handle.getinfo(pycurl.LOCAL_PORT))
+        return Answer(status, headers, b"") if 300 <= status < 400 or status == MISDIRECTED else None
 
     def _headers_of_answer(self) -> dict[str, str] | None:
         """Headers of the final answer, or None where its head is not complete."""

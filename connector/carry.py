@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 from connector.ahead import read_ahead
 from connector.delivery.courier import Courier, Delivery
@@ -14,8 +15,15 @@ from connector.state.progress import Recorder, Unrecorded
 IN_FLIGHT_PAGES = 4
 """Pages that are sent at the same time, so that connections never wait for a commit."""
 
-Watch = Callable[[int, int], None]
-"""Called after each commit with how many rows it settled, and how many of those were rejected."""
+
+class Watch(Protocol):
+    """Told how a run gets on, for people who look on."""
+
+    def expect(self, rows: int) -> None:
+        """So many rows wait."""
+
+    def settle(self, rows: int, rejected: int) -> None:
+        """So many rows were recorded, and so many of those as rejected."""
 
 
 def carry(pages: Iterator[list[Page]], courier: Courier, recorder: Recorder | Unrecorded, watch: Watch | None = None) -> ConnectorError | None:
@@ -98,4 +106,4 @@ def _set_aside(recorder: Recorder | Unrecorded, done: list[Result], in_flight: d
 def _tell(watch: Watch | None, done: list[Result]) -> None:
     if watch is not None:
         for result in done:
-            watch(len(result.page), int((result.states == State.REJECTED).sum()))
+            watch.settle(len(result.page), int((result.states == State.REJECTED).sum()))

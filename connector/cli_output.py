@@ -14,6 +14,8 @@ import typer
 from connector.errors import ConnectorError, DestinationError, InternalError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from connector.carry import Watch
     from connector.destination import Destination
 
@@ -54,18 +56,27 @@ def progress(destination: Destination, *, show: bool) -> Iterator[Watch | None]:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,} rows, {task.fields[refused]:,} rejected"),
+        TextColumn("{task.completed:,} of {task.fields[waiting]} rows, {task.fields[rejected]:,} rejected"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(destination.name, total=None, refused=0)
-        counts = {"rejected": 0}
+        yield Bar(bar, bar.add_task(destination.name, total=None, waiting="?", rejected=0))
 
-        def watch(rows: int, refused: int) -> None:
-            counts["rejected"] += refused
-            bar.update(task, advance=rows, refused=counts["rejected"])
 
-        yield watch
+class Bar:
+    """A progress bar as a `Watch`."""
+
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        self._bar, self._task, self._rejected = bar, task, 0
+
+    def expect(self, rows: int) -> None:
+        """The bar's full length."""
+        self._bar.update(self._task, total=rows, waiting=f"{rows:,}")
+
+    def settle(self, rows: int, rejected: int) -> None:
+        """Move the bar."""
+        self._rejected += rejected
+        self._bar.update(self._task, advance=rows, rejected=self._rejected)
 
 
 def print_json(value: Any, *, indent: bool = False) -> None:

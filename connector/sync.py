@@ -47,7 +47,9 @@ def sync(destination: Destination, options: Options = Options(), *, run_id: str 
     with open_session(in_mode(destination, options)) as session:
         if not is_recorded(destination, options):
             return try_out(session, options, watch)
-        return run(session, prepare(session, options, "sync", what_waits, run_id=run_id, watch=watch), watch)
+        planned = prepare(session, options, "sync", what_waits, run_id=run_id, watch=watch)
+        _say_how_many_wait(session, options, watch)
+        return run(session, planned, watch)
 
 
 def run(session: Session, planned: Planned, watch: Watch | None = None) -> Report:
@@ -151,6 +153,7 @@ def try_out(session: Session, options: Options, watch: Watch | None = None) -> R
     started = session.clock()
     after = (session.mark() if session.destination_id else None) or beginning(session)
     refuse_overlooked(session, after, replace(options, yes=True))
+    _say_how_many_wait(session, options, watch)
     recorder, failure = Unrecorded(), None
     for piece in what_waits(session, after, replace(options, replay_rejected=False)):
         if options.dry_run:
@@ -206,6 +209,12 @@ def in_mode(destination: Destination, options: Options) -> Destination:
     if problem is not None:
         raise ConfigError(f"{destination.name}: {problem}")
     return replace(destination, model=model)
+
+
+def _say_how_many_wait(session: Session, options: Options, watch: Watch | None) -> None:
+    waiting = int(session.facts.get("waiting") or 0)
+    if watch is not None:
+        watch.expect(waiting if options.limit is None else min(waiting, options.limit))
 
 
 def _first_mark(session: Session, held: Lease) -> Mark | None:

@@ -1,0 +1,61 @@
+"""What a person sees at a terminal, and what a pipe gets."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+from connector.sandbox.server import Receiver
+from tests.conftest import Make
+from tests.support.projects import Project
+from tests.support.warehouses import DuckDb, conversion
+
+
+def at_a_terminal(project: Project, *arguments: str) -> str:
+    """Run the command line with a terminal of its own; all that was written to it."""
+    outer, inner = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from connector.cli import main; main()", *arguments],
+        cwd=project.root,
+        env=environment,
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        close_fds=True,
+    )
+    os.close(inner)
+    written = b""
+    while True:
+        try:
+            part = os.read(outer, 65_536)
+        except OSError:
+            break  # the other end is closed
+        if not part:
+            break
+        written += part
+    os.close(outer)
+    assert process.wait(60) == 0, written.decode()
+    return written.decode()
+
+
+def test_a_terminal_shows_progress_and_counts(project: Project, duck: DuckDb, duck_destination: Make, receiver: Receiver) -> None:
+    duck.insert(*(conversion(number) for number in range(450)))
+    duck_destination()
+    written = at_a_terminal(project, "sync", "acme")
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
+    assert "\x1b[" in written
+    assert re.search(r"200 of 450 rows, 0 rejected", plain), "the bar moves"
+    assert re.search(r"delivered\W+450", plain)
+    assert receiver.ledger.summary()["events"] == 450
+
+
+def test_a_pipe_gets_no_control_characters(project: Project, duck: DuckDb, duck_destination: Make) -> None:
+    duck.insert(*(conversion(number) for number in range(3)))
+    duck_destination()
+    finished = project.capi("sync", "acme", check=True)
+    assert "\x1b" not in finished.out + finished.err
+    assert re.search(r"delivered\W+3", finished.out)

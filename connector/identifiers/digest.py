@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.identifiers.distinct import map_exceptions
+from connector.identifiers.distinct import map_exceptions, over_distinct
 from connector.identifiers.placeholders import spellings
 
 _OF_NOTHING = pa.array([hashlib.sha256(text.encode()).hexdigest() for text in spellings()])
@@ -20,6 +20,10 @@ _BASE64 = r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"
 
 def sha256_hex(values: pa.Array) -> pa.Array:
     """Lower-case hex SHA-256 of the UTF-8 bytes, 64 characters."""
+    return over_distinct(values, _sha256_hex)
+
+
+def _sha256_hex(values: pa.Array) -> pa.Array:
     sha256 = hashlib.sha256
     return pa.array([None if value is None else sha256(value).hexdigest() for value in values.cast(pa.binary()).to_pylist()], pa.string())
 

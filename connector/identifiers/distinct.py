@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+Rest = ParamSpec("Rest")
+Answer = TypeVar("Answer")
 
 
 def map_distinct(values: pa.Array, function: Callable[[str], str | None]) -> pa.Array:
@@ -13,6 +18,14 @@ def map_distinct(values: pa.Array, function: Callable[[str], str | None]) -> pa.
     encoded = values.dictionary_encode()
     results = pa.array([function(value) for value in encoded.dictionary.to_pylist()], pa.string())
     return pc.take(results, encoded.indices)
+
+
+def over_distinct(values: pa.Array, function: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """A function of columns, given each distinct value once where values repeat. values: strings, shape (n,)."""
+    encoded = values.dictionary_encode()
+    if 2 * len(encoded.dictionary) > len(values):
+        return function(values)
+    return pc.take(function(encoded.dictionary), encoded.indices)
 
 
 def map_exceptions(values: pa.Array, fast: pa.Array, exceptional: pa.Array, function: Callable[[str], str | None]) -> pa.Array:
@@ -25,3 +38,18 @@ def map_exceptions(values: pa.Array, fast: pa.Array, exceptional: pa.Array, func
         return fast
     slow = map_distinct(pc.take(values, rows), function)
     return pc.replace_with_mask(fast, pc.fill_null(exceptional, False), slow)
+
+
+def remembered(most: int, longest: int = 256) -> Callable[[Callable[Rest, Answer]], Callable[Rest, Answer]]:
+    """Keep the answers of a function of a text, in at most `most` x `longest` characters of texts; longer ones are not kept."""
+
+    def remember(function: Callable[Rest, Answer]) -> Callable[Rest, Answer]:
+        kept = functools.lru_cache(maxsize=most)(function)
+
+        @functools.wraps(function)
+        def answer(*values: Rest.args, **named: Rest.kwargs) -> Answer:
+            return kept(*values, **named) if len(str(values[0])) <= longest else function(*values, **named)  # type: ignore[arg-type]
+
+        return answer
+
+    return remember

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.identifiers.distinct import map_distinct
+from connector.identifiers.distinct import map_exceptions, remembered
 
 _UUID = r"^.*?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12}).?$"
 _UUID4 = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 _DASHES = r"(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 _BARE = rf"^{_DASHES}$"
 _SPELLED = rf"^(?:(?:urn:uuid:)?{_DASHES}|\{{{_DASHES}\}}|\({_DASHES}\))$"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_RESERVED = {0, 10, 100, 127, 169, 172, 192, 198, 203, *range(224, 256)}
+"""First octets under which the IANA registry of special-purpose addresses has any entry."""
+
+_UNRESERVED = rf"^(?:{'|'.join(str(first) for first in range(256) if first not in _RESERVED)})\.{_OCTET}\.{_OCTET}\.{_OCTET}$"
 _ESCAPED_AT = r"(?i)%(25)*40"
 """An @ in a web address, escaped once or more often."""
 
@@ -69,7 +73,8 @@ def click_uuid(ids: pa.Array) -> pa.Array:
 
 def public_ip(addresses: pa.Array) -> pa.Array:
     """The first public address of `a, b`, without port, IPv4 out of `::ffff:`; null for private and broken ones."""
-    return map_distinct(addresses, _public_ip)
+    plain = pc.match_substring_regex(addresses, _UNRESERVED)
+    return map_exceptions(addresses, pc.if_else(plain, addresses, None), pc.invert(plain), _public_ip)
 
 
 def public_ipv4(addresses: pa.Array) -> pa.Array:
@@ -78,7 +83,7 @@ def public_ipv4(addresses: pa.Array) -> pa.Array:
     return pc.if_else(pc.match_substring(address, "."), address, None)
 
 
-@functools.lru_cache(maxsize=65_536)
+@remembered(16_384, longest=128)
 def _public_ip(text: str) -> str | None:
     for part in text.split(","):
         address = _address(part.strip())

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pycountry
 
-from connector.identifiers.distinct import map_distinct
+from connector.identifiers.distinct import map_distinct, over_distinct, remembered
 
 _CONTROL = r"[\p{Cc}\p{Cf}]"
 _PUNCTUATION = r"[\p{P}\p{S}]"
@@ -22,17 +22,25 @@ _SPACE_OR_DASH = r"[\s\p{Z}\x{85}-]"
 
 def name_basic(names: pa.Array) -> pa.Array:
     """Trimmed, lower case, NFC, without invisible characters. Source: TikTok, Google Data Manager."""
+    return over_distinct(names, _basic)
+
+
+def _basic(names: pa.Array) -> pa.Array:
     return _without(pc.utf8_lower(names), _CONTROL)
 
 
 def name_nopunct(names: pa.Array) -> pa.Array:
     """As `name_basic` without punctuation; letters of any alphabet stay. Source: Meta customer-information-parameters."""
-    return _without(name_basic(names), _PUNCTUATION)
+    return over_distinct(names, _without_punctuation)
+
+
+def _without_punctuation(names: pa.Array) -> pa.Array:
+    return _without(_basic(names), _PUNCTUATION)
 
 
 def city_nospace(cities: pa.Array) -> pa.Array:
     """Lower case without punctuation and spaces. Source: Meta, Snapchat and Pinterest."""
-    return _without(name_nopunct(cities), _SPACE)
+    return over_distinct(cities, lambda names: _without(_without_punctuation(names), _SPACE))
 
 
 def lower_alnum(texts: pa.Array) -> pa.Array:
@@ -55,7 +63,7 @@ def _us_states() -> tuple[pa.Array, pa.Array]:
 
 def zip_nospace(codes: pa.Array) -> pa.Array:
     """Lower case without spaces and dashes. Source: Snapchat, Amazon."""
-    return _without(pc.utf8_lower(codes), _SPACE_OR_DASH)
+    return over_distinct(codes, lambda texts: _without(pc.utf8_lower(texts), _SPACE_OR_DASH))
 
 
 def zip_meta(codes: pa.Array, countries: pa.Array | None) -> pa.Array:
@@ -88,7 +96,7 @@ def country_alpha2_upper(countries: pa.Array) -> pa.Array:
     return pc.utf8_upper(country_alpha2(countries))
 
 
-@functools.lru_cache(maxsize=4096)
+@remembered(4096)
 def _country(text: str) -> str | None:
     code = text.strip().upper()
     known = pycountry.countries.get(alpha_2=code) or pycountry.countries.get(alpha_3=code)
@@ -145,7 +153,7 @@ _BIRTH_DATES = [
 ]
 
 
-@functools.lru_cache(maxsize=65_536)
+@remembered(65_536, longest=32)
 def _birth_date(text: str) -> str | None:
     """ISO dates, `YYYYMMDD`, and month/day/year, which is the only other order the platforms document."""
     match = next((found for pattern in _BIRTH_DATES if (found := pattern.fullmatch(text))), None)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import re
 
 import phonenumbers
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.identifiers.distinct import map_distinct
+from connector.identifiers.distinct import map_exceptions, remembered
+from connector.identifiers.e164 import plain_e164
 
 _FLOAT = re.compile(r"(\d{7,15})\.0\Z")
 _LETTER_RUN = re.compile(r"\d[eE][+-]?\d")
@@ -21,7 +21,8 @@ def phone_e164(phones: pa.Array, region: str | None) -> pa.Array:
     phones: strings as the warehouse gave them, shape (n,). region: ISO 3166 alpha-2 for numbers without a country
     code. Source: ITU-T E.164; TikTok, Google, Reddit, Microsoft and X ask for this form.
     """
-    return map_distinct(phones, lambda phone: _read_number(phone, region))
+    fast = plain_e164(phones, region)
+    return map_exceptions(phones, fast, pc.is_null(fast), lambda phone: _read_number(phone, region))
 
 
 def phone_digits(phones: pa.Array, region: str | None) -> pa.Array:
@@ -29,7 +30,7 @@ def phone_digits(phones: pa.Array, region: str | None) -> pa.Array:
     return pc.utf8_ltrim(phone_e164(phones, region), characters="+")
 
 
-@functools.lru_cache(maxsize=65_536)
+@remembered(16_384, longest=64)
 def _read_number(phone: str, region: str | None) -> str | None:
     whole = _FLOAT.match(phone)
     text = whole.group(1) if whole else phone

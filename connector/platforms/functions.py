@@ -6,7 +6,6 @@ their own (numbers, objects) return `Json`; everything else is written as a JSON
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
@@ -19,7 +18,7 @@ import ua_parser
 
 from connector.frames import decimal_text, time_text
 from connector.identifiers import digest, email, opaque, person, phone
-from connector.identifiers.distinct import map_distinct
+from connector.identifiers.distinct import map_distinct, remembered
 from connector.money import parse_amounts, rounded
 
 
@@ -273,7 +272,7 @@ def browser_and_system(agents: pa.Array, _context: Context, _argument: str | Non
     return Json(map_distinct(opaque.user_agent_text(agents), _families))
 
 
-@functools.lru_cache(maxsize=65_536)
+@remembered(4096, longest=1000)
 def _families(agent: str) -> str | None:
     seen = ua_parser.parse(agent)
     families = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -114,10 +115,17 @@ def _source(findings: Findings, destination: Destination, encoder: Encoder, ware
     problems += survey.overlooked(destination.model.source)
     if survey.null_cursors and destination.model.source.null_cursor == "count":
         findings.warnings.append(f"{survey.null_cursors} rows have no {destination.model.source.cursor} and will never be read")
+    findings.warnings += _repeated_hour(destination, warehouse)
     if survey.future:
         findings.warnings.append(f"{survey.future} rows are dated in the future and wait until then")
     if problems:
         raise DestinationError([Problem(problem, str(destination.file or "")) for problem in problems])
+
+
+def _repeated_hour(destination: Destination, warehouse: Warehouse) -> Iterator[str]:
+    source, cursor = destination.model.source, warehouse.cursor
+    if cursor is not None and cursor.is_wall_clock and source.lookback < dt.timedelta(hours=2):
+        yield f"{source.cursor} is wall-clock time in {source.time_zone}, where an hour comes twice when summer time ends: its rows may be passed over. Set source.lookback to 24h, or use a column with a zone"
 
 
 def _repeated_keys(destination: Destination, warehouse: Warehouse) -> Iterator[str]:

@@ -192,6 +192,12 @@ class Cursor:
         return self.type.kind in ("zoned", "naive", "date", "iso_text") or self.time_unit is not None
 
     @property
+    def is_wall_clock(self) -> bool:
+        """True where values are of a zone whose clocks go back once a year."""
+        days = (dt.datetime(2026, month, 1, tzinfo=self._zone) for month in range(1, 13))
+        return self.is_time and self.time_unit is None and len({day.utcoffset() for day in days}) > 1
+
+    @property
     def _zone(self) -> dt.tzinfo:
         """Zone in which values are written."""
         in_utc = self.type.kind == "zoned" or (self.form is not None and self.form.zone)

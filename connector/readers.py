@@ -6,6 +6,7 @@ SQLAlchemy is the way in everywhere; where the driver underneath speaks Arrow, r
 from __future__ import annotations
 
 import contextlib
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ def engine(url: URL) -> Engine:
     if backend == "duckdb" and url.database not in (None, "", ":memory:"):
         return sa.create_engine(url, connect_args={"read_only": True}, hide_parameters=True)
     if backend == "sqlite" and url.database and not url.database.startswith(("file:", ":memory:")):
-        read_only = url.set(database=f"file:{url.database}").update_query_dict({"mode": "ro", "uri": "true"})
+        read_only = url.set(database=f"file:{urllib.parse.quote(url.database)}").update_query_dict({"mode": "ro", "uri": "true"})
         return sa.create_engine(read_only, hide_parameters=True)
     if backend == "postgresql":
         options = {"options": "-c timezone=UTC -c default_transaction_read_only=on", "connect_timeout": 10}

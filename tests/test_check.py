@@ -277,3 +277,17 @@ def test_the_json_of_a_good_and_of_a_bad_destination(project: Project, duck: Duc
     assert (bad.code, bad.json()["ok"]) == (2, False)
     assert [problem.keys() for problem in bad.json()["errors"]] == [{"file", "line", "column", "message"}] * 2
     assert {problem["line"] for problem in bad.json()["errors"]} == {17, 18}
+
+
+@pytest.mark.parametrize(
+    ("zone", "lookback", "warned"), [("America/New_York", "1h", True), ("America/New_York", "24h", False), ("Asia/Kolkata", "1h", False), ("UTC", "1h", False)]
+)
+def test_wall_clock_time_without_lookback_is_a_risk_where_an_hour_comes_twice(project: Project, duck: DuckDb, zone: str, lookback: str, warned: bool) -> None:
+    project.query(f"select c.*, updated_at at time zone '{zone}' as place from conversions c")
+    found = look(project, duck.url, source__cursor="place", source__time_zone=zone, source__lookback=lookback)
+    assert found.errors == []
+    assert any("an hour comes twice" in warning for warning in found.warnings) == warned
+
+
+def test_a_zone_with_summer_time_does_not_matter_where_the_column_has_one(project: Project, duck: DuckDb) -> None:
+    assert look(project, duck.url, source__time_zone="America/New_York", source__lookback="1h").warnings == []

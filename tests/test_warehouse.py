@@ -6,9 +6,11 @@ import contextlib
 import datetime as dt
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +25,7 @@ from connector.sync import sync
 from connector.warehouse import Rows, Warehouse
 from tests.conftest import Make
 from tests.support.projects import Project
-from tests.support.warehouses import DuckDb, PostgreSql, TestWarehouse, ago, conversion
+from tests.support.warehouses import DuckDb, PostgreSql, Sqlite, TestWarehouse, ago, conversion
 
 Place = tuple[str, tuple[str, ...]]
 BASE = dt.datetime(2026, 1, 1, 12, 0, 0, 999_998, tzinfo=dt.UTC)
@@ -327,3 +329,16 @@ def test_a_span_that_reaches_before_the_year_1_means_all(duck_destination: Make,
     made = duck_destination(**extreme)
     sync(made)
     assert sync(made, Options()).complete
+
+
+@pytest.mark.parametrize("kind", [DuckDb, Sqlite])
+def test_a_file_of_any_name_is_opened(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[DuckDb | Sqlite]) -> None:
+    folder = tmp_path / "a #1 100%25 & more ; é"
+    folder.mkdir()
+    warehouse = kind(folder)
+    warehouse.create()
+    warehouse.insert(conversion(1))
+    monkeypatch.setenv("WAREHOUSE_URL", sa.URL.create(warehouse.kind, database=str(warehouse.path)).render_as_string())
+    project.write("env:WAREHOUSE_URL", "https://px.dsp.example/x")
+    with opened(project.load()) as source:
+        assert source.survey(None).waiting == 1

@@ -44,6 +44,9 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
 }
 """Column -> why a value of it is malformed, in the order they are tried."""
 
+_AFTERWARDS = ("sha256_hex", "sha256_b64", "sha512_b64", "hex_to_b64", "fbc_of_click")
+"""Functions that come after the normal form and make a value of any text."""
+
 
 def lint_identifiers(destination: Destination, limit: int = ROWS) -> Iterator[dict[str, Any]]:
     """One entry for each identifier and the column it comes from.
@@ -85,7 +88,7 @@ def _sources(destination: Destination) -> Iterator[tuple[str, str, tuple[Any, ..
         for text in (spec.value, spec.hashed):
             for pipeline in parse(text).pipelines if text is not None else ():
                 if pipeline.space == "column":
-                    steps = tuple(step for step in pipeline.steps if not step.name.startswith(("sha256", "hex_to")))
+                    steps = tuple(step for step in pipeline.steps if step.name not in _AFTERWARDS)
                     yield name, pipeline.name, steps
 
 

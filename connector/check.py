@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from connector.adds import would_add
 from connector.conversion import COLUMNS
 from connector.delivery.auth import auth_for
 from connector.delivery.transport import Transport
@@ -104,7 +105,7 @@ def _state(destination: Destination) -> None:
 def _source(findings: Findings, destination: Destination, encoder: Encoder, warehouse: Warehouse) -> None:
     names = warehouse.query_columns()
     findings.columns = list(canonical_columns(destination, names, encoder.columns()))
-    findings.missing = dict(_would_add(destination, encoder, set(findings.columns)))
+    findings.missing = dict(would_add(destination, encoder.columns(), set(findings.columns)))
     given = {*findings.columns, *destination.model.constants}
     lacking = missing_columns(destination, names)
     problems = [*([lacking] if lacking else []), *_missing_columns(destination, given, names)]
@@ -158,15 +159,6 @@ def _missing_columns(destination: Destination, given: set[str], names: list[str]
         there = name != plain and destination.model.columns.get(name, name) in names
         if there and name not in usable and plain in usable - given:
             yield f"the column {name} holds digests made by another rule than {platform.title} asks for; give the plain value as {plain} instead, it is hashed before it leaves"
-
-
-def _would_add(destination: Destination, encoder: Encoder, given: set[str]) -> Iterator[tuple[str, str]]:
-    """Columns that the query does not have, and what each would add to matching."""
-    for name in encoder.columns():
-        if name in given or name in destination.model.constants or name.endswith("_sha256"):
-            continue
-        feeds = [each for each in destination.identifiers if name in destination.platform.identifiers[each].columns]
-        yield name, f"match key {', '.join(feeds)}" if feeds else COLUMNS[name].rule
 
 
 def _risks(destination: Destination) -> Iterator[str]:

@@ -7,6 +7,7 @@ them. `load` reads a file strictly and reports every problem at once, each with 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -286,6 +287,13 @@ def assemble(name: str, model: DestinationModel, root: Path, path: Path | None, 
     except platforms.PlatformError as error:
         raise DestinationError([document.problem(("attributes", *error.keys), str(error))]) from None
     problems = [document.problem(("attributes", *keys), message) for keys, message in inconsistencies(model, platform)]
+    for text, keys in ((name, ()), (Path(model.platform).stem, ("attributes", "platform"))):
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", text):
+            problems.append(
+                document.problem(
+                    keys, f"'{text}' cannot be a name in Dagster; name the file or its folder with letters, digits, dashes, dots and underscores alone"
+                )
+            )
     if problems:
         raise DestinationError(problems)
     return Destination(name, model, platform, root, path)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from connector import platforms
 from connector.destination import Asset, json_schema
 from connector.durations import parse_schedule
 from connector.errors import DestinationError
@@ -27,7 +28,7 @@ from dagster_project.components import CapiDestination
 from dagster_project.resources import CapiResource, State, Warehouse
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb
-from tests.test_destination import ENDPOINT, EVERY_KEY, URL, line_of, problems
+from tests.test_destination import ENDPOINT, EVERY_KEY, URL, line_of, problems, told
 
 PYPROJECT = """
 [tool.dg]
@@ -201,6 +202,22 @@ def test_what_capi_accepts_of_an_asset_dagster_accepts(text: str, what: str) -> 
 def test_a_destination_may_have_a_dash_in_its_name(project: Project, duck: DuckDb) -> None:
     project.write(duck.url, ENDPOINT, "acme-dsp")
     load_in_dagster(project, "acme-dsp")
+
+
+@pytest.mark.parametrize("name", ["my dsp", "acme!", "ünï"])
+def test_a_name_that_dagster_cannot_have_is_refused(project: Project, name: str) -> None:
+    project.write(URL, ENDPOINT, name)
+    assert [problem for problem in told(lambda: project.load(name)) if f"'{name}' cannot be a name in Dagster" in problem]
+    (project.root / f"{name}.yaml").write_text((platforms.FOLDER / "capi.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (problem,) = problems(project, platform=f"{name}.yaml")
+    assert problem.startswith(f"{line_of(project, 'platform:')}: '{name}' cannot be a name")
+
+
+def test_a_platform_file_may_have_dashes_and_dots_in_its_name(project: Project, duck: DuckDb) -> None:
+    own = project.root / "my-dsp.v2.yaml"
+    own.write_text((platforms.FOLDER / "capi.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    project.write(duck.url, ENDPOINT, platform=own.name)
+    load_in_dagster(project, "acme")
 
 
 REFUSED = [

@@ -36,7 +36,12 @@ def asset_key(destination: Destination) -> dg.AssetKey:
 
 def name_of(destination: Destination) -> str:
     """The destination's name as Dagster allows it for ops, jobs, schedules and sensors: letters, digits and underscores."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", destination.name)
+    return word(destination.name)
+
+
+def word(text: str) -> str:
+    """A text as Dagster allows it for names and groups."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", text)
 
 
 def build_asset(destination: Destination) -> dg.AssetsDefinition:
@@ -76,10 +81,10 @@ def build_asset(destination: Destination) -> dg.AssetsDefinition:
     @dg.graph_asset(
         key=key,
         description=spec.description or f"Conversions delivered to {destination.platform.title}.",
-        group_name=spec.group or destination.platform_name,
+        group_name=spec.group or word(destination.platform_name),
         owners=spec.owners,
         tags=spec.tags,
-        kinds={"python", destination.platform_name},
+        kinds={"python", word(destination.platform_name)},
         check_specs=checks,
         config=dg.ConfigMapping(lambda config: {"plan": {"config": config}}, config_schema=CONFIG),
         metadata={"platform": destination.platform.title, "query": str(destination.model.source.query)},

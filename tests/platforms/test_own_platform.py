@@ -1,0 +1,172 @@
+"""The guide `docs/add-a-platform.md`: its example delivers, and it speaks of every key, function and steering key there is."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import orjson
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from connector.platforms import names
+from connector.platforms.functions import FUNCTIONS
+from connector.platforms.model import Platform
+from connector.preview import preview
+from connector.sync import sync
+from tests.platforms.parts import AS_OF, fill, full, quarantined, recent
+from tests.support.projects import Project
+from tests.support.servers import Reply, Request, Server, answering, serving
+
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDE = (DOCS / "add-a-platform.md").read_text(encoding="utf-8")
+EXAMPLE = "docs/examples/acme_batch.yaml"
+KEY = "acme-key-7f2a"
+
+
+class Acme:
+    """The DSP of the guide, as its documents would describe it. taken: event id -> record; refuses orders of more than 5,000."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, dict[str, Any]] = {}
+        self.copies = 0
+        self.busy = 0
+
+    def __call__(self, request: Request) -> Reply:
+        if request.headers.get("x-acme-key") != KEY:
+            return Reply(401, {"error": {"code": "key_revoked", "message": "no such key"}})
+        if request.target != "/v2/advertisers/4711/events" or request.headers["content-type"] != "application/json":
+            return Reply(404, {"error": {"code": "not_found", "message": "no such advertiser"}})
+        if self.busy:
+            self.busy -= 1
+            return Reply(200, {"error": {"code": "busy", "message": "try again"}})
+        body = orjson.loads(request.body)
+        events = body["events"]
+        if body["source"] != "warehouse" or len(events) > 500:
+            return Reply(400, {"error": {"code": "envelope", "message": "at most 500 events"}})
+        bad = [position for position, event in enumerate(events) if event.get("order", {}).get("total", 0) > 5000]
+        if bad:
+            items = [{"position": position, "code": "order_total", "reason": "more than 5,000"} for position in bad]
+            return Reply(400, {"error": {"code": "some", "message": "nothing was taken", "items": items}})
+        self.copies += len(events)
+        self.taken.update({event["id"]: event for event in events})
+        return Reply(200, {"accepted": len(events)})
+
+
+@pytest.fixture
+def acme() -> Acme:
+    return Acme()
+
+
+@pytest.fixture
+def server(acme: Acme) -> Iterator[Server]:
+    with serving(answering(acme)) as running:
+        yield running
+
+
+def orders(count: int, **changes: Any) -> list[dict[str, Any]]:
+    return [
+        recent(full(conversion_id=f"c{number:04d}", event_id=f"e{number:04d}", value=str(9000 if number % 100 == 7 else number), **changes))
+        for number in range(count)
+    ]
+
+
+def destination_of_the_guide(project: Project, server: Server, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The YAML that the guide shows, in a project that has the example's file; only the address is another."""
+    monkeypatch.setenv("ACME_KEY", KEY)
+    monkeypatch.setenv("WAREHOUSE_URL", fill(project, rows))
+    (project.root / "docs" / "examples").mkdir(parents=True)
+    shutil.copy(DOCS / "examples" / "acme_batch.yaml", project.root / EXAMPLE)
+    shown = "\n".join(re.findall(r"^    ((?:type|attributes|  ).*)$", GUIDE.split("## Where requests go")[0], re.MULTILINE))
+    attributes = yaml.safe_load(shown)["attributes"]
+    attributes["endpoint"] = server.url
+    project.write_text(yaml.safe_dump({"type": "dagster_project.components.CapiDestination", "attributes": attributes}))
+    return project.load()
+
+
+def test_the_example_delivers_good_rows_and_quarantines_bad_ones(project: Project, acme: Acme, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    acme.busy = 1
+    destination = destination_of_the_guide(project, server, orders(1000), monkeypatch)
+    report = sync(destination)
+    assert report.failure is None
+    assert (report.rows_read, report.delivered, report.rejected) == (1000, 990, 10)
+    assert (len(acme.taken), acme.copies, report.http_requests) == (990, 990, 5), "two batches, one of them twice; each once more without its bad rows"
+    assert {(entry["code"], entry["message"]) for entry in quarantined(project)} == {("order_total", "more than 5,000")}
+    assert acme.taken["e0001"] == {
+        "name": "order",
+        "id": "e0001",
+        "at": acme.taken["e0001"]["at"],
+        "user": {
+            "email_hash": "9129c5e7fe1f28f14fc1c189b064ce05b2285220e6ca5103db550df435f852d8",
+            "phone_hash": "1e231c66011e7a2d867a9cfae267a6aff103cf4913640b6e71a99850fc0ffbc8",
+            "device": "6d92078a-8246-4ba4-ae5b-76104861e7dc",
+        },
+        "order": {"id": "1001", "total": 1, "currency": "EUR"},
+        "items": [{"sku": "sku-1", "count": 2}, {"sku": "sku-2", "count": 1}],
+    }
+    assert sync(destination).rows_read == 0
+
+
+def test_the_example_stops_with_its_remedy_when_the_key_is_gone(project: Project, acme: Acme, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    destination = destination_of_the_guide(project, server, orders(3), monkeypatch)
+    monkeypatch.setenv("ACME_KEY", "another")
+    report = sync(destination)
+    assert report.failure is not None
+    assert report.failure.message.endswith("ask Acme for a new key")
+    assert (acme.taken, quarantined(project)) == ({}, [])
+
+
+def test_the_example_expires_and_rejects_by_its_own_rules(project: Project, acme: Acme, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = dict.fromkeys(("email", "phone", "mobile_ad_id", "email_sha256", "phone_e164_sha256"))
+    rows = [recent(full(conversion_id="c1"), days=15), recent(full(conversion_id="c2", **nobody)), recent(full(conversion_id="c3"))]
+    report = sync(destination_of_the_guide(project, server, rows, monkeypatch))
+    assert (report.expired, report.rejected, report.delivered) == (1, 1, 1)
+
+
+def test_the_commands_of_the_guide_work(project: Project, acme: Acme, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    destination = destination_of_the_guide(project, server, orders(2), monkeypatch)
+    assert project.capi("check", "acme", "--json", check=True).json()["ok"]
+    (item,) = preview(destination, [full(conversion_id="c1")], as_of=AS_OF)
+    assert item["request"]["headers"]["X-Acme-Key"] == "***"
+    assert project.capi("sync", "acme", "--dry-run", "--json", check=True).json()["http_requests"] == 0
+    assert acme.taken == {}
+
+
+# The guide itself.
+
+
+def models(model: type[BaseModel] = Platform) -> Iterator[type[BaseModel]]:
+    """The model of a platform file and those inside it."""
+    yield model
+    for field in model.model_fields.values():
+        for kind in inside(field.annotation):
+            yield from models(kind)
+
+
+def inside(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from inside(argument)
+
+
+KEYS = sorted({(model.__name__, key) for model in models() for key in model.model_fields})
+
+
+@pytest.mark.parametrize(("model", "key"), KEYS)
+def test_the_guide_speaks_of_every_key(model: str, key: str) -> None:
+    assert re.search(rf"`{key}[`:]", GUIDE), f"{model}.{key}"
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *names._STEERING])
+def test_the_guide_speaks_of_every_function_and_steering_key(name: str) -> None:
+    assert re.search(rf"`{re.escape(name)}[`(:]", GUIDE), name
+
+
+def test_every_function_that_the_guide_lists_exists() -> None:
+    listed = GUIDE.split("Functions, each with its source")[1].split("## Which rows")[0]
+    assert set(re.findall(r"`([a-z_0-9]+)(?:\([^)]*\))?`", listed)) <= set(FUNCTIONS)

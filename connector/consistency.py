@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from connector.addresses import endpoint_problem
 from connector.conversion import COLUMNS
+from connector.platforms.declared import TAKE_A_TABLE, template_columns
 from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
-from connector.platforms.names import TAKE_A_TABLE, template_columns
 from connector.secrets import is_reference
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from connector.conversion import COLUMNS, EXTRA, SEPARATOR, Conversions, Rejecti
 from connector.destination import Destination
 from connector.frames import array_of_values, mask, present, text_array, to_table
 from connector.identifiers.distinct import map_distinct
+from connector.platforms.declared import template_columns
 from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS, Context
-from connector.platforms.names import template_columns
 from connector.preflight import judge
 from connector.row_source import RowSource
 from connector.template import compile_template, render

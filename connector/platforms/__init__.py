@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from connector import strict_yaml
 from connector.errors import DestinationError
+from connector.platforms.declared import undeclared
 from connector.platforms.model import Platform
-from connector.platforms.names import undeclared
 
 FOLDER = Path(__file__).parent
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from connector.platforms import names
+from connector.platforms import declared
 from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
 from connector.preview import preview
@@ -50,7 +50,7 @@ class Acme:
             return Reply(400, {"error": {"code": "envelope", "message": "at most 500 events"}})
         bad = [position for position, event in enumerate(events) if event.get("order", {}).get("total", 0) > 5000]
         if bad:
-            items = [{"position": position, "code": "order_total", "reason": "more than 5,000"} for position in bad]
+            items = [{"position": position, "code": "too_much", "reason": "more than 5,000"} for position in bad]
             return Reply(400, {"error": {"code": "some", "message": "nothing was taken", "items": items}})
         self.copies += len(events)
         self.taken.update({event["id"]: event for event in events})
@@ -95,7 +95,7 @@ def test_the_example_delivers_good_rows_and_quarantines_bad_ones(project: Projec
     assert report.failure is None
     assert (report.rows_read, report.delivered, report.rejected) == (1000, 990, 10)
     assert (len(acme.taken), acme.copies, report.http_requests) == (990, 990, 5), "two batches, one of them twice; each once more without its bad rows"
-    assert {(entry["code"], entry["message"]) for entry in quarantined(project)} == {("order_total", "more than 5,000")}
+    assert {(entry["code"], entry["message"]) for entry in quarantined(project)} == {("too_much", "more than 5,000")}
     assert acme.taken["e0001"] == {
         "name": "order",
         "id": "e0001",
@@ -162,7 +162,7 @@ def test_the_guide_speaks_of_every_key(model: str, key: str) -> None:
     assert re.search(rf"`{key}[`:]", GUIDE), f"{model}.{key}"
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, *names._STEERING])
+@pytest.mark.parametrize("name", [*FUNCTIONS, *declared.STEERING])
 def test_the_guide_speaks_of_every_function_and_steering_key(name: str) -> None:
     assert re.search(rf"`{re.escape(name)}[`(:]", GUIDE), name
 

@@ -17,7 +17,9 @@ LISTS = ("contents",)
 ENTRY = (*ITEM_FIELDS, "currency")
 """What an entry of such a list has."""
 
-_STEERING = ("$all", "$one", "$each", "$list", "$keep")
+STEERING = ("$all", "$one", "$each", "$list", "$keep")
+"""Keys of a template that steer how it is written."""
+
 TAKE_A_TABLE = ("lookup", "absent_from", "when_in")
 """Functions whose argument is one of the file's `tables`."""
 
@@ -86,8 +88,8 @@ def _template(platform: Platform, template: Any, where: str, check: Callable[[st
 
 def _steering(template: dict[str, Any], where: str, *, entry: bool) -> Iterator[str]:
     for key in template:
-        if key.startswith("$") and key not in _STEERING:
-            yield f"{where}: there is no steering key '{key}'; there are {', '.join(_STEERING)}"
+        if key.startswith("$") and key not in STEERING:
+            yield f"{where}: there is no steering key '{key}'; there are {', '.join(STEERING)}"
     for key in ("$all", "$one"):
         for name in template.get(key, ()):
             if name not in template:

@@ -5,6 +5,7 @@ A query file is text of the user's own database: its colons, percent signs and q
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any
 
@@ -40,6 +41,19 @@ class Raw(sa.TextClause):
 @compiles(Raw)
 def _compile(element: Raw, compiler: Any, **_: Any) -> str:
     return str(compiler.post_process_text(element.text))
+
+
+def fingerprint(sql: str) -> str:
+    """16 hex digits of what a query says: the same whatever its comments, line breaks and last semicolon are, and another for any change in quotes."""
+    words = "".join(_word(str(match.lastgroup), match[0]) for match in _PIECE.finditer(sql))
+    return hashlib.sha256(" ".join(words.split()).strip(" ;").encode()).hexdigest()[:16]
+
+
+def _word(kind: str, text: str) -> str:
+    """A piece with its spaces, or what stands for it where they do not matter, or matter more than anywhere else."""
+    if kind == "other":
+        return text
+    return {"comment": " ", "sign": f" {text} "}.get(kind, text.encode().hex())
 
 
 def one_statement(sql: str, name: str, dialect: str) -> str:

@@ -25,6 +25,7 @@ from connector.encode import Encoder
 from connector.errors import ConnectorError, InternalError, StateMismatch
 from connector.page import Batch, Page
 from connector.paging import Pager
+from connector.query import fingerprint
 from connector.request import Requests, origins
 from connector.secrets import is_reference
 from connector.state import ledger, progress
@@ -169,9 +170,8 @@ def register(session: Session) -> None:
 def source_of(destination: Destination) -> dict[str, Any]:
     """What a mark depends on, as fingerprints."""
     source = destination.model.source
-    query = " ".join(destination.query().split())
     return {
-        "query": hashlib.sha256(query.encode()).hexdigest()[:16],
+        "query": fingerprint(destination.query()),
         "cursor": source.cursor,
         "key": list(source.keys),
         "time_zone": source.time_zone,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -211,3 +212,45 @@ def test_a_mark_cuts_the_rows_in_two_and_none_is_in_both_or_neither(connection: 
     left, right = ({tuple(row) for row in connection.execute(sa.select(rows).where(part.where(*columns)))} for part in (Range(None, mark), Range(mark)))
     assert not left & right
     assert left | right == places
+
+
+ISO_PIECES = st.builds(
+    "{}{}{}{}{}".format,
+    st.dates(dt.date(1, 1, 1)).map(str) | st.sampled_from(["2026-02-29", "2024-02-29", "2026-13-01", "0000-01-01", "2026-1-01"]),
+    st.sampled_from("T t"),
+    st.times().map(lambda time: time.strftime("%H:%M:%S")) | st.sampled_from(["24:00:00", "23:59:60", "12:00", "1:00:00"]),
+    st.sampled_from(["", ".", ".5", ".50", ".123456", ".1234567", ".5x", "x", ",5"]),
+    st.sampled_from(["", "Z", "z", "+00:00", "+01:00", " "]),
+)
+A_FORM = st.builds(IsoForm, st.sampled_from("T "), st.sampled_from(["Z"]), st.integers(0, 7)) | st.builds(
+    IsoForm, st.sampled_from("T "), st.sampled_from(["", "+00:00"]), st.none()
+)
+
+
+def parsed(text: str, form: IsoForm) -> tuple[dt.datetime, int] | None:
+    """A time in a form as seconds and nanoseconds; None where it is not in that form."""
+    pattern = rf"(\d{{4}}-\d\d-\d\d{form.separator}\d\d:\d\d:\d\d)(?:\.(\d+))?{re.escape(form.zone)}"
+    match = re.fullmatch(pattern, text, re.ASCII)
+    if match is None or (form.digits is not None and len(match[2] or "") != form.digits):
+        return None
+    try:
+        return dt.datetime.fromisoformat(match[1]), int((match[2] or "").ljust(9, "0"))
+    except ValueError:
+        return None
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(ISO_PIECES, min_size=1, max_size=8), A_FORM)
+def test_texts_of_one_form_are_times_whose_order_is_that_of_their_texts(connection: sa.Connection, texts: list[str], form: IsoForm) -> None:
+    rows = sa.values(sa.column("t", sa.String), name="rows").data([(text,) for text in texts]).cte("rows")
+    fitting = [text for (text,) in connection.execute(sa.select(rows.c.t).where(form.fits(rows.c.t)))]
+    known = [text for text in texts if parsed(text, form) is not None or text.startswith("0000-01-01")]
+    assert [text for text in fitting if not text.startswith("0000")] == [text for text in known if not text.startswith("0000")]
+    times = [parsed(text, form) or (dt.datetime.min, -1) for text in sorted(fitting)]
+    assert times == sorted(times)
+    for text in fitting:
+        if form.digits is not None and not text.startswith("0000"):
+            cursor = Cursor(ColumnType("iso_text"), None, None, form)
+            moment = cursor.moment_of(text)
+            assert moment is not None
+            assert cursor.text_of(moment)[:19] == text[:19] or moment.year in (1, 9999)

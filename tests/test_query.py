@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from connector.cursor import Range
 from connector.errors import ConfigError
 from connector.plan import Options
-from connector.query import Raw, one_statement
+from connector.query import Raw, fingerprint, one_statement
 from connector.sync import sync
 from tests.conftest import Make
 from tests.support.projects import Project
@@ -180,3 +180,30 @@ def test_nothing_in_a_query_is_a_parameter_to_us(text: str) -> None:
 def test_backslashes_escape_quotes_where_the_database_says_so() -> None:
     assert taken(r"select 'it\'s; one'", "bigquery") == r"select 'it\'s; one'"
     assert taken(r"select 'it\'; select 2", "postgresql") is None
+
+
+SAME = [
+    "select a, b from t where x = 'y  z'",
+    "select a,  b\nfrom t -- why\nwhere x = 'y  z';",
+    "-- what\nselect a, b /* both */ from t\twhere x = 'y  z' ;\n-- end\n",
+]
+OTHER = [
+    "select a, b from t where x = 'y z'",
+    "select a from t where x = 'y  z'",
+    "select a -- , b from t where x = 'y  z'",
+    "select a, b from t where x = 'y  z' and b > 0",
+    'select a, b from t where x = "y  z"',
+    "select a, b from t where x = 'Y  z'",
+    "select (a), b from t where x = 'y  z'",
+]
+
+
+def test_a_query_that_says_the_same_has_the_same_fingerprint() -> None:
+    assert len({fingerprint(query) for query in SAME}) == 1
+    assert len({fingerprint(query) for query in [SAME[0], *OTHER]}) == 1 + len(OTHER)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from("ab'\";()-/* \n"), max_size=20))
+def test_any_text_has_a_fingerprint(text: str) -> None:
+    assert len(fingerprint(text)) == 16

@@ -58,6 +58,19 @@ def test_a_row_that_comes_back_with_a_new_cursor_is_not_sent_again(destination: 
     assert receiver.ledger.summary()["requests"] == 2
 
 
+def test_a_column_that_no_destination_asked_for_never_leaves_the_database(project: Project, destination: Make, warehouse: TestWarehouse) -> None:
+    warehouse.insert(conversion(1, user_agent="Mozilla/5.0"))
+    project.query("select c.*, email as diagnosis, 7 as salary from conversions c")
+    with opened(destination(identifiers=["Guid"], extra={"custom.pay": "salary"})) as source:
+        (read,) = source.read(Range(), 10)
+        (found,) = [source.read_by_key([("c000001",)])]
+        (keys,) = source.read_keys(Range(), 10)
+    assert set(read.frame.columns) == set(found.frame.columns)
+    assert {"email", "phone", "diagnosis"}.isdisjoint(read.frame.columns)
+    assert "extra.salary" in read.frame.columns
+    assert list(keys.frame.columns) == []
+
+
 @pytest.fixture
 def pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two rows a read, so that a few rows need many."""

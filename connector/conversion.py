@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from connector.errors import ConfigError
 from connector.frames import Mask, decimal_text, mask, present, text_array
 from connector.identifiers.placeholders import PLACEHOLDERS
-from connector.money import MAX_VALUE, MONEY, amount_text, currency_digits, is_numeric, parse_amounts, rounded
+from connector.money import MAX_VALUE, MONEY, amount_text, currency_digits, is_exact, is_numeric, parse_amounts, rounded
 from connector.times import iso_times, utc
 
 Kind = Literal["text", "time", "money", "currency", "integer", "json", "flag", "choice"]
@@ -362,6 +362,8 @@ def _amounts(raw: pa.Array, result: Conversions) -> pa.Array:
     if pa.types.is_boolean(raw.type):
         result.mark_bad("value", present(raw))
         return pa.nulls(len(raw), MONEY)
+    if is_exact(raw.type):
+        return raw.cast(MONEY)
     text = amount_text(raw) if is_numeric(raw.type) else _texts("value", raw, result)
     amounts, bad, extreme = parse_amounts(text)
     result.mark_bad("value", bad)

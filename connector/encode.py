@@ -114,7 +114,9 @@ class Encoder:
         verdicts = judge(conversions, self.platform, identifiers, fields, self.destination.model.consent, as_of)
         rows.event_ids = self._event_ids(conversions, keys, source_names, versions, verdicts.rejected)
         send = verdicts.sendable()
-        written = render(self._event, rows).take(pa.array(send)) if len(send) else pa.array([], pa.string())
+        written = render(self._event, rows) if len(send) else pa.array([], pa.string())
+        if len(send) < len(written):
+            written = written.take(pa.array(send))
         groups, group_values = self._groups(rows, send)
         dropped = {(column, reason_for(column)): int(bad.sum()) for column, bad in conversions.bad.items()}
         if conversions.defaulted:

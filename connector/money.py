@@ -45,6 +45,11 @@ def rounded(amounts: pa.Array, digits: np.ndarray, *, minor: bool) -> pa.Array:
     return amounts
 
 
+def is_exact(kind: pa.DataType) -> bool:
+    """Whether every value of a column of this type is a `MONEY` as it stands."""
+    return pa.types.is_decimal(kind) and 0 <= kind.scale <= MONEY.scale and kind.precision - kind.scale <= 12
+
+
 def amount_text(column: pa.Array) -> pa.Array:
     """A numeric column as text that `parse_amounts` reads. column: of a type for which `is_numeric` holds, shape (n,)."""
     return decimal_text(column) if pa.types.is_decimal(column.type) else column.cast(pa.string())

@@ -140,8 +140,8 @@ def render(node: Node, source: Source) -> pa.Array:
     if isinstance(node, Each):
         return _render_each(node, source)
     if isinstance(node, Sequence):
-        return _joined([_fragment("", item, source) for item in node.items], "[]", node.keep)
-    pieces = {key: _fragment(_key(key), child, source) for key, child in node.items}
+        return _joined([_fragment(",", item, source) for item in node.items], "[]", node.keep)
+    pieces = {key: _fragment("," + _key(key), child, source) for key, child in node.items}
     taken = pa.array(np.zeros(source.rows, bool)) if node.one_of else None
     for key in node.one_of:
         pieces[key], taken = pc.if_else(taken, None, pieces[key]), pc.or_(taken, pc.is_valid(pieces[key]))
@@ -156,25 +156,19 @@ def _fragment(prefix: str, node: Node, source: Source) -> pa.Array | pa.Scalar:
     if isinstance(node, Literal):
         return pa.scalar(prefix + node.json)
     if isinstance(node, Leaf):
-        value = source.value(node.expression)
-        if not isinstance(value, Json) and pa.types.is_string(value.type):
-            return pc.binary_join_element_wise(prefix + '"', _escaped(value), '"', "")
-        return pc.binary_join_element_wise(prefix, to_json(value), "")
-    text = render(node, source)
-    return pc.binary_join_element_wise(prefix, text, "") if prefix else text
+        return _prefixed(prefix, source.value(node.expression))
+    return pc.binary_join_element_wise(prefix, render(node, source), "")
 
 
 def _joined(pieces: list[pa.Array | pa.Scalar], brackets: str, keep: bool) -> pa.Array:
-    """Fragments between brackets; null where all but the literal ones are left out."""
-    arrays = [piece for piece in pieces if isinstance(piece, pa.Array)]
-    # Each fragment brings its own comma: `null_handling="skip"` of pyarrow 26 loses rows in which everything is null.
-    with_commas = [pc.binary_join_element_wise(piece, ",", "") for piece in pieces]
-    body = pc.ascii_rtrim(pc.binary_join_element_wise(*with_commas, "", null_handling="replace", null_replacement=""), characters=",")
-    whole = pc.binary_join_element_wise(brackets[0], body, brackets[1], "")
-    if keep:
-        return whole
-    filled = functools.reduce(pc.or_, (pc.is_valid(array) for array in arrays))
-    return pc.if_else(filled, whole, None)
+    """Fragments, each with a comma in front, between brackets; null where all but the literal ones are left out."""
+    filled = functools.reduce(pc.or_, (pc.is_valid(piece) for piece in pieces if isinstance(piece, pa.Array)))
+    # Not `null_handling="skip"`: in pyarrow 26 it loses rows in which everything is null.
+    body = pc.binary_join_element_wise(*pieces, brackets[1], "", null_handling="replace", null_replacement="")
+    whole = pc.binary_replace_slice(body, 0, 1, brackets[0])
+    if not keep:
+        return pc.if_else(filled, whole, None)
+    return whole if any(isinstance(piece, pa.Scalar) for piece in pieces) else pc.if_else(filled, whole, brackets)
 
 
 def _render_each(node: Each, source: Source) -> pa.Array:
@@ -189,20 +183,35 @@ def _render_each(node: Each, source: Source) -> pa.Array:
 
 def to_json(value: Values) -> pa.Array:
     """Values as JSON text: strings quoted, numbers and booleans bare, times as ISO text."""
+    return value.text if isinstance(value, Json) else _prefixed("", value)
+
+
+def _prefixed(prefix: str, value: Values) -> pa.Array:
+    """Values as JSON text with `prefix` in front, written in one pass."""
     if isinstance(value, Json):
-        return value.text
-    if pa.types.is_string(value.type):
-        return pc.binary_join_element_wise('"', _escaped(value), '"', "")
+        return pc.binary_join_element_wise(prefix, value.text, "")
     if pa.types.is_boolean(value.type) or pa.types.is_integer(value.type):
-        return value.cast(pa.string())
-    text = time_text(value) if pa.types.is_timestamp(value.type) else value.cast(pa.string())
-    return pc.binary_join_element_wise('"', text, '"', "")
+        return pc.binary_join_element_wise(prefix, value.cast(pa.string()), "")
+    text = time_text(value) if pa.types.is_timestamp(value.type) else _escaped(value.cast(pa.string()))
+    return pc.binary_join_element_wise(prefix + '"', text, '"', "")
 
 
 def _escaped(texts: pa.Array) -> pa.Array:
     """Texts with quotes, backslashes and control characters escaped as JSON asks; nearly always nothing to do."""
+    if not _may_need_escape(texts):
+        return texts
     special = pc.fill_null(pc.match_substring_regex(texts, _NEEDS_ESCAPE), False)
     if not pc.any(special).as_py():
         return texts
     written = pa.array([orjson.dumps(text).decode()[1:-1] for text in texts.filter(special).to_pylist()], pa.string())
     return pc.replace_with_mask(texts, special, written)
+
+
+def _may_need_escape(texts: pa.Array) -> bool:
+    """Whether any byte of a column is special: a look at all of them together, which is far cheaper than one at each text."""
+    _, offsets, content = texts.buffers()
+    if content is None or not len(texts):
+        return False
+    begin, end = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]]
+    octets = np.frombuffer(content, np.uint8)[begin:end]
+    return bool(((octets < 0x20) | (octets == ord('"')) | (octets == ord("\\"))).any())

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from connector.conversion import COLUMNS
@@ -238,6 +238,8 @@ NAMED = sorted(name for name, column in COLUMNS.items() if column.personal and n
 @settings(max_examples=150, deadline=None)
 @given(LETTERS, LETTERS, st.integers(2_000_000, 9_999_999), st.sampled_from(["{}.{}@example.org", "{} {}", "{}@{}", "<{}@{}.org>", "mailto:{}@{}.org"]))
 def test_nothing_plain_leaves_by_default(first: str, last: str, number: int, form: str) -> None:
+    shared = b"".join(encode([row()]).records).decode().lower()
+    assume(first not in shared and last not in shared)
     email, phone = form.format(first.title(), last.upper()), f"+1 415 {number:07d}"
     encoded = encode([row(email=email, phone=phone, **dict.fromkeys(NAMED, f"{first} {last}")), row(guid=None, email=email, phone=phone)])
     shown = b"".join(encoded.records).decode().lower() + repr((encoded.rejected, encoded.dropped, encoded.matched)).lower()

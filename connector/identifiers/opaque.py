@@ -7,9 +7,10 @@ import ipaddress
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.identifiers.distinct import map_exceptions, remembered
+from connector.identifiers.distinct import map_exceptions, over_distinct, remembered
 
 _UUID = r"^.*?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12}).?$"
+_CANONICAL = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _UUID4 = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 _DASHES = r"(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 _BARE = rf"^{_DASHES}$"
@@ -26,7 +27,8 @@ _ESCAPED_AT = r"(?i)%(25)*40"
 def uuid_lower(ids: pa.Array) -> pa.Array:
     """Lower-case UUID with dashes, from upper case, braces, `urn:uuid:` or bare hex; null for the nil UUID and the rest."""
     lower = pc.utf8_lower(ids)
-    canonical = pc.replace_substring_regex(lower, _UUID, r"\1-\2-\3-\4-\5")
+    plain = pc.all(pc.match_substring_regex(lower, _CANONICAL)).as_py()
+    canonical = lower if plain else pc.replace_substring_regex(lower, _UUID, r"\1-\2-\3-\4-\5")
     good = pc.and_(pc.match_substring_regex(lower, _SPELLED), pc.invert(pc.match_substring_regex(canonical, r"^[0-]+$")))
     return pc.if_else(good, canonical, None)
 
@@ -106,6 +108,10 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def user_agent_text(agents: pa.Array) -> pa.Array:
     """A User-Agent header on one line; null over 1,000 characters."""
+    return over_distinct(agents, _on_one_line)
+
+
+def _on_one_line(agents: pa.Array) -> pa.Array:
     line = pc.utf8_trim_whitespace(pc.replace_substring_regex(agents, r"[\x00-\x1f\x7f]+", " "))
     return pc.if_else(pc.less_equal(pc.utf8_length(line), 1000), line, None)
 

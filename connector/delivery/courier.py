@@ -76,6 +76,7 @@ class Courier:
         self._policy = Policy(budget or Budget(), gate, stopped=self._ended.is_set, sleep=self._sleep)
         self._renewing = threading.Lock()
         self._renewals = self._proven = 0
+        self._systemic = False
         self.error: ConnectorError | None = None
         self.not_before: float | None = None
 
@@ -214,6 +215,7 @@ class Courier:
             if refused is None or codes - {refused.code}:
                 return
             codes.add(refused.code)
+        self._systemic = True
         raise EndpointError(_systemic(codes.pop(), min(_SAMPLE, len(batch))))
 
     def _send(self, page: Page, batch: Batch, found: _Found, heard: Heard | None = None) -> Unlocated | None:
@@ -317,15 +319,16 @@ class Courier:
         self.end()
 
     def _refuse_systemic(self, result: Result) -> None:
-        """Where nearly all of a page was refused for one reason, blame the request and leave the rows open."""
+        """Where nearly all of a page was refused for one reason, blame the request; from then on no refusal counts, and its row stays open."""
         sent = sum(len(batch) for batch in result.page.batches)
         codes = Counter(refused.code for refused in result.refusals.values())
         code, number = codes.most_common(1)[0] if codes else ("", 0)
         if number > SYSTEMIC_LEAST and number >= SYSTEMIC_SHARE * sent:
-            for row in result.refusals:
-                result.states[row] = 0
-            result.refusals.clear()
+            self._systemic = True
             self._fail(EndpointError(_systemic(code, number)))
+        if self._systemic:
+            result.states[list(result.refusals)] = 0
+            result.refusals.clear()
 
     def _sleep(self, seconds: float) -> None:
         self._ended.wait(seconds)

@@ -188,6 +188,17 @@ def test_a_page_of_single_records_that_are_all_refused_is_blamed_on_the_request(
     assert rows(result, 0) == list(range(30))
 
 
+def test_where_one_batch_shows_that_everything_is_refused_the_refusals_of_another_do_not_count() -> None:
+    """A small batch is refused record by record, before a large one shows that no record is to blame."""
+    page = page_of(THOUSAND)
+    page.batches = [page.batches[0].part(list(range(10))), page.batches[0].part(list(range(10, 1000)))]
+    with run(BatchingPlatform(range(1000))) as courier:
+        result = courier.courier.finish(courier.courier.submit(page))
+        assert result.statuses["400"] > 19
+    assert isinstance(courier.courier.error, EndpointError)
+    assert (len(rows(result, 0)), result.refusals) == (1000, {})
+
+
 @pytest.mark.parametrize(("bad", "systemic"), [(26, False), (27, True)])
 def test_nine_tenths_of_a_page_with_one_code_is_systemic(bad: int, systemic: bool) -> None:
     with run(BatchingPlatform(range(bad)), concurrency=4) as courier:

@@ -149,14 +149,20 @@ class IsoForm(NamedTuple):
 
     def fits(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Whether a SQLite column's text is a time in this form."""
-        seconds, rest = sa.func.substr(column, 1, 19), sa.func.substr(column, 20)
-        there = sa.func.coalesce(sa.func.strftime(f"%Y-%m-%d{self.separator}%H:%M:%S", seconds, "+0 days"), "") == seconds
+        two = "[0-9][0-9]"
+        seconds = f"{two}{two}-[01][0-9]-[0-3][0-9]{self.separator}[0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
+        shape: ColumnElement[bool]
         if self.digits is not None:
-            return sa.and_(there, rest.op("GLOB")(("." if self.digits else "") + "[0-9]" * self.digits + self.zone))
-        zone = sa.func.substr(column, -len(self.zone)) == self.zone if self.zone else sa.true()
-        fraction = sa.func.substr(column, 20, sa.func.length(column) - 19 - len(self.zone))
-        plain = sa.or_(fraction == "", sa.and_(fraction.op("GLOB")(".[0-9]*"), sa.not_(sa.func.substr(fraction, 2).op("GLOB")("*[^0-9]*"))))
-        return sa.and_(there, zone, plain)
+            shape = column.op("GLOB")(seconds + ("." if self.digits else "") + "[0-9]" * self.digits + self.zone)
+        else:
+            fraction = sa.func.substr(column, 20, sa.func.length(column) - 19 - len(self.zone))
+            digits = sa.and_(fraction.op("GLOB")(".[0-9]*"), sa.not_(sa.func.substr(fraction, 2).op("GLOB")("*[^0-9]*")))
+            shape = sa.and_(column.op("GLOB")(f"{seconds}*{self.zone}"), sa.or_(sa.func.length(column) == 19 + len(self.zone), digits))
+        month, day, hour = (sa.func.substr(column, start, 2) for start in (6, 9, 12))
+        usual = sa.and_(month.between("01", "12"), day.between("01", "28"), hour <= "23")
+        moment = sa.func.substr(column, 1, 19)
+        there = sa.func.coalesce(sa.func.strftime(f"%Y-%m-%d{self.separator}%H:%M:%S", moment, "+0 days"), "") == moment
+        return sa.and_(shape, sa.or_(usual, there))
 
     def text(self, moment: dt.datetime) -> str:
         """A moment in this form, floored. moment: in the zone of the text."""

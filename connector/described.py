@@ -154,7 +154,8 @@ def _refuse_other_types(connection: Connection, table: sa.FromClause, types: Map
     odd: dict[str, ColumnElement[bool]] = {}
     for name, kind in types.items():
         column = table.c[name]
-        if connection.dialect.name == "sqlite":
+        told_by_form = kind.kind == "iso_text" and name == destination.model.source.cursor
+        if connection.dialect.name == "sqlite" and not told_by_form:
             odd[name] = sa.func.typeof(column).not_in(["null", "integer" if kind.kind == "integer" else "text"])
         elif kind.sql == "NUMERIC":
             odd[name] = column - sa.func.trunc(column) != 0
@@ -178,7 +179,7 @@ def _cursor(connection: Connection, table: sa.FromClause, kind: ColumnType, dest
     form = None
     if kind.kind == "iso_text":
         column = table.c[source.cursor]
-        form = iso_form(str(connection.execute(sa.select(sa.func.min(column)).select_from(table)).scalar()))
+        form = iso_form(str(connection.execute(sa.select(column).select_from(table).where(column.is_not(None)).limit(1)).scalar()))
         odd = connection.execute(sa.select(sa.func.count()).select_from(table).where(column.is_not(None), sa.not_(form.fits(column)))).scalar()
         if odd:
             raise ConfigError(

@@ -198,7 +198,7 @@ def conform(source: pa.Table, rules: Rules) -> Conversions:
         elif kind == "integer":
             columns[name] = _integers(name, raw, result)
         else:
-            columns[name] = raw
+            columns[name] = _lists(raw)
     rows = source.num_rows
     columns["event_name"] = _event_names(columns.get("event_name", pa.nulls(rows, pa.string())), result)
     columns["event_time"] = _event_times(columns.get("event_time", pa.nulls(rows, pa.timestamp("us", "UTC"))), rules, result)
@@ -214,6 +214,8 @@ def _texts(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
         whole = pc.and_(pc.equal(pc.floor(raw), raw), pc.less(pc.abs(raw), 2**53))
         result.mark_bad(name, present(raw) & ~mask(whole))
         raw = pc.if_else(whole, raw, None).cast(pa.int64())
+    if name == "postal_code" and (pa.types.is_integer(raw.type) or pa.types.is_decimal(raw.type)):
+        raise ConfigError("the column postal_code comes as a number, which has lost its leading zeros; select it as text in the query")
     try:
         text = text_array(raw)
     except TypeError:
@@ -250,6 +252,16 @@ def _choices(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
     known = pc.is_in(text, value_set=pa.array(ACTION_SOURCES))
     result.mark_bad(name, present(text) & ~mask(known))
     return pc.if_else(known, text, None)
+
+
+def _lists(raw: pa.Array) -> pa.Array:
+    """Lists, as JSON text or nested; null for an empty one and for what stands where there is none."""
+    if pa.types.is_list(raw.type) or pa.types.is_large_list(raw.type):
+        return pc.if_else(pc.equal(pc.list_value_length(raw), 0), None, raw)
+    if not pa.types.is_string(raw.type):
+        return raw
+    start = pc.utf8_lower(pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(raw), 0, 16))
+    return pc.if_else(pc.is_in(start, value_set=pa.array([*sorted(PLACEHOLDERS), "[]"])), None, raw)
 
 
 def _integers(name: str, raw: pa.Array, result: Conversions) -> pa.Array:

@@ -26,9 +26,12 @@ from connector.identifiers.distinct import map_distinct
 from connector.platforms.declared import template_columns
 from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS, Context
-from connector.preflight import judge
+from connector.preflight import Verdicts, judge
 from connector.row_source import RowSource
 from connector.template import compile_template, render
+
+MAX_EVENT_ID = 256
+"""Characters of an event_id of the shop's own; a longer one would be cut or refused, and would not meet its pixel event."""
 
 _EVENTS = "$events"
 _EVENT = "$event"
@@ -113,8 +116,10 @@ class Encoder:
         fields = {name: (rows.text(parse(text)), set(parse(text).columns)) for name, text in self.platform.fields.items()}
         verdicts = judge(conversions, self.platform, identifiers, fields, self.destination.model.consent, as_of)
         rows.event_ids = self._event_ids(conversions, keys, source_names, versions, verdicts.rejected)
+        self._refuse_repeated(conversions, verdicts)
         send = verdicts.sendable()
-        written = render(self._event, rows) if len(send) else pa.array([], pa.string())
+        # Also where nothing is sent: what could not be used is counted on the way, whatever the page holds beside it.
+        written = render(self._event, rows)
         if len(send) < len(written):
             written = written.take(pa.array(send))
         groups, group_values = self._groups(rows, send)
@@ -196,9 +201,25 @@ class Encoder:
         plain_ids = {column for name in self.destination.identifiers for column in self._plain_id_columns(name)}
         if not self.destination.model.privacy.obscure_order_id:
             plain_ids.add("order_id")
+        if "event_id" in table.column_names:
+            too_long = mask(pc.greater(pc.utf8_length(table["event_id"].combine_chunks()), MAX_EVENT_ID))
+            conversions.reject(too_long | conversions.bad.get("event_id", np.zeros(table.num_rows, bool)), "bad_event_id", "event_id")
         for name in sorted(plain_ids | {"event_id"}):
             if name in table.column_names:
                 conversions.reject(mask(pc.match_substring(table[name].combine_chunks(), "@")), "personal_id", name)
+
+    def _refuse_repeated(self, conversions: Conversions, verdicts: Verdicts) -> None:
+        """Rows whose own event_id another row of the page has for the same event: the platform would count them as one."""
+        table = conversions.table
+        if "event_id" not in table.column_names:
+            return
+        send = verdicts.sendable()
+        pairs = pc.binary_join_element_wise(table["event_id"], table["event_name"], SEPARATOR).combine_chunks().take(pa.array(send))
+        codes = pc.fill_null(pairs.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
+        repeated = np.ones(len(codes), bool)
+        repeated[np.unique(codes, return_index=True)[1]] = False
+        for row in send[repeated & (codes >= 0)].tolist():
+            verdicts.rejected[row] = Rejection("duplicate_event_id", "event_id")
 
     def _plain_id_columns(self, identifier: str) -> set[str]:
         spec = self.platform.identifiers[identifier]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import decimal
+import json
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -116,6 +118,19 @@ def _sayable(value: Any) -> Any:
     if isinstance(value, str) or (isinstance(value, int) and value.bit_length() > 63):
         return _utf8(str(value))
     return value if isinstance(value, int | float | None) else _utf8(_text(value))
+
+
+_LONG_NUMBER = re.compile(r"\d{19}")
+
+
+def parsed_json(text: str) -> Any:
+    """JSON text as Python values, integers exact beyond 64 bits too. Raises ValueError where it is none."""
+    return json.loads(text) if _LONG_NUMBER.search(text) else orjson.loads(text)
+
+
+def exact_text(value: Any) -> str | None:
+    """One Python value as exact text: whole floats and decimals in digits, lists as JSON; null for what is no Unicode."""
+    return _utf8(_text(value))
 
 
 def _utf8(text: str | None) -> str | None:

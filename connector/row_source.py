@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.conversion import EXTRA, ITEM_FIELDS, Conversions
 from connector.destination import Destination
-from connector.frames import present, text_array
+from connector.frames import exact_text, parsed_json, present, text_array
 from connector.identifiers.digest import sha512_b64
 from connector.platforms.expression import Alternatives, Pipeline, parse
-from connector.platforms.functions import FUNCTIONS, Context, Json, Values
+from connector.platforms.functions import FUNCTIONS, MAX_ENTRIES, NORMALISERS, Context, Json, Values
 
 
 class RowSource:
@@ -49,11 +48,8 @@ class RowSource:
         if name not in self._identifiers:
             spec = self._destination.platform.identifiers[name]
             values = self.text(parse(spec.value))
-            self._remember_bad(spec.value, values)
             if spec.hashed is not None:
-                hashed = self.text(parse(spec.hashed))
-                self._remember_bad(spec.hashed, hashed)
-                values = pc.coalesce(values, hashed)
+                values = pc.coalesce(values, self.text(parse(spec.hashed)))
             self._identifiers[name] = values
         return self._identifiers[name]
 
@@ -66,12 +62,6 @@ class RowSource:
         fields = {**entries, "currency": self._context.table["currency"].combine_chunks().take(parents)}
         return lists, EntrySource(self, fields, self._conversions.digits[parents.to_numpy()])
 
-    def _remember_bad(self, text: str, values: pa.Array) -> None:
-        for column in parse(text).columns:
-            raw = self._context.column(column)
-            if raw is not None:
-                self._conversions.mark_bad(column, present(raw) & ~present(values))
-
     def _first(self, found: list[Values | None]) -> Values:
         values = [value for value in found if value is not None]
         if not values:
@@ -83,11 +73,15 @@ class RowSource:
         return Json(joined) if isinstance(values[0], Json) else joined
 
     def _pipeline(self, pipeline: Pipeline) -> Values | None:
-        values: Values | None = self._start(pipeline)
+        """A pipeline's values; what a normaliser could not use is remembered as bad in the column that it came from."""
+        start = self._start(pipeline)
+        if start is None:
+            return None
+        values: Values = start
         for step in pipeline.steps:
-            if values is None:
-                return None
             values = FUNCTIONS[step.name](values, self._context, step.argument)
+            if step.name in NORMALISERS and pipeline.space == "column":
+                self._conversions.mark_bad(pipeline.name, present(start) & ~present(values.text if isinstance(values, Json) else values))
         return values
 
     def _start(self, pipeline: Pipeline) -> pa.Array | None:
@@ -152,13 +146,15 @@ def _parse_entries(raw: pa.Array) -> tuple[pa.ListArray, dict[str, pa.Array]]:
 
 
 def _entries_of(value: Any) -> list[dict[str, str | None]] | None:
+    """The entries of a list of objects, each with its fields as exact text; null where it is no such list, or too long."""
     try:
-        parsed = orjson.loads(value) if isinstance(value, str) else value
-    except orjson.JSONDecodeError:
+        parsed = parsed_json(value) if isinstance(value, str) else value
+    except ValueError:
         return None
-    if not isinstance(parsed, list) or not all(isinstance(entry, dict) for entry in parsed):
+    entries = [entry for entry in parsed if entry is not None] if isinstance(parsed, list) else []
+    if not 0 < len(entries) <= MAX_ENTRIES or not all(isinstance(entry, dict) for entry in entries):
         return None
-    return [{name: None if entry.get(name) is None else str(entry[name]).strip() or None for name in ITEM_FIELDS} for entry in parsed]
+    return [{name: (exact_text(entry.get(name)) or "").strip() or None for name in ITEM_FIELDS} for entry in entries]
 
 
 def _extra(values: pa.Array) -> Values:

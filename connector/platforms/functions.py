@@ -16,10 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ua_parser
 
-from connector.frames import decimal_text, time_text
+from connector.frames import decimal_text, exact_text, parsed_json, time_text
 from connector.identifiers import digest, email, opaque, person, phone
 from connector.identifiers.distinct import map_distinct, remembered
 from connector.money import parse_amounts, rounded
+
+MAX_ENTRIES = 1000
+"""A longer list in one row is a mistake of the query, and would fill a request by itself."""
 
 
 class Json(NamedTuple):
@@ -96,6 +99,9 @@ for _normalise in (
     *(digest.sha256_hex, digest.sha256_b64, digest.sha512_b64, digest.prehashed_hex, digest.hex_to_b64),
 ):
     FUNCTIONS[_normalise.__name__] = _plain(_normalise)
+
+NORMALISERS = frozenset({*FUNCTIONS, "phone_e164", "phone_digits", "zip_meta", "json"})
+"""Functions that give null for a value that cannot be used; such values are counted."""
 
 FUNCTIONS["upper"] = _plain(pc.utf8_upper)
 FUNCTIONS["lower"] = _plain(pc.utf8_lower)
@@ -252,18 +258,18 @@ def text(values: pa.Array, _context: Context, _argument: str | None) -> Values:
 
 @function("json")
 def json(values: pa.Array, _context: Context, _argument: str | None) -> Values:
-    """A list, as JSON text or a nested column, as compact JSON; null where it is no list or an empty one."""
+    """A list, as JSON text or a nested column, as compact JSON of texts; null where it is no list, an empty one, or too long."""
     return Json(pa.array([_compact_list(value) for value in values.to_pylist()], pa.string()))
 
 
 def _compact_list(value: Any) -> str | None:
     try:
-        parsed = orjson.loads(value) if isinstance(value, str) else value
-    except orjson.JSONDecodeError:
+        parsed = parsed_json(value) if isinstance(value, str) else value
+    except ValueError:
         return None
-    texts = [str(item).strip() for item in parsed if item is not None] if isinstance(parsed, list) else []
+    texts = [(exact_text(item) or "").strip() for item in parsed if item is not None] if isinstance(parsed, list) else []
     kept = [text for text in texts if text]
-    return orjson.dumps(kept).decode() if kept else None
+    return orjson.dumps(kept).decode() if 0 < len(kept) <= MAX_ENTRIES else None
 
 
 @function("browser_and_system")

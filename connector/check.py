@@ -13,11 +13,10 @@ from connector.adds import would_add
 from connector.conversion import COLUMNS
 from connector.delivery.auth import auth_for
 from connector.delivery.transport import Transport
-from connector.described import canonical_columns, missing_columns
+from connector.described import canonical_columns, missing_columns, required_columns
 from connector.destination import Destination, Source, load
 from connector.encode import Encoder
 from connector.errors import ConnectorError, DestinationError, Problem, WarehouseError
-from connector.platforms.expression import parse
 from connector.secrets import is_reference, resolve
 from connector.state.store import Store, state_url
 from connector.warehouse import Warehouse
@@ -140,12 +139,7 @@ def _repeated_keys(destination: Destination, warehouse: Warehouse) -> Iterator[s
 def _missing_columns(destination: Destination, given: set[str], names: list[str]) -> Iterator[str]:
     """Columns without which every row would be rejected."""
     platform = destination.platform
-    needed = dict.fromkeys(
-        ["event_name", *(column for name in platform.required for column in (parse(platform.fields[name]).columns if name in platform.fields else [name]))]
-    )
-    if platform.missing_time == "reject":
-        needed["event_time"] = None
-    for name in needed:
+    for name in required_columns(destination):
         if name not in given:
             yield f"the query has no column {name}, which {platform.title} requires; alias one to it (it has {', '.join(names)}), or set it under constants"
     if not destination.identifiers:

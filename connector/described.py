@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from connector.conversion import COLUMNS, EXTRA
 from connector.cursor import POSTGRESQL_TYPES, ColumnType, Cursor, duckdb_type, iso_form, python_type
 from connector.destination import Destination
 from connector.errors import ConfigError
+from connector.platforms.expression import parse
 from connector.query import Raw, one_statement
 
 
@@ -119,13 +121,30 @@ def missing_columns(destination: Destination, names: Sequence[str]) -> str | Non
     return f"the query {source.query} has no column {listed}; it has {', '.join(names)}" if listed else None
 
 
+def required_columns(destination: Destination) -> list[str]:
+    """Canonical columns without which every row would be rejected, apart from those that are constants."""
+    platform = destination.platform
+    required = [column for name in platform.required for column in (parse(platform.fields[name]).columns if name in platform.fields else [name])]
+    needed = dict.fromkeys(["event_name", *required, *(["event_time"] if platform.missing_time == "reject" else [])])
+    return [name for name in needed if name not in destination.model.constants]
+
+
 def _probe(connection: Connection, text: str) -> tuple[tuple[str, ...], list[Any]]:
     """Names and the driver's descriptions of the query's columns, without a row."""
     probe = connection.execute(Raw(f"SELECT * FROM (\n{text}\n) q WHERE 1 = 0"))  # noqa: S608  the user's own query
     described = list(probe.cursor.description) if probe.cursor is not None else []
     names = tuple(probe.keys())
     probe.close()
-    return names, described
+    return _own_names(connection, text, names), described
+
+
+def _own_names(connection: Connection, text: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names as the query gives them: DuckDB and SQLite rename the second of two equal ones inside a subquery."""
+    if connection.dialect.name == "duckdb":
+        return tuple(str(column[0]) for column in connection.execute(Raw(f"DESCRIBE {text}")))
+    if connection.dialect.name == "sqlite":
+        return tuple(base if (base := re.sub(r":\d+$", "", name)) in names else name for name in names)
+    return names
 
 
 def _type(connection: Connection, table: sa.FromClause, name: str, described: Any) -> ColumnType | None:

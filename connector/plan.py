@@ -181,6 +181,9 @@ def refuse_overlooked(session: Session, after: Mark | None, options: Options) ->
     refuse_discontinuity(session, found)
     session.facts = {"waiting": found.waiting, "null_cursors": found.null_cursors, "future_rows": found.future, "lag_seconds": lag_seconds(session, found)}
     problems = found.overlooked(source)
+    lacking = session.warehouse.lacking()
+    if lacking:
+        problems = [f"the query {source.query} has no column {', '.join(lacking)}, without which every row would be rejected", *problems]
     if problems:
         raise ConfigError(f"{session.name}: {' '.join(f'{problem}.' for problem in problems).removesuffix('.')}")
     refuse_mass_resend(session, found.waiting, options)

@@ -25,7 +25,7 @@ from connector import readers
 from connector.arrow_drivers import ArrowConnection, arrow_connection
 from connector.conversion import SEPARATOR
 from connector.cursor import Cursor, Mark, Range, earlier
-from connector.described import Description, describe, query_columns
+from connector.described import Description, describe, query_columns, required_columns
 from connector.destination import Destination, Source
 from connector.errors import ConfigError, WarehouseError
 from connector.frames import text_array, to_frame
@@ -129,6 +129,11 @@ class Warehouse:
         query = self._destination.query()
         with self._transaction() as connection:
             return list(query_columns(connection, query, self._destination))
+
+    def lacking(self) -> list[str]:
+        """Canonical columns that the query does not have, and without which every row would be rejected."""
+        columns, names = self._destination.model.columns, self._description().names
+        return [name for name in required_columns(self._destination) if columns.get(name, name) not in names]
 
     @property
     def cursor(self) -> Cursor | None:

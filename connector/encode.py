@@ -74,6 +74,7 @@ class Encoder:
         self._names = {**self.platform.event_names.names, **model.events}
         most = self.platform.event_names.most
         self._block = {name: str(rank // most) for rank, name in enumerate(sorted(set(model.events.values())))} if most else {}
+        self._last_envelope: tuple[Mapping[str, str | None] | None, tuple[bytes, bytes]] = None, (b"", b"")
 
     def columns(self) -> list[str]:
         """Canonical columns that this destination can use, in canonical order; nothing else is read."""
@@ -150,6 +151,14 @@ class Encoder:
         return len(head) + len(tail)
 
     def _envelope(self, group: Mapping[str, str | None]) -> tuple[bytes, bytes]:
+        """What stands before and after the records; most requests share it with the one before."""
+        before, envelope = self._last_envelope
+        if group != before:
+            envelope = self._make_envelope(group)
+            self._last_envelope = dict(group), envelope
+        return envelope
+
+    def _make_envelope(self, group: Mapping[str, str | None]) -> tuple[bytes, bytes]:
         body = _fill(self.platform.body, {**self._constants, "request": dict(group)})
         test_mode, wanted = self.platform.test_mode, self.destination.model.test_mode
         if wanted and test_mode is not None and test_mode.method == "body":

@@ -77,6 +77,7 @@ class Courier:
         self._renewing = threading.Lock()
         self._renewals = self._proven = 0
         self._systemic = False
+        self._taken: tuple[tuple[int, bytes, str | None, int] | None, Outcome] = None, Delivered()
         self.error: ConnectorError | None = None
         self.not_before: float | None = None
 
@@ -270,11 +271,24 @@ class Courier:
         """What an answer means."""
         found.requests += 1
         found.statuses[str(answer.status) if isinstance(answer, Answer) else answer.detail] += 1
-        outcome = interpret(answer, batch.records, self._answers, self._clock())
+        outcome = self._meaning(answer, batch)
         if isinstance(outcome, TryAgain):
             return self._heeded(outcome, batch, found)
         if not isinstance(outcome, Stop):
             self._proven = max(self._proven, renewals)
+        return outcome
+
+    def _meaning(self, answer: Answer | Failure, batch: Batch) -> Outcome:
+        """What `interpret` says; the answer to most single events is the same as the last, and means the same."""
+        if isinstance(answer, Failure):
+            return interpret(answer, batch.records, self._answers, self._clock())
+        same = (answer.status, answer.body, answer.headers.get("content-type"), len(batch))
+        before, outcome = self._taken
+        if same == before:
+            return outcome
+        outcome = interpret(answer, batch.records, self._answers, self._clock())
+        if isinstance(outcome, Delivered):
+            self._taken = same, outcome
         return outcome
 
     def _heeded(self, outcome: TryAgain, batch: Batch, found: _Found) -> TryAgain:
@@ -358,7 +372,8 @@ class Delivery:
         """What became of a batch. One without all verdicts stays open: it is sent again as it was, if any of it may have been taken."""
         with self._lock:
             result = self.result
-            result.statuses.update(found.statuses)
+            for status, requests in found.statuses.items():
+                result.statuses[status] += requests
             result.requests += found.requests
             result.retries += found.retries
             result.ambiguous += found.ambiguous

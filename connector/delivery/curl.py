@@ -217,10 +217,13 @@ class _Exchange:
         self.stayed = False
         self._gone = gone
         self.then: Then
+        self._method: str | None = None
         self._url: str | None = None
         self._headers: Mapping[str, str] | None = None
         self._left = 0
         self._head: list[bytes] = []
+        self._head_before: list[bytes] = []
+        self._headers_before: dict[str, str] | None = None
         self._body: list[bytes] = []
         self._size = 0
         handle = self.handle = pycurl.Curl()
@@ -253,7 +256,9 @@ class _Exchange:
         if call.headers != self._headers:
             self.handle.setopt(pycurl.HTTPHEADER, _lines(call.headers))
             self._headers = dict(call.headers)
-        self.handle.setopt(pycurl.CUSTOMREQUEST, call.method)
+        if call.method != self._method:
+            self.handle.setopt(pycurl.CUSTOMREQUEST, call.method)
+            self._method = call.method
         self.handle.setopt(pycurl.POSTFIELDS, call.body)
         self.stayed = False
         self._left = self._size = 0
@@ -287,6 +292,8 @@ class _Exchange:
 
     def _headers_of_answer(self) -> dict[str, str] | None:
         """Headers of the final answer, or None where its head is not complete."""
+        if self._head == self._head_before:
+            return self._headers_before
         if not self._head or self._head[-1].strip() or len(self._head) > MAX_HEADERS:
             return None
         headers: dict[str, str] = {}
@@ -296,6 +303,7 @@ class _Exchange:
                 headers[name.strip().lower()] = value.strip()
             elif name.startswith("HTTP/"):
                 headers.clear()
+        self._head_before, self._headers_before = self._head.copy(), headers
         return headers
 
     def _leave(self, _remote: str, _local: str, _remote_port: int, local_port: int) -> int:

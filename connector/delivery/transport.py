@@ -90,6 +90,7 @@ class Transport:
         self.session.mount("http://", _Adapter(connections, None))
         for name in list(self.session.headers):
             del self.session.headers[name]
+        self._last: tuple[str, str, Mapping[str, str], requests.PreparedRequest] = "", "", {}, requests.PreparedRequest()
 
     def send(self, call: Call) -> Answer | Failure:
         """One request, one answer; never raises for anything the network does. Raises EndpointError for a host that was not configured."""
@@ -114,15 +115,8 @@ class Transport:
     def _exchange(self, call: Call, limit: _Limit) -> Answer | Failure:
         response: requests.Response | None = None
         try:
-            response = self.session.request(
-                call.method,
-                call.url,
-                data=call.body,
-                headers={"Accept-Encoding": "identity", "User-Agent": "capi-connector", **call.headers},
-                timeout=(min(CONNECT_SECONDS, self._timeout), self._timeout),
-                allow_redirects=False,
-                stream=True,
-            )
+            request = self._prepared(call)
+            response = self.session.get_adapter(call.url).send(request, stream=True, timeout=(min(CONNECT_SECONDS, self._timeout), self._timeout))
             headers = {name.lower(): value for name, value in response.headers.items()}
             if 300 <= response.status_code < 400 or response.status_code == MISDIRECTED:
                 return Answer(response.status_code, headers, b"")
@@ -140,6 +134,18 @@ class Transport:
         finally:
             if response is not None:
                 _close(response)
+
+    def _prepared(self, call: Call) -> requests.PreparedRequest:
+        """What the session makes of a call. Only the body differs from one call to the next, as a rule, so the rest is kept."""
+        method, url, headers, known = self._last
+        if (call.method, call.url, call.headers) != (method, url, headers):
+            given = {"Accept-Encoding": "identity", "User-Agent": "capi-connector", **call.headers}
+            known = self.session.prepare_request(requests.Request(call.method, call.url, given))
+            known.headers.pop("Content-Length", None)
+            self._last = call.method, call.url, dict(call.headers), known
+        request = requests.PreparedRequest()
+        request.method, request.url, request.headers, request.body = known.method, known.url, known.headers, call.body or None
+        return request
 
 
 def _close(response: requests.Response) -> None:
@@ -199,11 +205,15 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 class _Adapter(HTTPAdapter):
-    """requests' adapter over connections that a deadline can break, with our TLS context and no retries of its own."""
+    """requests' adapter over connections that a deadline can break, with our TLS context and no retries of its own.
+
+    What it leaves out of `send` is what nobody asked for: proxies, cookies, and a look-up of the connection pool in six steps.
+    """
 
     def __init__(self, connections: int, context: ssl.SSLContext | None) -> None:
         self._context = context
-        super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0, pool_block=False)
+        self._pools: dict[str, HTTPConnectionPool] = {}
+        super().__init__(pool_connections=8, pool_maxsize=connections, max_retries=0, pool_block=False)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         if self._context is not None:
@@ -211,12 +221,43 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """The context decides; nothing per request weakens it."""
+    def send(self, request: requests.PreparedRequest, *_args: Any, timeout: Any = None, **_kwargs: Any) -> requests.Response:
+        """One request. Its body is not read yet, redirects are not followed. Raises urllib3's exceptions."""
+        origin, target = _split(str(request.url))
+        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        raw = self._pool_of(origin).urlopen(
+            request.method or "POST",
+            target,
+            body=request.body,
+            headers=request.headers,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+            retries=self.max_retries,
+            timeout=urllib3.Timeout(connect=connect, read=read),
+        )
+        response = requests.Response()
+        response.status_code, response.raw, response.request, response.url = raw.status, raw, request, str(request.url)
+        response.headers.update(raw.headers)
+        return response
 
-    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        host_params, _ = super().build_connection_pool_key_attributes(request, True, cert)
-        return host_params, {}
+    def _pool_of(self, origin: str) -> HTTPConnectionPool:
+        if origin not in self._pools:
+            self._pools[origin] = self.poolmanager.connection_from_url(origin)
+        return self._pools[origin]
+
+    def close(self) -> None:
+        """Close all connections."""
+        while self._pools:
+            self._pools.popitem()[1].close()
+        super().close()
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Scheme, host and port of an address that requests has parsed, and the rest."""
+    end = url.find("/", 8)
+    return url[:end], url[end:]
 
 
 class _Session(requests.Session):

@@ -114,7 +114,7 @@ class Encoder:
         self._refuse_disguised(conversions)
         rows = RowSource(self.destination, self._constants, conversions, table)
         identifiers = {name: (rows.identifier(name), self.platform.identifiers[name].columns) for name in self.destination.identifiers}
-        fields = {name: (rows.text(parse(text)), set(parse(text).columns)) for name, text in self.platform.fields.items()}
+        fields = {name: (rows.text(parse(text)), self._columns_behind(text)) for name, text in self.platform.fields.items()}
         verdicts = judge(conversions, self.platform, identifiers, fields, self.destination.model.consent, as_of)
         rows.event_ids = self._event_ids(conversions, keys, source_names, versions, verdicts.rejected)
         self._refuse_repeated(conversions, verdicts)
@@ -168,6 +168,12 @@ class Encoder:
             return b"", b""
         head, _, tail = text.partition(orjson.dumps(_EVENTS))
         return head + b"[", b"]" + tail
+
+    def _columns_behind(self, text: str) -> set[str]:
+        """Canonical columns that an expression is made from, through the identifiers that are sent."""
+        expression = parse(text)
+        identifiers = [pipeline.name for pipeline in expression.pipelines if pipeline.space == "identifier" and pipeline.name in self.destination.identifiers]
+        return {*expression.columns, *(column for name in identifiers for column in self.platform.identifiers[name].columns)}
 
     def _rules(self, as_of: dt.datetime) -> Rules:
         source = self.destination.model.source

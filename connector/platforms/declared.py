@@ -30,7 +30,7 @@ def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[
         for text in filter(None, (spec.value, spec.hashed)):
             yield from _expression(platform, text, f"identifiers.{name}", ())
     for name, text in platform.fields.items():
-        yield from _expression(platform, text, f"fields.{name}", ())
+        yield from _expression(platform, text, f"fields.{name}", ("identifier",), removed)
     for name, text in platform.request.items():
         yield from _expression(platform, text, f"request.{name}", ("identifier", "field"))
     yield from _template(platform, platform.event, "event", lambda text, where: _expression(platform, text, where, ("identifier", "field", "extra"), removed))

@@ -216,6 +216,14 @@ def test_what_the_platform_requires_is_required_before_it_is_sent(name: str, cha
     assert verdict(name, recent(minimal(name, **changes))) == reason
 
 
+def test_a_key_that_meta_requires_and_the_destination_leaves_out_spoils_no_batch() -> None:
+    website = recent(full(conversion_id="c1"))
+    assert verdict("meta", website) == "sent"
+    assert verdict("meta", website, identifiers=["em", "ph"]) == "missing_user_agent"
+    assert verdict("meta", {**website, "action_source": "email"}, identifiers=["em", "ph"]) == "sent"
+    assert verdict("meta", {**website, "user_agent": "x" * 1001}) == "bad_user_agent"
+
+
 WINDOWS = {
     "meta": (7, 10),
     "tiktok": (28, 10),

@@ -7,7 +7,6 @@ import datetime as dt
 from connector.cursor import earlier
 from connector.session import Session
 from connector.state import ledger, quarantine, runs
-from connector.state.store import now_us
 from connector.state.tables import destination as destinations
 
 KEEP_RUNS = dt.timedelta(days=400)
@@ -18,14 +17,15 @@ def forget_old(session: Session) -> None:
     """Drop entries that are past retention; at most once a day."""
     now = session.clock()
     oldest = max(oldest_needed(session, now), dt.datetime.fromtimestamp(0, dt.UTC))
+    now_us = int(now.timestamp() * 1_000_000)
     with session.store.write() as connection:
         row = connection.execute(destinations.select().where(destinations.c.id == session.destination_id)).one()
-        if row.pruned_at is not None and now_us() - row.pruned_at < _EVERY / dt.timedelta(microseconds=1):
+        if row.pruned_at is not None and now_us - row.pruned_at < _EVERY / dt.timedelta(microseconds=1):
             return
         ledger.prune(connection, session.destination_id, int(oldest.timestamp()))
         quarantine.prune(connection, session.destination_id, int(oldest.timestamp() * 1_000_000))
         runs.prune(connection, session.destination_id, int((now - KEEP_RUNS).timestamp() * 1_000_000))
-        connection.execute(destinations.update().where(destinations.c.id == session.destination_id).values(pruned_at=now_us()))
+        connection.execute(destinations.update().where(destinations.c.id == session.destination_id).values(pruned_at=now_us))
 
 
 def oldest_needed(session: Session, now: dt.datetime) -> dt.datetime:

@@ -27,7 +27,7 @@ from connector.page import Batch, Page
 from connector.paging import Pager
 from connector.query import fingerprint
 from connector.request import Requests, origins
-from connector.secrets import is_reference
+from connector.secrets import is_reference, resolve
 from connector.state import ledger, progress
 from connector.state.ledger import Entry
 from connector.state.store import Store, home, now_us, state_url
@@ -87,6 +87,11 @@ class Session:
         ca_file = self.destination.model.delivery.ca_file
         return str(self.destination.root / ca_file) if ca_file else None
 
+    def secrets(self) -> list[str]:
+        """The credentials of the destination, so that they can be taken out of messages."""
+        given = [value for _, value in self.destination.model.auth if isinstance(value, str) and is_reference(value)]
+        return [resolve(reference, self.destination.root) for reference in given]
+
     @contextmanager
     def courier(self, *, accept_all: bool = False) -> Iterator[Courier]:
         """Sends pages; closed together with its connections."""
@@ -110,6 +115,7 @@ class Session:
             gate=Gate(model.delivery.rate or limits.rate),
             budget=self.budget,
             accept_all=accept_all,
+            secrets=self.secrets(),
         )
         try:
             yield courier
@@ -145,8 +151,9 @@ def open_session(destination: Destination, *, state: URL | None = None, clock: C
 def register(session: Session) -> None:
     """Make sure the state knows the destination, and that it is still the one the state knows.
 
-    Raises StateMismatch where the state was lost or the source is not the one that the mark was made with.
+    Raises StateMismatch where the state was lost, its key is another one, or the source is not the one that the mark was made with.
     """
+    session.store.key()
     with session.store.write() as connection:
         row = connection.execute(sa.select(destinations).where(destinations.c.name == session.name)).one_or_none()
         if row is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
@@ -48,7 +48,7 @@ class Heard(NamedTuple):
 class Courier:
     """Sends the batches of pages. build: makes the call of a batch, without credentials.
 
-    accept_all: a person said that refusals of nearly everything are to be recorded all the same.
+    accept_all: a person said that refusals of nearly everything are to be recorded all the same. secrets: what no message may hold.
     """
 
     def __init__(
@@ -62,10 +62,11 @@ class Courier:
         gate: Gate,
         budget: Budget | None = None,
         accept_all: bool = False,
+        secrets: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._transport, self._auth, self._answers, self._build = transport, auth, answers, build
-        self._gate, self._clock, self._accept_all = gate, clock, accept_all
+        self._gate, self._clock, self._accept_all, self._secrets = gate, clock, accept_all, secrets
         self._waiting: deque[tuple[Delivery, Batch]] = deque()
         self._places = self._concurrency = concurrency
         self._turn = threading.Condition()
@@ -119,7 +120,7 @@ class Courier:
                 if self._ended.is_set():
                     while self._waiting:
                         delivery, batch = self._waiting.popleft()
-                        delivery.note(batch, _Found())
+                        delivery.note(batch, _Found(self._secrets))
                 if not self._waiting or not self._places:
                     return 0.0
                 wait = self._gate.take()
@@ -146,7 +147,7 @@ class Courier:
 
     def _depart(self, delivery: Delivery, batch: Batch) -> None:
         """A batch leaves for the first time."""
-        found, renewals = _Found(), self._renewals
+        found, renewals = _Found(self._secrets), self._renewals
         try:
             call = self._build(delivery.result.page, batch)
             self._policy.budget.sent()
@@ -398,7 +399,8 @@ class Delivery:
 class _Found:
     """Verdicts on the records of a batch, and what they cost. doubtful: rows of requests that may have been taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self.secrets = secrets
         self.states: dict[int, State] = {}
         self.refusals: dict[int, Refused] = {}
         self.doubtful: set[int] = set()
@@ -426,7 +428,7 @@ class _Found:
         row, record = batch.rows[position], batch.records[position]
         self.states[row] = State.REJECTED
         field = redact(refusal.field, record)[:_LONGEST_FIELD] if refusal.field else None
-        self.refusals[row] = Refused(redact_code(refusal.code, record, _LONGEST_CODE), redact(refusal.message, record), field)
+        self.refusals[row] = Refused(redact_code(refusal.code, record, _LONGEST_CODE), redact(refusal.message, record, self.secrets), field)
 
 
 def _systemic(code: str, number: int) -> str:

@@ -6,7 +6,7 @@ import html
 import json
 import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -33,15 +33,16 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PLAIN_CODE = re.compile(r"-?\d{1,7}")
 
 
-def redact(message: str, record: bytes) -> str:
+def redact(message: str, record: bytes, secrets: Sequence[str] = ()) -> str:
     """A platform's message about a record, at most 200 characters, with every value of the record taken out.
 
-    record: JSON, of one record or of a list. Values are found as they are and as an address, JSON or HTML would write them.
+    record: JSON, of one record or of a list. Values are found as they are and as an address, JSON or HTML would write them. secrets:
+    credentials, which some platforms take in the body and may quote with it.
     """
     text = _one_line(message)
     folded = _folded(text)
     spans = [match.span() for match in _PATTERNS.finditer(text)]
-    for value in set(_written(orjson.loads(record))):
+    for value in set(_written([orjson.loads(record), list(secrets)])):
         start = folded.find(value)
         while start >= 0:
             spans.append((start, start + len(value)))

@@ -1,0 +1,137 @@
+"""One runner a destination: who holds the lease, when it ends, and why a runner that slept can do no harm."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from connector.errors import Fenced, LeaseHeld
+from connector.plan import at_work
+from connector.sandbox.faults import Fault
+from connector.sandbox.server import Receiver
+from connector.session import Session, open_session, register
+from connector.state import lease, progress
+from connector.state.lease import Lease, acquire, fence, hand_over, holder, release, renew
+from connector.state.tables import lease as leases
+from connector.status import status
+from connector.sync import sync
+from tests.conftest import Make
+from tests.support.projects import Project
+from tests.support.warehouses import DuckDb, conversion
+
+
+@pytest.fixture
+def session(state: URL, duck_destination: Make) -> Iterator[Session]:
+    """A destination that the state knows."""
+    with open_session(duck_destination()) as opened:
+        register(opened)
+        yield opened
+
+
+def take(session: Session, owner: str) -> Lease:
+    with session.store.write() as connection:
+        return acquire(connection, session.destination_id, owner)
+
+
+def test_a_second_runner_is_refused_until_the_first_one_is_done(session: Session) -> None:
+    first = take(session, "first")
+    with pytest.raises(LeaseHeld, match=r"run first is at work on this destination; .* its lease to end in (59|60) s"):
+        take(session, "second")
+    with session.store.write() as connection:
+        assert holder(connection, session.destination_id) == "first"
+        release(connection, first)
+        assert holder(connection, session.destination_id) is None
+    assert take(session, "second").token == first.token + 1
+
+
+def test_a_lease_that_was_given_back_cannot_be_prolonged(session: Session) -> None:
+    held = take(session, "first")
+    with session.store.write() as connection:
+        assert renew(connection, held)
+        release(connection, held)
+        assert not renew(connection, held)
+        assert not hand_over(connection, held)
+        assert holder(connection, session.destination_id) is None
+
+
+def test_a_process_that_ended_holds_nothing(session: Session, project: Project, duck: DuckDb) -> None:
+    duck.insert(conversion(1))
+    assert project.capi("sync", "acme", CAPI_FAILPOINT="after_plan").code < 0
+    assert at_work(session) is None
+    take(session, "next")
+
+
+def test_between_two_steps_the_lease_is_held_by_no_process_and_lasts_longer(session: Session) -> None:
+    held = take(session, "first")
+    with session.store.write() as connection:
+        assert hand_over(connection, held)
+        row = connection.execute(sa.select(leases)).one()
+        left = (row.expires_at - lease.clock_us(connection)) / 1e6
+    assert (row.process, row.owner) == (None, "first")
+    assert lease.SECONDS < left <= lease.IDLE_SECONDS
+    with pytest.raises(LeaseHeld):
+        take(session, "second")
+
+
+@pytest.mark.parametrize("ahead", [-7200, 7200])
+def test_a_lease_ends_by_the_clock_of_the_store(session: Session, monkeypatch: pytest.MonkeyPatch, ahead: int) -> None:
+    """Clocks of runners may be wrong; they all ask the same database."""
+    moment, moment_ns = time.time(), time.time_ns()
+    monkeypatch.setattr(time, "time", lambda: moment + ahead)
+    monkeypatch.setattr(time, "time_ns", lambda: moment_ns + ahead * 10**9)
+    take(session, "first")
+    with pytest.raises(LeaseHeld):
+        take(session, "second")
+    with session.store.write() as connection:
+        connection.execute(leases.update().values(expires_at=lease.clock_us(connection) - 1))
+    assert take(session, "second").owner == "second"
+
+
+def test_a_runner_whose_lease_was_taken_over_can_neither_record_nor_move_the_mark(session: Session) -> None:
+    first = take(session, "first")
+    with session.store.write() as connection:
+        connection.execute(leases.update().values(expires_at=0))
+    second = take(session, "second")
+    with pytest.raises(Fenced, match="another run took over"), session.store.write() as connection:
+        fence(connection, first)
+    with pytest.raises(Fenced), session.store.write() as connection:
+        progress.set_mark(connection, first, None)
+    with session.store.write() as connection:
+        fence(connection, second)
+        release(connection, first)
+        assert holder(connection, session.destination_id) == "second"
+
+
+def test_a_runner_that_is_stopped_and_woken_records_nothing(
+    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver, state: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGSTOP in the middle of a request, another run meanwhile, SIGCONT: the sleeper wakes and believes that it may go on."""
+    duck.insert(*(conversion(number) for number in range(5)))
+    made = duck_destination()
+    receiver.script.add(Fault(kind="hang", seconds=600))
+    sleeper = project.start("sync", "acme", "--json", CAPI_LEASE_SECONDS="2")
+    try:
+        while not receiver.ledger.summary()["requests"]:
+            assert sleeper.poll() is None
+        os.kill(sleeper.pid, signal.SIGSTOP)
+        with open_session(made) as session:
+            while at_work(session) is not None:
+                os.sched_yield()
+        taken_over = sync(made)
+        assert (taken_over.complete, status(made).recorded, status(made).mark) == (True, {"delivered": 5}, taken_over.mark_to)
+    finally:
+        os.kill(sleeper.pid, signal.SIGCONT)
+    out, err = sleeper.communicate(timeout=60)
+    assert sleeper.returncode == 1, (out, err)
+    assert b"another run took over this destination" in err
+    assert (status(made).recorded, status(made).mark) == ({"delivered": 5}, taken_over.mark_to)
+    duck.insert(conversion(9))
+    assert sync(made).delivered == 1
+    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["conflicts"]) == (6, 0)
+    assert [each["delivered"] for each in status(made).runs] == [1, 5, 0]

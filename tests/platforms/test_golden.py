@@ -189,6 +189,37 @@ def test_every_digest_is_of_the_documented_normal_form_and_nothing_personal_is_r
         assert secret not in text, secret
 
 
+def test_the_base_platform_is_exactly_that_of_its_reference() -> None:
+    """Field for field, in name, type and order."""
+    (item,) = golden("capi")["full"]
+    assert item["request"]["headers"] == {"Content-Type": "application/json", "Authorization": "Bearer ***"}
+    assert orjson.dumps(item["request"]["body"]) == orjson.dumps(
+        {
+            "advertiser_id": 12,
+            "conversion_type": "Purchase",
+            "data_source_key": "abc123def456",
+            "event_id": "order-1001",
+            "ids": [
+                {"id": "85b04ded-09dd-4015-ad30-581e45452dd9", "name": "Guid"},
+                {"id": BASIC, "name": "Email"},
+                {"id": sha(BASIC), "name": "HashedEmail"},
+                {"id": DIGITS, "name": "Phone"},
+                {"id": sha(DIGITS), "name": "HashedPhone"},
+                {"id": "customer_12345", "name": "FirstPartyId"},
+            ],
+            "order_id": "1001",
+            "user_agent": {"browser": "Chrome", "operating_system": "Mac OS X"},
+            "timestamp": "2026-05-31T10:00:00Z",
+            "value": 99.99,
+            "currency": "EUR",
+        }
+    )
+    (least,) = golden("capi")["minimal"]
+    made = hashlib.sha256(b"v1\x1fc1\x1fPurchase").hexdigest()
+    assert least["request"]["body"]["event_id"] == made
+    assert least["request"]["body"].keys() == {"advertiser_id", "conversion_type", "data_source_key", "event_id", "ids", "timestamp"}
+
+
 def first_record(body: Any) -> Any:
     """The first record of a request."""
     for path in ("data.events.0", "data.0", "events.0", "elements.0", "conversions.0"):

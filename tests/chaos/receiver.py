@@ -119,9 +119,8 @@ class Platform:
             peer.answer()
             return True
         name = request.target.strip("/").partition("/")[0]
-        batch = request.body.startswith(b'{"events":')
-        records = _split(request.body) if batch else [request.body]
-        poisoned = any(f'"value":{POISON}'.encode() in record for record in records)
+        records = records_of(request.body)
+        poisoned = any(map(is_poisoned, records))
         with self._lock:
             lane = self._lane(name)
             fault = FAULTS.get(lane.next_fault() or "")
@@ -133,7 +132,7 @@ class Platform:
         if poisoned:
             peer.answer(400, b'{"error": {"code": "E_POISON", "message": "some event is not valid"}}')
         else:
-            peer.answer(200, f'{{"received": {len(records)}}}' if batch else '{"status": "ok"}')
+            peer.answer(200, f'{{"received": {len(records)}, "status": "ok"}}')
         return True
 
     def tell(self, message: dict[str, Any]) -> None:
@@ -181,8 +180,15 @@ def _fail(peer: Peer, fault: Fault) -> bool:
     return False
 
 
-def _split(body: bytes) -> list[bytes]:
-    """The exact bytes of each record in `{"events":[...]}`."""
+def is_poisoned(record: bytes) -> bool:
+    """Whether this platform refuses a record."""
+    return f'"value":{POISON}'.encode() in record
+
+
+def records_of(body: bytes) -> list[bytes]:
+    """The exact bytes of each record in `{"events":[...]}`; the whole body on the base platform."""
+    if not body.startswith(b'{"events":['):
+        return [body]
     text, decoder, position, records = body.decode(), json.JSONDecoder(), len('{"events":['), []
     while text[position] == "{":
         _, end = decoder.raw_decode(text, position)

@@ -122,7 +122,7 @@ class World:
         self.environment = {"CAPI_HOME": str(self.home), "WAREHOUSE_URL": self.warehouse.url, "CHAOS_BACKOFF": "0.01"}
         if state is not None:
             self.environment["CAPI_STATE_URL"] = state
-        self._engine = sa.create_engine(state.replace("postgresql://", "postgresql+psycopg://") if state else f"sqlite:///{self.home}/state.db")
+        self.state = state.replace("postgresql://", "postgresql+psycopg://") if state else f"sqlite:///{self.home}/state.db"
         self.unclean: list[Spell] = []
         self.kills = 0
         self.runs = 0
@@ -170,7 +170,7 @@ class World:
         """Whatever a platform asked to wait is over, and leases of runs that are gone have run out."""
         if not self.runs:
             return
-        with self._engine.begin() as connection:
+        with sa.create_engine(self.state, poolclass=sa.NullPool).begin() as connection:
             connection.execute(tables.destination.update().values(not_before=None))
             connection.execute(tables.lease.update().values(expires_at=0))
 
@@ -186,45 +186,50 @@ class World:
 
     def books(self) -> Books:
         """What all three parties have written down; the state is read first, so that it can only be behind."""
-        state = self._state()
+        state = read_state(self.state, list(read_rows(self.warehouse)))
         calls, entries = self.receiver.received(self.name)
-        return Books(self._rows(), calls, entries, state, self.unclean, self.late, self.changed, self.dagster, PAGES_IN_FLIGHT * self.page, self.batch)
+        return Books(
+            read_rows(self.warehouse), calls, entries, state, self.unclean, self.late, self.changed, self.dagster, PAGES_IN_FLIGHT * self.page, self.batch
+        )
 
     def violations(self, *, final: bool = False) -> list[str]:
         """What the books say is wrong; final: nothing waits any more, so everything must be settled."""
         return violations(self.books(), final=final)
 
-    def _rows(self) -> dict[str, Row]:
-        sql = "select conversion_id, updated_at, value from conversions"
-        found: list[tuple[Any, ...]]
-        if isinstance(self.warehouse, PostgreSql):
-            with psycopg.connect(self.warehouse.url, options="-c timezone=UTC") as connection:
-                found = connection.execute(sql).fetchall()
-        else:
-            assert isinstance(self.warehouse, Sqlite)
-            reading = sqlite3.connect(self.warehouse.path)
-            found = reading.execute(sql).fetchall()
-            reading.close()
-        return {key: Row(_microseconds(cursor), float(value) == POISON, float(value) < 0) for key, cursor, value in found}
 
-    def _state(self) -> State:
-        with self._engine.begin() as connection:
-            if not sa.inspect(connection).has_table("ledger"):
-                return State({}, None, {}, ())
-            key = connection.execute(sa.select(tables.installation.c.key_hex)).scalar()
-            mark = connection.execute(sa.select(tables.mark.c.cursor, tables.mark.c.key)).one_or_none()
-            runs = {run["run_id"]: dict(run) for run in connection.execute(sa.select(tables.run)).mappings()}
-            ledger = {bytes(each.key_hash): int(each.state) for each in connection.execute(sa.select(tables.ledger))}
-            quarantine = [bytes(each.key_hash) for each in connection.execute(sa.select(tables.quarantine.c.key_hash))]
-            intents = connection.execute(sa.select(sa.func.count()).select_from(tables.intent)).scalar_one()
-        names = list(self._rows())
-        known = dict(zip(hash_keys(pa.array(names, pa.string()), bytes.fromhex(key or "")), names, strict=True))
-        where = None
-        if mark is not None and mark.cursor is not None:
-            where = (_microseconds(mark.cursor), None if mark.key is None else str(json.loads(mark.key)[0]))
-        return State(
-            {known.get(each, each.hex()): state for each, state in ledger.items()}, where, runs, [known.get(each, each.hex()) for each in quarantine], intents
-        )
+def read_rows(warehouse: TestWarehouse) -> dict[str, Row]:
+    """What the source has."""
+    sql = "select conversion_id, updated_at, value from conversions"
+    found: list[tuple[Any, ...]]
+    if isinstance(warehouse, PostgreSql):
+        with psycopg.connect(warehouse.url, options="-c timezone=UTC") as connection:
+            found = connection.execute(sql).fetchall()
+    else:
+        assert isinstance(warehouse, Sqlite)
+        reading = sqlite3.connect(warehouse.path)
+        found = reading.execute(sql).fetchall()
+        reading.close()
+    return {key: Row(_microseconds(cursor), float(value) == POISON, float(value) < 0) for key, cursor, value in found}
+
+
+def read_state(url: str, names: list[str]) -> State:
+    """One moment of the state. names: of all rows, which it knows by their hashes."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        if not sa.inspect(connection).has_table("ledger"):
+            return State({}, None, {}, ())
+        key = connection.execute(sa.select(tables.installation.c.key_hex)).scalar()
+        mark = connection.execute(sa.select(tables.mark.c.cursor, tables.mark.c.key)).one_or_none()
+        runs = {run["run_id"]: dict(run) for run in connection.execute(sa.select(tables.run)).mappings()}
+        ledger = {bytes(each.key_hash): int(each.state) for each in connection.execute(sa.select(tables.ledger.c.key_hash, tables.ledger.c.state))}
+        quarantine = [bytes(each.key_hash) for each in connection.execute(sa.select(tables.quarantine.c.key_hash))]
+        intents = connection.execute(sa.select(sa.func.count()).select_from(tables.intent)).scalar_one()
+    known = dict(zip(hash_keys(pa.array(names, pa.string()), bytes.fromhex(key or "")), names, strict=True))
+    where = None
+    if mark is not None and mark.cursor is not None:
+        where = (_microseconds(mark.cursor), None if mark.key is None else str(json.loads(mark.key)[0]))
+    recorded = {known.get(each, each.hex()): state for each, state in ledger.items()}
+    return State(recorded, where, runs, [known.get(each, each.hex()) for each in quarantine], intents)
 
 
 class Stuck(AssertionError):

@@ -90,9 +90,9 @@ class Lane:
         if not self.calm:
             return None
         if self.left <= 0:
-            stormy = self.kind is None and self.random.random() < 0.15
+            stormy = self.kind is None and self.random.random() < 0.3
             self.kind = self.random.choice(STORMS) if stormy else None
-            self.left = self.random.randint(5, 40) if stormy else self.random.randint(50, 400)
+            self.left = self.random.randint(5, 40) if stormy else self.random.randint(20, 150)
         self.left -= 1
         if self.kind is not None:
             return self.kind if self.random.random() < self.storm else None

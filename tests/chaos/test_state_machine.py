@@ -117,19 +117,22 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def hold(self) -> None:
-        """A transaction begins, which fixes its timestamp, and does not commit yet."""
+        """A transaction begins, which fixes its timestamp, and does not commit before a later one."""
         self.held.append(self._new())
+        self._advance(1)
+        self.source.insert(self._new())
 
     @precondition(lambda self: self.held)
     @rule()
     def release(self) -> None:
         """The transactions commit, within the lag."""
-        self._commit_held()
+        self._commit_held(self.now)
 
-    def _commit_held(self) -> None:
-        if self.held:
-            self.source.insert(*self.held)
-        self.held = []
+    def _commit_held(self, began_before: dt.datetime) -> None:
+        due = [each for each in self.held if each["updated_at"] <= began_before]
+        self.held = [each for each in self.held if each["updated_at"] > began_before]
+        if due:
+            self.source.insert(*due)
 
     @precondition(lambda self: self.has_lookback)
     @rule(minutes=st.integers(1, 50))
@@ -151,9 +154,14 @@ class Machine(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 40))
     def wait(self, seconds: int) -> None:
-        """Time passes; transactions do not stay open for longer than the lag."""
-        self._commit_held()
-        self.now += dt.timedelta(seconds=seconds)
+        """Time passes."""
+        self._advance(seconds)
+
+    def _advance(self, seconds: int) -> None:
+        """Transactions do not stay open for longer than the lag."""
+        later = self.now + dt.timedelta(seconds=seconds)
+        self._commit_held(later - LAG)
+        self.now = later
 
     @rule(
         faults=st.lists(st.sampled_from(["", "", *(name for name in FAULTS if name != "429_decimal")]), max_size=8),
@@ -198,7 +206,7 @@ class Machine(RuleBasedStateMachine):
         if not hasattr(self, "folder"):
             return
         try:
-            self._commit_held()
+            self._commit_held(self.now)
             self.now += dt.timedelta(minutes=5)
             self.faults.clear()
             assert any(self._sync() for _ in range(3)), "rows still wait after three runs in fair weather"

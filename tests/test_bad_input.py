@@ -1,6 +1,6 @@
 """The table of bad input, row by row: what is put right, what is left out and counted, what is set aside, what stops a run.
 
-The id of each test is its row in the table (section 6 of the notes on delivery, states and input; the README shows it).
+The id of each test is the number of its row in that table, 1 to 84; `-k "[36]"` runs what one row is about.
 """
 
 from __future__ import annotations

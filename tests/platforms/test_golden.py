@@ -19,7 +19,9 @@ from connector.destination import Destination
 from connector.preview import preview
 from connector.sandbox.dialect import Desk, Dialect, Received, Reply, Secrets
 from connector.sandbox.dialects import all_dialects, shapes
-from tests.platforms.parts import AS_OF, NAMES, everything, full, minimal, on_paper
+from connector.sandbox.server import Receiver
+from tests.platforms.parts import AS_OF, NAMES, everything, full, minimal, on_paper, on_receiver, recent
+from tests.support.projects import Project
 
 FOLDER = Path(__file__).parent / "golden"
 TOKYO = {
@@ -122,6 +124,18 @@ def as_received(dialect: Dialect, request: dict[str, Any]) -> Received:
     query = {key: values[0] for key, values in parse_qs(url.query).items()}
     body = orjson.dumps(request["body"])
     return Received(path, query, headers, request["body"], body, request["method"], request["url"], route, Desk(Secrets()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_command_line_shows_the_same_requests(name: str, project: Project, receiver: Receiver) -> None:
+    row = recent(full(conversion_id="c1"))
+    destination = on_receiver(project, receiver, [row], name)
+    rows = [{**row, "event_time": row["event_time"].isoformat()}, {"event_name": "Purchase"}]
+    (project.root / "rows.jsonl").write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in rows))
+    shown = project.capi("preview", "acme", "--rows", "rows.jsonl", "--json", check=True).lines()
+    assert shown == list(preview(destination, rows))
+    assert [sorted(item) for item in shown] == [["request", "rows"], ["rejected"]]
+    assert receiver.ledger.arrivals == {}
 
 
 def sha(text: str) -> str:

@@ -6,9 +6,10 @@ import datetime as dt
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -389,6 +390,13 @@ def standby(postgres: str, tmp_path: Path) -> Iterator[str]:
         shutil.rmtree(sockets, ignore_errors=True)
 
 
+def comes_true(connection: psycopg.Connection, question: LiteralString, seconds: float = 60) -> None:
+    """Ask until the answer is yes."""
+    end = time.monotonic() + seconds
+    while connection.execute(question).fetchone() != (True,):
+        assert time.monotonic() < end, question
+
+
 def test_on_a_standby_the_clock_is_as_far_as_what_was_replayed(project: Project, postgres: str, standby: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own clock is ahead of its rows: what is still on the way would be dated behind the mark."""
     primary = PostgreSql(postgres)
@@ -397,11 +405,10 @@ def test_on_a_standby_the_clock_is_as_far_as_what_was_replayed(project: Project,
     monkeypatch.setenv("WAREHOUSE_URL", standby)
     project.write("env:WAREHOUSE_URL", "https://px.dsp.example/x")
     with psycopg.connect(standby, autocommit=True) as look, opened(project.load()) as source:
-        while look.execute("select to_regclass('conversions')").fetchone() == (None,) or look.execute("select count(*) from conversions").fetchone() == (0,):
-            pass
+        comes_true(look, "select to_regclass('conversions') is not null")
+        comes_true(look, "select count(*) = 1 from conversions")
         look.execute("select pg_wal_replay_pause()")
-        while look.execute("select pg_get_wal_replay_pause_state()").fetchone() != ("paused",):
-            pass
+        comes_true(look, "select pg_get_wal_replay_pause_state() = 'paused'")
         primary.insert(conversion(2))
         (replayed,) = look.execute("select pg_last_xact_replay_timestamp()").fetchone() or (None,)
         assert source.now() == replayed

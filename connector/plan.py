@@ -287,11 +287,19 @@ def _timed(session: Session) -> Cursor:
 
 
 def _late(session: Session, after: Mark | None) -> Range | None:
-    """Rows that were committed behind the mark: everything within `lookback` of it, but nothing from before the start."""
+    """Rows that were committed behind the mark: everything within `lookback` of it, but nothing from before the start.
+
+    Where the last run that looked back to the end did so from an earlier mark, it is `lookback` from there: a run that broke
+    off moved the mark, and never came to look.
+    """
     source, cursor = session.destination.model.source, session.cursor()
     if after is None or cursor is None or not source.lookback or cursor.type.kind == "xid8":
         return None
-    return Range.behind(after, lower_bound(session, cursor, after, source.lookback))
+    with session.store.read() as connection:
+        looked = progress.looked_behind(connection, session.destination_id)
+    then, now = (None if looked is None else cursor.moment_of(looked)), cursor.moment_of(after.cursor)
+    place = Mark(looked) if looked is not None and then is not None and now is not None and then < now else after
+    return Range.behind(after, lower_bound(session, cursor, place, source.lookback))
 
 
 def at_work(session: Session) -> str | None:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
+from sqlalchemy.engine import Connection
+
 from connector import failpoints
 from connector.carry import Watch, carry, rehearse
 from connector.consistency import test_mode_problem
@@ -126,6 +128,8 @@ def settle(session: Session, planned: Plan, failure: Failure | None) -> Report:
         if failure is None:
             ask(session, planned.run_id)
         with session.store.write() as connection:
+            if failure is None:
+                _note_look(connection, planned)
             runs.finish(connection, planned.run_id, _status(failure))
             release(connection, planned.lease)
         if failure is None:
@@ -243,6 +247,17 @@ def _recover(session: Session, held: Lease, options: Options, watch: Watch | Non
 
 def _carry_with(courier: Courier, watch: Watch | None, pages: Iterator[list[Page]], recorder: Recorder) -> ConnectorError | None:
     return carry(pages, courier, recorder, watch)
+
+
+def _note_look(connection: Connection, planned: Plan) -> None:
+    """Remember from which mark this run looked back. The first run, which reads everything, has seen all behind its own."""
+    late = next((piece for piece in planned.pieces if piece.kind == "late"), None)
+    place = late.upto.cursor if late is not None and late.upto is not None else late.before if late is not None else None
+    if planned.mark_from is None and planned.options.limit is None:
+        reached = progress.read_mark(connection, planned.destination_id)
+        place = None if reached is None else reached.cursor
+    if place is not None:
+        progress.set_looked_behind(connection, planned.lease, place)
 
 
 def _noted(session: Session, courier: Courier, error: ConnectorError | None) -> Failure | None:

@@ -73,6 +73,18 @@ def test_a_row_committed_late_is_still_delivered(destination: Make, warehouse: T
     assert sync(destination()).rows_read == 0
 
 
+def test_a_late_row_is_found_by_the_run_after_one_that_broke_off_before_it_looked_back(destination: Make, warehouse: TestWarehouse, receiver: Receiver) -> None:
+    warehouse.insert(conversion(1, updated_at=ago(hours=30)))
+    made = destination(source__lookback="1h")
+    sync(made)
+    warehouse.insert(conversion(2, updated_at=ago(hours=30, minutes=30)), conversion(3, updated_at=ago(hours=1)))
+    receiver.script.add(Fault(status=404, after=1))
+    assert not sync(made).complete
+    report = sync(made)
+    assert (report.delivered, report.late, report.complete) == (1, 1, True)
+    assert receiver.ledger.summary()["events"] == 3
+
+
 def test_without_lookback_a_late_row_is_not_seen(destination: Make, warehouse: TestWarehouse) -> None:
     """The counterpart of the test above: it is lookback that finds the row, and nothing else."""
     warehouse.insert(conversion(1, updated_at=ago(hours=1)))

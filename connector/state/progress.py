@@ -200,10 +200,21 @@ def reached(connection: Connection, destination_id: int, number: int) -> Mark | 
     return None if row is None or row.done_cursor is None else Mark(row.done_cursor, _key(row.done_key))
 
 
+def looked_behind(connection: Connection, destination_id: int) -> str | None:
+    """Where the mark was when a run last looked behind it; None before the first time."""
+    return connection.execute(sa.select(mark.c.looked).where(mark.c.destination_id == destination_id)).scalar_one()
+
+
+def set_looked_behind(connection: Connection, held: Lease, cursor: str) -> None:
+    """Everything that was to be found behind a mark with this cursor is recorded."""
+    chosen = sa.and_(mark.c.destination_id == held.destination_id, mark.c.token == held.token)
+    connection.execute(mark.update().where(chosen).values(looked=cursor))
+
+
 def set_mark(connection: Connection, held: Lease, where: Mark | None) -> None:
     """Put the mark somewhere else, as a person decided; slices of the old one move it no more."""
     plan_slices(connection, held, [])
-    values = {"cursor": None if where is None else where.cursor, "key": None if where is None else _key_text(where)}
+    values = {"cursor": None if where is None else where.cursor, "key": None if where is None else _key_text(where), "looked": None}
     connection.execute(mark.update().where(mark.c.destination_id == held.destination_id).values(values))
 
 

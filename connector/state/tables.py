@@ -54,6 +54,7 @@ mark = Table(
     Column("key", Text, nullable=True, comment="JSON list of key texts"),
     Column("token", BigInteger, nullable=False, comment="fencing token of the lease that may move the mark"),
     Column("clock", Text, nullable=True, comment="the warehouse's clock when the mark was last planned"),
+    Column("looked", Text, nullable=True, comment="where the mark was when a run last looked behind it, and to the end"),
 )
 
 lease = Table(

@@ -77,6 +77,7 @@ def upgrade() -> None:
     sa.Column("key", sa.Text(), nullable=True),
     sa.Column("token", sa.BigInteger(), nullable=False),
     sa.Column("clock", sa.Text(), nullable=True),
+    sa.Column("looked", sa.Text(), nullable=True),
     sa.ForeignKeyConstraint(["destination_id"], ["destination.id"], ondelete="CASCADE"),
     sa.PrimaryKeyConstraint("destination_id")
     )

@@ -112,9 +112,8 @@ def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
     @dg.sensor(name=f"{name_of(destination)}_alerts", minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
     def tell(context: dg.SensorEvaluationContext, capi: CapiResource) -> dg.SkipReason:
         before = Standing(**json.loads(context.cursor)) if context.cursor else None
+        now = _standing(capi, destination, before)
         try:
-            with capi.session(destination) as session:
-                now = standing(session)
             if now is None or (before is not None and now.kind == before.kind) or (before is None and now.kind == "healthy"):
                 reason = "nothing changed"
             else:
@@ -127,3 +126,13 @@ def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
         return dg.SkipReason(reason)
 
     return tell
+
+
+def _standing(capi: CapiResource, destination: Destination, before: Standing | None) -> Standing | None:
+    """How a destination stands. A state that cannot be read, or knows nothing of it any more, is a failure of one that was seen before."""
+    lost = None if before is None else Standing("failing", "none", 0, 0)
+    try:
+        with capi.session(destination) as session:
+            return standing(session) or lost
+    except ConnectorError:
+        return lost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 
 import dagster as dg
@@ -14,6 +15,7 @@ from tests.conftest import Make
 from tests.dagster_project.conftest import Webhook
 from tests.support.dagster import load_definitions, materialize
 from tests.support.projects import TOKEN, Project
+from tests.support.servers import closed_port
 from tests.support.warehouses import DuckDb, conversion
 
 
@@ -129,5 +131,20 @@ def test_a_query_that_was_changed_is_told(daemon: Daemon, project: Project, duck
     daemon.tick()
     project.query("select * from conversions where event_name <> 'Test'")
     assert "the query changed since the last run" in materialize(daemon.destination, daemon.instance).failure
+    daemon.tick()
+    assert [text.partition(" (run")[0] for text in webhook.texts] == ["acme is failing"]
+
+
+@pytest.mark.parametrize("how", ["out of reach", "lost"])
+def test_a_state_that_is_gone_is_told(daemon: Daemon, project: Project, duck: DuckDb, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    duck.insert(conversion(1))
+    materialize(daemon.destination, daemon.instance)
+    daemon.tick()
+    if how == "lost":
+        shutil.rmtree(project.root / ".capi")
+    else:
+        monkeypatch.setenv("CAPI_STATE_URL", f"postgresql://127.0.0.1:{closed_port()}/state")
+    assert not materialize(daemon.destination, daemon.instance).success
+    daemon.tick()
     daemon.tick()
     assert [text.partition(" (run")[0] for text in webhook.texts] == ["acme is failing"]

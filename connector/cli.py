@@ -356,7 +356,7 @@ def _linted(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _show(destination: Destination, report: Report, dry_run: bool) -> None:
     title = f"{destination.name}: dry run, nothing sent" if dry_run else destination.name
-    counts = [(name, value) for name, value in report.to_json().items() if name != "run_id"]
+    counts = [(name.replace("_", " "), value) for name, value in report.to_json().items() if name != "run_id"]
     output.table(title, [*counts, ("would be sent", report.unsent)] if dry_run else counts)
     output.table("rejected, by reason", list(report.tallies.get("rejected", {}).items()))
     output.table("values left out", list(report.tallies.get("dropped", {}).items()))

@@ -116,7 +116,7 @@ def table(title: str, rows: list[tuple[str, Any]]) -> None:
         return
     table = Table(title=title or None, show_header=False, title_justify="left")
     for name, value in shown:
-        table.add_row(name.replace("_", " "), plain(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)))
+        table.add_row(plain(name), plain(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)))
     Console().print(table)
 
 

@@ -83,11 +83,12 @@ def _expired(conversions: Conversions, platform: Platform, as_of: dt.datetime) -
     windows = platform.windows
     ahead = mask(pc.greater(times, pa.scalar(as_of + windows.max_future, times.type)))
     conversions.reject(ahead, "future_timestamp", "event_time")
-    expired = np.zeros(len(times), bool) if windows.max_age is None else _older(times, as_of - windows.max_age)
+    now = as_of + windows.margin
+    expired = np.zeros(len(times), bool) if windows.max_age is None else _older(times, now - windows.max_age)
     if "action_source" in conversions.table.column_names:
         sources = conversions.table["action_source"].combine_chunks()
         for source, age in windows.max_age_by.items():
-            expired = np.where(mask(pc.equal(sources, source)), _older(times, as_of - age), expired)
+            expired = np.where(mask(pc.equal(sources, source)), _older(times, now - age), expired)
     return expired
 
 

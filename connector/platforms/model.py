@@ -79,11 +79,16 @@ class RequiredWhen(_Model):
 
 
 class Windows(_Model):
-    """How old or how far ahead `event_time` may be when it is sent. max_age_by: per canonical action_source."""
+    """How old or how far ahead `event_time` may be when it is sent.
+
+    max_age_by: per canonical action_source. margin: how long before its limit a row counts as too old already, because it has
+    yet to travel: one that is over the limit when it arrives spoils its batch.
+    """
 
     max_age: Duration | None = None
     max_age_by: dict[str, Duration] = {}
     max_future: Duration = dt.timedelta(minutes=10)
+    margin: Duration = dt.timedelta(0)
 
 
 class EventNames(_Model):

@@ -97,7 +97,8 @@ def spoilt(name: str) -> list[dict[str, Any]]:
     bases = [full(), minimal(name)]
     changes = [{}, *({column: value} for column, values in HOSTILE.items() for value in [None, *values])]
     pairs = [{"action_source": source, **change} for source in ("website", "app", None) for change in changes]
-    return [{**recent(base), **change} for base in bases for change in [*changes, *pairs]]
+    rows = [(base, change) for base in bases for change in [*changes, *pairs]]
+    return [{**recent(base), "event_id": f"e{number}", "order_id": f"o{number}", **change} for number, (base, change) in enumerate(rows)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -120,7 +121,11 @@ def test_several_bad_columns_at_once_spoil_no_batch_either(name: str, drawn: lis
     def value(column: str, number: int) -> Any:
         return [None, *HOSTILE[column]][number % (len(HOSTILE[column]) + 1)]
 
-    rows = [{**recent(full() if whole else minimal(name)), **{column: value(column, number) for column, number in change.items()}} for whole, change in drawn]
+    rows = [
+        {**recent(full() if whole else minimal(name)), "event_id": f"e{row}", "order_id": f"o{row}"}
+        | {column: value(column, number) for column, number in change.items()}
+        for row, (whole, change) in enumerate(drawn)
+    ]
     encoder, found = encoded(name, rows)
     assert refusals(name, encoder, found) == []
 
@@ -246,6 +251,24 @@ def test_age_and_future_are_those_of_the_platform(name: str) -> None:
     assert verdict(name, recent(minimal(name), minutes=-0.3 - minutes)) == "future_timestamp"
 
 
+@pytest.mark.parametrize("name", ["meta", "reddit", "linkedin", "openai", "microsoft", "snapchat"])
+def test_a_row_that_grows_too_old_on_its_way_is_not_sent(name: str) -> None:
+    days, _ = WINDOWS[name]
+    limit = dt.timedelta(days=days).total_seconds() / 60
+    assert verdict(name, recent(minimal(name), minutes=limit - 1)) == "expired"
+    assert verdict(name, recent(minimal(name), minutes=limit - 3)) == "sent"
+    assert verdict(name, recent(minimal(name), minutes=limit - 1), overrides={"windows": {"margin": "0s"}}) == "sent"
+
+
+def test_rows_that_reach_their_limit_during_a_run_spoil_no_batch(project: Project, receiver: Receiver) -> None:
+    week = dt.timedelta(days=7).total_seconds()
+    rows = [recent(minimal("meta", conversion_id=f"c{number:04d}", event_id=f"e{number}"), seconds=week - number) for number in range(1, 400)]
+    report = sync(on_receiver(project, receiver, rows, "meta"))
+    assert (report.failure, report.rejected, report.http_requests) == (None, 0, 1)
+    assert report.expired >= 119
+    assert report.delivered == 399 - report.expired
+
+
 def test_a_sale_in_a_shop_may_be_older_for_meta() -> None:
     assert verdict("meta", recent(minimal("meta", action_source="physical_store"), days=61.9)) == "sent"
     assert verdict("meta", recent(minimal("meta", action_source="physical_store"), days=62.1)) == "expired"
@@ -284,6 +307,7 @@ def test_a_batch_with_every_kind_of_bad_row_is_one_request(name: str, project: P
     for number, row in enumerate(rows):
         row["consent"] = None if row.get("consent") is None else str(row["consent"])
         row["conversion_id"] = f"c{number:06d}"
+        row["event_id"] = f"e{number}"
     report = sync(on_receiver(project, receiver, rows, name))
     assert report.failure is None
     assert (report.http_requests, report.expired, report.suppressed, report.rejected) == (1, len(old), 2, len(bad))
@@ -294,8 +318,8 @@ def test_a_batch_with_every_kind_of_bad_row_is_one_request(name: str, project: P
 @pytest.mark.parametrize("name", BATCHING)
 def test_a_record_that_is_too_large_alone_is_rejected_and_the_rest_is_cut_by_bytes(name: str, project: Project, receiver: Receiver) -> None:
     rows = [recent(minimal(name, conversion_id=f"c{number}", event_id=f"e{number}")) for number in range(12)]
-    rows[5]["event_id"] = "x" * 4000
-    report = sync(on_receiver(project, receiver, rows, name, overrides__limits={"max_bytes": 1200}))
+    rows[5]["note"] = "x" * 4000
+    report = sync(on_receiver(project, receiver, rows, name, overrides__limits={"max_bytes": 1200}, extra={"note": "note"}))
     assert report.failure is None
     assert (report.delivered, report.rejected) == (11, 1)
     (entry,) = quarantined(project)

@@ -21,7 +21,7 @@ from connector.continuity import remember
 from connector.cursor import Mark
 from connector.delivery.courier import Courier
 from connector.destination import Destination
-from connector.errors import ConfigError, ConnectorError, StateError
+from connector.errors import ConfigError, ConnectorError, RunStopped, StateError
 from connector.later import ask
 from connector.page import Page
 from connector.plan import Options, Piece, Plan, beginning, refuse_overlooked, refuse_too_early, remember_start, take_lease, what_waits
@@ -122,8 +122,9 @@ def _deliver(session: Session, planned: Plan, piece: Piece, watch: Watch | None)
 
 
 def settle(session: Session, planned: Plan, failure: Failure | None) -> Report:
-    """End the run: its status, the lease, entries that are too old; and say what it did."""
+    """End the run: its status, the lease, entries that are too old; and say what it did. Raises RunStopped where that was done before."""
     failpoints.reach("before_settle")
+    _refuse_ended(session, planned.run_id)
     try:
         if failure is None:
             ask(session, planned.run_id)
@@ -150,6 +151,14 @@ def settle(session: Session, planned: Plan, failure: Failure | None) -> Report:
         facts=planned.facts,
         failure=failure,
     )
+
+
+def _refuse_ended(session: Session, run_id: str) -> None:
+    """A run that is over cannot go on: its lease is gone, and its counts were reported."""
+    with contextlib.suppress(StateError), session.store.read() as connection:
+        row = runs.get(connection, run_id)
+        if row is not None and row["status"] in ("complete", "incomplete", "failed"):
+            raise RunStopped(f"{session.name}: run {run_id} has ended and was reported; start a new run, which goes on from where it stopped")
 
 
 def try_out(session: Session, options: Options, watch: Watch | None = None) -> Report:

@@ -12,7 +12,7 @@ from connector.sandbox.server import Receiver
 from connector.status import status
 from tests.conftest import Make
 from tests.support.dagster import materialize, materialize_in_processes
-from tests.support.projects import Project
+from tests.support.projects import TOKEN, Project
 from tests.support.warehouses import DuckDb, conversion
 
 WITHOUT_TIMES = "select * exclude (event_time) from conversions"
@@ -78,3 +78,20 @@ def test_between_two_steps_no_other_run_takes_over(
     assert not run.success
     assert "is at work on this destination" in run.failure
     assert receiver.ledger.summary()["requests"] == 0
+
+
+def test_a_run_that_ended_cannot_be_re_executed_from_its_failure_and_says_what_to_do(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver, lasting_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its steps are done but for the last one, which has nothing left to do but to tell the same failure again."""
+    duck.insert(*(conversion(number) for number in range(3)))
+    made = duck_destination()
+    monkeypatch.setenv("ACME_TOKEN", "an-old-token")
+    refused = materialize_in_processes(made, lasting_instance)
+    assert "401" in refused.failed_steps["settle"]
+    monkeypatch.setenv("ACME_TOKEN", TOKEN)
+    again = materialize_in_processes(made, lasting_instance, again=refused)
+    assert "has ended and was reported; start a new run" in again.failed_steps["settle"]
+    assert not again.observations
+    assert materialize(made, lasting_instance).counts("delivered") == (3,)
+    assert receiver.ledger.summary()["events"] == 3

@@ -32,7 +32,9 @@ SCRIPT_ROWS = 2_000
 SINGLE_ROWS = 20_000
 IN_FLIGHT = 16
 TOKEN = "token"
-TWO = ["em", "ph"]
+TWO = ["em", "ph", "client_user_agent"]
+"""Two identifiers, and what Meta wants beside them for a website."""
+
 QUERY = "select * replace (coalesce(email, conversion_id || '@example.org') as email) from conversions"
 """Every row can be matched: what is refused is another benchmark's business."""
 

@@ -12,8 +12,10 @@ from connector.errors import ConnectorError, Fenced, StateError
 from connector.page import Page, Result, State
 from connector.state.progress import Recorder, Unrecorded
 
-IN_FLIGHT_PAGES = 4
-"""Pages that are sent at the same time, so that connections never wait for a commit."""
+READY = 4
+"""Requests that wait beside those under way, so that connections never wait for a commit."""
+
+_LEAST_PAGES = 2
 
 
 class Watch(Protocol):
@@ -38,7 +40,7 @@ def carry(pages: Iterator[list[Page]], courier: Courier, recorder: Recorder | Un
     with read_ahead(pages) as reads:
         try:
             while courier.error is None:
-                starting = _next_pages(waiting, reads, IN_FLIGHT_PAGES - len(in_flight))
+                starting = _next_pages(waiting, reads, in_flight, courier.concurrency + READY)
                 if done or starting:
                     recorder.advance(done, starting)
                     _tell(watch, done)
@@ -69,14 +71,17 @@ def rehearse(pages: Iterator[list[Page]], recorder: Unrecorded, watch: Watch | N
             _tell(watch, results)
 
 
-def _next_pages(waiting: deque[Page], reads: Iterator[list[Page]], room: int) -> list[Page]:
+def _next_pages(waiting: deque[Page], reads: Iterator[list[Page]], in_flight: deque[Delivery], enough: int) -> list[Page]:
+    """Pages to begin with, until there are enough requests. A page in which there is nothing to send counts as one."""
     starting: list[Page] = []
-    while len(starting) < room:
+    requests = sum(max(1, len(delivery.result.page.batches)) for delivery in in_flight)
+    while requests < enough or len(in_flight) + len(starting) < _LEAST_PAGES:
         if not waiting:
             waiting.extend(next(reads, ()))
         if not waiting:
             break
         starting.append(waiting.popleft())
+        requests += max(1, len(starting[-1].batches))
     return starting
 
 

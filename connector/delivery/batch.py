@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,22 +25,23 @@ def cut(records: Sequence[bytes], rows: Sequence[int], groups: Sequence[int], ov
     rows: position of each record in its page. groups: index of the request fields that a batch must share. overheads: for
     each group, bytes that a body has beside its records.
     """
+    sizes = np.fromiter(map(len, records), np.int64, len(records)) + 1
+    group_of = np.asarray(groups, np.int64)
+    room = limits.max_bytes + 1 - np.asarray(overheads, np.int64)
+    fits = sizes <= room[group_of] if len(records) else np.zeros(0, bool)
     batches: list[Batch] = []
-    too_large: list[int] = []
-    open_batches: dict[int, tuple[Batch, int]] = {}
-    for record, row, group in zip(records, rows, groups, strict=True):
-        size = len(record)
-        if size + overheads[group] > limits.max_bytes:
-            too_large.append(row)
-            continue
-        current, used = open_batches.get(group, (None, 0))
-        if current is None or len(current) >= limits.max_events or used + 1 + size > limits.max_bytes:
-            current, used = Batch([], [], group), overheads[group] - 1
-            batches.append(current)
-        current.records.append(record)
-        current.rows.append(row)
-        open_batches[group] = (current, used + 1 + size)
-    return batches, too_large
+    for group in range(len(overheads)):
+        mine = np.flatnonzero(fits & (group_of == group))
+        ends = np.cumsum(sizes[mine]).tolist()
+        start = 0
+        while start < len(mine):
+            most = (ends[start - 1] if start else 0) + int(room[group])
+            stop = bisect_right(ends, most, start, min(start + limits.max_events, len(mine)))
+            chosen = mine[start:stop].tolist()
+            batches.append(Batch([records[index] for index in chosen], [rows[index] for index in chosen], group))
+            start = stop
+    batches.sort(key=lambda batch: batch.rows[0])
+    return batches, [rows[index] for index in np.flatnonzero(~fits).tolist()]
 
 
 def halves(batch: Batch, *, by_bytes: bool = False) -> tuple[Batch, Batch]:

@@ -68,7 +68,7 @@ class Courier:
         self._transport, self._auth, self._answers, self._build = transport, auth, answers, build
         self._gate, self._clock, self._accept_all, self._secrets = gate, clock, accept_all, secrets
         self._waiting: deque[tuple[Delivery, Batch]] = deque()
-        self._places = self._concurrency = concurrency
+        self._places = self.concurrency = concurrency
         self._turn = threading.Condition()
         self._shut = threading.Event()
         self._pacer: threading.Thread | None = None
@@ -108,7 +108,7 @@ class Courier:
         """Stop all threads, once what is under way has landed."""
         self.end()
         with self._turn:
-            self._turn.wait_for(lambda: self._places == self._concurrency)
+            self._turn.wait_for(lambda: self._places == self.concurrency)
         if self._pacer is not None:
             self._pacer.join()
         self._pool.shutdown(wait=True, cancel_futures=True)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 
 import pyarrow as pa
 
 HASH_BYTES = 16
+_BLOCK = 64
 
 
 def hash_keys(keys: pa.Array, installation_key: bytes) -> list[bytes]:
     """keys: joined key texts, shape (n,). Returns the first 16 bytes of HMAC-SHA256 of each."""
-    digest = hmac.digest
-    return [digest(installation_key, key, "sha256")[:HASH_BYTES] for key in keys.cast(pa.binary()).to_pylist()]
+    inner, outer = _keyed(installation_key)
+    return [_digest(inner, outer, key) for key in keys.cast(pa.binary()).to_pylist()]
+
+
+def _keyed(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
+    """HMAC's two hashes with the key taken in: copying them takes less than half of what `hmac.digest` takes."""
+    block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in block)), hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+
+def _digest(inner: hashlib._Hash, outer: hashlib._Hash, message: bytes) -> bytes:
+    first, second = inner.copy(), outer.copy()
+    first.update(message)
+    second.update(first.digest())
+    return second.digest()[:HASH_BYTES]

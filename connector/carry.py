@@ -12,7 +12,7 @@ from connector.errors import ConnectorError, Fenced, StateError
 from connector.page import Page, Result, State
 from connector.state.progress import Recorder, Unrecorded
 
-READY = 4
+READY = 2
 """Requests that wait beside those under way, so that connections never wait for a commit."""
 
 _LEAST_PAGES = 2

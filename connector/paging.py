@@ -24,7 +24,7 @@ from connector.state.keys import hash_keys
 from connector.state.ledger import Entry, place_of
 from connector.warehouse import Rows, Warehouse
 
-SINGLE_PAGE = 200
+SINGLE_PAGE = 400
 """Rows of a page where every record is a request of its own: what a kill may send twice."""
 
 PAGES_PER_READ = 20

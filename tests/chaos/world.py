@@ -189,7 +189,16 @@ class World:
         state = read_state(self.state, list(read_rows(self.warehouse)))
         calls, entries = self.receiver.received(self.name)
         return Books(
-            read_rows(self.warehouse), calls, entries, state, self.unclean, self.late, self.changed, self.dagster, PAGES_IN_FLIGHT[self.platform] * self.page, self.batch
+            read_rows(self.warehouse),
+            calls,
+            entries,
+            state,
+            self.unclean,
+            self.late,
+            self.changed,
+            self.dagster,
+            PAGES_IN_FLIGHT[self.platform] * self.page,
+            self.batch,
         )
 
     def violations(self, *, final: bool = False) -> list[str]:

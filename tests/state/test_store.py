@@ -14,7 +14,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import URL
 
-from connector.carry import Watch
 from connector.errors import ConfigError, StateError, StateMismatch
 from connector.plan import Options, what_waits
 from connector.sandbox.server import Receiver
@@ -154,12 +153,25 @@ def test_a_weak_installation_key_is_a_sentence(state: URL, monkeypatch: pytest.M
     assert text not in str(error.value)
 
 
+class Counted:
+    """Counts the rows that were recorded."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def expect(self, rows: int) -> None:
+        """Rows that wait are of no interest here."""
+
+    def settle(self, rows: int, rejected: int) -> None:
+        """Count them."""
+        self.rows += rows
+
+
 def test_a_full_disk_stops_sending_at_once_and_loses_nothing(duck_destination: Make, duck: DuckDb, receiver: Receiver) -> None:
     duck.insert(*(conversion(number) for number in range(3_000)))
     made = duck_destination()
     sync(made, Options(limit=1))
-    settled: list[int] = []
-    watch: Watch = lambda rows, _rejected: settled.append(rows)  # noqa: E731
+    watch = Counted()
     with open_session(made) as session:
         with session.store.read() as connection:
             pages = connection.exec_driver_sql("pragma page_count").scalar_one()
@@ -170,6 +182,6 @@ def test_a_full_disk_stops_sending_at_once_and_loses_nothing(duck_destination: M
     assert (report.failure.kind, report.failure.exit_code, report.complete) == ("StateError", 3, False)
     assert "SQLITE_FULL" in report.failure.message
     sent, recorded = receiver.ledger.summary()["events"], status(made).recorded["delivered"]
-    assert 0 < sum(settled) + 1 == recorded <= sent < 3_000
+    assert 0 < watch.rows + 1 == recorded <= sent < 3_000
     assert sync(made).complete
     assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["conflicts"], status(made).recorded) == (3_000, 0, {"delivered": 3_000})

@@ -47,5 +47,9 @@ def _required_where(platform: Platform, column: str) -> Iterator[str]:
 
 
 def _columns(platform: Platform, names: Iterable[str]) -> set[str]:
-    """Canonical columns behind names of columns or fields."""
-    return {column for name in names for column in (parse(platform.fields[name]).columns if name in platform.fields else [name])}
+    """Canonical columns behind names of columns, fields, and the identifiers that fields read."""
+    found: set[str] = set()
+    for name in names:
+        for pipeline in parse(platform.fields.get(name, name)).pipelines:
+            found |= platform.identifiers[pipeline.name].columns if pipeline.space == "identifier" else {pipeline.name}
+    return found

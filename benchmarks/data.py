@@ -112,6 +112,7 @@ def duckdb_file(path: Path, rows: int, end: dt.datetime | None = None) -> str:
     import duckdb
 
     with duckdb.connect(str(path)) as connection:
+        connection.execute("SET enable_progress_bar = false")
         for number, part in enumerate(parts(rows, end=end)):
             connection.register("part", part)
             connection.execute("CREATE TABLE conversions AS FROM part" if number == 0 else "INSERT INTO conversions FROM part")

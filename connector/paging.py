@@ -27,8 +27,8 @@ from connector.warehouse import Rows, Warehouse
 SINGLE_PAGE = 400
 """Rows of a page where every record is a request of its own: what a kill may send twice."""
 
-PAGES_PER_READ = 20
-"""Pages that are read and encoded together."""
+ROWS_TOGETHER = 10_000
+"""Rows that are read and encoded together, as many whole pages as go into it: more is hardly faster, and takes more memory."""
 
 MOST_ASKED, TIMES_ASKED = 200, 5
 """Keys that the warehouse is asked about at once, and how often a slice."""
@@ -63,11 +63,16 @@ class Pager:
         """Rows of a page."""
         return self.batch_size if self.batch_size > 1 else SINGLE_PAGE
 
+    @property
+    def rows_together(self) -> int:
+        """Rows of the pages that are read and encoded together."""
+        return self.page_rows * max(ROWS_TOGETHER // self.page_rows, 1)
+
     def of_range(self, number: int, rows: Range, most: int | None = None) -> Iterator[list[Page]]:
         """Pages of everything in a range that was not delivered before; they move the mark. most: rows in them at most."""
         after, page_number, left = rows.after, 0, most
         while left is None or left > 0:
-            size = self.page_rows * PAGES_PER_READ
+            size = self.rows_together
             for read in self.warehouse.read(rows, size if left is None else min(size, left)):
                 pages = self.cut(read, number, page_number, "range", after, self.clock())
                 page_number += len(pages)
@@ -91,7 +96,7 @@ class Pager:
     def count_missing(self, rows: Range) -> tuple[int, int]:
         """Rows in a range, and how many of them have no record."""
         seen = missing = 0
-        for read in self.warehouse.read_keys(rows, self.page_rows * PAGES_PER_READ):
+        for read in self.warehouse.read_keys(rows, self.rows_together):
             hashes = hash_keys(read.joined_keys(), self.key)
             seen += len(hashes)
             missing += len(hashes) - len(self.known(hashes))
@@ -99,7 +104,7 @@ class Pager:
 
     def any_missing(self, rows: Range) -> bool:
         """Whether a row in a range has no record; reads only as far as the first."""
-        for read in self.warehouse.read_keys(rows, self.page_rows * PAGES_PER_READ):
+        for read in self.warehouse.read_keys(rows, self.rows_together):
             hashes = hash_keys(read.joined_keys(), self.key)
             if len(self.known(hashes)) < len(hashes):
                 return True
@@ -223,9 +228,9 @@ class Pager:
 
     def _unrecorded(self, rows: Range) -> Iterator[Rows]:
         if self.encoder.destination.model.send == "on_change":
-            yield from self.warehouse.read(rows, self.page_rows * PAGES_PER_READ)
+            yield from self.warehouse.read(rows, self.rows_together)
             return
-        for read in self.warehouse.read_keys(rows, self.page_rows * PAGES_PER_READ):
+        for read in self.warehouse.read_keys(rows, self.rows_together):
             hashes = hash_keys(read.joined_keys(), self.key)
             known = self.known(hashes)
             absent = [row for row, key_hash in enumerate(hashes) if key_hash not in known]

@@ -49,6 +49,7 @@ def begin(connection: Connection) -> None:
     """Settings of one transaction."""
     if connection.dialect.name == "duckdb":
         connection.exec_driver_sql("SET TimeZone = 'UTC'")
+        connection.exec_driver_sql("SET enable_progress_bar = false")
     elif connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN")
 

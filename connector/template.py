@@ -140,8 +140,8 @@ def render(node: Node, source: Source) -> pa.Array:
     if isinstance(node, Each):
         return _render_each(node, source)
     if isinstance(node, Sequence):
-        return _joined([_fragment(",", item, source) for item in node.items], "[]", node.keep)
-    pieces = {key: _fragment("," + _key(key), child, source) for key, child in node.items}
+        return _joined(_fragments([("", item) for item in node.items], "[", source), "[]", node.keep)
+    pieces = dict(zip((key for key, _ in node.items), _fragments([(_key(key), child) for key, child in node.items], "{", source), strict=True))
     taken = pa.array(np.zeros(source.rows, bool)) if node.one_of else None
     for key in node.one_of:
         pieces[key], taken = pc.if_else(taken, None, pieces[key]), pc.or_(taken, pc.is_valid(pieces[key]))
@@ -149,6 +149,14 @@ def render(node: Node, source: Source) -> pa.Array:
     for key in node.all_of:
         whole = pc.if_else(pc.is_valid(pieces[key]), whole, None)
     return whole
+
+
+def _fragments(items: list[tuple[str, Node]], bracket: str, source: Source) -> list[pa.Array | pa.Scalar]:
+    """Each node behind its prefix and a comma; the first behind the bracket instead, where no row leaves it out."""
+    first = _fragment(bracket + items[0][0], items[0][1], source)
+    if isinstance(first, pa.Array) and first.null_count:
+        first = _fragment("," + items[0][0], items[0][1], source)
+    return [first, *(_fragment("," + prefix, node, source) for prefix, node in items[1:])]
 
 
 def _fragment(prefix: str, node: Node, source: Source) -> pa.Array | pa.Scalar:
@@ -161,14 +169,16 @@ def _fragment(prefix: str, node: Node, source: Source) -> pa.Array | pa.Scalar:
 
 
 def _joined(pieces: list[pa.Array | pa.Scalar], brackets: str, keep: bool) -> pa.Array:
-    """Fragments, each with a comma in front, between brackets; null where all but the literal ones are left out."""
+    """Fragments between brackets; null where all but the literal ones are left out."""
     filled = functools.reduce(pc.or_, (pc.is_valid(piece) for piece in pieces if isinstance(piece, pa.Array)))
     # Not `null_handling="skip"`: in pyarrow 26 it loses rows in which everything is null.
-    body = pc.binary_join_element_wise(*pieces, brackets[1], "", null_handling="replace", null_replacement="")
-    whole = pc.binary_replace_slice(body, 0, 1, brackets[0])
-    if not keep:
-        return pc.if_else(filled, whole, None)
-    return whole if any(isinstance(piece, pa.Scalar) for piece in pieces) else pc.if_else(filled, whole, brackets)
+    whole = pc.binary_join_element_wise(*pieces, brackets[1], "", null_handling="replace", null_replacement="")
+    if isinstance(pieces[0], pa.Array) and pieces[0].null_count:
+        whole = pc.binary_replace_slice(whole, 0, 1, brackets[0])
+    literal = any(isinstance(piece, pa.Scalar) for piece in pieces)
+    if pc.all(filled).as_py() or (keep and literal):
+        return whole
+    return pc.if_else(filled, whole, brackets if keep else None)
 
 
 def _render_each(node: Each, source: Source) -> pa.Array:

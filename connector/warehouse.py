@@ -32,7 +32,7 @@ from connector.frames import text_array, to_frame
 from connector.secrets import is_reference, resolve
 
 READ_ROWS = 100_000
-READ_BYTES = 48 * 1024**2
+READ_BYTES = 8 * 1024**2
 """What is read with one statement, whichever is less; pages are cut from it."""
 
 
@@ -199,6 +199,7 @@ class Warehouse:
         while more:
             most = min(READ_ROWS, int(READ_BYTES / row_bytes)) if row_bytes else size
             most = max(most // size, 1) * size
+            pa.default_memory_pool().release_unused()
             with self._transaction() as connection:
                 table = readers.fetch(connection, self._first(connection, rows, most, columns), described.name_map(), self._fast)
             read, row_bytes = self._rows(table), table.nbytes / max(table.num_rows, 1)
@@ -216,9 +217,8 @@ class Warehouse:
     def _first(self, connection: Connection, rows: Range, most: int, columns: Sequence[ColumnElement[Any]]) -> sa.Select[Any]:
         """The first `most` rows of a range and one more. DuckDB sorts whole rows for a LIMIT, so there cursor and key alone find the end."""
         if connection.dialect.name == "duckdb":
-            described = self._description()
-            table = readers.fetch(connection, self._select(rows, described.ordering()).limit(1).offset(most), {})
-            return self._select(Range(rows.after, self._rows(table).mark(0), rows.before) if table.num_rows else rows, columns)
+            end = self._nth(connection, rows, most + 1)
+            return self._select(rows if end is None else Range(rows.after, end, rows.before), columns)
         return self._select(rows, columns).limit(most + 1)
 
     def read_by_key(self, keys: Sequence[tuple[str, ...]]) -> Rows:
@@ -230,16 +230,36 @@ class Warehouse:
 
     def boundaries(self, rows: Range, size: int, most: int | None = None) -> list[Mark]:
         """Marks that cut a range into slices of `size` rows; the last slice ends with the range. most: how many of them."""
+        with self._transaction() as connection:
+            # DuckDB would number all rows in this process's memory; a limit keeps no more than one slice of them.
+            numbered = connection.dialect.name != "duckdb"
+            return self._numbered(connection, rows, size, most) if numbered else self._stepped(connection, rows, size, most)
+
+    def _numbered(self, connection: Connection, rows: Range, size: int, most: int | None) -> list[Mark]:
         described = self._description()
         column, keys, types = described.order()
         number = sa.func.row_number().over(order_by=[column, *keys]).label("row_number_")
         inner = sa.select(*described.ordering(), number).select_from(described.table).where(rows.where(column, keys, types)).subquery("n")
         labels = [inner.c[element.name] for element in described.ordering()]
         statement = sa.select(*labels).where(inner.c.row_number_ % size == 0).order_by(inner.c.row_number_).limit(most)
-        with self._transaction() as connection:
-            table = readers.fetch(connection, statement, described.name_map())
-        found = self._rows(table)
+        found = self._rows(readers.fetch(connection, statement, described.name_map()))
         return [found.mark(row) for row in range(len(found))]
+
+    def _stepped(self, connection: Connection, rows: Range, size: int, most: int | None) -> list[Mark]:
+        marks: list[Mark] = []
+        while most is None or len(marks) < most:
+            found = self._nth(connection, rows, size)
+            if found is None:
+                break
+            marks.append(found)
+            rows = Range(found, rows.upto, rows.before)
+        return marks
+
+    def _nth(self, connection: Connection, rows: Range, number: int) -> Mark | None:
+        """The place of a range's row, counted from 1; None where there are fewer."""
+        statement = self._select(rows, self._description().ordering()).limit(1).offset(number - 1)
+        found = self._rows(readers.fetch(connection, statement, {}))
+        return found.mark(0) if len(found) else None
 
     def duplicate_keys(self, most: int = 5, among: Sequence[tuple[str, ...]] | None = None) -> list[tuple[str, ...]]:
         """Keys that more than one row has, a few of them. among: of these keys; default: of all."""

@@ -76,7 +76,7 @@ def test_a_column_that_no_destination_asked_for_never_leaves_the_database(projec
 def pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two rows a read, so that a few rows need many."""
     monkeypatch.setattr(paging, "SINGLE_PAGE", 2)
-    monkeypatch.setattr(paging, "PAGES_PER_READ", 1)
+    monkeypatch.setattr(paging, "ROWS_TOGETHER", 1)
 
 
 @pytest.mark.usefixtures("pages_of_two")

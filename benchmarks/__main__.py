@@ -7,7 +7,7 @@ import importlib
 import os
 import time
 
-BENCHMARKS = ("read", "identify", "encode", "send", "growth")
+BENCHMARKS = ("read", "identify", "encode", "send", "overlap", "growth", "start")
 """Modules of this package, in the order of a row's way; each has `run(rows)`, which prints."""
 
 ROWS = 200_000

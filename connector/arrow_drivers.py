@@ -17,7 +17,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Engine
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
@@ -107,6 +106,8 @@ def _with_settings(statement: sa.Select[Any], values: list[object]) -> str:
         return sa.cast(current, sa.BigInteger() if isinstance(values[-1], int) else sa.Text())
 
     replaced: Any = visitors.replacement_traverse(statement, {}, setting)
+    from sqlalchemy.dialects import postgresql
+
     dialect: Any = postgresql.dialect
     return str(replaced.compile(dialect=dialect(paramstyle="numeric_dollar")))
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import phonenumbers
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -70,12 +69,16 @@ def _calling_code(digits: str) -> str:
 
 @functools.cache
 def _calling_codes() -> frozenset[str]:
+    import phonenumbers
+
     return frozenset(str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 
 
 @functools.cache
 def _home(region: str | None) -> _Country | None:
     """The country of numbers without a code, where it is the main one of its code."""
+    import phonenumbers
+
     code = phonenumbers.country_code_for_region(region or "")
     return _main_country(str(code)) if code and phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code][0] == region else None
 
@@ -83,6 +86,8 @@ def _home(region: str | None) -> _Country | None:
 @functools.cache
 def _main_country(code: str) -> _Country | None:
     """The country that libphonenumber tries first for a calling code; None where it looks at leading digits before that."""
+    import phonenumbers
+
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[int(code)]
     known: Any = phonenumbers.PhoneMetadata.metadata_for_region(regions[0], None)
     if known is None or (len(regions) > 1 and known.leading_digits):

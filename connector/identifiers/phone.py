@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import phonenumbers
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -40,6 +39,8 @@ def _read_number(phone: str, region: str | None) -> str | None:
 
 
 def _parsed(text: str, region: str | None) -> str | None:
+    import phonenumbers
+
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:

@@ -14,7 +14,6 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-import ua_parser
 
 from connector.frames import decimal_text, exact_text, parsed_json, time_text
 from connector.identifiers import digest, email, opaque, person, phone
@@ -280,6 +279,8 @@ def browser_and_system(agents: pa.Array, _context: Context, _argument: str | Non
 
 @remembered(4096, longest=1000)
 def _families(agent: str) -> str | None:
+    import ua_parser
+
     seen = ua_parser.parse(agent)
     families = {
         "browser": seen.user_agent.family if seen.user_agent else None,

@@ -32,7 +32,7 @@ from connector.frames import text_array, to_frame
 from connector.secrets import is_reference, resolve
 
 READ_ROWS = 100_000
-READ_BYTES = 8 * 1024**2
+READ_BYTES = 16 * 1024**2
 """What is read with one statement, whichever is less; pages are cut from it."""
 
 

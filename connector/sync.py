@@ -85,6 +85,7 @@ def prepare(session: Session, options: Options, kind: str, cut: Cut, *, run_id: 
             failure = _recover(session, held, options, watch)
             pieces = cut(session, session.mark(), options) if failure is None else []
             with session.store.write() as connection:
+                progress.begin_to_look(connection, held)
                 progress.plan_slices(connection, held, [piece.number for piece in pieces if piece.kind == "range"])
     except BaseException:
         give_up(session, held)
@@ -259,14 +260,11 @@ def _carry_with(courier: Courier, watch: Watch | None, pages: Iterator[list[Page
 
 
 def _note_look(connection: Connection, planned: Plan) -> None:
-    """Remember from which mark this run looked back. The first run, which reads everything, has seen all behind its own."""
-    late = next((piece for piece in planned.pieces if piece.kind == "late"), None)
-    place = late.upto.cursor if late is not None and late.upto is not None else late.before if late is not None else None
-    if planned.mark_from is None and planned.options.limit is None:
-        reached = progress.read_mark(connection, planned.destination_id)
-        place = None if reached is None else reached.cursor
-    if place is not None:
-        progress.set_looked_behind(connection, planned.lease, place)
+    """Remember from which mark this run looked back, if it did."""
+    for piece in planned.pieces:
+        place = piece.before if piece.upto is None else piece.upto.cursor
+        if piece.kind == "late" and place is not None:
+            progress.set_looked_behind(connection, planned.lease, place)
 
 
 def _noted(session: Session, courier: Courier, error: ConnectorError | None) -> Failure | None:

@@ -201,8 +201,14 @@ def reached(connection: Connection, destination_id: int, number: int) -> Mark | 
 
 
 def looked_behind(connection: Connection, destination_id: int) -> str | None:
-    """Where the mark was when a run last looked behind it; None before the first time."""
+    """Where the mark was when a run last looked behind it; None before the first run that had a mark."""
     return connection.execute(sa.select(mark.c.looked).where(mark.c.destination_id == destination_id)).scalar_one()
+
+
+def begin_to_look(connection: Connection, held: Lease) -> None:
+    """Where no run has looked behind the mark yet, lookback counts from where the mark is now, however far it moves until one does."""
+    chosen = sa.and_(mark.c.destination_id == held.destination_id, mark.c.looked.is_(None))
+    connection.execute(mark.update().where(chosen).values(looked=mark.c.cursor))
 
 
 def set_looked_behind(connection: Connection, held: Lease, cursor: str) -> None:

@@ -49,7 +49,7 @@ class Crash(BaseException):
 class Machine(RuleBasedStateMachine):
     """One destination; its rows, runs, crashes and bad answers in any order."""
 
-    @initialize(platform=st.sampled_from(PLATFORMS), batch=st.integers(1, 4), lookback=st.sampled_from(["0s", "1h"]))
+    @initialize(platform=st.sampled_from(PLATFORMS), batch=st.integers(1, 4), lookback=st.sampled_from(["0s", "1m"]))
     def begin(self, platform: str, batch: int, lookback: str) -> None:
         """A new source, a new state, and a wire that ends here."""
         self.folder = Path(tempfile.mkdtemp(prefix="machine"))
@@ -135,10 +135,10 @@ class Machine(RuleBasedStateMachine):
             self.source.insert(*due)
 
     @precondition(lambda self: self.has_lookback)
-    @rule(minutes=st.integers(1, 50))
-    def arrive_late(self, minutes: int) -> None:
+    @rule(seconds=st.integers(1, 60))
+    def arrive_late(self, seconds: int) -> None:
         """A row is loaded long after its timestamp, but within lookback."""
-        made = self._new(updated_at=self.now - dt.timedelta(minutes=minutes))
+        made = self._new(updated_at=self.now - dt.timedelta(seconds=seconds))
         self.late.add(made["conversion_id"])
         self.source.insert(made)
 

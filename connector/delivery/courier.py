@@ -153,9 +153,11 @@ class Courier:
             self._policy.budget.sent()
             failpoints.reach("before_send")
             self._transport.submit(self._auth.sign(call), partial(self._arrive, delivery, batch, found, renewals))
-        except Exception as error:  # noqa: BLE001  whatever it is, its text may quote a record
+        except BaseException as error:  # whatever it is, its text may quote a record
             self._break_off(error, batch, found)
             self._land(delivery, batch, found)
+            if not isinstance(error, Exception):
+                raise
 
     def _arrive(self, delivery: Delivery, batch: Batch, found: _Found, renewals: int, answer: Answer | Failure) -> None:
         """The answer to a first attempt is there."""
@@ -166,7 +168,7 @@ class Courier:
                 self._pool.submit(self._go_on, delivery, batch, found, first)
                 return
             found.note(batch, first.outcome)
-        except Exception as error:  # noqa: BLE001  as above
+        except BaseException as error:  # noqa: BLE001  as above
             self._break_off(error, batch, found)
         self._land(delivery, batch, found)
 
@@ -174,11 +176,12 @@ class Courier:
         """A batch that needs more than its first attempt, down to single records where it must be."""
         try:
             self._settle(delivery.result.page, batch, found, first)
-        except Exception as error:  # noqa: BLE001  as above
+        except BaseException as error:  # noqa: BLE001  as above
             self._break_off(error, batch, found)
         self._land(delivery, batch, found)
 
-    def _break_off(self, error: Exception, batch: Batch, found: _Found) -> None:
+    def _break_off(self, error: BaseException, batch: Batch, found: _Found) -> None:
+        """Nothing more of this batch; it lands all the same, or the run would wait for it for ever. The process may be ending."""
         if isinstance(error, ConnectorError):
             self._fail(error)
         elif not isinstance(error, Stopped):

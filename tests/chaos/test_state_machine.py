@@ -14,8 +14,10 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import threading
 import time
 from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,7 @@ class Machine(RuleBasedStateMachine):
         project = write_project(
             self.folder / "project", platform, self.source.url, "http://127.0.0.1:9/x", source__lag="10s", source__lookback=lookback, **changes
         )
+        self.platform = platform
         self.batch, self.page, self.has_lookback = (batch, batch, lookback != "0s") if platform == "batching" else (1, SINGLE_PAGE, lookback != "0s")
         self.patch = pytest.MonkeyPatch()
         self.patch.setenv("CAPI_HOME", str(self.state.parent))
@@ -77,6 +80,7 @@ class Machine(RuleBasedStateMachine):
         self.reached: Counter[str] = Counter()
         self.dead = False
         self.settled = True
+        self.lock = threading.Lock()
         self._replace_the_world()
 
     def _replace_the_world(self) -> None:
@@ -216,12 +220,16 @@ class Machine(RuleBasedStateMachine):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _books(self) -> Books:
-        rows = read_rows(self.source)
+        rows, platform = read_rows(self.source), self.platform
         state = read_state(f"sqlite:///{self.state}", list(rows))
-        return Books(rows, self.calls, self.entries, state, self.unclean, self.late, {}, {}, PAGES_IN_FLIGHT * self.page, self.batch)
+        return Books(rows, self.calls, self.entries, state, self.unclean, self.late, {}, {}, PAGES_IN_FLIGHT[platform] * self.page, self.batch)
 
     def answer(self, request: Request) -> Answer | Failure:
         """What the platform makes of a request."""
+        with self.lock:
+            return self._answer(request)
+
+    def _answer(self, request: Request) -> Answer | Failure:
         records = records_of(request.body)
         poison = any(map(is_poisoned, records))
         name = self.faults.popleft() if self.faults else ""
@@ -251,6 +259,7 @@ class Wire:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self._pool = ThreadPoolExecutor(2)
 
     def send(self, request: Request) -> Answer | Failure:
         """One request, one answer; none from a process that is gone."""
@@ -260,10 +269,18 @@ class Wire:
 
     def submit(self, request: Request, then: Any) -> None:
         """As `send`, told to a function."""
-        then(self.send(request))
+        self._pool.submit(lambda: then(self._last_answer(request)))
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Wait for what is under way."""
+        self._pool.shutdown()
+
+    def _last_answer(self, request: Request) -> Answer | Failure:
+        """An answer in any case, for a process that is gone waits for it no less."""
+        try:
+            return self.send(request)
+        except Crash:
+            return Failure("unknown", "the process is gone")
 
 
 @functools.cache

@@ -572,3 +572,20 @@ def test_a_run_that_was_taken_over_sends_nothing_more() -> None:
             carry(pages(50), courier.courier, notes)
         courier.courier.close()
         assert courier.requests <= 2 * (1 + READY + len(page_of(THOUSAND[:3], 1).batches))
+
+
+def test_a_person_who_interrupts_a_departure_is_not_made_to_wait_for_it() -> None:
+    class Interrupted(NoAuth):
+        def sign(self, call: Call) -> Call:
+            raise KeyboardInterrupt
+
+    with serving(answering(BatchingPlatform())) as server:
+        transport = made(timeout=5, connections=1)
+        courier = Courier(transport, Interrupted(), SPEC, lambda _page, _batch: Call("POST", server.url, {}, b"{}"), concurrency=1, gate=Gate(None))
+        with pytest.raises(KeyboardInterrupt):
+            courier.submit(page_of(THOUSAND[:1]))
+        closing = threading.Thread(target=courier.close, daemon=True)
+        closing.start()
+        closing.join(10)
+        assert not closing.is_alive()
+        transport.close()

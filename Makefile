@@ -30,7 +30,7 @@ dev: $(INSTALLED)
 
 test: $(INSTALLED)
 	@scripts/system-packages
-	$(RUN) -m pytest -n 2
+	$(RUN) -m pytest -n 4
 
 chaos: $(INSTALLED)
 	$(RUN) -m pytest -m soak tests/chaos -s

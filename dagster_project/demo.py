@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from connector.destination import Destination, load
@@ -105,7 +106,7 @@ def _materialize(console: Console, receiver: Receiver, title: str) -> bool:
     before = receiver.ledger.summary()
     definitions = defs()
     table = Table("destination", "read", "delivered", "rejected", "by reason", "requests", "seconds", "mark", title=title, title_justify="left")
-    ok = True
+    ok, failures = True, []
     for name in DESTINATIONS:
         key = next(each for each in definitions.resolve_all_asset_keys() if each.path[-1] == name)
         job = definitions.resolve_implicit_global_asset_job_def()
@@ -117,7 +118,10 @@ def _materialize(console: Console, receiver: Receiver, title: str) -> bool:
         )
         ok = ok and result.success
         table.add_row(*_row(name, result, key))
+        failures += [f"{name}: {why}" for why in _why(result)]
     console.print(table)
+    for failure in failures:
+        console.print(f"[red]{escape(failure)}[/red]")
     after = receiver.ledger.summary()
     console.print(f"the receiver took {after['events'] - before['events']:,} new events, {after['duplicates'] - before['duplicates']} twice")
     return ok
@@ -126,7 +130,7 @@ def _materialize(console: Console, receiver: Receiver, title: str) -> bool:
 def _row(name: str, result: Any, key: dg.AssetKey) -> list[str]:
     events = result.asset_materializations_for_node(f"{key.path[0]}__{name}.settle") if result.success else []
     if not events:
-        return [name, "failed", "", "", "see the run in Dagster (make dev)", "", "", ""]
+        return [name, "failed", "", "", "", "", "", ""]
     values = {label: each.value for label, each in events[0].metadata.items()}
     reasons = values.get("rejected_by_reason")
     by_reason = (
@@ -139,6 +143,14 @@ def _row(name: str, result: Any, key: dg.AssetKey) -> list[str]:
         f"{values['http_requests']:,}",
         f"{values['seconds']:.1f}",
         str(values.get("mark_to", "")),
+    ]
+
+
+def _why(result: Any) -> list[str]:
+    """What the steps that failed said."""
+    failed = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    return [
+        str(each.user_failure_data.description if each.user_failure_data else each.error.message) for each in failed if each.error or each.user_failure_data
     ]
 
 

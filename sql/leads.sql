@@ -6,6 +6,7 @@ select
     event_time,
     customer_email as email,
     customer_phone as phone,
+    customer_no    as external_id,
     country
 from conversions
 where event_name in ('Lead', 'Signup')

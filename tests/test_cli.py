@@ -142,8 +142,9 @@ def test_an_incomplete_run_exits_with_1_and_still_prints_its_report(project: Pro
     assert project.capi("status", "acme", "--json", check=True).json()["not_before"].endswith("Z")
 
 
-@pytest.mark.usefixtures("ready")
-def test_a_run_that_is_interrupted_by_hand_keeps_its_place(project: Project, receiver: Receiver) -> None:
+def test_a_run_that_is_interrupted_by_hand_keeps_its_place(project: Project, duck: DuckDb, duck_destination: Make, receiver: Receiver) -> None:
+    duck.insert(*(conversion(number) for number in range(9)))
+    duck_destination(delivery={"timeout": "5s"})
     receiver.script.add(Fault(kind="hang", seconds=600))
     process = project.start("sync", "acme")
     while not receiver.ledger.summary()["requests"]:

@@ -113,7 +113,7 @@ def test_a_runner_that_is_stopped_and_woken_records_nothing(
 ) -> None:
     """SIGSTOP in the middle of a request, another run meanwhile, SIGCONT: the sleeper wakes and believes that it may go on."""
     duck.insert(*(conversion(number) for number in range(5)))
-    made = duck_destination()
+    made = duck_destination(delivery={"timeout": "5s"})
     receiver.script.add(Fault(kind="hang", seconds=600))
     sleeper = project.start("sync", "acme", "--json", CAPI_LEASE_SECONDS="2")
     try:

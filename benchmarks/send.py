@@ -52,11 +52,12 @@ def run(rows: int) -> None:
 def _batches(root: Path, rows: int) -> None:
     end = _now()
     url, few = data.duckdb_file(root / "batch.duckdb", rows, end), data.duckdb_file(root / "few.duckdb", min(rows, SCRIPT_ROWS), end)
+    many: dict[str, Any] = {"identifiers": TWO, "delivery": {"concurrency": 32}}
     with receiving() as near, receiving(0.15) as far:
         ours, distant, script = in_turns(
             [
-                partial(_sync, root, "meta", url, near, rows, identifiers=TWO),
-                partial(_sync, root, "meta", url, far, rows, identifiers=TWO),
+                partial(_sync, root, "meta", url, near, rows, **many),
+                partial(_sync, root, "meta", url, far, rows, **many),
                 partial(_script, few, near),
             ],
             repeats=2,

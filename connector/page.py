@@ -113,8 +113,7 @@ class Page:
         """SHA-256 over the records in order: a resend must give the same."""
         digest = hashlib.sha256()
         for batch in self.batches:
-            for record in batch.records:
-                digest.update(record)
+            digest.update(b"".join(batch.records))
         return digest.digest()
 
 

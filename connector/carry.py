@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from connector.ahead import read_ahead
-from connector.delivery.courier import Courier, Delivery
+from connector.delivery.courier import Courier
+from connector.delivery.verdicts import Delivery
 from connector.errors import ConnectorError, Fenced, StateError
 from connector.page import Page, Result, State
 from connector.state.progress import Recorder, Unrecorded

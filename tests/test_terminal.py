@@ -59,3 +59,15 @@ def test_a_pipe_gets_no_control_characters(project: Project, duck: DuckDb, duck_
     finished = project.capi("sync", "acme", check=True)
     assert "\x1b" not in finished.out + finished.err
     assert re.search(r"delivered\W+3", finished.out)
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake(project: Project, duck: DuckDb, duck_destination: Make) -> None:
+    duck.insert(*(conversion(number, email=None) for number in range(2_000)))
+    duck_destination(checks={"rejection_rate": {"fail": 1.0}})
+    project.capi("sync", "acme", "--yes")
+    process = project.start("rejected", "acme", "--json")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().startswith(b'{"key"')
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait(60)) == (b"", 1)

@@ -15,15 +15,15 @@ from functools import partial
 from typing import NamedTuple
 
 from connector import failpoints
-from connector.delivery.answers import Delivered, Named, Outcome, Refusal, Stop, TryAgain, Unlocated, interpret
+from connector.delivery.answers import Delivered, Named, Outcome, Stop, TryAgain, Unlocated, interpret
 from connector.delivery.auth import Auth
 from connector.delivery.batch import halves, spread
 from connector.delivery.fastest import Sender
-from connector.delivery.redact import redact, redact_code
 from connector.delivery.retry import LONGEST_WAIT, Budget, Gate, Policy
 from connector.delivery.transport import Answer, Call, Failure
+from connector.delivery.verdicts import Delivery, Found
 from connector.errors import ConnectorError, EndpointError, InternalError, Postponed
-from connector.page import Batch, Page, Refused, Result, State
+from connector.page import Batch, Page, Result
 from connector.platforms.model import Answers
 
 SYSTEMIC_LEAST = 20
@@ -31,7 +31,6 @@ SYSTEMIC_LEAST = 20
 
 SYSTEMIC_SHARE = 0.9
 _SAMPLE = 10
-_LONGEST_CODE, _LONGEST_FIELD = 64, 128
 
 
 class Stopped(Exception):
@@ -120,7 +119,7 @@ class Courier:
                 if self._ended.is_set():
                     while self._waiting:
                         delivery, batch = self._waiting.popleft()
-                        delivery.note(batch, _Found(self._secrets))
+                        delivery.note(batch, Found(self._secrets))
                 if not self._waiting or not self._places:
                     return 0.0
                 wait = self._gate.take()
@@ -147,7 +146,7 @@ class Courier:
 
     def _depart(self, delivery: Delivery, batch: Batch) -> None:
         """A batch leaves for the first time."""
-        found, renewals = _Found(self._secrets), self._renewals
+        found, renewals = Found(self._secrets), self._renewals
         try:
             call = self._build(delivery.result.page, batch)
             self._policy.budget.sent()
@@ -159,7 +158,7 @@ class Courier:
             if not isinstance(error, Exception):
                 raise
 
-    def _arrive(self, delivery: Delivery, batch: Batch, found: _Found, renewals: int, answer: Answer | Failure) -> None:
+    def _arrive(self, delivery: Delivery, batch: Batch, found: Found, renewals: int, answer: Answer | Failure) -> None:
         """The answer to a first attempt is there."""
         try:
             failpoints.reach("after_send")
@@ -172,7 +171,7 @@ class Courier:
             self._break_off(error, batch, found)
         self._land(delivery, batch, found)
 
-    def _go_on(self, delivery: Delivery, batch: Batch, found: _Found, first: Heard) -> None:
+    def _go_on(self, delivery: Delivery, batch: Batch, found: Found, first: Heard) -> None:
         """A batch that needs more than its first attempt, down to single records where it must be."""
         try:
             self._settle(delivery.result.page, batch, found, first)
@@ -180,7 +179,7 @@ class Courier:
             self._break_off(error, batch, found)
         self._land(delivery, batch, found)
 
-    def _break_off(self, error: BaseException, batch: Batch, found: _Found) -> None:
+    def _break_off(self, error: BaseException, batch: Batch, found: Found) -> None:
         """Nothing more of this batch; it lands all the same, or the run would wait for it for ever. The process may be ending."""
         if isinstance(error, ConnectorError):
             self._fail(error)
@@ -188,7 +187,7 @@ class Courier:
             found.doubtful.update(batch.rows)
             self._fail(InternalError.of(error))
 
-    def _land(self, delivery: Delivery, batch: Batch, found: _Found) -> None:
+    def _land(self, delivery: Delivery, batch: Batch, found: Found) -> None:
         """A batch is done with; its place goes to the next."""
         delivery.note(batch, found)
         with self._turn:
@@ -196,7 +195,7 @@ class Courier:
             self._turn.notify_all()
         self._launch()
 
-    def _settle(self, page: Page, batch: Batch, found: _Found, first: Heard | None) -> None:
+    def _settle(self, page: Page, batch: Batch, found: Found, first: Heard | None) -> None:
         """Find a verdict on every record of a batch, in parts where it is refused as a whole. first: of its first attempt."""
         waiting, probed = [batch], self._accept_all
         while waiting:
@@ -211,7 +210,7 @@ class Courier:
             elif len(rest):
                 waiting.append(rest)
 
-    def _probe(self, page: Page, batch: Batch, found: _Found) -> None:
+    def _probe(self, page: Page, batch: Batch, found: Found) -> None:
         """A whole batch was refused: before halving it, see whether single records fare any better."""
         codes: set[str] = set()
         for position in spread(batch, _SAMPLE):
@@ -223,7 +222,7 @@ class Courier:
         self._systemic = True
         raise EndpointError(_systemic(codes.pop(), min(_SAMPLE, len(batch))))
 
-    def _send(self, page: Page, batch: Batch, found: _Found, heard: Heard | None = None) -> Unlocated | None:
+    def _send(self, page: Page, batch: Batch, found: Found, heard: Heard | None = None) -> Unlocated | None:
         """One batch, with retries. Notes the verdicts; returns the refusal that blames some record out of several, if there was one.
 
         heard: of the first attempt, where there was one.
@@ -256,7 +255,7 @@ class Courier:
         found.note(part, outcome)
         return outcome if isinstance(outcome, Unlocated) and len(part) > 1 else None
 
-    def _exchange(self, call: Call, batch: Batch, found: _Found, heard: Heard | None) -> Outcome:
+    def _exchange(self, call: Call, batch: Batch, found: Found, heard: Heard | None) -> Outcome:
         """One request and its answer; where the credentials were refused and can be renewed, another one. heard: of a request before."""
         outcome, renewals = heard or self._ask(call, batch, found)
         while isinstance(outcome, Stop) and outcome.auth and self._renew(renewals):
@@ -264,14 +263,14 @@ class Courier:
             outcome, renewals = self._ask(call, batch, found)
         return outcome
 
-    def _ask(self, call: Call, batch: Batch, found: _Found) -> Heard:
+    def _ask(self, call: Call, batch: Batch, found: Found) -> Heard:
         renewals = self._renewals
         failpoints.reach("before_send")
         answer = self._transport.send(self._auth.sign(call))
         failpoints.reach("after_send")
         return Heard(self._hear(answer, batch, found, renewals), renewals)
 
-    def _hear(self, answer: Answer | Failure, batch: Batch, found: _Found, renewals: int) -> Outcome:
+    def _hear(self, answer: Answer | Failure, batch: Batch, found: Found, renewals: int) -> Outcome:
         """What an answer means."""
         found.requests += 1
         found.statuses[str(answer.status) if isinstance(answer, Answer) else answer.detail] += 1
@@ -291,11 +290,11 @@ class Courier:
         if same == before:
             return outcome
         outcome = interpret(answer, batch.records, self._answers, self._clock())
-        if isinstance(outcome, Delivered):
+        if isinstance(outcome, Delivered) and not self._answers.located.echo:
             self._taken = same, outcome
         return outcome
 
-    def _heeded(self, outcome: TryAgain, batch: Batch, found: _Found) -> TryAgain:
+    def _heeded(self, outcome: TryAgain, batch: Batch, found: Found) -> TryAgain:
         """Remember what may have been taken, and hold everybody back if the platform has had enough."""
         if outcome.ambiguous:
             found.ambiguous += 1
@@ -350,88 +349,6 @@ class Courier:
 
     def _sleep(self, seconds: float) -> None:
         self._ended.wait(seconds)
-
-
-class Delivery:
-    """A page under way."""
-
-    def __init__(self, result: Result, batches: int) -> None:
-        self.result = result
-        self._open = batches
-        self._over = threading.Event()
-        self._lock = threading.Lock()
-        self._partly: list[int] = []
-        if not batches:
-            self._over.set()
-
-    def done(self) -> bool:
-        """Whether every batch has been dealt with."""
-        return self._over.is_set()
-
-    def wait(self) -> None:
-        """Until every batch has been dealt with."""
-        self._over.wait()
-
-    def note(self, batch: Batch, found: _Found) -> None:
-        """What became of a batch. One without all verdicts stays open: it is sent again as it was, if any of it may have been taken."""
-        with self._lock:
-            result = self.result
-            for status, requests in found.statuses.items():
-                result.statuses[status] += requests
-            result.requests += found.requests
-            result.retries += found.retries
-            result.ambiguous += found.ambiguous
-            result.receipts += found.receipts
-            if len(found.states) == len(batch):
-                for row, state in found.states.items():
-                    result.states[row] = state
-                result.refusals.update(found.refusals)
-            else:
-                result.open_ambiguous |= not found.doubtful <= found.states.keys()
-                self._partly += [row for row, state in found.states.items() if state is State.DELIVERED]
-            self._open -= 1
-            if not self._open:
-                self._over.set()
-
-    def settle(self) -> None:
-        """Once all batches ended: what was delivered of a batch that broke off is settled, unless the page has to be sent again as it was."""
-        if not self.result.open_ambiguous:
-            self.result.states[self._partly] = State.DELIVERED
-
-
-class _Found:
-    """Verdicts on the records of a batch, and what they cost. doubtful: rows of requests that may have been taken."""
-
-    def __init__(self, secrets: Sequence[str]) -> None:
-        self.secrets = secrets
-        self.states: dict[int, State] = {}
-        self.refusals: dict[int, Refused] = {}
-        self.doubtful: set[int] = set()
-        self.statuses: Counter[str] = Counter()
-        self.receipts: list[str] = []
-        self.requests = self.retries = self.ambiguous = 0
-
-    def note(self, batch: Batch, outcome: Delivered | Named | Unlocated) -> None:
-        """What an answer says of the records of its request."""
-        if isinstance(outcome, Delivered):
-            self.states.update(dict.fromkeys(batch.rows, State.DELIVERED))
-            self.receipts += [outcome.receipt] if outcome.receipt is not None else []
-        elif isinstance(outcome, Named):
-            self.states.update((batch.rows[position], State.DELIVERED) for position in outcome.delivered)
-            for position, refusal in outcome.refused.items():
-                self._refuse(batch, position, refusal)
-        elif len(batch) == 1:
-            self._refuse(batch, 0, outcome.refusal)
-
-    def without_verdict(self, batch: Batch) -> Batch:
-        """The records of a batch that nothing is known of yet."""
-        return batch.part([position for position, row in enumerate(batch.rows) if row not in self.states])
-
-    def _refuse(self, batch: Batch, position: int, refusal: Refusal) -> None:
-        row, record = batch.rows[position], batch.records[position]
-        self.states[row] = State.REJECTED
-        field = redact(refusal.field, record)[:_LONGEST_FIELD] if refusal.field else None
-        self.refusals[row] = Refused(redact_code(refusal.code, record, _LONGEST_CODE), redact(refusal.message, record, self.secrets), field)
 
 
 def _systemic(code: str, number: int) -> str:

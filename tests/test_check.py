@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import trustme
 from connector.check import Findings, check
 from connector.sync import sync
 from tests.conftest import Make
-from tests.support.projects import Project
+from tests.support.projects import REPOSITORY, Project
 from tests.support.warehouses import DuckDb, TestWarehouse, ago, conversion
 
 ENDPOINT = "https://px.dsp.example/signal/v1/conversion"
 SECRET = "s3cr3t-7f2a"
+INSTALL = "python3 -m pip --python .venv/bin/python install"
 
 
 def look(project: Project, warehouse: str, **changes: Any) -> Findings:
@@ -104,7 +106,9 @@ def test_what_the_query_lacks_and_what_it_would_add_are_shown(project: Project, 
         ("duckdb:///nothing.duckdb", "there is no duckdb file at the address in source.warehouse"),
         ("sqlite:///nothing.sqlite", "there is no sqlite file at the address in source.warehouse"),
         ("duckdb:///sql/conversions.sql", "the warehouse"),
-        ("oracle+nothing://nobody@host/shop", "no driver for oracle+nothing is installed; run: pip install"),
+        ("oracle+nothing://nobody@host/shop", "SQLAlchemy knows no oracle+nothing here; correct the address, or install the package that brings this dialect"),
+        ("mysql://nobody@host/shop", f"mysql needs MySQLdb, which is not installed; run: {INSTALL} mysqlclient"),
+        ("mysql+pymysql://nobody@host/shop", f"mysql+pymysql needs pymysql, which is not installed; run: {INSTALL} pymysql"),
         ("env:NO_WAREHOUSE", "source.warehouse: the environment variable NO_WAREHOUSE is not set"),
     ],
 )
@@ -112,6 +116,13 @@ def test_a_warehouse_that_cannot_be_read_is_told_by_kind(project: Project, url: 
     (problem,) = look(project, url).errors
     assert message in problem.message
     assert problem.file == str(project.path())
+
+
+@pytest.mark.parametrize("kind", ["snowflake", "bigquery", "databricks", "redshift"])
+def test_a_database_that_is_an_extra_of_the_package_is_told_how_to_add_it(project: Project, kind: str) -> None:
+    (problem,) = look(project, f"{kind}://nobody@host/shop").errors
+    assert problem.message.endswith(f"{kind} needs {kind}, which is not installed; run: {INSTALL} --editable '.[{kind}]'")
+    assert kind in tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 @pytest.mark.parametrize("held", [f"postgresql://u:{SECRET}@127.0.0.1:1/shop", f"postgresql://u:p@127.0.0.1:1/shop?password={SECRET}", f"{SECRET}"])

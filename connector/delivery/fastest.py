@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 from connector.delivery.transport import Answer, Call, Failure, Then, Transport
 from connector.errors import ConfigError
+from connector.extras import how_to_add
 
 Choice = Literal["auto", "requests", "libcurl"]
 
@@ -43,4 +44,4 @@ def open_transport(choice: Choice, **options: Any) -> Sender:
             return CurlTransport(**options)
     if choice == "auto":
         return Transport(**options)
-    raise ConfigError(f"delivery.transport: {lacking}; run: pip install 'capi-connector[fast]', or choose requests")
+    raise ConfigError(f"delivery.transport: {lacking}; run: {how_to_add('pycurl')}, or choose requests")

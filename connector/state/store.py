@@ -12,9 +12,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from connector.errors import ConfigError, ConnectorError, StateError, StateMismatch
+from connector.extras import missing_driver
 from connector.state import tables
 
 HEAD = "0001"
@@ -173,8 +174,9 @@ def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         try:
             return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 10})
-        except ImportError:
-            raise ConfigError("no driver for PostgreSQL is installed; run: pip install 'capi-connector[postgresql]'") from None
+        except (NoSuchModuleError, ImportError) as error:
+            lacking = missing_driver("postgresql", url.drivername, error if isinstance(error, ImportError) else None)
+            raise ConfigError(f"CAPI_STATE_URL: {lacking}") from None
     engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")

@@ -126,20 +126,22 @@ def settle_ambiguous(destination: Destination, decision: Decision) -> int:
 def accept_change(destination: Destination) -> list[str]:
     """Take the source as it is now for the one that the mark belongs to; returns what had changed.
 
-    Raises ConfigError where the key did: by it alone delivered rows are known.
+    Raises ConfigError where the key did: by it alone delivered rows are known; ConfigError or WarehouseError where the source cannot be read.
     """
-    with open_session(destination) as session, session.store.write() as connection:
-        row = connection.execute(sa.select(destinations).where(destinations.c.id == session.destination_id)).one_or_none()
-        if row is None:
-            return []
-        changed = changes(json.loads(row.source), source_of(destination))
-        if "source.key" in changed:
-            raise ConfigError(
-                f"{destination.name}: source.key changed, so rows that were delivered would not be recognised and would be sent again under other ids. Put the old"
-                f" key back; or, to begin anew, run `capi resolve {destination.name} --restart now|TIMESTAMP`"
-            )
-        accept_source(connection, session)
-        return changed
+    with open_session(destination) as session:
+        session.warehouse.try_query()
+        with session.store.write() as connection:
+            row = connection.execute(sa.select(destinations).where(destinations.c.id == session.destination_id)).one_or_none()
+            if row is None:
+                return []
+            changed = changes(json.loads(row.source), source_of(destination))
+            if "source.key" in changed:
+                raise ConfigError(
+                    f"{destination.name}: source.key changed, so rows that were delivered would not be recognised and would be sent again under other ids. Put the old"
+                    f" key back; or, to begin anew, run `capi resolve {destination.name} --restart now|TIMESTAMP`"
+                )
+            accept_source(connection, session)
+            return changed
 
 
 def restart(destination: Destination, start: str) -> str | None:

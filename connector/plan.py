@@ -11,7 +11,7 @@ from typing import Any
 from connector.consistency import start_time
 from connector.continuity import refuse_discontinuity
 from connector.cursor import Cursor, Mark, Range, earlier
-from connector.errors import ConfigError, GuardRail, Postponed, StateMismatch
+from connector.errors import ConfigError, GuardRail, Postponed, WarehouseError
 from connector.page import SliceKind
 from connector.session import Session, register, set_start
 from connector.state import progress, runs
@@ -125,11 +125,11 @@ def piece_from_json(values: dict[str, Any]) -> Piece:
 
 
 def take_lease(session: Session, run_id: str | None, kind: str = "sync") -> Lease:
-    """Register the destination, take its lease and begin a run. Raises LeaseHeld, StateMismatch or Postponed."""
+    """Register the destination, take its lease and begin a run. Raises LeaseHeld, ConfigError or WarehouseError."""
     name = run_id or uuid.uuid4().hex
     try:
         register(session)
-    except StateMismatch:
+    except (ConfigError, WarehouseError):
         _note_refusal(session, name, kind)
         raise
     with session.store.write() as connection:

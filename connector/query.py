@@ -56,6 +56,20 @@ def _word(kind: str, text: str) -> str:
     return {"comment": " ", "sign": f" {text} "}.get(kind, text.encode().hex())
 
 
+def words(sql: str) -> dict[str, list[int]]:
+    """Names and keywords of a query, in lower case -> the lines that they stand in; comments and values are none."""
+    found: dict[str, list[int]] = {}
+    code = "".join(match[0] if _is_code(match) else re.sub(r"[^\n]", " ", match[0]) for match in _PIECE.finditer(sql))
+    for number, line in enumerate(code.split("\n"), 1):
+        for word in dict.fromkeys(re.findall(r"\w+", line.lower())):
+            found.setdefault(word, []).append(number)
+    return found
+
+
+def _is_code(piece: re.Match[str]) -> bool:
+    return piece.lastgroup in ("other", "sign") or re.fullmatch(r"\"\w+\"|`[\w.]+`", piece[0]) is not None
+
+
 def one_statement(sql: str, name: str, dialect: str) -> str:
     """The one statement of a text, without the semicolon and what follows it. name: how messages call it.
 

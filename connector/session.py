@@ -151,8 +151,10 @@ def open_session(destination: Destination, *, state: URL | None = None, clock: C
 def register(session: Session) -> None:
     """Make sure the state knows the destination, and that it is still the one the state knows.
 
-    Raises StateMismatch where the state was lost, its key is another one, or the source is not the one that the mark was made with.
+    Raises StateMismatch where the state was lost, its key is another one, or the source is not the one that the mark was made with;
+    where that cannot be read at all, ConfigError or WarehouseError.
     """
+    changed: list[str] = []
     session.store.key()
     with session.store.write() as connection:
         row = connection.execute(sa.select(destinations).where(destinations.c.name == session.name)).one_or_none()
@@ -165,11 +167,14 @@ def register(session: Session) -> None:
             changed = changes(json.loads(row.source), source_of(session.destination))
             if changed and progress.read_mark(connection, row.id) is None and ledger.is_empty(connection, row.id):
                 accept_source(connection, session)
-            elif changed:
-                raise StateMismatch(
-                    f"{session.name}: {' and '.join(changed)} changed since the last run, so the high-water mark may not mean what it did. If the order of rows is still the"
-                    f" same, run `capi resolve {session.name} --accept-change`; to begin anew, run `capi resolve {session.name} --restart all|now|TIMESTAMP`"
-                )
+                changed = []
+    if changed:
+        # Nobody can decide on a source that cannot be read.
+        session.warehouse.try_query()
+        raise StateMismatch(
+            f"{session.name}: {' and '.join(changed)} changed since the last run, so the high-water mark may not mean what it did. If the order of rows is still the"
+            f" same, run `capi resolve {session.name} --accept-change`; to begin anew, run `capi resolve {session.name} --restart all|now|TIMESTAMP`"
+        )
     _witness(session).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _witness(session).touch(mode=0o600)
 

@@ -30,6 +30,7 @@ from connector.destination import Destination, Source
 from connector.errors import ConfigError, WarehouseError
 from connector.extras import missing_driver
 from connector.frames import text_array, to_frame
+from connector.refusals import told
 from connector.secrets import is_reference, resolve
 
 READ_ROWS = 100_000
@@ -124,6 +125,10 @@ class Warehouse:
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+
+    def try_query(self) -> None:
+        """See that the query can be run and has the columns that the YAML names. Raises ConfigError or WarehouseError where not."""
+        self._description()
 
     def query_columns(self) -> list[str]:
         """Names of the query's columns, whether or not they are the ones that are needed."""
@@ -314,7 +319,7 @@ class Warehouse:
                 connection.rollback()
                 readers.end(connection)
         except SQLAlchemyError as error:
-            raise WarehouseError(_told(self._destination, error)) from None
+            raise WarehouseError(told(self._destination, error)) from None
         except readers.DriverError as error:
             raise WarehouseError(f"{self._destination.name}: the warehouse refused the query ({error})") from None
 
@@ -386,14 +391,3 @@ def _engine(destination: Destination) -> Engine:
     except (NoSuchModuleError, ImportError) as error:
         lacking = missing_driver(backend, url.drivername, error if isinstance(error, ImportError) else None)
         raise ConfigError(f"{destination.name}: source.warehouse: {lacking}") from None
-
-
-def _told(destination: Destination, error: SQLAlchemyError) -> str:
-    """A driver's error as a sentence: its class and SQLSTATE, never its text, which quotes values."""
-    origin = getattr(error, "orig", None)
-    state, name = getattr(origin, "sqlstate", None), getattr(origin, "sqlite_errorname", None)
-    kind = type(origin or error).__name__ + (f", SQLSTATE {state}" if state else "") + (f", {name}" if name else "")
-    answered = (state is not None and not state.startswith(("08", "28", "3D", "57P"))) or name == "SQLITE_ERROR"
-    unreachable = kind.startswith(("OperationalError", "ConnectionTimeout")) and not answered
-    where = "is unreachable" if unreachable else "refused the query"
-    return f"{destination.name}: the warehouse {where} ({kind}); try the query {destination.model.source.query} in a SQL client with the same address"

@@ -102,7 +102,10 @@ def test_what_the_query_lacks_and_what_it_would_add_are_shown(project: Project, 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("postgresql://nobody@127.0.0.1:1/shop", "the warehouse is unreachable (OperationalError)"),
+        (
+            "postgresql://nobody@127.0.0.1:1/shop",
+            "the warehouse is unreachable (OperationalError); see that it runs and can be reached from here, and that source.warehouse names",
+        ),
         ("duckdb:///nothing.duckdb", "there is no duckdb file at the address in source.warehouse"),
         ("sqlite:///nothing.sqlite", "there is no sqlite file at the address in source.warehouse"),
         ("duckdb:///sql/conversions.sql", "the warehouse"),

@@ -7,10 +7,12 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector import again
 from connector.cursor import Range
-from connector.errors import ConfigError
+from connector.errors import ConfigError, StateMismatch, WarehouseError
 from connector.plan import Options
 from connector.query import Raw, fingerprint, one_statement
+from connector.status import status
 from connector.sync import sync
 from tests.conftest import Make
 from tests.support.projects import Project
@@ -84,6 +86,56 @@ def test_a_statement_that_writes_is_refused(project: Project, destination: Make,
         sync(destination(), Options(dry_run=True))
     project.query("select * from conversions")
     assert sync(destination(), Options(dry_run=True)).rows_read == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "blamed"),
+    [
+        (f"select {COLUMNS},\n  nocolumn\nfrom conversions", "it does not know 'nocolumn' in line 2"),
+        (f"select {COLUMNS}, x.value\nfrom conversions c", "it does not know 'x"),
+        (f"select {COLUMNS} from convarsions", "it does not know 'convarsions' in line 1"),
+        (f"select {COLUMNS}, uper(email) as upper\nfrom conversions", "it does not know 'uper' in line 1"),
+        (f"select {COLUMNS} from conversions\nwhere value is is null", "it stopped at 'is' in line 2"),
+        (f"select {COLUMNS} from conversions where", "; try the query in a SQL client with the address of source.warehouse (env:WAREHOUSE_URL)"),
+    ],
+)
+def test_what_the_database_does_not_understand_is_named(project: Project, destination: Make, query: str, blamed: str) -> None:
+    project.query(query)
+    with pytest.raises(WarehouseError, match=r"acme: the warehouse refused the query sql/conversions.sql \(.*\)") as told:
+        sync(destination(), Options(dry_run=True))
+    assert blamed in str(told.value)
+
+
+@pytest.mark.parametrize("value", ["jane", "no such column: jane", 'column "jane" does not exist', "no such column: email"])
+def test_a_value_that_the_database_complains_of_is_not_shown(project: Project, destination: Make, warehouse: TestWarehouse, value: str) -> None:
+    warehouse.insert(conversion(1, email=value))
+    cast = {"duckdb": "cast(email as date)", "postgresql": "cast(email as date)", "sqlite": "json_extract(email, '$')"}[warehouse.kind]
+    project.query(f"select conversion_id, {cast} as updated_at, event_name from conversions")
+    with pytest.raises(WarehouseError) as told:
+        sync(destination(), Options(dry_run=True))
+    assert "jane" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "query", [f"select {COLUMNS} from conversions; select 1", f"select {COLUMNS}, nocolumn from conversions", "select email, updated_at from conversions"]
+)
+def test_a_changed_query_is_seen_to_run_before_anybody_is_asked_whether_the_mark_means_the_same(
+    project: Project, destination: Make, warehouse: TestWarehouse, query: str
+) -> None:
+    warehouse.insert(conversion(1))
+    assert sync(destination()).rows_read == 1
+    project.query(query)
+    made = destination()
+    for look in (sync, again.accept_change):
+        with pytest.raises((ConfigError, WarehouseError), match="more than one statement|'nocolumn'|has no column conversion_id") as told:
+            look(made)
+        assert not isinstance(told.value, StateMismatch)
+    assert status(made).runs[0]["status"] == "refused"
+    project.query(f"select {COLUMNS} from conversions where event_name is not null")
+    with pytest.raises(StateMismatch, match="--accept-change"):
+        sync(destination())
+    assert again.accept_change(destination()) == ["the query"]
+    assert sync(destination()).rows_read == 0
 
 
 LITERALS = [":name", "::x", "\\:x", "\\", "%", "%%", "%s", "%(a)s", "?", "??", "$1", "{x}", "a;b", "--", "/*", "*/", '"', "`", "é", "'", "((", "\\'"]

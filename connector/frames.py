@@ -221,3 +221,12 @@ def mask(values: pa.Array | pa.ChunkedArray) -> Mask:
 def present(values: pa.Array | pa.ChunkedArray) -> Mask:
     """Rows that hold a value."""
     return values.is_valid().to_numpy(zero_copy_only=False)
+
+
+def octets(texts: pa.Array) -> np.ndarray:
+    """The bytes of all texts of a column, one behind the other, shape (bytes,); what stands where a text is null counts too."""
+    _, offsets, content = texts.buffers()
+    if content is None or not len(texts):
+        return np.zeros(0, np.uint8)
+    begin, end = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]]
+    return np.frombuffer(content, np.uint8)[begin:end]

@@ -8,16 +8,17 @@ depend on nothing but the values: the same conversion gives the same bytes, alwa
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.frames import time_text
+from connector.frames import octets, time_text
 from connector.platforms.expression import Alternatives, parse
 from connector.platforms.functions import Json, Values
 
@@ -131,79 +132,136 @@ def _key(name: str) -> str:
     return orjson.dumps(name).decode() + ":"
 
 
+class Fragment(NamedTuple):
+    """A node's JSON in pieces, which are joined only once, for the whole record.
+
+    pieces: text that is the same in every row, or a column of texts, shape (rows,). optional: where a row leaves the node
+    out, a piece of it is null; where no row does, a null piece stands for nothing.
+    """
+
+    pieces: tuple[str | pa.Array, ...]
+    optional: bool = False
+
+
+class _Member(NamedTuple):
+    """A fragment inside brackets. literal: it does not depend on the row. key: with its colon; empty in a list."""
+
+    literal: bool
+    key: str
+    fragment: Fragment
+
+
 def render(node: Node, source: Source) -> pa.Array:
     """JSON text of a node for each row, shape (rows,); null where it is left out."""
+    return _joined(_fragment(node, source), source.rows)
+
+
+def to_json(value: Values) -> pa.Array:
+    """Values as JSON text: strings quoted, numbers and booleans bare, times as ISO text."""
+    return _joined(_value(value), len(value.text if isinstance(value, Json) else value))
+
+
+def _joined(fragment: Fragment, rows: int) -> pa.Array:
+    pieces = [text for kind, run in itertools.groupby(fragment.pieces, type) for text in (["".join(run)] if kind is str else run)]
+    if all(isinstance(piece, str) for piece in pieces):
+        return pa.array(pieces * rows, pa.string())
+    if len(pieces) == 1:
+        return pieces[0]
+    # Not `null_handling="skip"`: in pyarrow 26 it loses rows in which everything is null.
+    return pc.binary_join_element_wise(*pieces, "", null_handling="emit_null" if fragment.optional else "replace", null_replacement="")
+
+
+def _column(text: pa.Array) -> Fragment:
+    return Fragment((text,), text.null_count > 0)
+
+
+def _fragment(node: Node, source: Source) -> Fragment:
     if isinstance(node, Literal):
-        return pa.array([node.json] * source.rows, pa.string())
+        return Fragment((node.json,))
     if isinstance(node, Leaf):
-        return to_json(source.value(node.expression))
+        return _value(source.value(node.expression))
     if isinstance(node, Each):
-        return _render_each(node, source)
+        return _each(node, source)
     if isinstance(node, Sequence):
-        return _joined(_fragments([("", item) for item in node.items], "[", source), "[]", node.keep)
-    pieces = dict(zip((key for key, _ in node.items), _fragments([(_key(key), child) for key, child in node.items], "{", source), strict=True))
+        members = [_Member(isinstance(item, Literal), "", _fragment(item, source)) for item in node.items]
+        return _enclosed(members, "[]", node.keep, source.rows)
+    fragments = {key: _fragment(child, source) for key, child in node.items}
     taken = pa.array(np.zeros(source.rows, bool)) if node.one_of else None
     for key in node.one_of:
-        pieces[key], taken = pc.if_else(taken, None, pieces[key]), pc.or_(taken, pc.is_valid(pieces[key]))
-    whole = _joined(list(pieces.values()), "{}", node.keep)
+        text = _joined(fragments[key], source.rows)
+        fragments[key] = _column(pc.if_else(taken, None, text))
+        taken = pc.or_(taken, pc.is_valid(text))
+    whole = _enclosed([_Member(isinstance(child, Literal), _key(key), fragments[key]) for key, child in node.items], "{}", node.keep, source.rows)
     for key in node.all_of:
-        whole = pc.if_else(pc.is_valid(pieces[key]), whole, None)
+        if fragments[key].optional:
+            whole = _column(pc.if_else(pc.is_valid(_joined(fragments[key], source.rows)), _joined(whole, source.rows), None))
     return whole
 
 
-def _fragments(items: list[tuple[str, Node]], bracket: str, source: Source) -> list[pa.Array | pa.Scalar]:
-    """Each node behind its prefix and a comma; the first behind the bracket instead, where no row leaves it out."""
-    first = _fragment(bracket + items[0][0], items[0][1], source)
-    if isinstance(first, pa.Array) and first.null_count:
-        first = _fragment("," + items[0][0], items[0][1], source)
-    return [first, *(_fragment("," + prefix, node, source) for prefix, node in items[1:])]
+def _enclosed(members: list[_Member], brackets: str, keep: bool, rows: int) -> Fragment:
+    """Members between brackets, with commas. In rows that have none but literal ones it is left out, or empty where it is kept."""
+    members = [member for member in members if not _is_nowhere(member.fragment)]
+    varying = [member.fragment for member in members if not member.literal]
+    if not varying and not keep:
+        return Fragment((pa.nulls(rows, pa.string()),), True)
+    always = [not member.fragment.optional for member in members]
+    if all(always) or (len(varying) == 1 and not keep):
+        commas = ["", *[","] * len(members)]
+        pieces = [piece for comma, member in zip(commas, members, strict=False) for piece in (comma, member.key, *member.fragment.pieces)]
+        return Fragment((brackets[0], *pieces, brackets[1]), not all(always))
+    return _with_gaps(members, always, brackets, keep, rows)
 
 
-def _fragment(prefix: str, node: Node, source: Source) -> pa.Array | pa.Scalar:
-    """`prefix` and the node's JSON: a scalar for literals, otherwise an array with null where it is left out."""
-    if isinstance(node, Literal):
-        return pa.scalar(prefix + node.json)
-    if isinstance(node, Leaf):
-        return _prefixed(prefix, source.value(node.expression))
-    return pc.binary_join_element_wise(prefix, render(node, source), "")
+def _is_nowhere(fragment: Fragment) -> bool:
+    """Whether every row leaves it out."""
+    return fragment.optional and any(isinstance(piece, pa.Array) and piece.null_count == len(piece) for piece in fragment.pieces)
 
 
-def _joined(pieces: list[pa.Array | pa.Scalar], brackets: str, keep: bool) -> pa.Array:
-    """Fragments between brackets; null where all but the literal ones are left out."""
-    filled = functools.reduce(pc.or_, (pc.is_valid(piece) for piece in pieces if isinstance(piece, pa.Array)))
-    # Not `null_handling="skip"`: in pyarrow 26 it loses rows in which everything is null.
-    whole = pc.binary_join_element_wise(*pieces, brackets[1], "", null_handling="replace", null_replacement="")
-    if isinstance(pieces[0], pa.Array) and pieces[0].null_count:
-        whole = pc.binary_replace_slice(whole, 0, 1, brackets[0])
-    literal = any(isinstance(piece, pa.Scalar) for piece in pieces)
-    if pc.all(filled).as_py() or (keep and literal):
+def _with_gaps(members: list[_Member], always: list[bool], brackets: str, keep: bool, rows: int) -> Fragment:
+    """Members of which rows leave some out: these bring their commas, which stand between them and one that is always there."""
+    fixed = always.index(True) if any(always) else -1
+    pieces: list[str | pa.Array] = []
+    filled: list[pa.Array] = []
+    for place, member in enumerate(members):
+        text = ("," if place > fixed else "", member.key, *member.fragment.pieces, "," if place < fixed else "")
+        if member.fragment.optional:
+            column = _joined(Fragment(text, True), rows)
+            filled.append(pc.is_valid(column))
+            pieces.append(column)
+        else:
+            pieces += text
+    whole = Fragment((brackets[0], *pieces, brackets[1]))
+    if fixed < 0:
+        whole = Fragment((pc.binary_replace_slice(_joined(Fragment((*pieces, brackets[1])), rows), 0, 1, brackets[0]),))
+    elif keep or any(there and not member.literal for there, member in zip(always, members, strict=True)):
         return whole
-    return pc.if_else(filled, whole, brackets if keep else None)
+    somewhere = functools.reduce(pc.or_, filled)
+    if pc.all(somewhere).as_py():
+        return whole
+    return _column(pc.if_else(somewhere, _joined(whole, rows), brackets if keep else None))
 
 
-def _render_each(node: Each, source: Source) -> pa.Array:
+def _each(node: Each, source: Source) -> Fragment:
     lists, entries = source.entries(node.column)
     rendered = render(node.item, entries)
     there = rendered.is_valid()
     parents = pc.list_parent_indices(lists).filter(there).to_numpy()
     offsets = np.concatenate([[0], np.cumsum(np.bincount(parents, minlength=source.rows))])
     body = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), rendered.filter(there)), ",")
-    return pc.if_else(pc.equal(body, ""), None, pc.binary_join_element_wise("[", body, "]", ""))
+    listed = pc.if_else(pc.equal(body, ""), None, body)
+    return Fragment(("[", listed, "]"), listed.null_count > 0)
 
 
-def to_json(value: Values) -> pa.Array:
-    """Values as JSON text: strings quoted, numbers and booleans bare, times as ISO text."""
-    return value.text if isinstance(value, Json) else _prefixed("", value)
-
-
-def _prefixed(prefix: str, value: Values) -> pa.Array:
-    """Values as JSON text with `prefix` in front, written in one pass."""
+def _value(value: Values) -> Fragment:
+    """Values by their type, ready to stand in JSON."""
+    texts = value.text if isinstance(value, Json) else value
+    optional = texts.null_count > 0
     if isinstance(value, Json):
-        return pc.binary_join_element_wise(prefix, value.text, "")
+        return Fragment((texts,), optional)
     if pa.types.is_boolean(value.type) or pa.types.is_integer(value.type):
-        return pc.binary_join_element_wise(prefix, value.cast(pa.string()), "")
+        return Fragment((value.cast(pa.string()),), optional)
     text = time_text(value) if pa.types.is_timestamp(value.type) else _escaped(value.cast(pa.string()))
-    return pc.binary_join_element_wise(prefix + '"', text, '"', "")
+    return Fragment(('"', text, '"'), optional)
 
 
 def _escaped(texts: pa.Array) -> pa.Array:
@@ -219,9 +277,8 @@ def _escaped(texts: pa.Array) -> pa.Array:
 
 def _may_need_escape(texts: pa.Array) -> bool:
     """Whether any byte of a column is special: a look at all of them together, which is far cheaper than one at each text."""
-    _, offsets, content = texts.buffers()
-    if content is None or not len(texts):
+    found = octets(texts)
+    if not len(found):
         return False
-    begin, end = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]]
-    octets = np.frombuffer(content, np.uint8)[begin:end]
-    return bool(((octets < 0x20) | (octets == ord('"')) | (octets == ord("\\"))).any())
+    content = found.tobytes()
+    return bool(found.min() < 0x20) or b'"' in content or b"\\" in content

@@ -8,6 +8,7 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -21,7 +22,7 @@ from connector.errors import ConfigError
 from connector.frames import to_table
 from connector.page import Batch, Page, SliceKind, State
 from connector.state.keys import hash_keys
-from connector.state.ledger import Entry, place_of
+from connector.state.ledger import VERSION_BYTES, Entry, place_of
 from connector.warehouse import Rows, Warehouse
 
 SINGLE_PAGE = 400
@@ -35,6 +36,8 @@ MOST_ASKED, TIMES_ASKED = 200, 5
 
 READS_AHEAD = 4
 """Reads that may be under way before the first of them is recorded."""
+
+Item = TypeVar("Item")
 
 Known = Callable[[Sequence[bytes]], dict[bytes, Entry]]
 """Looks key hashes up in the ledger."""
@@ -140,28 +143,30 @@ class Pager:
         kept = self._encode(read, keep, as_of, versions)
         personal = self._is_personal(read)
         keys = None if personal else list(zip(*(part.to_pylist() for part in read.keys), strict=True))
+        hashes, cursors = _at(keep, hashes), _at(keep, cursors)
+        keys, versions = keys and _at(keep, keys), versions and _at(keep, versions)
         pages: list[Page] = []
         for start in range(0, max(len(keep), 1), self.page_rows):
-            rows = keep[start : start + self.page_rows]
-            last = rows[-1] if rows and start + self.page_rows < len(keep) else len(read) - 1
+            stop = start + self.page_rows
+            last = keep[stop - 1] if stop < len(keep) else len(read) - 1
             upto = read.mark(last)
-            if kind != "range" and rows:
-                after = Mark(cursors[rows[0]])
+            if kind != "range" and keep:
+                after = Mark(cursors[start])
             page = Page(
                 slice=slice_number,
                 number=first_page + len(pages),
                 kind=kind,
                 after=after,
                 upto=Mark(upto.cursor) if personal else upto,
-                hashes=[hashes[row] for row in rows],
-                cursors=[cursors[row] for row in rows],
-                keys=None if keys is None else [keys[row] for row in rows],
+                hashes=hashes[start:stop],
+                cursors=cursors[start:stop],
+                keys=None if keys is None else keys[start:stop],
                 own={},
                 batches=[],
                 as_of=as_of,
                 batch_size=self.batch_size,
-                versions=None if versions is None else [versions[row] for row in rows],
-                again=frozenset(index for index, row in enumerate(rows) if again or hashes[row] in known),
+                versions=None if versions is None else versions[start:stop],
+                again=frozenset(index for index, key_hash in enumerate(hashes[start:stop]) if again or key_hash in known),
                 changed=changed if not pages else 0,
             )
             self._fill(page, kept, start)
@@ -276,12 +281,16 @@ class Pager:
         return version_of(read.frame)
 
 
+def _at(rows: Sequence[int], values: list[Item]) -> list[Item]:
+    return values if len(rows) == len(values) else [values[row] for row in rows]
+
+
 def version_of(frame: pd.DataFrame) -> list[bytes]:
     """A digest of each row's values; the same values give the same digest, whatever types their columns took from other rows."""
     columns = [[_plain(value) for value in column.to_pylist()] for column in to_table(frame).columns]
     if not columns:
-        return [b""] * len(frame)
-    return [hashlib.blake2b(SEPARATOR.join(row).encode("utf-8", "surrogatepass"), digest_size=8).digest() for row in zip(*columns, strict=True)]
+        return [bytes(VERSION_BYTES)] * len(frame)
+    return [hashlib.blake2b(SEPARATOR.join(row).encode("utf-8", "surrogatepass"), digest_size=VERSION_BYTES).digest() for row in zip(*columns, strict=True)]
 
 
 def _plain(value: object) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -24,6 +25,9 @@ from connector.state.lease import Lease, fence
 from connector.state.quarantine import Quarantined
 from connector.state.store import Store
 from connector.state.tables import destination, intent, mark, slices
+
+_PUT_ASIDE = (State.REJECTED, State.AMBIGUOUS_EXPIRED)
+_MENDED = (State.DELIVERED, State.EXPIRED, State.SUPPRESSED)
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ class Recorder:
         failpoints.reach("before_commit")
         with self._store.write() as connection:
             fence(connection, self._held)
+            self._record(connection, done)
             for result in done:
-                self._record(connection, result)
                 self._forget_intent(connection, result.page)
                 self._finish_page(connection, result.page)
                 receipts.keep(connection, self._destination_id, self._run_id, result.receipts)
@@ -77,8 +81,8 @@ class Recorder:
         """
         with self._store.write() as connection:
             fence(connection, self._held)
+            self._record(connection, unfinished)
             for result in unfinished:
-                self._record(connection, result)
                 if not result.open_ambiguous:
                     self._forget_intent(connection, result.page)
             self._count(connection, unfinished, None)
@@ -95,16 +99,21 @@ class Recorder:
             moved = self._move_mark(connection)
             self._count(connection, (), moved)
 
-    def _record(self, connection: Connection, result: Result) -> None:
-        page = result.page
-        settled = [row for row in range(len(page)) if result.states[row]]
-        states = [int(result.states[row]) for row in settled]
-        versions = None if page.versions is None else [page.versions[row] for row in settled]
-        cursors = [page.cursors[row] for row in settled]
-        ledger.record(connection, self._destination_id, [page.hashes[row] for row in settled], states, cursors, versions)
-        put_aside = [row for row, state in zip(settled, states, strict=True) if state in (State.REJECTED, State.AMBIGUOUS_EXPIRED)]
-        quarantine.put(connection, self._destination_id, [_quarantined(result, row) for row in put_aside])
-        mended = [page.hashes[row] for row in page.again if result.states[row] in (State.DELIVERED, State.EXPIRED, State.SUPPRESSED)]
+    def _record(self, connection: Connection, results: Sequence[Result]) -> None:
+        """Every settled row goes into the ledger, whatever was refused into quarantine, and what was mended leaves it."""
+        settled = [result.page if result.complete else result.page.only(np.flatnonzero(result.states).tolist()) for result in results]
+        states = np.concatenate([result.states for result in results]) if results else np.zeros(0, np.int8)
+        ledger.record(
+            connection,
+            self._destination_id,
+            [key_hash for page in settled for key_hash in page.hashes],
+            states[states != 0].tolist(),
+            [cursor for page in settled for cursor in page.cursors],
+            [version for page in settled for version in page.versions or ()] or None,
+        )
+        refused = [(result, row) for result in results for row in np.flatnonzero(np.isin(result.states, _PUT_ASIDE)).tolist()]
+        quarantine.put(connection, self._destination_id, [_quarantined(result, row) for result, row in refused])
+        mended = [result.page.hashes[row] for result in results for row in result.page.again if result.states[row] in _MENDED]
         quarantine.remove(connection, self._destination_id, mended)
 
     def _finish_page(self, connection: Connection, page: Page) -> None:

@@ -170,6 +170,10 @@ def _create_privately(path: Path) -> None:
         raise StateError(f"the state file cannot be created ({type(error).__name__}); check the folder that CAPI_HOME or CAPI_STATE_URL names") from None
 
 
+_ROOM = ("cache_size = -8000", "temp_store = MEMORY")
+"""Pages of the ledger that are kept at hand, in KiB, and a place for what a statement would undo if it failed."""
+
+
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         try:
@@ -183,7 +187,7 @@ def _engine(url: URL) -> Engine:
     def _configure(connection: object, _record: object) -> None:
         connection.isolation_level = None  # type: ignore[attr-defined]  # transactions begin below, and nowhere else
         cursor = connection.cursor()  # type: ignore[attr-defined]
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", *_ROOM):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

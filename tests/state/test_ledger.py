@@ -48,9 +48,9 @@ def test_what_was_recorded_is_known_and_nothing_else(store: Store) -> None:
 def test_a_row_takes_its_new_state_place_and_version(store: Store) -> None:
     [key] = hashes(1)
     with store.write() as connection:
-        ledger.record(connection, 1, [key], [State.REJECTED], ["1"], [b"old"])
-        ledger.record(connection, 1, [key], [State.DELIVERED], ["2"], [b"new"])
-        assert ledger.known(connection, 1, [key]) == {key: Entry(State.DELIVERED, place_of("2"), b"new")}
+        ledger.record(connection, 1, [key], [State.REJECTED], ["1"], [b"the old "])
+        ledger.record(connection, 1, [key], [State.DELIVERED], ["2"], [b"the new "])
+        assert ledger.known(connection, 1, [key]) == {key: Entry(State.DELIVERED, place_of("2"), b"the new ")}
         assert (ledger.forget(connection, 1, [key]), ledger.known(connection, 1, [key])) == (1, {})
 
 

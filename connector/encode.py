@@ -11,11 +11,10 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,6 +28,9 @@ from connector.platforms.functions import FUNCTIONS, Context
 from connector.preflight import Verdicts, judge
 from connector.row_source import RowSource
 from connector.template import compile_template, render
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_EVENT_ID = 256
 """Characters of an event_id of the shop's own; a longer one would be cut or refused, and would not meet its pixel event."""

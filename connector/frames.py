@@ -1,7 +1,8 @@
 """Whatever a driver returns -> pandas frames with Arrow-backed dtypes, without pandas guessing types on the way.
 
 pandas turns integers with a NULL into floats, phones into `15551234567.0` and NULLs into the text 'nan'. So columns are
-built as Arrow arrays from the driver's own values, and pandas only carries them.
+built as Arrow arrays from the driver's own values, and pandas only carries them. It is imported where there is something to
+carry: a run that finds nothing to send does without it.
 """
 
 from __future__ import annotations
@@ -9,19 +10,23 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import decimal
+import functools
 import json
 import re
+import struct
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.identifiers.distinct import map_exceptions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Mask = np.ndarray
 """One boolean a row, shape (n,)."""
@@ -32,6 +37,8 @@ MAX_EXACT_FLOAT = 2**53
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """A pandas frame over the table's own memory; every dtype is a `pandas.ArrowDtype`."""
+    import pandas as pd
+
     return table.to_pandas(types_mapper=pd.ArrowDtype, split_blocks=True)
 
 
@@ -155,7 +162,7 @@ def text_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
 
     Bytes that are not UTF-8 become null. Raises TypeError for floats and booleans, which have no exact text.
     """
-    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    array = _whole(values) if isinstance(values, pa.ChunkedArray) else values
     if isinstance(array, pa.ExtensionArray):
         if array.type.extension_name == "arrow.uuid":
             return _uuid_text(array.storage)
@@ -178,6 +185,11 @@ def text_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     if pa.types.is_nested(kind):
         return pa.array([_text(value) for value in array.to_pylist()], pa.string())
     raise TypeError(f"a column of type {kind} has no exact text")
+
+
+def _whole(values: pa.ChunkedArray) -> pa.Array:
+    """One array of all chunks; pyarrow would import pandas to make an empty one."""
+    return values.combine_chunks() if values.num_chunks else pa.nulls(0, values.type)
 
 
 def _uuid_text(ids: pa.FixedSizeBinaryArray) -> pa.Array:
@@ -210,7 +222,14 @@ def time_text(times: pa.Array) -> pa.Array:
     zoned = times.type.tz is not None
     text = times.cast(pa.timestamp(times.type.unit)).cast(pa.string())
     text = pc.replace_substring(text, " ", "T", max_replacements=1)
-    return pc.binary_join_element_wise(text, "Z", "") if zoned else text
+    return pc.binary_join_element_wise(text, _value("Z"), _value("")) if zoned else text
+
+
+@functools.cache
+def _value(text: str) -> pa.StringScalar:
+    """A text as an Arrow value, made of its bytes: pyarrow would import pandas to convert it."""
+    octets = text.encode()
+    return pa.StringArray.from_buffers(1, pa.py_buffer(struct.pack("=2i", 0, len(octets))), pa.py_buffer(octets))[0]
 
 
 def mask(values: pa.Array | pa.ChunkedArray) -> Mask:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from connector.cursor import Range
 from connector.destination import Destination
 from connector.encode import Encoder
-from connector.frames import mask, present, text_array, to_table
+from connector.frames import mask, present, text_array
 from connector.identifiers.email import is_placeholder
 from connector.identifiers.placeholders import PLACEHOLDERS
 from connector.platforms.expression import parse
@@ -60,7 +60,7 @@ def lint_identifiers(destination: Destination, limit: int = ROWS) -> Iterator[di
     try:
         seen = 0
         for rows in warehouse.read(Range(), min(limit, 20_000)):
-            table = to_table(rows.frame).slice(0, limit - seen)
+            table = rows.table.slice(0, limit - seen)
             seen += table.num_rows
             for name, column, pipeline in _sources(destination):
                 if column in table.column_names:

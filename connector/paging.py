@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,7 +18,6 @@ from connector.cursor import Mark, Range
 from connector.delivery.batch import Limits, cut
 from connector.encode import Encoded, Encoder
 from connector.errors import ConfigError
-from connector.frames import to_table
 from connector.page import Batch, Page, SliceKind, State
 from connector.state.keys import hash_keys
 from connector.state.ledger import VERSION_BYTES, Entry, place_of
@@ -278,18 +276,18 @@ class Pager:
 
     def _versions(self, read: Rows) -> list[bytes]:
         """Eight bytes over all values of each row, apart from its cursor."""
-        return version_of(read.frame)
+        return version_of(read.table)
 
 
 def _at(rows: Sequence[int], values: list[Item]) -> list[Item]:
     return values if len(rows) == len(values) else [values[row] for row in rows]
 
 
-def version_of(frame: pd.DataFrame) -> list[bytes]:
+def version_of(table: pa.Table) -> list[bytes]:
     """A digest of each row's values; the same values give the same digest, whatever types their columns took from other rows."""
-    columns = [[_plain(value) for value in column.to_pylist()] for column in to_table(frame).columns]
+    columns = [[_plain(value) for value in column.to_pylist()] for column in table.columns]
     if not columns:
-        return [bytes(VERSION_BYTES)] * len(frame)
+        return [bytes(VERSION_BYTES)] * table.num_rows
     return [hashlib.blake2b(SEPARATOR.join(row).encode("utf-8", "surrogatepass"), digest_size=VERSION_BYTES).digest() for row in zip(*columns, strict=True)]
 
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -33,6 +32,9 @@ from connector.frames import text_array, to_frame
 from connector.refusals import told
 from connector.secrets import is_reference, resolve
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 READ_ROWS = 100_000
 READ_BYTES = 16 * 1024**2
 """What is read with one statement, whichever is less; pages are cut from it."""
@@ -42,16 +44,21 @@ READ_BYTES = 16 * 1024**2
 class Rows:
     """Rows that were read together, in (cursor, key) order.
 
-    frame: canonical and `extra.` columns with Arrow-backed dtypes, shape (n, columns). cursors: exact text, shape (n,).
-    keys: texts of each key column, each of shape (n,).
+    table: canonical and `extra.` columns, shape (n, columns). cursors: exact text, shape (n,). keys: texts of each key column,
+    each of shape (n,).
     """
 
-    frame: pd.DataFrame
+    table: pa.Table
     cursors: pa.Array
     keys: tuple[pa.Array, ...]
 
     def __len__(self) -> int:
         return len(self.cursors)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The table as a frame with Arrow-backed dtypes, over the same memory."""
+        return to_frame(self.table)
 
     def joined_keys(self) -> pa.Array:
         """One text a row, shape (n,)."""
@@ -63,7 +70,7 @@ class Rows:
 
     def slice(self, start: int, stop: int) -> Rows:
         """Rows start to stop, without copying."""
-        return Rows(self.frame.iloc[start:stop], self.cursors[start:stop], tuple(key[start:stop] for key in self.keys))
+        return Rows(self.table.slice(start, stop - start), self.cursors[start:stop], tuple(key[start:stop] for key in self.keys))
 
 
 @dataclass(frozen=True)
@@ -289,7 +296,7 @@ class Warehouse:
         keys = tuple(text_array(table[f"_key{index}"]) for index in range(len(self._source.keys)))
         cursors = text_array(table["_cursor"])
         canonical = [name for name in table.column_names if not name.startswith("_")]
-        return Rows(to_frame(table.select(canonical)), cursors, keys)
+        return Rows(table.select(canonical), cursors, keys)
 
     def _duplicate(self, page: Rows, row: int) -> str:
         key = ", ".join(part for part in page.mark(row).key or ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from base64 import b64decode, b64encode
 
@@ -10,9 +11,6 @@ import pyarrow.compute as pc
 
 from connector.identifiers.distinct import map_exceptions, over_distinct
 from connector.identifiers.placeholders import spellings
-
-_OF_NOTHING = pa.array([hashlib.sha256(text.encode()).hexdigest() for text in spellings()])
-"""Digests that thousands of people would share, because a script hashed the absence of a value."""
 
 _BASE64 = r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"
 """Base64 of 32 bytes: the last letter carries two bits that are always zero."""
@@ -50,7 +48,7 @@ def prehashed_hex(digests: pa.Array) -> pa.Array:
     digests: 64 hex digits in either case, or base64 of the 32 bytes, which cannot be anything else.
     """
     lower = map_exceptions(digests, pc.utf8_lower(digests), pc.match_substring_regex(digests, _BASE64), lambda text: b64decode(text).hex())
-    good = pc.and_(pc.match_substring_regex(lower, r"^[0-9a-f]{64}$"), pc.invert(pc.is_in(lower, value_set=_OF_NOTHING)))
+    good = pc.and_(pc.match_substring_regex(lower, r"^[0-9a-f]{64}$"), pc.invert(pc.is_in(lower, value_set=_of_nothing())))
     return pc.if_else(good, lower, None)
 
 
@@ -58,3 +56,9 @@ def hex_to_b64(digests: pa.Array) -> pa.Array:
     """Hex digests as base64 of the same bytes; null where it is not hex."""
     hexadecimal = pc.if_else(pc.match_substring_regex(digests, r"^([0-9a-fA-F]{2})+$"), digests, None)
     return pa.array([None if value is None else b64encode(bytes.fromhex(value)).decode() for value in hexadecimal.to_pylist()], pa.string())
+
+
+@functools.cache
+def _of_nothing() -> pa.Array:
+    """Digests that thousands of people would share, because a script hashed the absence of a value."""
+    return pa.array([hashlib.sha256(text.encode()).hexdigest() for text in spellings()])

@@ -22,8 +22,8 @@ from benchmarks import baselines, data, project
 from benchmarks.measure import Line, in_turns, seconds, show
 from benchmarks.receiver import receiving
 from connector.delivery.curl import CurlTransport
-from connector.delivery.fastest import Sender
-from connector.delivery.transport import Answer, Call, Failure, Transport
+from connector.delivery.sender import Answer, Call, Failure, Sender
+from connector.delivery.transport import Transport
 from connector.sync import sync
 
 SCRIPT_ROWS = 2_000

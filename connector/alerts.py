@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 import orjson
 
 from connector.addresses import endpoint_problem
-from connector.delivery.transport import Answer, Call, Transport
+from connector.delivery.sender import Answer, Call
+from connector.delivery.transport import Transport
 from connector.destination import Destination
 from connector.errors import ConfigError, EndpointError
 from connector.secrets import resolve

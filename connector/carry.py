@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
 
 from connector.ahead import read_ahead
-from connector.delivery.courier import Courier
-from connector.delivery.verdicts import Delivery
 from connector.errors import ConnectorError, Fenced, StateError
 from connector.page import Page, Result, State
 from connector.state.progress import Recorder, Unrecorded
+
+if TYPE_CHECKING:
+    from connector.delivery.courier import Courier
+    from connector.delivery.verdicts import Delivery
 
 READY = 2
 """Requests that wait beside those under way, so that connections never wait for a commit."""
@@ -29,16 +31,21 @@ class Watch(Protocol):
         """So many rows were recorded, and so many of those as rejected."""
 
 
-def carry(pages: Iterator[list[Page]], courier: Courier, recorder: Recorder | Unrecorded, watch: Watch | None = None) -> ConnectorError | None:
+def carry(
+    pages: Iterator[list[Page]], open_courier: Callable[[], Courier], recorder: Recorder | Unrecorded, watch: Watch | None = None
+) -> ConnectorError | None:
     """Send pages and record them in order; while some are in flight, the next ones are read and encoded.
 
-    Returns what ended it early: then every row that is settled is recorded, and the mark stands before the first that is
+    open_courier: called once there is a first page, before anything of it is recorded. Returns what ended it early: then every row that is settled is recorded, and the mark stands before the first that is
     not. Raises Fenced or StateError, after which nothing more is sent.
     """
-    waiting: deque[Page] = deque()
     in_flight: deque[Delivery] = deque()
     done: list[Result] = []
     with read_ahead(pages) as reads:
+        waiting = deque(next(reads, ()))
+        if not waiting:
+            return None
+        courier = open_courier()
         try:
             while courier.error is None:
                 starting = _next_pages(waiting, reads, in_flight, courier.concurrency + READY)

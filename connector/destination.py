@@ -19,9 +19,9 @@ from connector import platforms, strict_yaml
 from connector.consistency import inconsistencies, suggest
 from connector.conversion import COLUMNS
 from connector.durations import Duration, Period, Rate, Schedule
-from connector.errors import DestinationError, Problem
+from connector.errors import ConfigError, DestinationError, Problem
 from connector.platforms.model import Answers, Platform
-from connector.secrets import REFERENCE
+from connector.secrets import REFERENCE, is_reference, resolve
 from connector.strict_yaml import Document
 
 Secret = Annotated[str, Field(pattern=REFERENCE, description="env:NAME or file:PATH; never the secret itself")]
@@ -256,6 +256,20 @@ class Destination:
         """Whether a column of the key describes a person, or is a digest of what does; then no key is stored or shown."""
         personal = {self.model.columns.get(name, name) for name, column in COLUMNS.items() if column.personal or name.endswith("_sha256")}
         return not personal.isdisjoint(self.model.source.keys)
+
+
+def credential(destination: Destination, name: str) -> str:
+    """The secret behind one of the references under `auth`. Raises ConfigError where it is not there."""
+    try:
+        return resolve(getattr(destination.model.auth, name), destination.root)
+    except ValueError as error:
+        raise ConfigError(f"{destination.name}: auth.{name}: {error}") from None
+
+
+def credentials(destination: Destination) -> list[str]:
+    """All secrets under `auth`. Raises ConfigError for one that is not there."""
+    given = destination.model.auth
+    return [credential(destination, name) for name, value in given if isinstance(value, str) and is_reference(value)]
 
 
 def load(path: Path, root: Path | None = None) -> Destination:

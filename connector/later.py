@@ -16,7 +16,9 @@ import orjson
 from connector.delivery.answers import values_at
 from connector.delivery.auth import Auth, auth_for
 from connector.delivery.redact import redact_code
-from connector.delivery.transport import Answer, Call, Transport
+from connector.delivery.sender import Answer, Call
+from connector.delivery.transport import Transport
+from connector.dispatch import ca_file
 from connector.errors import EndpointError
 from connector.platforms.model import Poll
 from connector.request import Requests, origins
@@ -49,7 +51,7 @@ def ask(session: Session, run_id: str) -> None:
         return
     model = session.destination.model
     timeout = min(10.0, model.delivery.timeout.total_seconds())
-    transport = Transport(timeout=timeout, connections=1, ca_file=session.ca_file(), origins=origins(session.destination))
+    transport = Transport(timeout=timeout, connections=1, ca_file=ca_file(session.destination), origins=origins(session.destination))
     try:
         auth = auth_for(session.destination, transport)
         for receipt in waiting:

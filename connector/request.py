@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 
 from connector.addresses import origin
-from connector.delivery.transport import Call
+from connector.delivery.sender import Call
 from connector.destination import Destination
 from connector.encode import Encoder
 

@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from connector.cursor import Cursor, Mark
-from connector.delivery.auth import auth_for
-from connector.delivery.courier import Courier
-from connector.delivery.fastest import open_transport
-from connector.delivery.retry import Budget, Gate
-from connector.delivery.transport import Call, Transport
-from connector.destination import Destination
+from connector.delivery.pace import Budget
+from connector.destination import Destination, credentials
 from connector.encode import Encoder
 from connector.errors import ConnectorError, InternalError, StateMismatch
-from connector.page import Batch, Page
 from connector.paging import Pager
 from connector.query import fingerprint
-from connector.request import Requests, origins
-from connector.secrets import is_reference, resolve
+from connector.secrets import is_reference
 from connector.state import ledger, progress
 from connector.state.ledger import Entry
 from connector.state.store import Store, home, now_us, state_url
 from connector.state.tables import destination as destinations
 from connector.state.tables import lease, mark, run
 from connector.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from connector.delivery.courier import Courier
 
 
 def utc_now() -> dt.datetime:
@@ -82,48 +80,23 @@ class Session:
         with self.store.read() as connection:
             return progress.read_mark(connection, self.destination_id)
 
-    def ca_file(self) -> str | None:
-        """The certificate authority of a private endpoint."""
-        ca_file = self.destination.model.delivery.ca_file
-        return str(self.destination.root / ca_file) if ca_file else None
-
-    def secrets(self) -> list[str]:
-        """The credentials of the destination, so that they can be taken out of messages."""
-        given = [value for _, value in self.destination.model.auth if isinstance(value, str) and is_reference(value)]
-        return [resolve(reference, self.destination.root) for reference in given]
-
     @contextmanager
-    def courier(self, *, accept_all: bool = False) -> Iterator[Courier]:
-        """Sends pages; closed together with its connections."""
-        model, limits = self.destination.model, self.destination.platform.limits
-        concurrency = model.delivery.concurrency or limits.concurrency
-        options: dict[str, Any] = {"timeout": model.delivery.timeout.total_seconds(), "ca_file": self.ca_file(), "origins": origins(self.destination)}
-        transport = open_transport(model.delivery.transport, connections=concurrency, **options)
-        requests = Requests(self.destination, self.encoder)
+    def courier(self, *, accept_all: bool = False) -> Iterator[Callable[[], Courier]]:
+        """Gives the courier that sends pages, opened when it is first asked for; closed together with its connections.
 
-        def build(page: Page, batch: Batch) -> Call:
-            return requests.call(batch.records, page.groups[batch.group])
+        What sends is neither imported nor opened by a run that has nothing to send. Raises ConfigError for a credential that is
+        not there, in such a run too.
+        """
+        secrets = credentials(self.destination)
+        with ExitStack() as opened:
 
-        # A new token is waited for, and a transport must not wait for itself.
-        asking = Transport(connections=1, **options) if self.destination.platform.auth.method == "oauth2" else None
-        courier = Courier(
-            transport,
-            auth_for(self.destination, asking),
-            self.destination.answers,
-            build,
-            concurrency=concurrency,
-            gate=Gate(model.delivery.rate or limits.rate),
-            budget=self.budget,
-            accept_all=accept_all,
-            secrets=self.secrets(),
-        )
-        try:
+            @functools.cache
+            def courier() -> Courier:
+                from connector.dispatch import open_courier
+
+                return opened.enter_context(open_courier(self, secrets=secrets, accept_all=accept_all))
+
             yield courier
-        finally:
-            courier.close()
-            transport.close()
-            if asking is not None:
-                asking.close()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import Connection
 
@@ -19,10 +20,8 @@ from connector.carry import Watch, carry, rehearse
 from connector.consistency import test_mode_problem
 from connector.continuity import remember
 from connector.cursor import Mark
-from connector.delivery.courier import Courier
 from connector.destination import Destination
 from connector.errors import ConfigError, ConnectorError, RunStopped, StateError
-from connector.later import ask
 from connector.page import Page
 from connector.plan import Options, Piece, Plan, beginning, refuse_overlooked, refuse_too_early, remember_start, take_lease, what_waits
 from connector.recover import recover
@@ -33,6 +32,9 @@ from connector.session import Session, open_session
 from connector.state import progress, runs
 from connector.state.lease import Heartbeat, Lease, hand_over, release
 from connector.state.progress import Recorder, Unrecorded
+
+if TYPE_CHECKING:
+    from connector.delivery.courier import Courier
 
 Planned = tuple[Plan, Failure | None]
 """A plan, and why nothing of it may be begun, if so."""
@@ -128,7 +130,7 @@ def settle(session: Session, planned: Plan, failure: Failure | None) -> Report:
     _refuse_ended(session, planned.run_id)
     try:
         if failure is None:
-            ask(session, planned.run_id)
+            _ask(session, planned.run_id)
         with session.store.write() as connection:
             if failure is None:
                 _note_look(connection, planned)
@@ -152,6 +154,14 @@ def settle(session: Session, planned: Plan, failure: Failure | None) -> Report:
         facts=planned.facts,
         failure=failure,
     )
+
+
+def _ask(session: Session, run_id: str) -> None:
+    """Learn of results that the platform tells only later. Most platforms tell everything at once, and need nothing of that."""
+    if session.destination.platform.answers.poll is not None:
+        from connector.later import ask
+
+        ask(session, run_id)
 
 
 def _refuse_ended(session: Session, run_id: str) -> None:
@@ -255,7 +265,7 @@ def _recover(session: Session, held: Lease, options: Options, watch: Watch | Non
         return _noted(session, courier, recover(session, held, recorder, partial(_carry_with, courier, watch)))
 
 
-def _carry_with(courier: Courier, watch: Watch | None, pages: Iterator[list[Page]], recorder: Recorder) -> ConnectorError | None:
+def _carry_with(courier: Callable[[], Courier], watch: Watch | None, pages: Iterator[list[Page]], recorder: Recorder) -> ConnectorError | None:
     return carry(pages, courier, recorder, watch)
 
 
@@ -267,13 +277,14 @@ def _note_look(connection: Connection, planned: Plan) -> None:
             progress.set_looked_behind(connection, planned.lease, place)
 
 
-def _noted(session: Session, courier: Courier, error: ConnectorError | None) -> Failure | None:
+def _noted(session: Session, courier: Callable[[], Courier], error: ConnectorError | None) -> Failure | None:
     """An early end as plain data; where the platform named a time, the state remembers it."""
     if error is None:
         return None
-    if courier.not_before is not None and session.destination_id:
+    not_before = courier().not_before
+    if not_before is not None and session.destination_id:
         with session.store.write() as connection:
-            progress.set_not_before(connection, session.destination_id, int(courier.not_before * 1_000_000))
+            progress.set_not_before(connection, session.destination_id, int(not_before * 1_000_000))
     return Failure.of(error)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connector.delivery.retry import Budget
+from connector.delivery.pace import Budget
 from connector.errors import ConfigError, LeaseHeld
 from connector.plan import Options
 from connector.sandbox.faults import Fault

@@ -16,7 +16,7 @@ import orjson
 
 from connector.delivery.redact import redact_code
 from connector.delivery.retry_after import wait_seconds
-from connector.delivery.transport import Answer, Failure
+from connector.delivery.sender import Answer, Failure
 from connector.platforms.model import Answers, Code, Located, Success
 
 LONGEST_RECEIPT = 255

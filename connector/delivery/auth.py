@@ -17,11 +17,9 @@ from typing import Protocol
 
 import orjson
 
-from connector.delivery.fastest import Sender
-from connector.delivery.transport import Answer, Call
-from connector.destination import Destination
-from connector.errors import ConfigError, EndpointError
-from connector.secrets import resolve
+from connector.delivery.sender import Answer, Call, Sender
+from connector.destination import Destination, credential
+from connector.errors import EndpointError
 
 HIDDEN = "***"
 
@@ -209,13 +207,7 @@ def auth_for(destination: Destination, transport: Sender | None, *, hidden: bool
     given, spec = destination.model.auth, destination.platform.auth
 
     def secret(name: str) -> str:
-        reference = getattr(given, name)
-        if hidden:
-            return HIDDEN
-        try:
-            return resolve(reference, destination.root)
-        except ValueError as error:
-            raise ConfigError(f"{destination.name}: auth.{name}: {error}") from None
+        return HIDDEN if hidden else credential(destination, name)
 
     token_name = "bearer" if given.bearer else "token" if given.token else "api_key"
     if spec.method == "none":

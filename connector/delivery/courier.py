@@ -18,9 +18,9 @@ from connector import failpoints
 from connector.delivery.answers import Delivered, Named, Outcome, Stop, TryAgain, Unlocated, interpret
 from connector.delivery.auth import Auth
 from connector.delivery.batch import halves, spread
-from connector.delivery.fastest import Sender
-from connector.delivery.retry import LONGEST_WAIT, Budget, Gate, Policy
-from connector.delivery.transport import Answer, Call, Failure
+from connector.delivery.pace import Budget, Gate
+from connector.delivery.retry import LONGEST_WAIT, Policy
+from connector.delivery.sender import Answer, Call, Failure, Sender
 from connector.delivery.verdicts import Delivery, Found
 from connector.errors import ConnectorError, EndpointError, InternalError, Postponed
 from connector.page import Batch, Page, Result

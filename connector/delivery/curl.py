@@ -20,7 +20,7 @@ from concurrent.futures import Future
 import certifi
 import pycurl
 
-from connector.delivery.transport import CONNECT_SECONDS, MAX_ANSWER, MISDIRECTED, Answer, Call, Failure, Then, refuse_elsewhere, tls_context
+from connector.delivery.sender import CONNECT_SECONDS, MAX_ANSWER, MISDIRECTED, Answer, Call, Failure, Then, refuse_elsewhere, tls_context
 
 MAX_HEADERS = 100
 """Lines in the head of an answer; http.client takes as many."""

@@ -1,30 +1,14 @@
-"""Which transport a destination gets."""
+"""Which transport a destination gets. The HTTP library of the other one is never imported."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from connector.delivery.transport import Answer, Call, Failure, Then, Transport
+from connector.delivery.sender import Sender
 from connector.errors import ConfigError
 from connector.extras import how_to_add
 
 Choice = Literal["auto", "requests", "libcurl"]
-
-
-class Sender(Protocol):
-    """What every transport does."""
-
-    def send(self, call: Call) -> Answer | Failure:
-        """One request, one answer."""
-        ...
-
-    def submit(self, call: Call, then: Then) -> None:
-        """Begin a request."""
-        ...
-
-    def close(self) -> None:
-        """Close connections and stop all threads."""
-        ...
 
 
 def open_transport(choice: Choice, **options: Any) -> Sender:
@@ -32,16 +16,23 @@ def open_transport(choice: Choice, **options: Any) -> Sender:
 
     Raises ConfigError where libcurl is asked for and not there, or where it lacks something that safety needs.
     """
-    if choice == "requests":
-        return Transport(**options)
-    try:
-        from connector.delivery.curl import CurlTransport, missing
-    except ImportError:
-        lacking: str | None = "libcurl is not installed"
-    else:
-        lacking = missing()
+    if choice != "requests":
+        lacking = _lacking()
         if lacking is None:
+            from connector.delivery.curl import CurlTransport
+
             return CurlTransport(**options)
-    if choice == "auto":
-        return Transport(**options)
-    raise ConfigError(f"delivery.transport: {lacking}; run: {how_to_add('pycurl')}, or choose requests")
+        if choice == "libcurl":
+            raise ConfigError(f"delivery.transport: {lacking}; run: {how_to_add('pycurl')}, or choose requests")
+    from connector.delivery.transport import Transport
+
+    return Transport(**options)
+
+
+def _lacking() -> str | None:
+    """Why libcurl cannot be used, for people; None where it can."""
+    try:
+        from connector.delivery.curl import missing
+    except ImportError:
+        return "libcurl is not installed"
+    return missing()

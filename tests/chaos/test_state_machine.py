@@ -28,8 +28,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from connector import failpoints, session, warehouse
 from connector.delivery import retry
-from connector.delivery.transport import Answer, Failure
-from connector.delivery.transport import Call as Request
+from connector.delivery.sender import Answer, Failure
+from connector.delivery.sender import Call as Request
 from connector.plan import Options
 from connector.state import lease
 from connector.state.store import Store

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from connector.delivery.fastest import Sender
+from connector.delivery.sender import Sender
 from connector.delivery.transport import Transport
 
 Kind = Callable[..., Sender]

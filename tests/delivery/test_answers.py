@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connector import platforms
 from connector.delivery.answers import Delivered, Named, Outcome, Refusal, Stop, TryAgain, Unlocated, interpret
-from connector.delivery.transport import Answer, Failure
+from connector.delivery.sender import Answer, Failure
 from connector.platforms.model import Answers
 
 NOW = 1_780_000_000.0

@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.delivery.auth import Auth, BodyAuth, Both, HeaderAuth, HmacAuth, NoAuth, OAuth1, OAuth2, QueryAuth, auth_for
-from connector.delivery.transport import Call, Transport
+from connector.delivery.sender import Call
+from connector.delivery.transport import Transport
 from connector.errors import ConfigError, EndpointError
 from tests.support.projects import Project
 from tests.support.servers import Reply, Request, answering, closed_port, serving

@@ -20,8 +20,9 @@ from connector.carry import READY, carry
 from connector.cursor import Mark
 from connector.delivery.auth import Auth, HmacAuth, NoAuth, OAuth2
 from connector.delivery.courier import Courier
-from connector.delivery.retry import Budget, Gate
-from connector.delivery.transport import Call, Transport
+from connector.delivery.pace import Budget, Gate
+from connector.delivery.sender import Call
+from connector.delivery.transport import Transport
 from connector.errors import EndpointError, Fenced, InternalError, Postponed
 from connector.page import Batch, Page, Result, State
 from connector.platforms.model import Answers
@@ -548,7 +549,7 @@ def test_pages_are_recorded_in_order_though_they_finish_in_any() -> None:
 
     notes = Notes()
     with run(reply, concurrency=8) as courier:
-        assert carry(pages(12), courier.courier, notes) is None
+        assert carry(pages(12), lambda: courier.courier, notes) is None
     assert (notes.done, notes.aside) == (list(range(12)), [])
 
 
@@ -558,7 +559,7 @@ def test_at_an_early_end_no_page_behind_a_gap_is_recorded_as_done() -> None:
 
     notes = Notes()
     with run(reply, concurrency=2) as courier:
-        assert isinstance(carry(pages(6), courier.courier, notes), EndpointError)
+        assert isinstance(carry(pages(6), lambda: courier.courier, notes), EndpointError)
     assert notes.done == [0][: len(notes.done)]
     assert 1 in notes.aside
     assert not set(notes.done) & set(notes.aside)
@@ -569,7 +570,7 @@ def test_a_run_that_was_taken_over_sends_nothing_more() -> None:
     notes = Notes(fail_after=1)
     with run(lambda _request: Reply(body={"received": 1})) as courier:
         with pytest.raises(Fenced):
-            carry(pages(50), courier.courier, notes)
+            carry(pages(50), lambda: courier.courier, notes)
         courier.courier.close()
         assert courier.requests <= 2 * (1 + READY + len(page_of(THOUSAND[:3], 1).batches))
 

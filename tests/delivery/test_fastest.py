@@ -10,7 +10,8 @@ import threading
 import pytest
 
 from connector.delivery.fastest import Choice, open_transport
-from connector.delivery.transport import Answer, Call, Failure, Transport
+from connector.delivery.sender import Answer, Call, Failure
+from connector.delivery.transport import Transport
 from connector.errors import ConfigError
 from tests.support.servers import serving
 

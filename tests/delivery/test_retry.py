@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.delivery.answers import Delivered, Outcome, Stop, TryAgain
-from connector.delivery.retry import Budget, Gate, Policy
+from connector.delivery.pace import Budget, Gate
+from connector.delivery.retry import Policy
 
 FAILED = TryAgain("HTTP 503", ambiguous=False)
 UNCLEAR = TryAgain("HTTP 500", ambiguous=True)

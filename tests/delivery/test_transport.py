@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 import trustme
 
-from connector.delivery.fastest import Sender
-from connector.delivery.transport import MAX_ANSWER, Answer, Call, Failure, Transport
+from connector.delivery.sender import MAX_ANSWER, Answer, Call, Failure, Sender
+from connector.delivery.transport import Transport
 from connector.errors import ConfigError, EndpointError
 from tests.delivery.conftest import Kind
 from tests.support.servers import Behaviour, Peer, Reply, Request, Server, answering, closed_port, endless, head, https, once, raw, serving, stalled
@@ -491,7 +491,7 @@ def test_a_server_of_tls_1_1_is_refused(authority: trustme.CA, trusting: Sender)
 
 SEND_ONE = """
 import importlib, sys
-from connector.delivery.transport import Answer, Call
+from connector.delivery.sender import Answer, Call
 module, name, url, ca_file = sys.argv[1:]
 transport = getattr(importlib.import_module(module), name)(timeout=10, ca_file=ca_file)
 assert isinstance(transport.send(Call("POST", url, {}, b"{}")), Answer)

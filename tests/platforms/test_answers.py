@@ -10,7 +10,7 @@ import pytest
 
 from connector import platforms
 from connector.delivery.answers import Delivered, Named, Stop, TryAgain, Unlocated, interpret
-from connector.delivery.transport import Answer
+from connector.delivery.sender import Answer
 from connector.platforms.model import Code
 from connector.report import Report
 from connector.sandbox.faults import Fault

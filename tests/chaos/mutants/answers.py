@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 from connector.delivery import courier
 from connector.delivery.answers import Delivered, Named, Outcome, Refusal, interpret
-from connector.delivery.transport import Answer, Failure
+from connector.delivery.sender import Answer, Failure
 from connector.errors import EndpointError
 
 

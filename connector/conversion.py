@@ -9,7 +9,6 @@ platforms (how an e-mail is normalised, what is required) live in `identifiers` 
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -20,8 +19,9 @@ import pyarrow.compute as pc
 
 from connector.errors import ConfigError
 from connector.frames import Mask, decimal_text, mask, present, text_array
-from connector.identifiers.placeholders import PLACEHOLDERS
+from connector.identifiers.placeholders import PLACEHOLDERS, without_placeholders
 from connector.money import MAX_VALUE, MONEY, amount_text, currency_digits, is_exact, is_numeric, parse_amounts, rounded
+from connector.octets import holds, is_ascii, longest
 from connector.times import iso_times, utc
 
 Kind = Literal["text", "time", "money", "currency", "integer", "json", "flag", "choice"]
@@ -220,20 +220,16 @@ def _texts(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
         text = text_array(raw)
     except TypeError:
         raise ConfigError(f"the column {name} comes as {raw.type}, which has no exact text; cast it to text in the query") from None
-    result.mark_bad(name, present(raw) & ~present(text))
-    text = pc.utf8_trim_whitespace(text)
-    text = pc.if_else(pc.is_in(pc.utf8_lower(text), value_set=_placeholders()), None, text)
+    if text.null_count > raw.null_count:
+        result.mark_bad(name, present(raw) & ~present(text))
+    if holds(text, below=ord(" ") + 1) or not is_ascii(text):
+        text = pc.utf8_trim_whitespace(text)
+    text = without_placeholders(text)
+    if not holds(text, below=1) and longest(text) <= MAX_TEXT:
+        return text
     unusable = pc.or_(pc.match_substring_regex(text, r"\x00"), pc.greater(pc.utf8_length(text), MAX_TEXT))
-    bad = mask(unusable)
-    if bad.any():
-        result.mark_bad(name, bad)
-        text = pc.if_else(unusable, None, text)
-    return text
-
-
-@functools.cache
-def _placeholders() -> pa.Array:
-    return pa.array(sorted(PLACEHOLDERS))
+    result.mark_bad(name, mask(unusable))
+    return pc.if_else(unusable, None, text)
 
 
 def _flags(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
@@ -276,8 +272,10 @@ def _integers(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
 
 
 def _event_names(names: pa.Array, result: Conversions) -> pa.Array:
-    controls = pc.match_substring_regex(names, r"[\x00-\x1f\x7f]")
-    result.reject(~present(names) | mask(controls), "missing_event_name", "event_name")
+    missing = ~present(names)
+    if holds(names, below=ord(" "), among=b"\x7f"):
+        missing |= mask(pc.match_substring_regex(names, r"[\x00-\x1f\x7f]"))
+    result.reject(missing, "missing_event_name", "event_name")
     return names
 
 

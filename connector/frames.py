@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.identifiers.distinct import map_exceptions
+from connector.octets import holds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
 def to_table(frame: pd.DataFrame) -> pa.Table:
     """The Arrow table behind a frame that `to_frame` made, or one converted from any other frame."""
-    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    return pa.Table.from_pandas(frame, preserve_index=False, nthreads=1).replace_schema_metadata(None)
 
 
 def table_of_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> pa.Table:
@@ -210,8 +211,9 @@ _UUID_PLACES = [place for place in range(36) if place not in (8, 13, 18, 23)]
 def decimal_text(amounts: pa.Array) -> pa.Array:
     """Decimals in plain notation without trailing zeros: `99.99`, `100`, `0`; the same text whatever the column's scale."""
     text = amounts.cast(pa.string())
-    text = map_exceptions(text, text, pc.match_substring(text, "E"), lambda number: f"{decimal.Decimal(number):f}")
-    return pc.replace_substring_regex(text, r"\.0*$|(\.\d*[1-9])0+$", r"\1")
+    if holds(text, among=b"E"):
+        text = map_exceptions(text, text, pc.match_substring(text, "E"), lambda number: f"{decimal.Decimal(number):f}")
+    return pc.ascii_rtrim(pc.ascii_rtrim(text, characters="0"), characters=".") if amounts.type.scale > 0 else text
 
 
 def time_text(times: pa.Array) -> pa.Array:
@@ -240,12 +242,3 @@ def mask(values: pa.Array | pa.ChunkedArray) -> Mask:
 def present(values: pa.Array | pa.ChunkedArray) -> Mask:
     """Rows that hold a value."""
     return values.is_valid().to_numpy(zero_copy_only=False)
-
-
-def octets(texts: pa.Array) -> np.ndarray:
-    """The bytes of all texts of a column, one behind the other, shape (bytes,); what stands where a text is null counts too."""
-    _, offsets, content = texts.buffers()
-    if content is None or not len(texts):
-        return np.zeros(0, np.uint8)
-    begin, end = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]]
-    return np.frombuffer(content, np.uint8)[begin:end]

@@ -18,7 +18,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.frames import octets, time_text
+from connector.frames import time_text
+from connector.octets import holds
 from connector.platforms.expression import Alternatives, parse
 from connector.platforms.functions import Json, Values
 
@@ -266,19 +267,10 @@ def _value(value: Values) -> Fragment:
 
 def _escaped(texts: pa.Array) -> pa.Array:
     """Texts with quotes, backslashes and control characters escaped as JSON asks; nearly always nothing to do."""
-    if not _may_need_escape(texts):
+    if not holds(texts, below=0x20, among=b'"\\'):
         return texts
     special = pc.fill_null(pc.match_substring_regex(texts, _NEEDS_ESCAPE), False)
     if not pc.any(special).as_py():
         return texts
     written = pa.array([orjson.dumps(text).decode()[1:-1] for text in texts.filter(special).to_pylist()], pa.string())
     return pc.replace_with_mask(texts, special, written)
-
-
-def _may_need_escape(texts: pa.Array) -> bool:
-    """Whether any byte of a column is special: a look at all of them together, which is far cheaper than one at each text."""
-    found = octets(texts)
-    if not len(found):
-        return False
-    content = found.tobytes()
-    return bool(found.min() < 0x20) or b'"' in content or b"\\" in content

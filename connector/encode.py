@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ import pyarrow.compute as pc
 from connector.conversion import COLUMNS, EXTRA, SEPARATOR, Conversions, Rejection, Rules, conform, reason_for
 from connector.destination import Destination
 from connector.frames import array_of_values, mask, present, text_array, to_table
+from connector.identifiers.digest import sha256_hex_of_each
 from connector.identifiers.distinct import map_distinct
 from connector.platforms.declared import template_columns
 from connector.platforms.expression import parse
@@ -254,8 +254,7 @@ class Encoder:
                 rejected.setdefault(row, Rejection("missing_user_id", recipe.user_id))
             times = FUNCTIONS["iso_seconds"](conversions.table["event_time"].combine_chunks(), Context(conversions.table, conversions.digits), None)
             text = pc.binary_join_element_wise(users, times, "")
-        sha256 = hashlib.sha256
-        made = pa.array([None if value is None else sha256(value).hexdigest() for value in text.cast(pa.binary()).to_pylist()], pa.string())
+        made = sha256_hex_of_each(text)
         if "event_id" not in conversions.table.column_names:
             return made
         return pc.coalesce(conversions.table["event_id"].combine_chunks(), made)

@@ -26,6 +26,7 @@ from connector.platforms.declared import template_columns
 from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS, Context
 from connector.preflight import Verdicts, judge
+from connector.records import Records
 from connector.row_source import RowSource
 from connector.template import compile_template, render
 
@@ -49,7 +50,7 @@ class Encoded:
     """
 
     rows: int
-    records: list[bytes]
+    records: Records
     positions: np.ndarray
     groups: np.ndarray
     group_values: list[dict[str, str | None]]
@@ -131,7 +132,7 @@ class Encoder:
             dropped["event_time", "defaulted"] = conversions.defaulted
         return Encoded(
             rows=table.num_rows,
-            records=written.cast(pa.binary()).to_pylist(),
+            records=Records(written.cast(pa.binary())),
             positions=send,
             groups=groups,
             group_values=group_values,
@@ -142,10 +143,10 @@ class Encoder:
             matched={name: int(present(values)[send].sum()) for name, (values, _) in identifiers.items()},
         )
 
-    def body(self, records: list[bytes], group: Mapping[str, str | None]) -> bytes:
+    def body(self, records: Records, group: Mapping[str, str | None]) -> bytes:
         """The body of one request. group: the request fields these records share."""
         head, tail = self._envelope(group)
-        return head + b",".join(records) + tail
+        return b"".join((head, records.joined(), tail))
 
     def overhead(self, group: Mapping[str, str | None]) -> int:
         """Bytes that a body has beside its records and the commas between them."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from connector.conversion import Rejection
 from connector.cursor import Mark
+from connector.records import Records
 
 SliceKind = Literal["range", "late", "missing", "replay"]
 
@@ -35,7 +36,7 @@ class State(IntEnum):
 class Batch:
     """Records of one request. rows: their positions in the page. group: index of the request fields they share."""
 
-    records: list[bytes]
+    records: Records
     rows: list[int]
     group: int = 0
 
@@ -44,7 +45,7 @@ class Batch:
 
     def part(self, positions: list[int]) -> Batch:
         """The records at these positions of the batch."""
-        return Batch([self.records[position] for position in positions], [self.rows[position] for position in positions], self.group)
+        return Batch(self.records.take(positions), [self.rows[position] for position in positions], self.group)
 
 
 @dataclass
@@ -113,7 +114,7 @@ class Page:
         """SHA-256 over the records in order: a resend must give the same."""
         digest = hashlib.sha256()
         for batch in self.batches:
-            digest.update(b"".join(batch.records))
+            digest.update(batch.records.octets())
         return digest.digest()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from connector.addresses import origin
 from connector.delivery.sender import Call
 from connector.destination import Destination
 from connector.encode import Encoder
+from connector.records import Records
 
 
 def origins(destination: Destination) -> frozenset[str]:
@@ -41,9 +42,9 @@ class Requests:
         base = self._base.rstrip("/") if path else self._base
         return base + _filled(path, self._values, quote=True) + (f"?{urllib.parse.urlencode(filled)}" if filled else "")
 
-    def call(self, records: Sequence[bytes], group: Mapping[str, str | None]) -> Call:
+    def call(self, records: Records, group: Mapping[str, str | None]) -> Call:
         """records: JSON of each. group: the request fields they share."""
-        return Call("POST", self.url, self._headers, self._encoder.body(list(records), group))
+        return Call("POST", self.url, self._headers, self._encoder.body(records, group))
 
 
 def _filled(text: str, values: Mapping[str, str], *, quote: bool = False) -> str:

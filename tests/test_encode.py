@@ -23,6 +23,7 @@ from connector.encode import Encoded, Encoder
 from connector.errors import ConfigError
 from connector.frames import table_of_rows
 from connector.preview import preview
+from connector.records import Records
 from tests.support.encoding import AS_OF, GUID, TEXTS, bodies, body, capi, encode, encode_table, ids, reasons, row
 
 AGENT = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36"
@@ -306,7 +307,7 @@ from tests.support.encoding import *
 import hashlib
 rows = [row(email="a@example.org", phone="+14155552671", order_id="1", value="9.99"), row(guid=None), row(event_time=None, email="x", guid=None)]
 encoded = encode(rows, capi(extra={"b": "q", "a.c": "r"}))
-print(hashlib.sha256(repr((encoded.records, encoded.rejected, encoded.dropped, encoded.matched)).encode()).hexdigest())
+print(hashlib.sha256(repr((list(encoded.records), encoded.rejected, encoded.dropped, encoded.matched)).encode()).hexdigest())
 """
 
 
@@ -324,10 +325,10 @@ def test_another_process_makes_the_same_bytes() -> None:
 def test_an_envelope_goes_round_the_records_and_its_size_is_known(envelope: dict[str, Any], path: str) -> None:
     encoder = Encoder(capi(overrides={"body": envelope, "limits": {"max_events": 10}}))
     records = [b'{"a":1}', b'{"b":"$events"}']
-    whole = encoder.body(records, {})
+    whole = encoder.body(Records.of(records), {})
     assert orjson.loads(whole)[path] == [{"a": 1}, {"b": "$events"}]
     assert len(whole) == encoder.overhead({}) + sum(map(len, records)) + 1
-    assert Encoder(capi()).body([b'{"a":1}'], {}) == b'{"a":1}'
+    assert Encoder(capi()).body(Records.of([b'{"a":1}']), {}) == b'{"a":1}'
 
 
 def test_records_that_need_different_requests_are_grouped() -> None:
@@ -335,7 +336,7 @@ def test_records_that_need_different_requests_are_grouped() -> None:
     encoded = encode([row(action_source=source) for source in ("website", "app", None, "website")], destination)
     assert [encoded.group_values[group]["source"] for group in encoded.groups] == ["website", "app", None, "website"]
     encoder = Encoder(destination)
-    assert [orjson.loads(encoder.body([b"1"], values)) for values in encoded.group_values] == [
+    assert [orjson.loads(encoder.body(Records.of([b"1"]), values)) for values in encoded.group_values] == [
         {"source": "website", "data": [1]},
         {"source": "app", "data": [1]},
         {"data": [1]},

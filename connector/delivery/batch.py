@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from connector.page import Batch
+from connector.records import Records
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,13 @@ class Limits:
     max_bytes: int
 
 
-def cut(records: Sequence[bytes], rows: Sequence[int], groups: Sequence[int], overheads: Sequence[int], limits: Limits) -> tuple[list[Batch], list[int]]:
+def cut(records: Records, rows: Sequence[int], groups: Sequence[int], overheads: Sequence[int], limits: Limits) -> tuple[list[Batch], list[int]]:
     """Batches in row order, one group each, and the rows whose record alone is too large.
 
     rows: position of each record in its page. groups: index of the request fields that a batch must share. overheads: for
     each group, bytes that a body has beside its records.
     """
-    sizes = np.fromiter(map(len, records), np.int64, len(records)) + 1
+    sizes = records.sizes() + 1
     group_of = np.asarray(groups, np.int64)
     room = limits.max_bytes + 1 - np.asarray(overheads, np.int64)
     fits = sizes <= room[group_of] if len(records) else np.zeros(0, bool)
@@ -38,7 +39,7 @@ def cut(records: Sequence[bytes], rows: Sequence[int], groups: Sequence[int], ov
             most = (ends[start - 1] if start else 0) + int(room[group])
             stop = bisect_right(ends, most, start, min(start + limits.max_events, len(mine)))
             chosen = mine[start:stop].tolist()
-            batches.append(Batch([records[index] for index in chosen], [rows[index] for index in chosen], group))
+            batches.append(Batch(records.take(chosen), [rows[index] for index in chosen], group))
             start = stop
     batches.sort(key=lambda batch: batch.rows[0])
     return batches, [rows[index] for index in np.flatnonzero(~fits).tolist()]
@@ -48,7 +49,7 @@ def halves(batch: Batch, *, by_bytes: bool = False) -> tuple[Batch, Batch]:
     """Two parts of a batch of two or more records: equal in number, or about equal in bytes."""
     middle = len(batch) // 2
     if by_bytes:
-        sizes = np.cumsum([len(record) for record in batch.records])
+        sizes = np.cumsum(batch.records.sizes())
         middle = min(max(int(np.searchsorted(sizes, sizes[-1] / 2)), 1), len(batch) - 1)
     return batch.part(list(range(middle))), batch.part(list(range(middle, len(batch))))
 

@@ -6,6 +6,8 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from connector.delivery.answers import Delivered, Named, Refusal, Unlocated
 from connector.delivery.redact import redact, redact_code
 from connector.page import Batch, Refused, Result, State
@@ -44,8 +46,7 @@ class Delivery:
             result.ambiguous += found.ambiguous
             result.receipts += found.receipts
             if len(found.states) == len(batch):
-                for row, state in found.states.items():
-                    result.states[row] = state
+                result.states[list(found.states)] = np.fromiter(found.states.values(), np.int8, len(found.states))
                 result.refusals.update(found.refusals)
             else:
                 result.open_ambiguous |= not found.doubtful <= found.states.keys()

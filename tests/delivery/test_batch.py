@@ -12,6 +12,7 @@ from connector.conversion import Rejection
 from connector.cursor import Mark
 from connector.delivery.batch import Limits, cut, halves, spread
 from connector.page import Batch, Page, Result, State
+from connector.records import Records
 
 
 def body(batch: Batch, overhead: int) -> int:
@@ -34,7 +35,7 @@ def pages(draw: st.DrawFn) -> tuple[list[bytes], list[int], list[int], list[int]
 @settings(max_examples=300, deadline=None)
 def test_every_record_is_in_one_batch_in_order_or_is_too_large(page: tuple[list[bytes], list[int], list[int], list[int], Limits]) -> None:
     records, rows, groups, overheads, limits = page
-    batches, too_large = cut(records, rows, groups, overheads, limits)
+    batches, too_large = cut(Records.of(records), rows, groups, overheads, limits)
     of_row = dict(zip(rows, zip(records, groups, strict=True), strict=True))
     assert sorted([row for batch in batches for row in batch.rows] + too_large) == rows
     for batch in batches:
@@ -52,19 +53,19 @@ def test_every_record_is_in_one_batch_in_order_or_is_too_large(page: tuple[list[
 @settings(max_examples=100, deadline=None)
 def test_batches_of_one_group_are_as_full_as_the_limits_allow(page: tuple[list[bytes], list[int], list[int], list[int], Limits]) -> None:
     records, rows, groups, overheads, limits = page
-    batches, _ = cut(records, rows, groups, overheads, limits)
+    batches, _ = cut(Records.of(records), rows, groups, overheads, limits)
     for group in set(groups):
         for one, following in pairwise([batch for batch in batches if batch.group == group]):
             assert len(one) == limits.max_events or body(one, overheads[group]) + 1 + len(following.records[0]) > limits.max_bytes
 
 
 def test_a_record_that_fits_exactly_is_not_too_large() -> None:
-    batches, too_large = cut([b"x" * 90], [0], [0], [10], Limits(10, 100))
+    batches, too_large = cut(Records.of([b"x" * 90]), [0], [0], [10], Limits(10, 100))
     assert (len(batches), too_large) == (1, [])
 
 
 def test_a_record_one_byte_over_the_limit_is_too_large_and_the_rest_is_sent() -> None:
-    batches, too_large = cut([b"x" * 10, b"x" * 91, b"x" * 10], [4, 5, 6], [0, 0, 0], [10], Limits(10, 100))
+    batches, too_large = cut(Records.of([b"x" * 10, b"x" * 91, b"x" * 10]), [4, 5, 6], [0, 0, 0], [10], Limits(10, 100))
     assert (too_large, [batch.rows for batch in batches]) == ([5], [[4, 6]])
 
 
@@ -74,9 +75,9 @@ RECORDS = st.lists(st.binary(min_size=1, max_size=30), min_size=2, max_size=50)
 @given(RECORDS, st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_halves_are_two_parts_of_the_whole(records: list[bytes], by_bytes: bool) -> None:
-    batch = Batch(records, list(range(100, 100 + len(records))), group=3)
+    batch = Batch(Records.of(records), list(range(100, 100 + len(records))), group=3)
     first, second = halves(batch, by_bytes=by_bytes)
-    assert first.records + second.records == records
+    assert [*first.records, *second.records] == records
     assert first.rows + second.rows == batch.rows
     assert (first.group, second.group) == (3, 3)
     assert len(first) >= 1
@@ -91,7 +92,7 @@ def test_halves_are_two_parts_of_the_whole(records: list[bytes], by_bytes: bool)
 @given(st.integers(1, 3000), st.integers(1, 20))
 @settings(max_examples=200, deadline=None)
 def test_a_spread_is_a_small_sample_over_the_whole_batch(size: int, number: int) -> None:
-    positions = list(spread(Batch([b"{}"] * size, list(range(size))), number))
+    positions = list(spread(Batch(Records.of([b"{}"] * size), list(range(size))), number))
     assert positions == sorted(set(positions))
     assert all(0 <= position < size for position in positions)
     assert min(size, number) <= len(positions) < 2 * number + 1
@@ -105,7 +106,7 @@ def test_a_spread_is_a_small_sample_over_the_whole_batch(size: int, number: int)
 def page(rows: int, sent: list[list[int]], number: int = 0) -> Page:
     """A page of so many rows; those that no batch sends were rejected by ourselves."""
     own = {row: (State.REJECTED, Rejection("bad_value", "value")) for row in range(rows) if not any(row in batch for batch in sent)}
-    batches = [Batch([b'{"row":%d}' % row for row in batch], list(batch)) for batch in sent]
+    batches = [Batch(Records.of(b'{"row":%d}' % row for row in batch), list(batch)) for batch in sent]
     hashes = [b"%08d%08d" % (number, row) for row in range(rows)]
     cursors = [f"{number}.{row}" for row in range(rows)]
     upto = Mark(cursors[-1], (str(rows),))

@@ -26,6 +26,7 @@ from connector.delivery.transport import Transport
 from connector.errors import EndpointError, Fenced, InternalError, Postponed
 from connector.page import Batch, Page, Result, State
 from connector.platforms.model import Answers
+from connector.records import Records
 from connector.state.progress import Unrecorded
 from connector.state.tables import quarantine
 from tests.delivery.conftest import Kind
@@ -50,7 +51,7 @@ IN_ORDER = Answers.model_validate({"success": {"status": [200]}, "located": {"pa
 def page_of(records: Sequence[bytes], size: int = 1000, number: int = 0) -> Page:
     """A page whose rows are all to be sent, `size` records a request."""
     rows = range(len(records))
-    batches = [Batch(list(records[start : start + size]), list(rows[start : start + size])) for start in range(0, len(records), size)]
+    batches = [Batch(Records.of(records[start : start + size]), list(rows[start : start + size])) for start in range(0, len(records), size)]
     upto = Mark(str(number), (str(number),))
     return Page(0, number, "range", None, upto, [b"%016d" % row for row in rows], [str(row) for row in rows], None, {}, batches, AS_OF, size)
 

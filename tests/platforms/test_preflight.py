@@ -15,6 +15,7 @@ from connector.conversion import COLUMNS
 from connector.encode import Encoded, Encoder
 from connector.errors import DestinationError
 from connector.frames import array_of_values, to_frame
+from connector.records import Records
 from connector.sandbox.dialect import Desk, Dialect, Received, Reply, Secrets
 from connector.sandbox.dialects import all_dialects
 from connector.sandbox.server import Receiver
@@ -80,7 +81,7 @@ def refusals(name: str, encoder: Encoder, found: Encoded) -> list[tuple[int, str
     """What the platform says against records that passed: row, field and message."""
     said = []
     for record, row, group in zip(found.records, found.positions.tolist(), found.groups.tolist(), strict=True):
-        body = orjson.loads(encoder.body([record], found.group_values[group]))
+        body = orjson.loads(encoder.body(Records.of([record]), found.group_values[group]))
         path = {"pixel": "1234567890", "ad_account_id": "549755885175", "tag": "97031234", "version": 25.0}
         headers = {"linkedin-version": "202608", "x-restli-protocol-version": "2.0.0", "x-restli-method": "BATCH_CREATE"}
         dialect = DIALECTS[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from connector.destination import Destination, Source, load
 from connector.encode import Encoder
 from connector.errors import ConnectorError, DestinationError, Problem, WarehouseError
 from connector.secrets import is_reference, resolve
+from connector.spelling import suggest
 from connector.state.store import Store, state_url
 from connector.warehouse import Warehouse
 
@@ -45,39 +46,41 @@ def check(path: Path, root: Path | None = None) -> Findings:
     except DestinationError as error:
         findings.errors += error.problems
         return findings
-    for part in (_secrets, _certificate, _state):
-        _note(findings, destination, partial(part, destination))
+    for part, keys in ((_secrets, ("auth",)), (_certificate, ("delivery", "ca_file")), (_state, None)):
+        _note(findings, destination, partial(part, destination), keys)
     findings.warnings += _risks(destination)
     encoder = Encoder(destination)
     warehouse = Warehouse(destination, encoder.columns())
     try:
-        _note(findings, destination, lambda: _source(findings, destination, encoder, warehouse))
+        _note(findings, destination, lambda: _source(findings, destination, encoder, warehouse), ("source",))
     finally:
         warehouse.close()
     return findings
 
 
-def _note(findings: Findings, destination: Destination, look: Any) -> None:
+def _note(findings: Findings, destination: Destination, look: Callable[[], None], keys: tuple[str, ...] | None) -> None:
+    """Look at one part, and note what is wrong. keys: of the YAML, where an error does not say which; None where the YAML has nothing to do with it."""
     try:
         look()
     except DestinationError as error:
         findings.errors += error.problems
     except ConnectorError as error:
-        findings.errors.append(Problem(str(error), str(destination.file or "")))
+        message = str(error).removeprefix(f"{destination.name}: ")
+        findings.errors.append(Problem(message) if keys is None else destination.problem(message, error.at or keys))
 
 
 def _secrets(destination: Destination) -> None:
     """Every secret that is named can be read, and together they are what the platform asks for."""
     model = destination.model
-    named = {f"auth.{name}": reference for name, reference in model.auth if reference is not None and is_reference(reference)}
+    named = {("auth", name): reference for name, reference in model.auth if reference is not None and is_reference(reference)}
     if model.alerts is not None:
-        named["alerts.webhook"] = model.alerts.webhook
+        named["alerts", "webhook"] = model.alerts.webhook
     problems = []
     for where, reference in named.items():
         try:
             resolve(reference, destination.root)
         except ValueError as error:
-            problems.append(Problem(f"{where}: {error}", str(destination.file or "")))
+            problems.append(destination.problem(f"{'.'.join(where)}: {error}", where))
     if problems:
         raise DestinationError(problems)
     transport = Transport(connections=1)
@@ -106,20 +109,19 @@ def _source(findings: Findings, destination: Destination, encoder: Encoder, ware
     findings.columns = list(canonical_columns(destination, names, encoder.columns()))
     findings.missing = dict(would_add(destination, encoder.columns(), set(findings.columns)))
     given = {*findings.columns, *destination.model.constants}
-    lacking = missing_columns(destination, names)
-    problems = [*([lacking] if lacking else []), *_missing_columns(destination, given, names)]
+    problems = [*_unknown_columns(destination, names), *_missing_columns(destination, given, names)]
     if problems:
-        raise DestinationError([Problem(problem, str(destination.query_file)) for problem in problems])
-    problems = [*_repeated_keys(destination, warehouse)]
+        raise DestinationError(problems)
+    problems = [destination.problem(message, ("source", "key")) for message in _repeated_keys(destination, warehouse)]
     survey = warehouse.survey(None)
-    problems += survey.overlooked(destination.model.source)
+    problems += [destination.problem(message, ("source", key)) for key, message in survey.overlooked(destination.model.source).items()]
     if survey.null_cursors and destination.model.source.null_cursor == "count":
         findings.warnings.append(f"{survey.null_cursors} rows have no {destination.model.source.cursor} and will never be read")
     findings.warnings += _repeated_hour(destination, warehouse)
     if survey.future:
         findings.warnings.append(f"{survey.future} rows are dated in the future and wait until then")
     if problems:
-        raise DestinationError([Problem(problem, str(destination.file or "")) for problem in problems])
+        raise DestinationError(problems)
 
 
 def _repeated_hour(destination: Destination, warehouse: Warehouse) -> Iterator[str]:
@@ -136,15 +138,29 @@ def _repeated_keys(destination: Destination, warehouse: Warehouse) -> Iterator[s
         yield f"several rows share a key ({shown}); a key must identify one conversion, so make the query distinct or add a column to source.key"
 
 
-def _missing_columns(destination: Destination, given: set[str], names: list[str]) -> Iterator[str]:
+def _unknown_columns(destination: Destination, names: list[str]) -> Iterator[Problem]:
+    """Columns that the YAML names, and the query does not have."""
+    for column, keys in missing_columns(destination, names).items():
+        message = f"{'.'.join(map(str, keys))}: the query {destination.model.source.query} has no column {column}; it has {', '.join(names)}"
+        yield destination.problem(message + suggest(column, names), keys)
+
+
+def _missing_columns(destination: Destination, given: set[str], names: list[str]) -> Iterator[Problem]:
     """Columns without which every row would be rejected."""
+    if not destination.identifiers:
+        listed = ", ".join(destination.platform.identifiers)
+        message = f"identifiers is empty, so no platform can tell whom a conversion belongs to; list some of: {listed}"
+        yield destination.problem(message, ("identifiers",))
+    yield from (Problem(message, str(destination.query_file)) for message in _lacking(destination, given, names))
+
+
+def _lacking(destination: Destination, given: set[str], names: list[str]) -> Iterator[str]:
+    """What is wrong with the columns of the query."""
     platform = destination.platform
     for name in required_columns(destination):
         if name not in given:
             yield f"the query has no column {name}, which {platform.title} requires; alias one to it (it has {', '.join(names)}), or set it under constants"
-    if not destination.identifiers:
-        yield f"identifiers is empty, so no platform can tell whom a conversion belongs to; list some of: {', '.join(platform.identifiers)}"
-    elif not any(platform.identifiers[name].columns & given for name in destination.identifiers):
+    if destination.identifiers and not any(platform.identifiers[name].columns & given for name in destination.identifiers):
         wanted = sorted({column for name in destination.identifiers for column in platform.identifiers[name].columns})
         yield f"the query has no column that identifies a person; alias at least one to: {', '.join(wanted)}"
     usable = {column for each in destination.identifiers for column in platform.identifiers[each].columns}

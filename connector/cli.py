@@ -285,8 +285,10 @@ def _path(name: str) -> Path:
     for folder in (here, *here.parents):
         if (folder / "dagster_project" / "defs" / name / "defs.yaml").is_file():
             return folder / "dagster_project" / "defs" / name / "defs.yaml"
+    from connector.spelling import suggest
+
     known = sorted(each.parent.name for folder in (here, *here.parents) for each in (folder / "dagster_project" / "defs").glob("*/defs.yaml"))
-    there = f"there are {', '.join(known)}" if known else "run this in a project, or give the path of a YAML file"
+    there = f"there are {', '.join(known)}{suggest(name, known)}" if known else "run this in a project, or give the path of a YAML file"
     raise ConfigError(f"there is no destination '{name}'; {there}")
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -16,6 +15,7 @@ from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
 from connector.secrets import is_reference
+from connector.spelling import suggest
 
 if TYPE_CHECKING:
     from connector.destination import Asset, DestinationModel, Source
@@ -201,9 +201,3 @@ def _event_problems(model: DestinationModel, platform: Platform) -> Found:
         for name, target in model.events.items():
             if target not in rule.known:
                 yield ("events", name), f"the platform has no event '{target}'{suggest(target, rule.known)}"
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """A did-you-mean for a name that is not known."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""

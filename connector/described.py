@@ -73,10 +73,12 @@ def describe(connection: Connection, query: str, destination: Destination, wante
     text = one_statement(query, f"{destination.name}: the query {source.query}", connection.dialect.name)
     names, described = _probe(connection, text)
     if len(set(names)) != len(names):
-        raise ConfigError(f"{destination.name}: the query returns two columns of the same name; give each an alias of its own")
+        raise ConfigError(f"{destination.name}: the query returns two columns of the same name; give each an alias of its own", at=("source", "query"))
     missing = missing_columns(destination, names)
     if missing:
-        raise ConfigError(f"{destination.name}: {missing}")
+        raise ConfigError(
+            f"{destination.name}: the query {source.query} has no column {', '.join(missing)}; it has {', '.join(names)}", at=next(iter(missing.values()))
+        )
     table = Raw(text + "\n").columns(*(sa.column(name) for name in names)).subquery("q")
     ordered = dict.fromkeys((source.cursor, *source.keys))
     types = {name: _type(connection, table, name, row) for name, row in zip(names, described, strict=True) if name in ordered}
@@ -110,15 +112,25 @@ def canonical_columns(destination: Destination, names: Sequence[str], wanted: Se
 
 def extra_columns(destination: Destination) -> list[str]:
     """Columns of the query that are sent beside the canonical ones."""
-    return list(dict.fromkeys(text.split("|")[0].strip() for text in destination.model.extra.values()))
+    return list(dict.fromkeys(map(_column_of, destination.model.extra.values())))
 
 
-def missing_columns(destination: Destination, names: Sequence[str]) -> str | None:
-    """What the query lacks of the columns that the YAML names, as a sentence; None where it has all of them."""
+def _column_of(text: str) -> str:
+    return text.split("|")[0].strip()
+
+
+def missing_columns(destination: Destination, names: Sequence[str]) -> dict[str, tuple[str | int, ...]]:
+    """Columns that the YAML names and the query does not have -> the keys under which it names them."""
     model, source = destination.model, destination.model.source
-    named = (source.cursor, *source.keys, *model.columns.values(), *extra_columns(destination))
-    listed = ", ".join(dict.fromkeys(name for name in named if name not in names))
-    return f"the query {source.query} has no column {listed}; it has {', '.join(names)}" if listed else None
+    named: list[tuple[str, tuple[str | int, ...]]] = [(source.cursor, ("source", "cursor"))]
+    named += [(name, ("source", "key", *([] if isinstance(source.key, str) else [index]))) for index, name in enumerate(source.keys)]
+    named += [(column, ("columns", name)) for name, column in model.columns.items()]
+    named += [(_column_of(text), ("extra", path)) for path, text in model.extra.items()]
+    missing: dict[str, tuple[str | int, ...]] = {}
+    for name, where in named:
+        if name not in names:
+            missing.setdefault(name, where)
+    return missing
 
 
 def required_columns(destination: Destination) -> list[str]:
@@ -164,7 +176,9 @@ def _type(connection: Connection, table: sa.FromClause, name: str, described: An
         elif known is not None and known.kind == "iso_text":
             known = ColumnType("text")
     if known is None:
-        raise ConfigError(f"the column {name} has a type that rows cannot be ordered by exactly; use a timestamp, a date, an integer, a UUID or text")
+        raise ConfigError(
+            f"the column {name} has a type that rows cannot be ordered by exactly; use a timestamp, a date, an integer, a UUID or text", at=("source", "query")
+        )
     return known
 
 
@@ -185,16 +199,20 @@ def _refuse_other_types(connection: Connection, table: sa.FromClause, types: Map
         if number:
             expected = "whole numbers" if types[name].kind == "integer" else "text"
             raise ConfigError(
-                f"{destination.name}: {number} values of the column {name} are not {expected} as the first one is, so rows cannot be ordered by it; cast it in the query"
+                f"{destination.name}: {number} values of the column {name} are not {expected} as the first one is, so rows cannot be ordered by it; cast it in the query",
+                at=("source", "cursor" if name == destination.model.source.cursor else "key"),
             )
 
 
 def _cursor(connection: Connection, table: sa.FromClause, kind: ColumnType, destination: Destination) -> Cursor:
     source = destination.model.source
     if source.cursor_kind == "xid8" and kind.kind != "xid8":
-        raise ConfigError(f"{destination.name}: source.cursor_kind is xid8, but the column {source.cursor} is not of that type")
+        raise ConfigError(f"{destination.name}: source.cursor_kind is xid8, but the column {source.cursor} is not of that type", at=("source", "cursor_kind"))
     if kind.kind == "text":
-        raise ConfigError(f"{destination.name}: the cursor {source.cursor} is text; use a timestamp, a date or an integer, whose order is that of time")
+        raise ConfigError(
+            f"{destination.name}: the cursor {source.cursor} is text; use a timestamp, a date or an integer, whose order is that of time",
+            at=("source", "cursor"),
+        )
     form = None
     if kind.kind == "iso_text":
         column = table.c[source.cursor]
@@ -202,10 +220,11 @@ def _cursor(connection: Connection, table: sa.FromClause, kind: ColumnType, dest
         odd = connection.execute(sa.select(sa.func.count()).select_from(table).where(column.is_not(None), sa.not_(form.fits(column)))).scalar()
         if odd:
             raise ConfigError(
-                f"{destination.name}: {odd} values of the cursor {source.cursor} are written in another form than the rest, so their text order is not the order of time; write all of them alike"
+                f"{destination.name}: {odd} values of the cursor {source.cursor} are written in another form than the rest, so their text order is not the order of time; write all of them alike",
+                at=("source", "cursor"),
             )
     naive = kind.kind in ("naive", "date") or (form is not None and not form.zone)
     if naive and source.time_zone is None:
-        raise ConfigError(f"{destination.name}: the cursor {source.cursor} has no time zone; set source.time_zone, for example to UTC")
+        raise ConfigError(f"{destination.name}: the cursor {source.cursor} has no time zone; set source.time_zone, for example to UTC", at=("source", "cursor"))
     unit = source.time_unit if kind.kind == "integer" else None
     return Cursor(kind, source.time_zone, unit, form)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,12 +17,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchem
 from pydantic_core import CoreSchema
 
 from connector import platforms, strict_yaml
-from connector.consistency import inconsistencies, suggest
+from connector.consistency import inconsistencies
 from connector.conversion import COLUMNS
 from connector.durations import Duration, Period, Rate, Schedule
 from connector.errors import ConfigError, DestinationError, Problem
 from connector.platforms.model import Answers, Platform
 from connector.secrets import REFERENCE, is_reference, resolve
+from connector.spelling import suggest
 from connector.strict_yaml import Document
 
 Secret = Annotated[str, Field(pattern=REFERENCE, description="env:NAME or file:PATH; never the secret itself")]
@@ -203,7 +205,7 @@ class Destination:
     """A destination that was read and found consistent.
 
     name: how people and the state call it. root: folder that relative paths start from. file: where it was read.
-    platform: the platform file with this destination's overrides.
+    platform: the platform file with this destination's overrides. document: where each key of the file stands, if it was read.
     """
 
     name: str
@@ -211,6 +213,7 @@ class Destination:
     platform: Platform
     root: Path
     file: Path | None
+    document: Document | None = field(default=None, repr=False, compare=False)
 
     @property
     def platform_name(self) -> str:
@@ -233,6 +236,11 @@ class Destination:
             most = min(most, test_mode.max_events)
         return min(self.model.delivery.batch_size or most, most)
 
+    def problem(self, message: str, keys: Sequence[str | int]) -> Problem:
+        """What is wrong at these keys of the file, with the line of the last of them that stands there."""
+        document = self.document or Document(None, str(self.file or ""))
+        return document.problem(("attributes", *keys), message)
+
     @property
     def query_file(self) -> Path:
         """Where the query is, whether or not it exists."""
@@ -243,7 +251,7 @@ class Destination:
         try:
             return self.query_file.read_text(encoding="utf-8")
         except OSError:
-            raise DestinationError([Problem(f"source.query: there is no file {self.model.source.query}", str(self.file or ""))]) from None
+            raise DestinationError([self.problem(f"source.query: there is no file {self.model.source.query}", ("source", "query"))]) from None
 
     @property
     def identifiers(self) -> tuple[str, ...]:
@@ -263,7 +271,7 @@ def credential(destination: Destination, name: str) -> str:
     try:
         return resolve(getattr(destination.model.auth, name), destination.root)
     except ValueError as error:
-        raise ConfigError(f"{destination.name}: auth.{name}: {error}") from None
+        raise ConfigError(f"{destination.name}: auth.{name}: {error}", at=("auth", name)) from None
 
 
 def credentials(destination: Destination) -> list[str]:
@@ -310,7 +318,7 @@ def assemble(name: str, model: DestinationModel, root: Path, path: Path | None, 
             )
     if problems:
         raise DestinationError(problems)
-    return Destination(name, model, platform, root, path)
+    return Destination(name, model, platform, root, path, document)
 
 
 def project_root(path: Path) -> Path:

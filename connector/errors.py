@@ -28,9 +28,13 @@ from dataclasses import dataclass
 
 
 class ConnectorError(Exception):
-    """Base of all errors that this package raises on purpose."""
+    """Base of all errors that this package raises on purpose. at: keys of the destination's YAML to look at, where it is to blame."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "", at: Sequence[str | int] = ()) -> None:
+        super().__init__(message)
+        self.at = tuple(at)
 
 
 class ConfigError(ConnectorError):

@@ -170,7 +170,7 @@ def beginning(session: Session) -> Mark | None:
         latest = session.warehouse.latest()
         return None if latest is None else Mark(str(int(latest) + 1))
     if not cursor.is_time:
-        raise ConfigError(f"{session.name}: source.start is a timestamp, but the cursor {source.cursor} is not a time; use all or now")
+        raise ConfigError(f"{session.name}: source.start is a timestamp, but the cursor {source.cursor} is not a time; use all or now", at=("source", "start"))
     return Mark(cursor.text_of(start_time(source)))
 
 
@@ -180,7 +180,7 @@ def refuse_overlooked(session: Session, after: Mark | None, options: Options) ->
     found = survey(session, after)
     refuse_discontinuity(session, found)
     session.facts = {"waiting": found.waiting, "null_cursors": found.null_cursors, "future_rows": found.future, "lag_seconds": lag_seconds(session, found)}
-    problems = found.overlooked(source)
+    problems = list(found.overlooked(source).values())
     lacking = session.warehouse.lacking()
     if lacking:
         problems = [f"the query {source.query} has no column {', '.join(lacking)}, without which every row would be rejected", *problems]

@@ -76,6 +76,10 @@ def one_statement(sql: str, name: str, dialect: str) -> str:
     Raises ConfigError for no statement, for two, and for quotes, comments or parentheses that do not match: such text would
     end the subquery that it is put into.
     """
+
+    def refuse(why: str) -> ConfigError:
+        return ConfigError(f"{name} {why}", at=("source", "query"))
+
     pieces = _PIECE if dialect in ("postgresql", "duckdb", "sqlite") else _BACKSLASH
     start: int | None = None
     end: int | None = None
@@ -83,20 +87,20 @@ def one_statement(sql: str, name: str, dialect: str) -> str:
     for match in pieces.finditer(sql):
         kind, text = match.lastgroup, match[0]
         if kind == "open" or (kind == "comment" and "/*" in text[2:]):
-            raise ConfigError(f"{name} has a quote or a comment that is never closed, or a comment inside a comment")
+            raise refuse("has a quote or a comment that is never closed, or a comment inside a comment")
         if kind == "comment" or not text.strip():
             continue
         if text == ";":
             end = match.start() if end is None else end
             continue
         if start is not None and end is not None:
-            raise ConfigError(f"{name} holds more than one statement; write one SELECT, with WITH where it takes steps")
+            raise refuse("holds more than one statement; write one SELECT, with WITH where it takes steps")
         start, end = match.start() if start is None else start, None
         depth += {"(": 1, ")": -1}.get(text, 0)
         if depth < 0:
-            raise ConfigError(f"{name} closes a parenthesis that it never opened")
+            raise refuse("closes a parenthesis that it never opened")
     if depth:
-        raise ConfigError(f"{name} opens a parenthesis that it never closes")
+        raise refuse("opens a parenthesis that it never closes")
     if start is None:
-        raise ConfigError(f"{name} is empty")
+        raise refuse("is empty")
     return sql[start:end].rstrip()

@@ -10,7 +10,7 @@ import re
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.destination import Destination
-from connector.errors import ConfigError
+from connector.errors import ConfigError, WarehouseError
 from connector.query import words
 from connector.secrets import is_reference
 
@@ -22,7 +22,7 @@ _NAMED = re.compile(
 _UNKNOWN = re.compile(r"no such|not exist|not found|not have|FROM-clause|Unknown|Unrecognized|invalid identifier")
 
 
-def told(destination: Destination, error: SQLAlchemyError) -> str:
+def told(destination: Destination, error: SQLAlchemyError) -> WarehouseError:
     """Why a warehouse could not be read, and what to look at."""
     origin = getattr(error, "orig", None)
     state, name = getattr(origin, "sqlstate", None), getattr(origin, "sqlite_errorname", None)
@@ -31,16 +31,19 @@ def told(destination: Destination, error: SQLAlchemyError) -> str:
     source = destination.model.source
     address = f"source.warehouse ({source.warehouse})" if is_reference(source.warehouse) else "source.warehouse"
     if kind.startswith(("OperationalError", "ConnectionTimeout")) and not answered:
-        return (
+        return WarehouseError(
             f"{destination.name}: the warehouse is unreachable ({kind}); see that it runs and can be reached from here, and that {address} names the"
-            " right host, port, database, user and password"
+            " right host, port, database, user and password",
+            at=("source", "warehouse"),
         )
     if kind == "IOException" and "lock on file" in str(origin):
-        return f"{destination.name}: another program holds the DuckDB file open for writing ({kind}); end it, or let it close the file, and try again"
+        return WarehouseError(
+            f"{destination.name}: another program holds the DuckDB file open for writing ({kind}); end it, or let it close the file, and try again",
+            at=("source", "warehouse"),
+        )
     blamed = _blamed(str(origin), destination)
-    return f"{destination.name}: the warehouse refused the query {source.query} ({kind})" + (
-        f": it {blamed}" if blamed else f"; try the query in a SQL client with the address of {address}"
-    )
+    advice = f": it {blamed}" if blamed else f"; try the query in a SQL client with the address of {address}"
+    return WarehouseError(f"{destination.name}: the warehouse refused the query {source.query} ({kind}){advice}", at=("source", "query"))
 
 
 def _blamed(text: str, destination: Destination) -> str | None:

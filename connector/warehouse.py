@@ -90,15 +90,15 @@ class Survey:
     null_keys: int
     future: int
 
-    def overlooked(self, source: Source) -> list[str]:
-        """Why nothing may be sent: rows that would never be read, or be mistaken for others."""
-        found = []
+    def overlooked(self, source: Source) -> dict[str, str]:
+        """Why nothing may be sent: rows that would never be read, or be mistaken for others. Key of `source` to look at -> a sentence."""
+        found = {}
         if self.null_keys:
-            found.append(
+            found["key"] = (
                 f"{self.null_keys} rows have no {' or '.join(source.keys)}; a row without a key cannot be told from others, so nothing is sent. Leave them out in the query or give them a key"
             )
         if self.null_cursors and source.null_cursor == "fail":
-            found.append(
+            found["cursor"] = (
                 f"{self.null_cursors} rows have no {source.cursor} and would never be read, so nothing is sent. Use coalesce({source.cursor}, created_at) in the query,"
                 " or accept that with source.null_cursor: count"
             )
@@ -326,7 +326,7 @@ class Warehouse:
                 connection.rollback()
                 readers.end(connection)
         except SQLAlchemyError as error:
-            raise WarehouseError(told(self._destination, error)) from None
+            raise told(self._destination, error) from None
         except readers.DriverError as error:
             raise WarehouseError(f"{self._destination.name}: the warehouse refused the query ({error})") from None
 
@@ -371,12 +371,13 @@ def warehouse_url(destination: Destination) -> URL:
     try:
         address = resolve(reference, destination.root) if is_reference(reference) else reference
     except ValueError as error:
-        raise ConfigError(f"{destination.name}: source.warehouse: {error}") from None
+        raise ConfigError(f"{destination.name}: source.warehouse: {error}", at=("source", "warehouse")) from None
     try:
         url = make_url(address)
     except (ArgumentError, ValueError):
         raise ConfigError(
-            f"{destination.name}: source.warehouse is not a SQLAlchemy URL such as postgresql://host/database; write special characters of a password as %40 for @, %3A for :, %2F for /"
+            f"{destination.name}: source.warehouse is not a SQLAlchemy URL such as postgresql://host/database; write special characters of a password as %40 for @, %3A for :, %2F for /",
+            at=("source", "warehouse"),
         ) from None
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
@@ -391,10 +392,11 @@ def _engine(destination: Destination) -> Engine:
     backend = url.get_backend_name()
     if backend in ("duckdb", "sqlite") and url.database and not url.database.startswith(("file:", ":memory:")) and not Path(url.database).is_file():
         raise WarehouseError(
-            f"{destination.name}: there is no {backend} file at the address in source.warehouse; create it, or correct the path (relative paths start at {destination.root})"
+            f"{destination.name}: there is no {backend} file at the address in source.warehouse; create it, or correct the path (relative paths start at {destination.root})",
+            at=("source", "warehouse"),
         )
     try:
         return readers.engine(url)
     except (NoSuchModuleError, ImportError) as error:
         lacking = missing_driver(backend, url.drivername, error if isinstance(error, ImportError) else None)
-        raise ConfigError(f"{destination.name}: source.warehouse: {lacking}") from None
+        raise ConfigError(f"{destination.name}: source.warehouse: {lacking}", at=("source", "warehouse")) from None

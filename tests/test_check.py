@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from connector.check import Findings, check
+from connector.errors import Problem
 from connector.sync import sync
 from tests.conftest import Make
 from tests.support.projects import REPOSITORY, Project
@@ -67,16 +68,72 @@ def test_a_problem_of_the_query_is_told_with_the_file_of_the_query(project: Proj
 @pytest.mark.parametrize(
     ("query", "changes", "missing"),
     [
-        ("select event_name, email from conversions", {}, "updated_at, conversion_id"),
-        ("select * from conversions", {"source__key": ["order_id", "nokey"], "source__cursor": "nocursor"}, "nocursor, nokey"),
-        ("select * from conversions", {"columns": {"email": "mail"}, "extra": {"custom.term": "term"}}, "mail, term"),
+        ("select event_name, email from conversions", {}, [("source.cursor", "updated_at", "cursor:"), ("source.key", "conversion_id", "key:")]),
+        (
+            "select * from conversions",
+            {"source__key": ["order_id", "nokey"], "source__cursor": "updatd_at"},
+            [("source.cursor", "updatd_at", "cursor:"), ("source.key.1", "nokey", "nokey")],
+        ),
+        (
+            "select * from conversions",
+            {"columns": {"email": "mail"}, "extra": {"custom.term": "term"}},
+            [("columns.email", "mail", "email:"), ("extra.custom.term", "term", "custom.term:")],
+        ),
     ],
 )
-def test_columns_that_the_yaml_names_and_the_query_lacks_are_named_together(
-    project: Project, duck: DuckDb, query: str, changes: dict[str, Any], missing: str
+def test_columns_that_the_yaml_names_and_the_query_lacks_are_told_with_the_line_that_names_them(
+    project: Project, duck: DuckDb, query: str, changes: dict[str, Any], missing: list[tuple[str, str, str]]
 ) -> None:
     project.query(query)
-    assert f"the query sql/conversions.sql has no column {missing}; it has " in errors(look(project, duck.url, **changes))
+    found = look(project, duck.url, **changes).errors
+    for (keys, name, text), problem in zip(missing, found, strict=True):
+        assert problem.message.startswith(f"{keys}: the query sql/conversions.sql has no column {name}; it has "), problem
+        assert line_of(project, problem).startswith(text)
+        assert problem.message.endswith("; did you mean 'updated_at'?") == (name == "updatd_at")
+
+
+def line_of(project: Project, problem: Problem) -> str:
+    """What stands in the YAML at a problem."""
+    assert problem.file == str(project.path())
+    return project.path().read_text().splitlines()[problem.line - 1][problem.column - 1 :]
+
+
+@pytest.mark.parametrize(
+    ("changes", "query", "text"),
+    [
+        ({"auth": {"bearer": "env:NOT_THERE"}}, None, "bearer:"),
+        ({"auth": {"bearer": "file:not-there"}}, None, "bearer:"),
+        ({"alerts": {"webhook": "env:NOT_THERE"}}, None, "webhook:"),
+        ({"source__query": "sql/nothing.sql"}, None, "query:"),
+        ({"source__warehouse": "duckdb:///nothing.duckdb"}, None, "warehouse:"),
+        ({"source__warehouse": "env:NOT_THERE"}, None, "warehouse:"),
+        ({"source__warehouse": "postgresql://nobody@127.0.0.1:1/shop"}, None, "warehouse:"),
+        ({"source__cursor": "place", "source__time_zone": None}, "select *, updated_at::timestamp as place from conversions", "cursor:"),
+        ({}, "select * from conversions; select 1", "query:"),
+        ({}, "select nocolumn from conversions", "query:"),
+        ({"source__cursor": "email"}, None, "cursor:"),
+        ({"delivery": {"ca_file": "nothing.pem"}}, None, "ca_file:"),
+        ({"identifiers": []}, None, "identifiers:"),
+    ],
+)
+def test_every_problem_of_the_yaml_is_told_with_its_line(project: Project, duck: DuckDb, changes: dict[str, Any], query: str | None, text: str) -> None:
+    if query is not None:
+        project.query(query)
+    (problem,) = look(project, duck.url, **changes).errors
+    assert line_of(project, problem).startswith(text), problem
+    assert "acme: " not in problem.message
+
+
+def test_keys_and_rows_are_told_with_their_line(project: Project, duck: DuckDb) -> None:
+    duck.insert(conversion(1, conversion_id=None), conversion(2, updated_at=None), conversion(3), conversion(3))
+    assert [line_of(project, problem).partition(":")[0] for problem in look(project, duck.url).errors] == ["key", "key", "cursor"]
+
+
+@pytest.mark.parametrize(("changes", "meant"), [({"platform": "metta"}, "meta"), ({"platform": "tik-tok"}, "tiktok")])
+def test_a_platform_that_is_spelt_wrong(project: Project, duck: DuckDb, changes: dict[str, Any], meant: str) -> None:
+    (problem,) = look(project, duck.url, **changes).errors
+    assert problem.message.endswith(f"; did you mean '{meant}'?")
+    assert line_of(project, problem).startswith("platform:")
 
 
 def test_a_missing_key_and_a_missing_event_name_are_told_together(project: Project, duck: DuckDb) -> None:

@@ -161,7 +161,7 @@ def test_a_name_that_is_not_there_names_those_that_are(project: Project, duck_de
     duck_destination()
     done = project.capi("status", "acmee", "--json")
     assert (done.code, done.json()["error"]["kind"]) == (2, "ConfigError")
-    assert "there is no destination 'acmee'; there are acme" in done.err
+    assert "there is no destination 'acmee'; there are acme; did you mean 'acme'?" in done.err
 
 
 def test_check_finds_all_problems_at_once(project: Project) -> None:

@@ -13,6 +13,7 @@ from connector import strict_yaml
 from connector.errors import DestinationError
 from connector.platforms.declared import undeclared
 from connector.platforms.model import Platform
+from connector.spelling import suggest
 
 FOLDER = Path(__file__).parent
 
@@ -37,7 +38,8 @@ def load(name: str, root: Path | None = None, overrides: Mapping[str, Any] | Non
     else:
         path = FOLDER / f"{name}.yaml"
         if name not in names():
-            raise PlatformError(f"there is no platform '{name}'; there are {', '.join(names())}, or give the path of a platform file", ("platform",))
+            there = f"there are {', '.join(names())}, or give the path of a platform file{suggest(name, names())}"
+            raise PlatformError(f"there is no platform '{name}'; {there}", ("platform",))
     try:
         values = _read(path, path.stat().st_mtime_ns)
     except OSError:

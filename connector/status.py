@@ -14,6 +14,7 @@ from connector.plan import beginning, lag_seconds, survey
 from connector.report import COUNTS
 from connector.session import Session, open_session
 from connector.state import ledger, quarantine, runs
+from connector.state.lease import holder
 from connector.state.progress import intents
 from connector.state.tables import destination as destinations
 
@@ -52,6 +53,7 @@ def status(destination: Destination, *, number_of_runs: int = 5) -> Status:
             row = connection.execute(sa.select(destinations).where(destinations.c.id == session.destination_id)).one_or_none()
             mark = session.mark() if row is not None else None
             latest = runs.latest(connection, session.destination_id, number_of_runs)
+            at_work = holder(connection, session.destination_id)
             by_reason = quarantine.counts(connection, session.destination_id)
             undecided = by_reason.pop("ambiguous_expired", 0)
             dead = sum(quarantine.counts(connection, session.destination_id, state="dead").values())
@@ -68,7 +70,7 @@ def status(destination: Destination, *, number_of_runs: int = 5) -> Status:
             under_way,
             _time(row.not_before) if row is not None else None,
             recorded,
-            [_run(each) for each in latest],
+            [_run(each, at_work) for each in latest],
             warning,
         )
 
@@ -82,10 +84,12 @@ def _backlog(session: Session) -> tuple[int | None, float | None, str | None]:
         return None, None, str(error)
 
 
-def _run(row: dict[str, Any]) -> dict[str, Any]:
+def _run(row: dict[str, Any], at_work: str | None) -> dict[str, Any]:
+    """A run as it stands. at_work: the one that holds the lease; another that never ended was killed, which the next run notes."""
+    killed = row["status"] == "running" and row["run_id"] != at_work
     counts = {name: row[name] for name in COUNTS}
     times = {"started_at": _time(row["started_at"]), "ended_at": _time(row["ended_at"])}
-    return {"run_id": row["run_id"], "kind": row["kind"], "status": row["status"], **times, **counts, "mark_to": row["mark_to"]}
+    return {"run_id": row["run_id"], "kind": row["kind"], "status": "interrupted" if killed else row["status"], **times, **counts, "mark_to": row["mark_to"]}
 
 
 def _time(microseconds: int | None) -> str | None:

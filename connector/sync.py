@@ -21,7 +21,7 @@ from connector.consistency import test_mode_problem
 from connector.continuity import remember
 from connector.cursor import Mark
 from connector.destination import Destination
-from connector.errors import ConfigError, ConnectorError, RunStopped, StateError
+from connector.errors import ConfigError, ConnectorError, RunStopped, StateError, SystemicError
 from connector.page import Page
 from connector.plan import Options, Piece, Plan, beginning, refuse_overlooked, refuse_too_early, remember_start, take_lease, what_waits
 from connector.recover import recover
@@ -89,8 +89,8 @@ def prepare(session: Session, options: Options, kind: str, cut: Cut, *, run_id: 
             with session.store.write() as connection:
                 progress.begin_to_look(connection, held)
                 progress.plan_slices(connection, held, [piece.number for piece in pieces if piece.kind == "range"])
-    except BaseException:
-        give_up(session, held)
+    except BaseException as error:
+        give_up(session, held, _status_unbegun(error))
         raise
     failpoints.reach("after_plan")
     return Plan(held.owner, held.token, held.destination_id, mark_from.cursor if mark_from else None, pieces, options, session.facts), failure
@@ -212,10 +212,10 @@ def pages_of(session: Session, piece: Piece, *, resumed: bool = False) -> Iterat
     return pager.missing(piece.number, piece.kind, rows)
 
 
-def give_up(session: Session, held: Lease) -> None:
+def give_up(session: Session, held: Lease, status: str = "interrupted") -> None:
     """Note that a run broke off, and let the next one in."""
     with contextlib.suppress(ConnectorError), session.store.write() as connection:
-        runs.finish(connection, held.owner, "interrupted")
+        runs.finish(connection, held.owner, status)
         release(connection, held)
 
 
@@ -286,6 +286,13 @@ def _noted(session: Session, courier: Callable[[], Courier], error: ConnectorErr
         with session.store.write() as connection:
             progress.set_not_before(connection, session.destination_id, int(not_before * 1_000_000))
     return Failure.of(error)
+
+
+def _status_unbegun(error: BaseException) -> str:
+    """Of a run that sent nothing: it was not allowed to, or the warehouse could not be read, or it was cut off."""
+    if isinstance(error, SystemicError):
+        return "failed"
+    return "refused" if isinstance(error, ConfigError | RunStopped) else "interrupted"
 
 
 def _status(failure: Failure | None) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from connector.delivery.pace import Budget
-from connector.errors import ConfigError, LeaseHeld
+from connector.errors import ConfigError, LeaseHeld, WarehouseError
 from connector.plan import Options
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from connector.session import open_session
+from connector.status import status
 from connector.sync import deliver, plan, settle, sync
 from tests.conftest import Make
 from tests.support.projects import Project
@@ -142,6 +143,7 @@ def test_a_killed_run_is_resumed_and_nothing_is_lost(project: Project, destinati
     made = destination()
     killed = project.capi("sync", "acme", "--json", CAPI_FAILPOINT=failpoint)
     assert killed.code == -signal.SIGKILL
+    assert status(made).runs[0]["status"] == "interrupted", "nobody holds its lease"
     assert sync(made).complete
     summary = receiver.ledger.summary()
     assert (summary["events"], summary["conflicts"]) == (210, 0)
@@ -171,6 +173,7 @@ def test_a_second_run_at_the_same_time_refuses(project: Project, destination: Ma
         assert first.poll() is None
     with pytest.raises(LeaseHeld, match="is at work on this destination"):
         sync(made)
+    assert status(made).runs[0]["status"] == "running"
     first.kill()
     first.communicate()
 
@@ -334,7 +337,18 @@ def test_a_naive_cursor_needs_a_zone(destination: Make, warehouse: TestWarehouse
     project.query(f"select c.*, {cast} as naive from conversions c")
     with pytest.raises(ConfigError, match="set source.time_zone"):
         sync(destination(source__cursor="naive", source__time_zone=None))
+    assert [run["status"] for run in status(project.load()).runs] == ["refused"]
     assert sync(destination(source__cursor="naive", source__time_zone="UTC")).delivered == 1
+
+
+def test_a_warehouse_that_went_away_is_no_run_that_was_cut_off(duck_destination: Make, duck: DuckDb) -> None:
+    duck.insert(conversion(1))
+    made = duck_destination()
+    sync(made)
+    duck.path.rename(duck.path.with_suffix(".away"))
+    with pytest.raises(WarehouseError):
+        sync(made)
+    assert [run["status"] for run in status(made).runs] == ["failed", "complete"]
 
 
 def test_a_changed_query_refuses_to_run_until_a_person_decides(project: Project, destination: Make, warehouse: TestWarehouse) -> None:

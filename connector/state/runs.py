@@ -21,7 +21,8 @@ def start(connection: Connection, destination_id: int, run_id: str, kind: str, m
     now = now_us()
     unfinished = sa.and_(run.c.destination_id == destination_id, run.c.status == "running", run.c.run_id != run_id)
     connection.execute(run.update().where(unfinished).values(status="interrupted", ended_at=now))
-    if connection.execute(sa.select(run.c.id).where(run.c.run_id == run_id)).first() is None:
+    again = run.update().where(run.c.run_id == run_id).values(status="running", ended_at=None)
+    if connection.execute(again).rowcount == 0:
         values = {
             "run_id": run_id,
             "destination_id": destination_id,

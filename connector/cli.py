@@ -49,7 +49,7 @@ def check(name: Name, json: Json = False) -> None:
                 output.say(f"[yellow]warning[/yellow] {output.plain(warning)}")
             for column, adds in findings.missing.items():
                 output.say(f"[dim]not in the query: {column} ({output.plain(adds)})[/dim]")
-            output.say(f"{name}: {'[green]ok[/green]' if not findings.errors else f'{len(findings.errors)} problems'}")
+            output.say(f"{name}: {'[green]ok[/green]' if not findings.errors else output.counted(len(findings.errors), 'problem')}")
         if findings.errors:
             raise typer.Exit(2)
 
@@ -120,7 +120,7 @@ def status(name: Name, json: Json = False) -> None:
             ],
         )
         output.table("quarantine", list(found.quarantine.items()))
-        output.rows("runs", ["started_at", "kind", "status", "rows_read", "delivered", "rejected", "late", "mark_to"], found.runs)
+        output.rows("runs", ["started_at", "kind", "status", "rows_read", "delivered", "rejected", "late", "mark_to"], found.runs, none="no runs yet")
 
 
 @app.command()
@@ -148,7 +148,7 @@ def rejected(
                 {**row, "key": "" if row["key"] is None else " ".join(row["key"]) if isinstance(row["key"], list) else row["key"]} for row in found
             )
         else:
-            output.rows("", list(FIELDS), found)
+            output.rows("", list(FIELDS), found, none="no row is in quarantine", wrap="message")
 
 
 @app.command()
@@ -236,7 +236,13 @@ def lint_identifiers(name: Name, limit: Annotated[int, typer.Option(min=1, help=
             for entry in found:
                 output.print_json(entry)
         else:
-            output.rows("", ["identifier", "column", "rows", "valid", "the_rest"], [_linted(entry) for entry in found])
+            output.rows(
+                "",
+                ["identifier", "column", "rows", "valid", "the_rest"],
+                [_linted(entry) for entry in found],
+                none="there is nothing to look at",
+                wrap="the_rest",
+            )
 
 
 @app.command()

@@ -14,10 +14,17 @@ import typer
 from connector.errors import ConnectorError, DestinationError, InternalError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
     from connector.carry import Watch
     from connector.destination import Destination
+
+_WIDEST = 1_000_000
+"""Columns of a page that has no edge."""
+
+_NARROWEST = 24
+"""Columns that text needs to be read."""
 
 
 @contextlib.contextmanager
@@ -93,9 +100,7 @@ def print_json(value: Any, *, indent: bool = False) -> None:
 
 def say(markup: str) -> None:
     """A line for people, with rich markup."""
-    from rich.console import Console
-
-    Console(highlight=False).print(markup)
+    _console().print(markup, soft_wrap=True)
 
 
 def complain(message: str) -> None:
@@ -110,29 +115,74 @@ def plain(text: str) -> str:
     return escape(text)
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things: 1 problem, 2 problems."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def _console() -> Console:
+    """Where people read: as wide as their terminal; elsewhere, such as in a pipe, as wide as what is written."""
+    from rich.console import Console
+
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_WIDEST)
+
+
 def table(title: str, rows: list[tuple[str, Any]]) -> None:
     """Names and values; what is None is left out."""
-    from rich.console import Console
     from rich.table import Table
 
     shown = [(name, value) for name, value in rows if value is not None]
     if not shown:
         return
     table = Table(title=title or None, show_header=False, title_justify="left")
+    for _ in range(2):
+        table.add_column(overflow="fold")
     for name, value in shown:
-        table.add_row(plain(name), plain(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)))
-    Console().print(table)
+        table.add_row(plain(name), plain(_shown(value)))
+    _console().print(table)
 
 
-def rows(title: str, columns: list[str], rows: list[dict[str, Any]]) -> None:
-    """Entries as lines under their column names."""
-    from rich.console import Console
+def rows(title: str, columns: list[str], rows: list[dict[str, Any]], *, none: str, wrap: str | None = None) -> None:
+    """Entries as lines under their column names; columns without a value are left out.
+
+    Where a terminal is too narrow, each entry is a sentence. wrap: a column of text, which may take several lines. none: what to say where
+    there is no entry.
+    """
+    from rich.cells import cell_len
+    from rich.padding import Padding
     from rich.table import Table
 
-    table = Table(*(column.replace("_", " ") for column in columns), title=title or None, title_justify="left")
+    console = _console()
+    if not rows:
+        console.print(plain(none), soft_wrap=True)
+        return
+    filled = {column: column.replace("_", " ") for column in columns if any(_shown(row[column]) for row in rows)}
+    table = Table(title=title or None, title_justify="left")
+    needed = 1
+    for column, heading in filled.items():
+        longest = max(cell_len(text) for text in (heading, *(_shown(row[column]) for row in rows)))
+        least = min(longest, _NARROWEST) if column == wrap else longest
+        table.add_column(heading, overflow="fold", min_width=least)
+        needed += least + 3
     for row in rows:
-        table.add_row(*(plain("" if row[column] is None else str(row[column])) for column in columns))
-    Console().print(table)
+        table.add_row(*(plain(_shown(row[column])) for column in filled))
+    if needed <= console.width:
+        console.print(table)
+        return
+    if title:
+        console.print(f"[italic]{plain(title)}[/italic]")
+    for row in rows:
+        told = (f"{heading}: {plain(_shown(row[column]))}" for column, heading in filled.items() if _shown(row[column]))
+        console.print(Padding(", ".join(told), (0, 0, 0, 2)))
+
+
+def _shown(value: Any) -> str:
+    """A value as people read it."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def duration(seconds: float | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from connector.destination import Destination
 from connector.platforms.model import Codes
+from connector.reasons import explained
 from connector.session import open_session
 from connector.state import quarantine
 from connector.state.quarantine import Quarantined
@@ -17,7 +18,8 @@ FIELDS = ("key", "reason", "field", "code", "attempts", "first_seen", "state", "
 def rejected(destination: Destination, *, reason: str | None = None) -> list[dict[str, Any]]:
     """One entry a quarantined row.
 
-    key: null where it may describe a person. code, message: the platform's, redacted, with what its error registry advises. attempts: how often it was tried.
+    key: null where it may describe a person. code, message: the platform's, redacted, with what its error registry advises; where our own rules
+    did not accept the row, message says what they ask for. attempts: how often it was tried.
     """
     with open_session(destination) as session, session.store.read() as connection:
         codes = destination.platform.answers.codes
@@ -36,5 +38,5 @@ def _entry(row: Quarantined, codes: Codes) -> dict[str, Any]:
         "attempts": row.attempts,
         "first_seen": seen,
         "state": row.state,
-        "message": "; ".join(text for text in (row.message, known.remedy if known is not None else None) if text) or None,
+        "message": "; ".join(text for text in (row.message, known.remedy if known is not None else None) if text) or explained(row.reason, row.field),
     }

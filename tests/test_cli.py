@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import signal
 from typing import Any
 
@@ -174,6 +175,9 @@ def test_check_finds_all_problems_at_once(project: Project) -> None:
     people = project.capi("check", "acme")
     assert people.code == 2
     assert "did you mean 'platform'?" in " ".join(people.out.split())
+    assert re.search(r"\nacme: \d+ problems\n", people.out)
+    project.write("duckdb:///x", "https://px.dsp.example/signal", platform="metta")
+    assert project.capi("check", "acme").out.endswith("\nacme: 1 problem\n")
 
 
 @pytest.mark.usefixtures("ready")
@@ -234,8 +238,10 @@ def test_rejected_lists_a_pointer_and_a_reason(project: Project) -> None:
     assert (row["key"], row["reason"], row["field"], row["code"], row["attempts"]) == ("c000009", "no_identity", None, None, 1)
     [line] = csv.DictReader(io.StringIO(project.capi("rejected", "acme", "--format", "csv", check=True).out))
     assert (line["key"], line["reason"]) == ("c000009", "no_identity")
+    assert row["message"].startswith("no identifier that the platform accepts is left")
     assert "c000009" in project.capi("rejected", "acme", check=True).out
     assert project.capi("rejected", "acme", "--reason", "bad_email", "--json", check=True).out == ""
+    assert project.capi("rejected", "acme", "--reason", "bad_email", check=True).out == "no row is in quarantine\n"
 
 
 def test_replay_reconcile_and_erase(project: Project, ready: DuckDb) -> None:

@@ -7,12 +7,10 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import pyarrow as pa
 import sqlalchemy as sa
 
 from connector.carry import Watch
 from connector.consistency import start_time
-from connector.conversion import SEPARATOR
 from connector.cursor import Mark, Range
 from connector.destination import Destination
 from connector.errors import ConfigError
@@ -22,7 +20,7 @@ from connector.report import Report
 from connector.retention import oldest_needed
 from connector.session import Session, accept_source, changes, open_session, register, set_aside_witness, set_start, source_of
 from connector.state import ledger, progress, quarantine
-from connector.state.keys import hash_keys
+from connector.state.keys import hash_of
 from connector.state.lease import Lease, acquire, release
 from connector.state.tables import destination as destinations
 from connector.state.tables import run as run_table
@@ -34,8 +32,9 @@ def replay(
 ) -> Report:
     """Read quarantined rows again from the warehouse and try them by today's rules.
 
-    reason: only those with this reason code. key: only this row, even where it is dead.
+    reason: only those with this reason code. key: only this row, even where it is dead. Raises ConfigError for a key of other columns than source.key.
     """
+    _refuse_other_columns(destination, key)
 
     def cut(_session: Session, _after: Mark | None, _options: Options) -> list[Piece]:
         return [Piece(0, "replay", reason=reason, key=key)]
@@ -173,17 +172,32 @@ def restart(destination: Destination, start: str) -> str | None:
 def erase(destination: Destination, key: tuple[str, ...]) -> bool:
     """Forget one row for good, for a request of deletion, and never send it again; returns whether anything was known of it.
 
-    What remains is the hash of its key, marked as suppressed.
+    What remains is the hash of its key, marked as erased. Raises ConfigError for a key of other columns than source.key.
     """
+    _refuse_other_columns(destination, key)
     with open_session(destination) as session:
         held = _hold(session)
-        key_hash = hash_keys(pa.array([SEPARATOR.join(key)]), session.store.key())
+        key_hash = hash_of(key, session.store.key())
         with session.store.write() as connection:
-            known = bool(ledger.known(connection, session.destination_id, key_hash))
-            quarantine.remove(connection, session.destination_id, key_hash)
-            ledger.record(connection, session.destination_id, key_hash, [State.ERASED], [None], None)
+            known = bool(ledger.known(connection, session.destination_id, [key_hash]))
+            quarantine.remove(connection, session.destination_id, [key_hash])
+            ledger.record(connection, session.destination_id, [key_hash], [State.ERASED], [None], None)
             release(connection, held)
         return known
+
+
+def recorded(destination: Destination, key: tuple[str, ...]) -> str | None:
+    """What is recorded of one row: delivered, rejected, expired, suppressed, ambiguous_expired or erased; None where nothing is. Raises ConfigError for a key of other columns than source.key."""
+    _refuse_other_columns(destination, key)
+    with open_session(destination) as session:
+        found = session.known([hash_of(key, session.store.key())])
+    return next((entry.state.name.lower() for entry in found.values()), None)
+
+
+def _refuse_other_columns(destination: Destination, key: tuple[str, ...] | None) -> None:
+    columns = destination.model.source.keys
+    if key is not None and len(key) != len(columns):
+        raise ConfigError(f"{destination.name}: a key is made of {', '.join(columns)}; give --key once for each, in this order")
 
 
 def _hold(session: Session) -> Lease:

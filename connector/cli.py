@@ -32,6 +32,17 @@ Name = Annotated[str, typer.Argument(help="a folder under dagster_project/defs, 
 Json = Annotated[bool, typer.Option("--json", help="print JSON and nothing else")]
 Moment = Annotated[str | None, typer.Option(help="a time with a zone: 2026-01-01T00:00:00Z", metavar="TIME")]
 
+_NOT_REPLAYED = {
+    None: "no row with this key is recorded; see that it is written as in the warehouse",
+    "delivered": "the row with this key was delivered, so there is nothing to try again",
+    "rejected": "the row with this key is not in quarantine, or no longer in the warehouse",
+    "expired": "the row with this key is older than the platform accepts",
+    "suppressed": "the row with this key may not be sent: consent was refused",
+    "ambiguous_expired": "no answer told whether the row with this key arrived; `capi resolve` settles that",
+    "erased": "the row with this key was erased, and is never sent",
+}
+"""What is recorded of a row that a replay did not find in quarantine -> why."""
+
 
 @app.command()
 def check(name: Name, json: Json = False) -> None:
@@ -155,10 +166,11 @@ def rejected(
 def replay(
     name: Name,
     reason: Annotated[str | None, typer.Option(help="only rows with this reason")] = None,
-    key: Annotated[list[str] | None, typer.Option(help="only this row; once for each key column")] = None,
+    key: Annotated[list[str] | None, typer.Option(help="only this row, even where it is dead; once for each key column")] = None,
     json: Json = False,
 ) -> None:
     """Read quarantined rows again from the warehouse and try them by today's rules."""
+    from connector.again import recorded
     from connector.again import replay as again
 
     with output.errors(json):
@@ -166,6 +178,8 @@ def replay(
         with output.progress(destination, show=not json) as watch:
             report = again(destination, reason=reason, key=tuple(key) if key else None, watch=watch)
         _finish(destination, report, json)
+        if key and not report.rows_read:
+            output.complain(f"{destination.name}: {_NOT_REPLAYED[recorded(destination, tuple(key))]}")
 
 
 @app.command()
@@ -219,10 +233,13 @@ def resolve(
 def erase(name: Name, key: Annotated[list[str], typer.Option(help="the row's key; once for each key column")], json: Json = False) -> None:
     """Forget a row for a request of deletion, and never send it again."""
     from connector.again import erase as forget
+    from connector.again import recorded
 
     with output.errors(json):
-        known = forget(_load(name), tuple(key))
-        output.print_json({"erased": True, "was_known": known}) if json else output.say("erased; it was " + ("recorded" if known else "not recorded"))
+        destination = _load(name)
+        before = recorded(destination, tuple(key))
+        known = forget(destination, tuple(key))
+        output.print_json({"erased": True, "was_known": known}) if json else output.say(_erased(destination, before))
 
 
 @app.command("lint-identifiers")
@@ -354,6 +371,16 @@ def _finish(destination: Destination, report: Report, json: bool, *, dry_run: bo
         output.complain(f"{destination.name}: {report.rejected} of {report.rows_read} rows were rejected; `capi rejected {destination.name}` lists them")
         raise typer.Exit(1)
     return None
+
+
+def _erased(destination: Destination, before: str | None) -> str:
+    """What a person who erased a row has to know. before: what was recorded of it."""
+    if before is None:
+        return "erased; it was not recorded, so see that the key is written as in the warehouse. A row with this key is never sent"
+    if before in ("delivered", "ambiguous_expired"):
+        sent = "was delivered" if before == "delivered" else "may have arrived"
+        return f"erased; it {sent}, so {destination.platform.title} still has it: ask for its deletion there"
+    return "erased already" if before == "erased" else f"erased; it was recorded as {before}"
 
 
 def _linted(entry: dict[str, Any]) -> dict[str, Any]:

@@ -10,15 +10,16 @@ from connector.paging import Pager
 from connector.plan import Piece
 from connector.session import Session
 from connector.state import quarantine
-from connector.state.keys import hash_keys
+from connector.state.keys import hash_keys, hash_of
 from connector.state.quarantine import Quarantined
 from connector.warehouse import Rows
 
 
 def quarantined_pages(session: Session, pager: Pager, piece: Piece) -> Iterator[list[Page]]:
     """Pages of the rows that a replay piece names. Rows that are gone from the warehouse become dead."""
+    key_hash = None if piece.key is None else hash_of(piece.key, session.store.key())
     with session.store.read() as connection:
-        chosen = list(quarantine.listed(connection, session.destination_id, reason=piece.reason, key=piece.key))
+        chosen = list(quarantine.listed(connection, session.destination_id, reason=piece.reason, key_hash=key_hash))
     wanted = [row for row in chosen if row.state != "ambiguous_expired" and (row.state != "dead" or piece.key is not None)]
     page_number = 0
     for start in range(0, len(wanted), pager.page_rows):

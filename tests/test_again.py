@@ -290,6 +290,16 @@ def test_an_erased_row_leaves_the_quarantine(duck_destination: Make, duck: DuckD
     assert (rejected(made), again.replay(made, key=("c000002",)).rows_read) == ([], 0)
 
 
+def test_one_row_is_replayed_by_a_key_that_is_not_stored(duck_destination: Make, duck: DuckDb) -> None:
+    duck.insert(conversion(1, value="-1"), conversion(2, value="-1"), conversion(3))
+    made = duck_destination(source__key="email", checks={"rejection_rate": {"fail": 1.0}})
+    sync(made)
+    assert [row["key"] for row in rejected(made)] == [None, None]
+    duck.execute("update conversions set value = 1")
+    assert again.replay(made, key=("person2@shop.example.org",)).delivered == 1
+    assert len(rejected(made)) == 1
+
+
 @pytest.mark.parametrize(("on_change", "events"), [("same_event_id", 2), ("new_version", 3)])
 def test_rows_whose_values_changed_are_sent_again_where_the_yaml_says_so(
     destination: Make, warehouse: TestWarehouse, receiver: Receiver, on_change: str, events: int

@@ -247,7 +247,9 @@ def test_rejected_lists_a_pointer_and_a_reason(project: Project) -> None:
 def test_replay_reconcile_and_erase(project: Project, ready: DuckDb) -> None:
     project.capi("sync", "acme", check=True)
     ready.execute("update conversions set email = 'mended@shop.example.org'")
-    assert project.capi("replay", "acme", "--key", "c000001", "--json", check=True).json()["rows_read"] == 0
+    nothing = project.capi("replay", "acme", "--key", "c000001", "--json", check=True)
+    assert (nothing.json()["rows_read"], nothing.err) == (0, "acme: the row with this key was delivered, so there is nothing to try again\n")
+    assert "no row with this key is recorded" in project.capi("replay", "acme", "--key", "c777", check=True).err
     replayed = project.capi("replay", "acme", "--reason", "no_identity", "--json", check=True).json()
     assert (list(replayed), replayed["delivered"]) == (REPORT, 1)
     ready.insert(conversion(20, updated_at=ago(days=5)))
@@ -257,7 +259,13 @@ def test_replay_reconcile_and_erase(project: Project, ready: DuckDb) -> None:
     sent = project.capi("reconcile", "acme", "--send", "--json", check=True).json()
     assert (sent["missing"], sent["sent"]["delivered"], list(sent["sent"])) == (1, 1, REPORT)
     assert project.capi("erase", "acme", "--key", "c000020", "--json", check=True).json() == {"erased": True, "was_known": True}
-    assert "erased" in project.capi("erase", "acme", "--key", "c000777", check=True).out
+    assert "erased; it was not recorded" in project.capi("erase", "acme", "--key", "c000777", check=True).out
+    told = project.capi("erase", "acme", "--key", "c000002", check=True).out
+    assert told == "erased; it was delivered, so Base Conversions API still has it: ask for its deletion there\n"
+    assert "was erased, and is never sent" in project.capi("replay", "acme", "--key", "c000002", check=True).err
+    for verb in ("erase", "replay"):
+        wrong = project.capi(verb, "acme", "--key", "a", "--key", "b")
+        assert (wrong.code, wrong.err) == (2, "acme: a key is made of conversion_id; give --key once for each, in this order\n")
 
 
 @pytest.mark.usefixtures("ready")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import pyarrow as pa
+
+from connector.conversion import SEPARATOR
 
 HASH_BYTES = 16
 _BLOCK = 64
@@ -14,6 +17,11 @@ def hash_keys(keys: pa.Array, installation_key: bytes) -> list[bytes]:
     """keys: joined key texts, shape (n,). Returns the first 16 bytes of HMAC-SHA256 of each."""
     inner, outer = _keyed(installation_key)
     return [_digest(inner, outer, key) for key in keys.cast(pa.binary()).to_pylist()]
+
+
+def hash_of(key: Sequence[str], installation_key: bytes) -> bytes:
+    """The hash of one key. key: texts of its columns."""
+    return hash_keys(pa.array([SEPARATOR.join(key)]), installation_key)[0]
 
 
 def _keyed(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:

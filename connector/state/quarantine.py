@@ -99,7 +99,7 @@ def listed(
     *,
     reason: str | None = None,
     state: str | None = None,
-    key: tuple[str, ...] | None = None,
+    key_hash: bytes | None = None,
     limit: int | None = None,
 ) -> Iterator[Quarantined]:
     """Quarantined rows in the order they came."""
@@ -108,8 +108,8 @@ def listed(
         statement = statement.where(quarantine.c.reason == reason)
     if state is not None:
         statement = statement.where(quarantine.c.state == state)
-    if key is not None:
-        statement = statement.where(quarantine.c.key == json.dumps(key))
+    if key_hash is not None:
+        statement = statement.where(quarantine.c.key_hash == key_hash)
     if limit is not None:
         statement = statement.limit(limit)
     for row in connection.execute(statement):

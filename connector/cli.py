@@ -244,7 +244,7 @@ def erase(name: Name, key: Annotated[list[str], typer.Option(help="the row's key
 
 @app.command("lint-identifiers")
 def lint_identifiers(name: Name, limit: Annotated[int, typer.Option(min=1, help="rows to look at")] = 100_000, json: Json = False) -> None:
-    """Show, for each identifier, the share of rows that can be used and what is wrong with the rest. No value is shown."""
+    """Show, for each identifier, how many rows have a value, the share of these that can be used, and what is wrong with the rest. No value is shown."""
     from connector.lint import lint_identifiers as look
 
     with output.errors(json):
@@ -255,7 +255,7 @@ def lint_identifiers(name: Name, limit: Annotated[int, typer.Option(min=1, help=
         else:
             output.rows(
                 "",
-                ["identifier", "column", "rows", "valid", "the_rest"],
+                ["identifier", "column", "rows", "with_a_value", "of_these_valid", "the_rest"],
                 [_linted(entry) for entry in found],
                 none="there is nothing to look at",
                 wrap="the_rest",
@@ -287,7 +287,11 @@ def sandbox(
         serve(
             Settings(port=port, token=token, fail_rate=fail_rate, reject_rate=reject_rate, latency=latency / 1000, seed=seed),
             announce=lambda url: (
-                output.print_json({"url": url}) if json else output.say(f"receiver at [bold]{url}[/bold] (page, /control and the endpoints); stop with Ctrl-C")
+                output.print_json({"url": url})
+                if json
+                else output.say(
+                    f"receiver at [bold]{url}[/bold] (page, /control and the endpoints), for the token [bold]{output.plain(token)}[/bold]; stop with Ctrl-C"
+                )
             ),
         )
 
@@ -384,9 +388,16 @@ def _erased(destination: Destination, before: str | None) -> str:
 
 
 def _linted(entry: dict[str, Any]) -> dict[str, Any]:
-    rest = {name: entry[name] for name in ("empty", "placeholder", "already_hashed", "no_country_code")} | entry["malformed_by_reason"]
+    """An entry as people read it."""
+    rest = {name: entry[name] for name in ("placeholder", "already_hashed", "no_country_code")} | entry["malformed_by_reason"]
+    told = ((name.replace("no_at", "no @").replace("_", " "), number) for name, number in rest.items() if number)
     share = "" if entry["valid_share"] is None else f"{entry['valid_share']:.1%}"
-    return {**entry, "valid": share, "the_rest": ", ".join(f"{name.replace('_', ' ')} {number:,}" for name, number in rest.items() if number)}
+    return {
+        **entry,
+        "with_a_value": entry["rows"] - entry["empty"],
+        "of_these_valid": share,
+        "the_rest": ", ".join(f"{name} {number:,}" for name, number in told),
+    }
 
 
 def _show(destination: Destination, report: Report, dry_run: bool) -> None:

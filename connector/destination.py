@@ -280,6 +280,12 @@ def credentials(destination: Destination) -> list[str]:
     return [credential(destination, name) for name, value in given if isinstance(value, str) and is_reference(value)]
 
 
+def named_credentials(destination: Destination) -> str:
+    """The settings under `auth` and what they refer to, such as: auth.bearer (env:NAME)."""
+    given = destination.model.auth
+    return ", ".join(f"auth.{name} ({value})" for name, value in given if isinstance(value, str) and is_reference(value))
+
+
 def load(path: Path, root: Path | None = None) -> Destination:
     """Read one destination. Raises DestinationError with all problems of the file."""
     try:

@@ -11,7 +11,7 @@ from connector.delivery.courier import Courier
 from connector.delivery.fastest import open_transport
 from connector.delivery.pace import Gate
 from connector.delivery.sender import Call
-from connector.destination import Destination
+from connector.destination import Destination, named_credentials
 from connector.page import Batch, Page
 from connector.request import Requests, origins
 from connector.session import Session
@@ -45,6 +45,7 @@ def open_courier(session: Session, *, secrets: Sequence[str], accept_all: bool) 
         budget=session.budget,
         accept_all=accept_all,
         secrets=secrets,
+        credentials=named_credentials(destination),
     )
     try:
         yield courier

@@ -283,18 +283,31 @@ def test_resolve_in_each_of_its_forms(project: Project) -> None:
         assert project.capi("resolve", "acme", *arguments, "--json").code == 2, arguments
 
 
-@pytest.mark.usefixtures("ready")
-def test_lint_identifiers_shows_shares_and_no_value(project: Project) -> None:
+def test_lint_identifiers_shows_shares_and_no_value(project: Project, ready: DuckDb) -> None:
+    ready.insert(conversion(10, email="nobody.shop.example.org"))
     done = project.capi("lint-identifiers", "acme", "--json", check=True)
     emails = [each for each in done.lines() if each["column"] == "email"]
-    assert (emails[0]["rows"], emails[0]["empty"], emails[0]["valid_share"]) == (10, 1, 1.0)
-    assert "example.org" not in done.out + project.capi("lint-identifiers", "acme", check=True).out
+    assert (emails[0]["rows"], emails[0]["empty"], emails[0]["valid_share"], emails[0]["malformed_by_reason"]) == (11, 1, 0.9, {"no_at": 1})
+    people = project.capi("lint-identifiers", "acme", check=True).out
+    assert re.search(r"rows +┃ with a value +┃ of these valid +┃ the rest +┃", people)
+    assert re.search(r"│ HashedEmail +│ email +│ 11 +│ 10 +│ 90.0% +│ no @ 1 +│", people)
+    assert "example.org" not in done.out + people
 
 
 def test_schema_is_the_json_schema_of_the_yaml(project: Project) -> None:
     schema = project.capi("schema", check=True).json()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert set(schema["properties"]) == {"type", "attributes"}
+
+
+def test_sandbox_says_to_people_which_token_it_wants(project: Project) -> None:
+    process = project.start("sandbox", "--port", "0")
+    try:
+        assert process.stdout is not None
+        assert re.match(rb"receiver at http://127\.0\.0\.1:\d+ .*, for the token sandbox-token; stop with Ctrl-C\n", process.stdout.readline())
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
 
 
 def test_sandbox_says_where_it_is_and_stops_when_told(project: Project) -> None:

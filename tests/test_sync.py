@@ -186,6 +186,7 @@ def test_refused_credentials_halt_the_run_and_blame_no_row(
     report = sync(destination())
     assert report.failure is not None
     assert report.failure.exit_code == 3
+    assert report.failure.message == "the platform refused the credentials (HTTP 401); check auth.bearer (env:ACME_TOKEN)"
     assert (report.delivered, report.rejected) == (0, 0)
     assert report.http_requests <= 16
     monkeypatch.setenv("ACME_TOKEN", "sandbox-token")

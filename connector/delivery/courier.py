@@ -48,6 +48,7 @@ class Courier:
     """Sends the batches of pages. build: makes the call of a batch, without credentials.
 
     accept_all: a person said that refusals of nearly everything are to be recorded all the same. secrets: what no message may hold.
+    credentials: the settings that hold them, for whoever has to renew one.
     """
 
     def __init__(
@@ -62,10 +63,12 @@ class Courier:
         budget: Budget | None = None,
         accept_all: bool = False,
         secrets: Sequence[str] = (),
+        credentials: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._transport, self._auth, self._answers, self._build = transport, auth, answers, build
         self._gate, self._clock, self._accept_all, self._secrets = gate, clock, accept_all, secrets
+        self._credentials = credentials
         self._waiting: deque[tuple[Delivery, Batch]] = deque()
         self._places = self.concurrency = concurrency
         self._turn = threading.Condition()
@@ -248,7 +251,7 @@ class Courier:
 
         outcome = self._policy.run(once)
         if isinstance(outcome, Stop):
-            raise EndpointError(outcome.why)
+            raise EndpointError(f"{outcome.why}; check {self._credentials}" if outcome.auth and self._credentials else outcome.why)
         if isinstance(outcome, TryAgain):
             self._postpone(outcome)
             raise Stopped

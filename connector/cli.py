@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connector import cli_output as output
+from connector import cli_words as words
 from connector.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,17 +32,6 @@ app = typer.Typer(
 Name = Annotated[str, typer.Argument(help="a folder under dagster_project/defs, or the path of a YAML file", metavar="NAME")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON and nothing else")]
 Moment = Annotated[str | None, typer.Option(help="a time with a zone: 2026-01-01T00:00:00Z", metavar="TIME")]
-
-_NOT_REPLAYED = {
-    None: "no row with this key is recorded; see that it is written as in the warehouse",
-    "delivered": "the row with this key was delivered, so there is nothing to try again",
-    "rejected": "the row with this key is not in quarantine, or no longer in the warehouse",
-    "expired": "the row with this key is older than the platform accepts",
-    "suppressed": "the row with this key may not be sent: consent was refused",
-    "ambiguous_expired": "no answer told whether the row with this key arrived; `capi resolve` settles that",
-    "erased": "the row with this key was erased, and is never sent",
-}
-"""What is recorded of a row that a replay did not find in quarantine -> why."""
 
 
 @app.command()
@@ -79,8 +69,11 @@ def preview(
     with output.errors(json):
         destination = _load(name)
         given = _read_rows(rows) if rows is not None else None
-        for item in show(destination, given) if given is not None else sample(destination, limit):
+        items = list(show(destination, given) if given is not None else sample(destination, limit))
+        for item in items:
             output.print_json(item, indent=not json)
+        if not json:
+            output.complain(f"{destination.name}: {words.previewed(items)}")
 
 
 @app.command()
@@ -95,7 +88,10 @@ def sync(
     yes: Annotated[bool, typer.Option("--yes", help="send more rows than usual, and record refusals of nearly all of them")] = False,
     json: Json = False,
 ) -> None:
-    """Deliver what waits behind the high-water mark, once."""
+    """Deliver what waits behind the high-water mark, once.
+
+    Exits with 1 where the run is incomplete, where all rows were rejected, or a greater share of them than checks.rejection_rate.fail (0.25).
+    """
     from connector.plan import Options
     from connector.sync import sync as deliver
 
@@ -169,7 +165,11 @@ def replay(
     key: Annotated[list[str] | None, typer.Option(help="only this row, even where it is dead; once for each key column")] = None,
     json: Json = False,
 ) -> None:
-    """Read quarantined rows again from the warehouse and try them by today's rules."""
+    """Read quarantined rows again from the warehouse and try them by today's rules.
+
+    Exits with 1 as sync does: where the run is incomplete, where all of these rows were rejected again, or a greater share of them than
+    checks.rejection_rate.fail (0.25).
+    """
     from connector.again import recorded
     from connector.again import replay as again
 
@@ -179,7 +179,7 @@ def replay(
             report = again(destination, reason=reason, key=tuple(key) if key else None, watch=watch)
         _finish(destination, report, json)
         if key and not report.rows_read:
-            output.complain(f"{destination.name}: {_NOT_REPLAYED[recorded(destination, tuple(key))]}")
+            output.complain(f"{destination.name}: {words.NOT_REPLAYED[recorded(destination, tuple(key))]}")
 
 
 @app.command()
@@ -239,7 +239,7 @@ def erase(name: Name, key: Annotated[list[str], typer.Option(help="the row's key
         destination = _load(name)
         before = recorded(destination, tuple(key))
         known = forget(destination, tuple(key))
-        output.print_json({"erased": True, "was_known": known}) if json else output.say(_erased(destination, before))
+        output.print_json({"erased": True, "was_known": known}) if json else output.say(words.erased(destination.platform.title, before))
 
 
 @app.command("lint-identifiers")
@@ -256,7 +256,7 @@ def lint_identifiers(name: Name, limit: Annotated[int, typer.Option(min=1, help=
             output.rows(
                 "",
                 ["identifier", "column", "rows", "with_a_value", "of_these_valid", "the_rest"],
-                [_linted(entry) for entry in found],
+                [words.linted(entry) for entry in found],
                 none="there is nothing to look at",
                 wrap="the_rest",
             )
@@ -375,29 +375,6 @@ def _finish(destination: Destination, report: Report, json: bool, *, dry_run: bo
         output.complain(f"{destination.name}: {report.rejected} of {report.rows_read} rows were rejected; `capi rejected {destination.name}` lists them")
         raise typer.Exit(1)
     return None
-
-
-def _erased(destination: Destination, before: str | None) -> str:
-    """What a person who erased a row has to know. before: what was recorded of it."""
-    if before is None:
-        return "erased; it was not recorded, so see that the key is written as in the warehouse. A row with this key is never sent"
-    if before in ("delivered", "ambiguous_expired"):
-        sent = "was delivered" if before == "delivered" else "may have arrived"
-        return f"erased; it {sent}, so {destination.platform.title} still has it: ask for its deletion there"
-    return "erased already" if before == "erased" else f"erased; it was recorded as {before}"
-
-
-def _linted(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry as people read it."""
-    rest = {name: entry[name] for name in ("placeholder", "already_hashed", "no_country_code")} | entry["malformed_by_reason"]
-    told = ((name.replace("no_at", "no @").replace("_", " "), number) for name, number in rest.items() if number)
-    share = "" if entry["valid_share"] is None else f"{entry['valid_share']:.1%}"
-    return {
-        **entry,
-        "with_a_value": entry["rows"] - entry["empty"],
-        "of_these_valid": share,
-        "the_rest": ", ".join(f"{name} {number:,}" for name, number in told),
-    }
 
 
 def _show(destination: Destination, report: Report, dry_run: bool) -> None:

@@ -53,7 +53,10 @@ def test_help_names_every_verb_and_every_verb_has_help(project: Project) -> None
     whole = project.capi("--help", check=True).out
     for verb in VERBS:
         assert f" {verb} " in whole
-    assert "Usage:" in project.capi("sync", "--help", check=True).out
+    for verb in ("sync", "replay"):
+        told = project.capi(verb, "--help", check=True).out
+        assert "Usage:" in told
+        assert "Exits with 1" in told
     bare = project.capi()
     assert "Usage:" in bare.out + bare.err
 
@@ -198,6 +201,10 @@ def test_preview_shows_each_request_with_its_secrets_hidden(project: Project, re
     assert (sent["request"]["method"], sent["request"]["headers"]["Authorization"]) == ("POST", "Bearer ***")
     assert refused == {"rejected": {"row": 1, "reason": "no_identity", "field": None}}
     assert TOKEN not in done.out
+    assert done.err == ""
+    assert project.capi("preview", "acme", "--rows", "rows.jsonl", check=True).err == "acme: 1 row in 1 request, 1 row not sent (no_identity 1)\n"
+    two = project.capi("preview", "acme", "--limit", "2", check=True)
+    assert two.err == "acme: 2 rows in 2 requests, 0 rows not sent\n"
     assert len(project.capi("preview", "acme", "--limit", "2", "--json", check=True).lines()) == 2
     assert receiver.ledger.summary()["requests"] == 0
 

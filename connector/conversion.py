@@ -21,7 +21,7 @@ from connector.errors import ConfigError
 from connector.frames import Mask, decimal_text, mask, present, text_array
 from connector.identifiers.placeholders import PLACEHOLDERS, without_placeholders
 from connector.money import MAX_VALUE, MONEY, amount_text, currency_digits, is_exact, is_numeric, parse_amounts, rounded
-from connector.octets import holds, is_ascii, longest
+from connector.octets import holds, longest, trimmed
 from connector.times import iso_times, utc
 
 Kind = Literal["text", "time", "money", "currency", "integer", "json", "flag", "choice"]
@@ -222,9 +222,7 @@ def _texts(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
         raise ConfigError(f"the column {name} comes as {raw.type}, which has no exact text; cast it to text in the query") from None
     if text.null_count > raw.null_count:
         result.mark_bad(name, present(raw) & ~present(text))
-    if holds(text, below=ord(" ") + 1) or not is_ascii(text):
-        text = pc.utf8_trim_whitespace(text)
-    text = without_placeholders(text)
+    text = without_placeholders(trimmed(text))
     if not holds(text, below=1) and longest(text) <= MAX_TEXT:
         return text
     unusable = pc.or_(pc.match_substring_regex(text, r"\x00"), pc.greater(pc.utf8_length(text), MAX_TEXT))

@@ -22,6 +22,7 @@ from connector.destination import Destination
 from connector.frames import array_of_values, mask, present, text_array, to_table
 from connector.identifiers.digest import sha256_hex_of_each
 from connector.identifiers.distinct import map_distinct
+from connector.octets import holds, longest
 from connector.platforms.declared import template_columns
 from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS, Context
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 MAX_EVENT_ID = 256
 """Characters of an event_id of the shop's own; a longer one would be cut or refused, and would not meet its pixel event."""
+
+_HEX_DIGEST = 64
+"""Characters of a SHA-256 digest in hex."""
 
 _EVENTS = "$events"
 _EVENT = "$event"
@@ -215,7 +219,9 @@ class Encoder:
         table = conversions.table
         for name in ("email", "phone"):
             if name in table.column_names:
-                conversions.reject(mask(pc.match_substring_regex(table[name].combine_chunks(), r"^[0-9a-fA-F]{64}$")), "looks_hashed", name)
+                column = table[name].combine_chunks()
+                if longest(column) >= _HEX_DIGEST:
+                    conversions.reject(mask(pc.match_substring_regex(column, r"^[0-9a-fA-F]{64}$")), "looks_hashed", name)
         plain_ids = {column for name in self.destination.identifiers for column in self._plain_id_columns(name)}
         if not self.destination.model.privacy.obscure_order_id:
             plain_ids.add("order_id")
@@ -223,8 +229,8 @@ class Encoder:
             too_long = mask(pc.greater(pc.utf8_length(table["event_id"].combine_chunks()), MAX_EVENT_ID))
             conversions.reject(too_long | conversions.bad.get("event_id", np.zeros(table.num_rows, bool)), "bad_event_id", "event_id")
         for name in sorted(plain_ids | {"event_id"}):
-            if name in table.column_names:
-                conversions.reject(mask(pc.match_substring(table[name].combine_chunks(), "@")), "personal_id", name)
+            if name in table.column_names and holds(column := table[name].combine_chunks(), among=b"@"):
+                conversions.reject(mask(pc.match_substring(column, "@")), "personal_id", name)
 
     def _refuse_repeated(self, conversions: Conversions, verdicts: Verdicts) -> None:
         """Rows whose own event_id another row of the page has for the same event: the platform would count them as one."""

@@ -236,9 +236,11 @@ def _value(text: str) -> pa.StringScalar:
 
 def mask(values: pa.Array | pa.ChunkedArray) -> Mask:
     """A boolean array as numpy, null counting as false."""
-    return pc.fill_null(values, False).to_numpy(zero_copy_only=False)
+    return (pc.fill_null(values, False) if values.null_count else values).to_numpy(zero_copy_only=False)
 
 
 def present(values: pa.Array | pa.ChunkedArray) -> Mask:
     """Rows that hold a value."""
+    if values.null_count in (0, len(values)):
+        return np.full(len(values), not values.null_count)
     return values.is_valid().to_numpy(zero_copy_only=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 def octets(texts: pa.Array) -> np.ndarray:
@@ -39,3 +40,21 @@ def is_ascii(texts: pa.Array) -> bool:
 def longest(texts: pa.Array) -> int:
     """Bytes of the longest text."""
     return int(np.diff(offsets(texts)).max(initial=0))
+
+
+def first_octets(texts: pa.Array) -> np.ndarray:
+    """The first byte of each text, shape (n,); 0 for an empty one."""
+    content, begins = octets(texts), offsets(texts)
+    if not len(content):
+        return np.zeros(len(texts), np.uint8)
+    return np.where(np.diff(begins) > 0, content.take(begins[:-1] - begins[0], mode="clip"), 0)
+
+
+def lower(texts: pa.Array) -> pa.Array:
+    """Lower case of any script."""
+    return pc.ascii_lower(texts) if is_ascii(texts) else pc.utf8_lower(texts)
+
+
+def trimmed(texts: pa.Array) -> pa.Array:
+    """Without white space of any kind around."""
+    return pc.utf8_trim_whitespace(texts) if holds(texts, below=ord(" ") + 1) or not is_ascii(texts) else texts

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.identifiers.distinct import map_exceptions, over_distinct, remembered
+from connector.octets import holds
 
 _UUID = r"^.*?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12}).?$"
 _CANONICAL = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -118,7 +119,18 @@ def _on_one_line(agents: pa.Array) -> pa.Array:
 
 def url_page(urls: pa.Array) -> pa.Array:
     """A page address without query and fragment, which may hold an e-mail or a token; null where it is no web address."""
-    page = pc.replace_substring_regex(urls, r"[?#].*$", "")
+    return over_distinct(_without_query(urls), _web_page)
+
+
+def _without_query(urls: pa.Array) -> pa.Array:
+    if holds(urls, below=ord(" ")):
+        return pc.replace_substring_regex(urls, r"[?#].*$", "")
+    for mark in "?#":
+        urls = pc.list_element(pc.split_pattern(urls, mark, max_splits=1), 0) if holds(urls, among=mark.encode()) else urls
+    return urls
+
+
+def _web_page(page: pa.Array) -> pa.Array:
     good = pc.and_(pc.match_substring_regex(page, r"^https?://[^\s/@]+(/[^\s@]*)?$"), pc.invert(pc.match_substring_regex(page, _ESCAPED_AT)))
     return pc.if_else(good, page, None)
 

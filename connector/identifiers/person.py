@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pycountry
 
-from connector.identifiers.distinct import map_distinct, over_distinct, remembered
+from connector.identifiers.characters import without_characters
+from connector.identifiers.distinct import at_exceptions, map_distinct, over_distinct, remembered
+from connector.octets import lower
 
 _CONTROL = r"[\p{Cc}\p{Cf}]"
 _PUNCTUATION = r"[\p{P}\p{S}]"
@@ -26,7 +28,7 @@ def name_basic(names: pa.Array) -> pa.Array:
 
 
 def _basic(names: pa.Array) -> pa.Array:
-    return _without(pc.utf8_lower(names), _CONTROL)
+    return _without(lower(names), _CONTROL)
 
 
 def name_nopunct(names: pa.Array) -> pa.Array:
@@ -63,7 +65,7 @@ def _us_states() -> tuple[pa.Array, pa.Array]:
 
 def zip_nospace(codes: pa.Array) -> pa.Array:
     """Lower case without spaces and dashes. Source: Snapchat, Amazon."""
-    return over_distinct(codes, lambda texts: _without(pc.utf8_lower(texts), _SPACE_OR_DASH))
+    return over_distinct(codes, lambda texts: _without(lower(texts), _SPACE_OR_DASH))
 
 
 def zip_meta(codes: pa.Array, countries: pa.Array | None) -> pa.Array:
@@ -83,7 +85,7 @@ def zip_meta(codes: pa.Array, countries: pa.Array | None) -> pa.Array:
 
 def zip_digits(codes: pa.Array) -> pa.Array:
     """Digits only. Source: Pinterest's OpenAPI description."""
-    return _without(codes, r"[^0-9]")
+    return at_exceptions(codes, pc.invert(pc.ascii_is_decimal(codes)), lambda rest: _cleaned(rest, r"[^0-9]"))
 
 
 def country_alpha2(countries: pa.Array) -> pa.Array:
@@ -175,7 +177,14 @@ def gender_f_m(genders: pa.Array) -> pa.Array:
 
 
 def _without(texts: pa.Array, removed: str) -> pa.Array:
-    """Texts without what matches `removed`, trimmed and composed (NFC); null where nothing is left."""
-    kept = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, removed, ""))
+    """Texts without what matches `removed`, trimmed and composed (NFC); null where nothing is left.
+
+    removed: matches no letter and no digit of ASCII, so that texts of these alone stay as they are.
+    """
+    return at_exceptions(texts, pc.invert(pc.ascii_is_alnum(texts)), lambda rest: _cleaned(rest, removed))
+
+
+def _cleaned(texts: pa.Array, removed: str) -> pa.Array:
+    kept = pc.utf8_trim_whitespace(without_characters(texts, removed))
     composed = kept if pc.all(pc.string_is_ascii(kept)).as_py() else pc.utf8_normalize(kept, form="NFC")
     return pc.if_else(pc.equal(pc.utf8_length(composed), 0), None, composed)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.octets import octets, offsets
+from connector.octets import first_octets, lower, offsets
 
 PLACEHOLDERS = frozenset({"", "null", "none", "nan", "nat", "<na>", "n/a", "#n/a", "-", "--", "undefined", "unknown", "[redacted]", "redacted", "(not set)"})
 """Texts, in lower case, that systems write where there is no value."""
@@ -18,20 +18,16 @@ _ADDRESSES = ("test@test.com", "test@example.com", "a@example.com", "a@a.com", "
 _LONGEST = 4 * max(map(len, PLACEHOLDERS))
 """Bytes, in whatever letters."""
 
-_BEGINS = np.isin(np.arange(256), [ord(case) for text in PLACEHOLDERS if text for case in (text[0], text[0].upper())])
-"""First bytes of placeholders: no letter beyond ASCII has one of these as its lower case."""
+_BEGINS = np.isin(np.arange(256), [0, *(ord(case) for text in PLACEHOLDERS if text for case in (text[0], text[0].upper()))])
+"""First bytes of placeholders, 0 for the empty one: no letter beyond ASCII has one of these as its lower case."""
 
 
 def without_placeholders(texts: pa.Array) -> pa.Array:
     """Null where a placeholder stands, in any case. texts: trimmed, shape (n,)."""
-    content, begins = octets(texts), offsets(texts)
-    if not len(content):
-        return pa.nulls(len(texts), pa.string())
-    lengths = np.diff(begins)
-    rows = np.flatnonzero(lengths <= _LONGEST)
-    first = content.take(begins[rows] - begins[0], mode="clip")
-    rows = rows[_BEGINS[first] | (lengths[rows] == 0)]
-    found = pc.is_in(pc.utf8_lower(texts.take(pa.array(rows))), value_set=_listed())
+    lengths = np.diff(offsets(texts))
+    first = first_octets(texts)
+    rows = np.flatnonzero((lengths <= _LONGEST) & _BEGINS[first])
+    found = pc.is_in(lower(texts.take(pa.array(rows))), value_set=_listed())
     placeholders = np.zeros(len(texts), bool)
     placeholders[rows] = found.to_numpy(zero_copy_only=False)
     return pc.if_else(pa.array(placeholders), None, texts) if placeholders.any() else texts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 import phonenumbers
 import pyarrow as pa
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.identifiers import digest, opaque, person
+from connector.identifiers import digest, email, opaque, person
+from connector.identifiers.characters import without_characters
 from connector.identifiers.distinct import over_distinct, remembered
 from connector.identifiers.e164 import plain_e164
 from connector.identifiers.opaque import public_ip
@@ -98,6 +100,22 @@ def test_values_that_repeat_give_what_they_give_alone(texts: list[str | None], t
     for normalise in (person.name_basic, person.name_nopunct, person.city_nospace, person.zip_nospace, digest.sha256_hex, opaque.own_id):
         alone = [normalise(pa.array([text], pa.string()))[0].as_py() for text in texts]
         assert normalise(pa.array(texts * times, pa.string())).to_pylist() == alone * times
+
+
+@pytest.mark.parametrize("removed", [person._CONTROL, person._PUNCTUATION, person._SPACE, person._SPACE_OR_DASH, r"[^\p{L}\p{N}]", r"[^0-9]"])
+def test_characters_are_taken_out_as_the_regular_expression_says(removed: str) -> None:
+    everything = pa.array([f"a{chr(point)}1" for point in range(0x110000) if not 0xD800 <= point < 0xE000])
+    for texts in (everything.slice(0, 0x3000), everything.slice(5, 300), everything.slice(0, 0), everything):
+        assert without_characters(texts, removed).equals(pc.replace_substring_regex(texts, removed, ""))
+
+
+PLACEHOLDER_ADDRESSES = st.from_regex(re.compile(email._PLACEHOLDER, re.ASCII), fullmatch=True).filter(str.isprintable)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PLACEHOLDER_ADDRESSES)
+def test_an_address_that_stands_for_none_is_found_by_its_first_letter(address: str) -> None:
+    assert email._without_placeholders(pa.array(["jane@example.org", address])).to_pylist() == ["jane@example.org", None]
 
 
 def test_a_value_that_repeats_is_looked_at_once() -> None:

@@ -298,7 +298,10 @@ def sandbox(
 
 def main() -> None:
     """Entry point."""
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        output.end(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
 
 
 def _path(name: str) -> Path:

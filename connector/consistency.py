@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from connector.addresses import endpoint_problem
 from connector.conversion import COLUMNS
@@ -108,7 +108,7 @@ def _auth_problems(model: DestinationModel, platform: Platform) -> Found:
 
 
 def _source_problems(source: Source) -> Found:
-    if source.time_zone is not None and source.time_zone not in available_timezones():
+    if source.time_zone is not None and not _is_zone(source.time_zone):
         yield (
             ("source", "time_zone"),
             f"'{source.time_zone}' is not a time zone; write one such as Europe/Berlin{suggest(source.time_zone, available_timezones())}",
@@ -133,13 +133,22 @@ def start_time(source: Source) -> dt.datetime:
     except ValueError:
         raise ValueError("start must be all, now, or a timestamp such as 2026-01-01T00:00:00Z") from None
     if moment.tzinfo is None:
-        if source.time_zone not in available_timezones():
+        if source.time_zone is None or not _is_zone(source.time_zone):
             raise ValueError("start needs a zone: 2026-01-01T00:00:00Z, or set source.time_zone")
         moment = moment.replace(tzinfo=ZoneInfo(source.time_zone))
     try:
         return moment.astimezone(dt.UTC)
     except OverflowError:
         raise ValueError("start lies outside the years 1 to 9999; to begin with the first row write all") from None
+
+
+def _is_zone(name: str) -> bool:
+    """Whether the time zone is there, and is not one of those with leap seconds; to list all of them would take longer than the rest."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return not name.startswith(("posix", "right/"))
 
 
 def _extra_problems(model: DestinationModel, platform: Platform) -> Found:

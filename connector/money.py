@@ -7,7 +7,6 @@ import functools
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from iso4217 import Currency
 
 from connector.frames import Mask, decimal_text, mask, present
 
@@ -58,5 +57,7 @@ def amount_text(column: pa.Array) -> pa.Array:
 @functools.cache
 def currency_digits() -> pa.StructArray:
     """ISO 4217 codes of money in use (no metals, no test codes) and their decimal digits."""
+    from iso4217 import Currency
+
     listed = sorted((currency.code, currency.exponent) for currency in Currency if currency.exponent is not None)
     return pa.StructArray.from_arrays([pa.array([code for code, _ in listed]), pa.array([digits for _, digits in listed], pa.int8())], ["code", "digits"])

@@ -8,10 +8,13 @@ other YAML reader reads the same way.
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
+from yaml.resolver import Resolver
 
 from connector.errors import DestinationError, Problem
 
@@ -54,8 +57,10 @@ def load(text: str, file: str) -> Document:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise DestinationError([Problem(f"the file is larger than {MAX_BYTES // 1024} kB", file)])
     try:
-        _refuse_surprises(text, file)
-        roots = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        composer = _Composer(_harmless(text, file))
+        roots = []
+        while composer.check_node():
+            roots.append(composer.get_node())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -71,9 +76,28 @@ def load(text: str, file: str) -> Document:
     return document
 
 
-def _refuse_surprises(text: str, file: str) -> None:
-    """Read the file piece by piece, and stop at the first that is not allowed, before a whole is made of them."""
+class _Composer(Composer, Resolver):
+    """Makes nodes of pieces that were read before."""
+
+    def __init__(self, events: list[yaml.Event]) -> None:
+        Composer.__init__(self)
+        Resolver.__init__(self)
+        self._events = deque(events)
+
+    def peek_event(self) -> yaml.Event:
+        return self._events[0]
+
+    def get_event(self) -> yaml.Event:
+        return self._events.popleft()
+
+    def check_event(self, *kinds: type[yaml.Event]) -> bool:
+        return bool(self._events) and isinstance(self._events[0], kinds or yaml.Event)
+
+
+def _harmless(text: str, file: str) -> list[yaml.Event]:
+    """The pieces of a file; reading stops at the first that is not allowed, before a whole is made of them."""
     depth, loader = 0, yaml.SafeLoader(text)
+    events = []
     try:
         while loader.check_event():
             event = loader.get_event()  # type: ignore[no-untyped-call]
@@ -84,11 +108,13 @@ def _refuse_surprises(text: str, file: str) -> None:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
                 raise _error(event, file, "the file is nested too deeply")
+            events.append(event)
     except (ValueError, OverflowError):
         mark = loader.get_mark()
         raise DestinationError([Problem("not valid YAML: an escape stands for no character", file, mark.line + 1, mark.column + 1)]) from None
     finally:
         loader.dispose()
+    return events
 
 
 def _construct(node: yaml.Node, path: Path, document: Document) -> Any:

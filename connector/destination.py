@@ -21,6 +21,7 @@ from connector.consistency import inconsistencies
 from connector.conversion import COLUMNS
 from connector.durations import Duration, Period, Rate, Schedule
 from connector.errors import ConfigError, DestinationError, Problem
+from connector.namesakes import namesakes
 from connector.platforms.model import Answers, Platform
 from connector.secrets import REFERENCE, is_reference, resolve
 from connector.spelling import suggest
@@ -169,6 +170,8 @@ class Privacy(_Model):
 class DestinationModel(_Model):
     """One destination: where conversions come from, where they go, and how."""
 
+    model_config = ConfigDict(title="Attributes of a destination")
+
     platform: str = Field(description="the API it speaks: capi, meta, tiktok, ...; or the path of a platform file")
     endpoint: str | None = Field(None, description="base address; required for capi, elsewhere only for a stand-in")
     account: dict[str, str | int] = Field({}, description="account ids, as the platform calls them")
@@ -194,7 +197,9 @@ class DestinationModel(_Model):
 
 
 class DestinationFile(_Model):
-    """The whole file."""
+    """The defs.yaml of one destination."""
+
+    model_config = ConfigDict(title="A destination")
 
     type: Literal["dagster_project.components.CapiDestination"] = "dagster_project.components.CapiDestination"
     attributes: DestinationModel
@@ -322,6 +327,7 @@ def assemble(name: str, model: DestinationModel, root: Path, path: Path | None, 
                     keys, f"'{text}' cannot be a name in Dagster; name the file or its folder with letters, digits, dashes, dots and underscores alone"
                 )
             )
+    problems += [document.problem((), message) for message in namesakes(path)]
     if problems:
         raise DestinationError(problems)
     return Destination(name, model, platform, root, path, document)
@@ -395,4 +401,4 @@ def _known_keys(path: tuple[Any, ...]) -> list[str]:
 def json_schema() -> dict[str, Any]:
     """JSON Schema of a destination file, for editors."""
     schema = DestinationFile.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A destination", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

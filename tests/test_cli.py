@@ -305,6 +305,9 @@ def test_schema_is_the_json_schema_of_the_yaml(project: Project) -> None:
     schema = project.capi("schema", check=True).json()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert set(schema["properties"]) == {"type", "attributes"}
+    titles = [schema["title"], *(part["title"] for part in schema["$defs"].values())]
+    assert titles[0] == "A destination"
+    assert not [title for title in titles if re.search("[a-z][A-Z]", title)], "names of classes mean nothing to people"
 
 
 def test_sandbox_says_to_people_which_token_it_wants(project: Project) -> None:

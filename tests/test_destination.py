@@ -110,6 +110,21 @@ def test_the_defaults_are_those_of_the_design(project: Project) -> None:
     assert project.load().identifiers == ("Guid", "HashedEmail", "HashedPhone", "FirstPartyId"), "hashed, never plain"
 
 
+@pytest.mark.parametrize(("first", "second"), [("acme-dsp", "acme_dsp"), ("eu/acme", "us/acme"), ("eu/acme", "acme")])
+def test_two_folders_with_one_name_in_dagster_are_refused(project: Project, first: str, second: str) -> None:
+    for name in (first, second):
+        project.write("duckdb:///x", "https://px.dsp.example/signal", name)
+    project.write("duckdb:///x", "https://px.dsp.example/signal", "another")
+    for name in (first, second):
+        with pytest.raises(DestinationError, match="would have the same names in Dagster; rename one of them") as told:
+            project.load(name)
+        assert f"defs/{first}" in str(told.value)
+        assert f"defs/{second}" in str(told.value)
+    assert project.load("another").name == "another"
+    project.write_text("type: another_project.Component\nattributes: {}\n", first)
+    assert project.load(second).name == second.rpartition("/")[2]
+
+
 @pytest.mark.parametrize("key", ["platform", "source", "source__warehouse", "source__query", "source__cursor", "source__key", "source__start"])
 def test_a_key_that_must_be_there_is_named_with_the_section_that_lacks_it(project: Project, key: str) -> None:
     (problem,) = problems(project, **{key: None})

@@ -26,7 +26,7 @@ from connector.times import iso_times, utc
 
 Kind = Literal["text", "time", "money", "currency", "integer", "json", "flag", "choice"]
 SEPARATOR = "\x1f"
-"""Stands between the parts of a key; the ASCII unit separator, which no key contains."""
+"""Stands between the parts of a key; the ASCII unit separator."""
 
 EXTRA = "extra."
 """Prefix of frame columns that a destination adds beyond the canonical ones."""

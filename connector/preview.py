@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from connector.conversion import COLUMNS, EXTRA, SEPARATOR, Rejection
+from connector.conversion import COLUMNS, EXTRA, Rejection
 from connector.cursor import Range
 from connector.delivery.auth import auth_for
 from connector.delivery.batch import Limits, cut
@@ -18,6 +18,7 @@ from connector.destination import Destination
 from connector.encode import Encoded, Encoder
 from connector.errors import ConfigError
 from connector.frames import array_of_values, to_frame
+from connector.joined import joined_key
 from connector.page import Batch
 from connector.request import Requests
 from connector.session import utc_now
@@ -89,7 +90,7 @@ def _keys(destination: Destination, rows: Sequence[Mapping[str, Any]]) -> pa.Arr
     def key(row: Mapping[str, Any]) -> str:
         parts = [row.get(name) for name in destination.model.source.keys]
         if all(part is not None for part in parts):
-            return SEPARATOR.join(str(part) for part in parts)
+            return joined_key([str(part) for part in parts])
         return hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     return pa.array([key(row) for row in rows], pa.string())

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -22,13 +21,13 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from connector import readers
 from connector.arrow_drivers import ArrowConnection, arrow_connection
-from connector.conversion import SEPARATOR
 from connector.cursor import Cursor, Mark, Range, earlier
 from connector.described import Description, describe, query_columns, required_columns
 from connector.destination import Destination, Source
 from connector.errors import ConfigError, WarehouseError
 from connector.extras import missing_driver
 from connector.frames import text_array, to_frame
+from connector.joined import joined
 from connector.refusals import told
 from connector.secrets import is_reference, resolve
 
@@ -62,7 +61,7 @@ class Rows:
 
     def joined_keys(self) -> pa.Array:
         """One text a row, shape (n,)."""
-        return self.keys[0] if len(self.keys) == 1 else pc.binary_join_element_wise(*self.keys, SEPARATOR)
+        return joined(self.keys)
 
     def mark(self, row: int) -> Mark:
         """The place of a row."""

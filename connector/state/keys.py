@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from connector.conversion import SEPARATOR
+from connector.joined import joined_key
 
 HASH_BYTES = 16
 _BLOCK = 64
@@ -21,7 +21,7 @@ def hash_keys(keys: pa.Array, installation_key: bytes) -> list[bytes]:
 
 def hash_of(key: Sequence[str], installation_key: bytes) -> bytes:
     """The hash of one key. key: texts of its columns."""
-    return hash_keys(pa.array([SEPARATOR.join(key)]), installation_key)[0]
+    return hash_keys(pa.array([joined_key(key)]), installation_key)[0]
 
 
 def _keyed(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:

@@ -37,7 +37,7 @@ def open_courier(session: Session, *, secrets: Sequence[str], accept_all: bool) 
     asking = open_transport("requests", connections=1, **options) if destination.platform.auth.method == "oauth2" else None
     courier = Courier(
         transport,
-        auth_for(destination, asking),
+        auth_for(destination, asking, tokens=session.tokens),
         destination.answers,
         build,
         concurrency=concurrency,

@@ -53,7 +53,7 @@ def ask(session: Session, run_id: str) -> None:
     timeout = min(10.0, model.delivery.timeout.total_seconds())
     transport = Transport(timeout=timeout, connections=1, ca_file=ca_file(session.destination), origins=origins(session.destination))
     try:
-        auth = auth_for(session.destination, transport)
+        auth = auth_for(session.destination, transport, tokens=session.tokens)
         for receipt in waiting:
             results = _results(session, poll, receipt, transport, auth)
             if results is None:
@@ -68,7 +68,10 @@ def ask(session: Session, run_id: str) -> None:
 def _results(session: Session, poll: Poll, receipt: Receipt, transport: Transport, auth: Auth) -> Counter[str] | None:
     """State or reason -> how often, empty where it knows nothing of the receipt; None where the platform does not answer now."""
     url = Requests(session.destination, session.encoder).address(poll.path, {poll.param: receipt.receipt})
-    answer = transport.send(auth.sign(Call("GET", url, {}, b"")))
+    call = Call("GET", url, {}, b"")
+    answer = transport.send(auth.sign(call))
+    if isinstance(answer, Answer) and answer.status == 401 and auth.refresh():
+        answer = transport.send(auth.sign(call))
     if isinstance(answer, Answer) and answer.status in _UNKNOWN:
         return Counter()
     if not isinstance(answer, Answer) or answer.status != 200:

@@ -44,7 +44,7 @@ class Session:
     """A destination with its encoder, warehouse and state.
 
     destination_id: its number in the state; 0 where it has none yet. facts: what was seen of the source, for people.
-    budget: of retries, for all that is sent within the session.
+    budget: of retries, for all that is sent within the session. tokens: access tokens that were fetched, likewise.
     """
 
     destination: Destination
@@ -55,6 +55,7 @@ class Session:
     clock: Callable[[], dt.datetime] = utc_now
     facts: dict[str, int | float | None] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
+    tokens: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:

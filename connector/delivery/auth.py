@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Protocol
 
 import orjson
@@ -116,20 +116,23 @@ class Both(NoAuth):
 
 
 class OAuth2(NoAuth):
-    """A bearer token that is exchanged for a refresh token when needed (RFC 6749, section 6); by one thread, while the others wait."""
+    """A bearer token that is exchanged for a refresh token when needed (RFC 6749, section 6); by one thread, while the others wait.
 
-    def __init__(self, transport: Sender, token_url: str, fields: Mapping[str, str]) -> None:
+    tokens: where the token is kept, by its address; one that is there already is used.
+    """
+
+    def __init__(self, transport: Sender, token_url: str, fields: Mapping[str, str], tokens: MutableMapping[str, str] | None = None) -> None:
         self._transport, self._token_url, self._fields = transport, token_url, dict(fields)
-        self._token: str | None = HIDDEN if HIDDEN in fields.values() else None
+        self._tokens: MutableMapping[str, str] = {token_url: HIDDEN} if HIDDEN in fields.values() else tokens if tokens is not None else {}
         self._refused = False
         self._lock = threading.Lock()
 
     def sign(self, call: Call) -> Call:
         """Add the bearer token, fetching the first one."""
         with self._lock:
-            if self._token is None:
+            if self._token_url not in self._tokens:
                 self._fetch()
-        return call._replace(headers={**call.headers, "Authorization": f"Bearer {self._token}"})
+        return call._replace(headers={**call.headers, "Authorization": f"Bearer {self._tokens[self._token_url]}"})
 
     def refresh(self) -> bool:
         """Fetch a new token."""
@@ -146,7 +149,7 @@ class OAuth2(NoAuth):
         if token is None:
             self._refused = True
             raise EndpointError("the authorization server gave no access token; check auth.client_id, client_secret and refresh_token")
-        self._token = token
+        self._tokens[self._token_url] = token
 
 
 def _token_of(answer: Answer) -> str | None:
@@ -199,10 +202,10 @@ def _quoted(text: str) -> str:
     return urllib.parse.quote(text, safe="-._~")
 
 
-def auth_for(destination: Destination, transport: Sender | None, *, hidden: bool = False) -> Auth:
+def auth_for(destination: Destination, transport: Sender | None, *, hidden: bool = False, tokens: MutableMapping[str, str] | None = None) -> Auth:
     """The scheme that a destination's platform asks for, with its secrets read.
 
-    hidden: secrets are not read and show as `***`, for previews. Raises ConfigError for a secret that is not there.
+    tokens: where access tokens are kept that several of these share. hidden: secrets are not read and show as `***`, for previews. Raises ConfigError for a secret that is not there.
     """
     given, spec = destination.model.auth, destination.platform.auth
 
@@ -219,7 +222,7 @@ def auth_for(destination: Destination, transport: Sender | None, *, hidden: bool
         fields = {name: secret(name) for name in ("client_id", "client_secret", "refresh_token")}
         if transport is None and not hidden:
             raise ValueError("OAuth 2.0 needs a transport")
-        return OAuth2(transport, spec.token_url, fields)  # type: ignore[arg-type]
+        return OAuth2(transport, spec.token_url, fields, tokens)  # type: ignore[arg-type]
     if spec.method == "query":
         return QueryAuth(spec.name, secret(token_name))
     if spec.method == "body":

@@ -122,7 +122,7 @@ class Courier:
                 if self._ended.is_set():
                     while self._waiting:
                         delivery, batch = self._waiting.popleft()
-                        delivery.note(batch, Found(self._secrets))
+                        delivery.note(batch, Found(self._secrets, self._answers.codes))
                 if not self._waiting or not self._places:
                     return 0.0
                 wait = self._gate.take()
@@ -149,7 +149,7 @@ class Courier:
 
     def _depart(self, delivery: Delivery, batch: Batch) -> None:
         """A batch leaves for the first time."""
-        found, renewals = Found(self._secrets), self._renewals
+        found, renewals = Found(self._secrets, self._answers.codes), self._renewals
         try:
             call = self._build(delivery.result.page, batch)
             self._policy.budget.sent()

@@ -11,6 +11,7 @@ import numpy as np
 from connector.delivery.answers import Delivered, Named, Refusal, Unlocated
 from connector.delivery.redact import redact, redact_code
 from connector.page import Batch, Refused, Result, State
+from connector.platforms.model import Codes
 
 _LONGEST_CODE, _LONGEST_FIELD = 64, 128
 
@@ -62,10 +63,13 @@ class Delivery:
 
 
 class Found:
-    """Verdicts on the records of a batch, and what they cost. doubtful: rows of requests that may have been taken."""
+    """Verdicts on the records of a batch, and what they cost. doubtful: rows of requests that may have been taken.
 
-    def __init__(self, secrets: Sequence[str]) -> None:
-        self.secrets = secrets
+    codes: a code that is registered is the platform file's word, and is kept as it is whatever the record holds.
+    """
+
+    def __init__(self, secrets: Sequence[str], codes: Codes) -> None:
+        self.secrets, self._codes = secrets, codes
         self.states: dict[int, State] = {}
         self.refusals: dict[int, Refused] = {}
         self.doubtful: set[int] = set()
@@ -93,4 +97,5 @@ class Found:
         row, record = batch.rows[position], batch.records[position]
         self.states[row] = State.REJECTED
         field = redact(refusal.field, record)[:_LONGEST_FIELD] if refusal.field else None
-        self.refusals[row] = Refused(redact_code(refusal.code, record, _LONGEST_CODE), redact(refusal.message, record, self.secrets), field)
+        code = refusal.code if refusal.code in self._codes.known else redact_code(refusal.code, record, _LONGEST_CODE)
+        self.refusals[row] = Refused(code, redact(refusal.message, record, self.secrets), field)

@@ -336,6 +336,13 @@ def test_a_code_that_repeats_the_record_is_cleaned_too() -> None:
     assert "Jane" not in refusal(code="INVALID:Jane Doe").code
 
 
+@pytest.mark.parametrize(("code", "said"), [("order_total", "order_total"), ("order_sum", "***_sum")])
+def test_a_code_that_the_platform_file_knows_is_kept_whatever_the_record_holds(code: str, said: str) -> None:
+    spec = Answers.model_validate({**BY_INDEX.model_dump(), "codes": {"known": {"order_total": {"means": "refused", "remedy": "send a total"}}}})
+    with run(lambda _request: Reply(400, {"bad": [{"index": 0, "code": code}]}), spec) as courier:
+        assert courier.deliver([record(1, kind="order")]).refusals[0].code == said
+
+
 def test_a_field_fits_its_column() -> None:
     assert len(refusal(field="a" * 30 + ".b" * 300).field) <= quarantine.c.field.type.length
 

@@ -15,11 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.frames import mask
+from connector.frames import mask, present
+from connector.octets import first_octets, octets, offsets
 
-_USUAL = r"^\+?[0-9 ().-]{5,40}$"
-_SEPARATORS = r"[ ().-]"
-_WAS_A_FLOAT = r"\.0$"
+_SEPARATOR = np.isin(np.arange(256), list(b" ().-"))
+_DIGIT = np.isin(np.arange(256), list(b"0123456789"))
+_WAS_A_FLOAT = ".0"
 
 
 class _Country(NamedTuple):
@@ -36,30 +37,46 @@ def plain_e164(phones: pa.Array, region: str | None) -> pa.Array:
 
     phones: strings, shape (n,). region: ISO 3166 alpha-2 for numbers without a country code. Source: libphonenumber's metadata.
     """
-    usual = mask(pc.match_substring_regex(phones, _USUAL)) & ~mask(pc.match_substring_regex(phones, _WAS_A_FLOAT))
-    compact = pc.replace_substring_regex(pc.if_else(pa.array(usual), phones, None), _SEPARATORS, "")
-    international = mask(pc.starts_with(compact, "+"))
+    usual = _is_usual(phones)
+    home = _home(region)
+    national = first_octets(phones) != ord("+")
+    compact = _without_separators(phones, usual if home is not None else usual & ~national)
+    if home is not None and national.any():
+        compact = pc.binary_join_element_wise(pc.if_else(pa.array(national), f"+{home.code}", ""), compact, "")
     valid = np.zeros(len(phones), bool)
-    for code, rows in _by_calling_code(compact, international):
+    for code, rows in _by_calling_code(compact):
         country = _main_country(code)
         if country is not None:
             valid[rows] = _is_valid(pc.utf8_slice_codeunits(compact.take(pa.array(rows)), 1 + len(code)), country)
-    home = _home(region)
-    if home is not None:
-        rows = np.flatnonzero(usual & ~international)
-        valid[rows] = _is_valid(compact.take(pa.array(rows)), home)
-        compact = pc.if_else(pa.array(international), compact, pc.binary_join_element_wise(f"+{home.code}", compact, ""))
     return pc.if_else(pa.array(valid), compact, None)
 
 
-def _by_calling_code(numbers: pa.Array, international: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    rows = np.flatnonzero(international)
-    starts = pc.utf8_slice_codeunits(numbers.take(pa.array(rows)), 1, 4).dictionary_encode()
-    codes = np.array([_calling_code(start) for start in starts.dictionary.to_pylist()], dtype=object)
-    if not len(rows):
-        return []
-    found = codes[starts.indices.to_numpy()]
-    return [(code, rows[found == code]) for code in sorted(set(codes.tolist())) if code]
+def _is_usual(phones: pa.Array) -> np.ndarray:
+    """Whether a text is digits and separators, perhaps behind a plus, and was no floating-point number."""
+    content, begins = octets(phones), offsets(phones) - offsets(phones)[0]
+    plus = first_octets(phones) == ord("+")
+    strays = np.concatenate([[0], np.cumsum(~(_DIGIT | _SEPARATOR)[content])])
+    lengths = np.diff(begins) - plus
+    return present(phones) & (np.diff(strays[begins]) == plus) & (lengths >= 5) & (lengths <= 40) & ~mask(pc.ends_with(phones, _WAS_A_FLOAT))
+
+
+def _without_separators(phones: pa.Array, chosen: np.ndarray) -> pa.Array:
+    """Digits and plus of the chosen texts; null elsewhere."""
+    content, begins = octets(phones), offsets(phones) - offsets(phones)[0]
+    separators = _SEPARATOR[content]
+    before = np.concatenate([[0], np.cumsum(separators)])
+    ends = (begins - before[begins]).astype(np.int32)
+    bits = np.packbits(chosen, bitorder="little")
+    return pa.StringArray.from_buffers(len(phones), pa.py_buffer(ends), pa.py_buffer(content[~separators]), pa.py_buffer(bits))
+
+
+def _by_calling_code(numbers: pa.Array) -> list[tuple[str, np.ndarray]]:
+    """Calling code -> the rows of its numbers. numbers: with a plus, shape (n,)."""
+    starts = pc.utf8_slice_codeunits(numbers, 1, 4).dictionary_encode()
+    codes = [_calling_code(start) for start in starts.dictionary.to_pylist()]
+    rank = {code: place for place, code in enumerate(sorted({*codes} - {""}))}
+    ranks = np.array([*(rank.get(code, -1) for code in codes), -1])[pc.fill_null(starts.indices, len(codes)).to_numpy()]
+    return [(code, np.flatnonzero(ranks == place)) for code, place in rank.items()]
 
 
 def _calling_code(digits: str) -> str:

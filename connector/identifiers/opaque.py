@@ -7,12 +7,12 @@ import ipaddress
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.identifiers.distinct import map_exceptions, over_distinct, remembered
-from connector.octets import holds
+from connector.identifiers.distinct import at_exceptions, map_exceptions, over_distinct, remembered
+from connector.octets import holds, longest, lower
 
 _UUID = r"^.*?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12}).?$"
 _CANONICAL = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_UUID4 = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+_NIL = "00000000-0000-0000-0000-000000000000"
 _DASHES = r"(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 _BARE = rf"^{_DASHES}$"
 _SPELLED = rf"^(?:(?:urn:uuid:)?{_DASHES}|\{{{_DASHES}\}}|\({_DASHES}\))$"
@@ -27,35 +27,43 @@ _ESCAPED_AT = r"(?i)%(25)*40"
 
 def uuid_lower(ids: pa.Array) -> pa.Array:
     """Lower-case UUID with dashes, from upper case, braces, `urn:uuid:` or bare hex; null for the nil UUID and the rest."""
-    lower = pc.utf8_lower(ids)
-    plain = pc.all(pc.match_substring_regex(lower, _CANONICAL)).as_py()
-    canonical = lower if plain else pc.replace_substring_regex(lower, _UUID, r"\1-\2-\3-\4-\5")
-    good = pc.and_(pc.match_substring_regex(lower, _SPELLED), pc.invert(pc.match_substring_regex(canonical, r"^[0-]+$")))
-    return pc.if_else(good, canonical, None)
+    small = lower(ids)
+    canonical = at_exceptions(small, pc.invert(pc.match_substring_regex(small, _CANONICAL)), _dashed)
+    return pc.if_else(pc.equal(canonical, _NIL), None, canonical)
+
+
+def _dashed(ids: pa.Array) -> pa.Array:
+    return pc.if_else(pc.match_substring_regex(ids, _SPELLED), pc.replace_substring_regex(ids, _UUID, r"\1-\2-\3-\4-\5"), None)
 
 
 def uuid4(ids: pa.Array) -> pa.Array:
     """As `uuid_lower`, of version 4 (RFC 9562) alone. Source: base platform (`Guid`)."""
     canonical = uuid_lower(ids)
-    return pc.if_else(pc.match_substring_regex(canonical, _UUID4), canonical, None)
+    version, variant = (pc.binary_slice(canonical.cast(pa.binary()), place, place + 1) for place in (14, 19))
+    good = pc.and_(pc.equal(version, b"4"), pc.is_in(variant, value_set=pa.array([b"8", b"9", b"a", b"b"])))
+    return pc.if_else(good, canonical, None)
 
 
 def own_id(ids: pa.Array) -> pa.Array:
     """An id of the shop's own making, at most 256 characters; null where it holds an @: that is a person's address."""
-    good = pc.and_(pc.less_equal(pc.utf8_length(ids), 256), pc.invert(pc.match_substring_regex(ids, r"[@\x00-\x1f\x7f]")))
-    return pc.if_else(good, ids, None)
+    return _without(ids, 256, r"[@\x00-\x1f\x7f]", holds(ids, below=ord(" "), among=b"@\x7f"))
 
 
 def any_id(ids: pa.Array) -> pa.Array:
     """An id that is hashed before it leaves, at most 256 characters; an address is allowed here."""
-    good = pc.and_(pc.less_equal(pc.utf8_length(ids), 256), pc.invert(pc.match_substring_regex(ids, r"[\x00-\x1f\x7f]")))
-    return pc.if_else(good, ids, None)
+    return _without(ids, 256, r"[\x00-\x1f\x7f]", holds(ids, below=ord(" "), among=b"\x7f"))
 
 
 def click_id(ids: pa.Array) -> pa.Array:
     """A click id exactly as it came; null for unfilled templates (`{gclid}`), white space inside, or over 512 characters."""
-    good = pc.and_(pc.less_equal(pc.utf8_length(ids), 512), pc.invert(pc.match_substring_regex(ids, r"[\s{}\x00-\x1f\x7f]")))
-    return pc.if_else(good, ids, None)
+    return _without(ids, 512, r"[\s{}\x00-\x1f\x7f]", holds(ids, below=ord(" ") + 1, among=b"{}\x7f"))
+
+
+def _without(ids: pa.Array, most: int, never: str, somewhere: bool) -> pa.Array:
+    """Null where an id has more than `most` characters or something that matches `never`. somewhere: whether any may have it."""
+    if longest(ids) > most:
+        ids = pc.if_else(pc.less_equal(pc.utf8_length(ids), most), ids, None)
+    return pc.if_else(pc.match_substring_regex(ids, never), None, ids) if somewhere else ids
 
 
 def fb_click(cookies: pa.Array) -> pa.Array:
@@ -70,8 +78,8 @@ def fb_browser(cookies: pa.Array) -> pa.Array:
 
 def click_uuid(ids: pa.Array) -> pa.Array:
     """A click id that is a UUID, as bare lower-case hex where it came so. Source: Microsoft (`msclkid`)."""
-    lower = pc.utf8_lower(ids)
-    return pc.if_else(pc.match_substring_regex(lower, _BARE), lower, None)
+    small = lower(ids)
+    return pc.if_else(pc.match_substring_regex(small, _BARE), small, None)
 
 
 def public_ip(addresses: pa.Array) -> pa.Array:

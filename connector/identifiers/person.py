@@ -14,7 +14,7 @@ import pycountry
 
 from connector.identifiers.characters import without_characters
 from connector.identifiers.distinct import at_exceptions, map_distinct, over_distinct, remembered
-from connector.octets import lower
+from connector.octets import longest, lower
 
 _CONTROL = r"[\p{Cc}\p{Cf}]"
 _PUNCTUATION = r"[\p{P}\p{S}]"
@@ -73,14 +73,22 @@ def zip_meta(codes: pa.Array, countries: pa.Array | None) -> pa.Array:
 
     countries: what the country column holds, shape (n,); ZIP+4 is recognised without it. Source: Meta.
     """
-    plain = zip_nospace(codes)
-    short = pc.if_else(pc.match_substring_regex(codes, rf"^\d{{5}}{_SPACE_OR_DASH}\d{{4}}$"), pc.utf8_slice_codeunits(plain, 0, 5), plain)
+    short = zip_nospace(codes)
+    if longest(codes) >= len("94105-1234"):
+        short = pc.if_else(pc.match_substring_regex(codes, rf"^\d{{5}}{_SPACE_OR_DASH}\d{{4}}$"), pc.utf8_slice_codeunits(short, 0, 5), short)
     if countries is None:
         return short
-    british = pc.and_(pc.equal(country_alpha2(countries), "gb"), pc.match_substring_regex(plain, r"^[a-z]{1,2}\d[a-z\d]?\d[a-z]{2}$"))
-    american = pc.and_(pc.equal(country_alpha2(countries), "us"), pc.match_substring_regex(plain, r"^\d{9}$"))
-    short = pc.if_else(pc.fill_null(american, False), pc.utf8_slice_codeunits(plain, 0, 5), short)
-    return pc.if_else(pc.fill_null(british, False), pc.utf8_slice_codeunits(plain, 0, -2), short)
+    alpha2 = country_alpha2(countries)
+    short = at_exceptions(short, pc.equal(alpha2, "gb"), _outward_and_sector)
+    return at_exceptions(short, pc.equal(alpha2, "us"), _five_of_nine) if longest(short) >= 9 else short
+
+
+def _outward_and_sector(codes: pa.Array) -> pa.Array:
+    return pc.if_else(pc.match_substring_regex(codes, r"^[a-z]{1,2}\d[a-z\d]?\d[a-z]{2}$"), pc.utf8_slice_codeunits(codes, 0, -2), codes)
+
+
+def _five_of_nine(codes: pa.Array) -> pa.Array:
+    return pc.if_else(pc.match_substring_regex(codes, r"^\d{9}$"), pc.utf8_slice_codeunits(codes, 0, 5), codes)
 
 
 def zip_digits(codes: pa.Array) -> pa.Array:

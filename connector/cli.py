@@ -196,7 +196,7 @@ def reconcile(
         if json:
             output.print_json(found.to_json())
         else:
-            output.say(f"{found.rows} rows behind the mark, {found.missing} without a record")
+            output.say(f"{output.counted(found.rows, 'row')} behind the mark, {found.missing:,} without a record")
         if found.report is not None:
             _finish(destination, found.report, json, show=not json)
         elif found.missing:
@@ -281,9 +281,14 @@ def sandbox(
     json: Json = False,
 ) -> None:
     """Run a receiver on this machine that answers as the platforms do, and shows what arrived on a web page."""
-    from connector.sandbox.server import Settings, serve
-
     with output.errors(json):
+        try:
+            from connector.sandbox.server import Settings, serve
+        except ImportError as error:
+            from connector.extras import how_to_add
+
+            module = str(error.name).partition(".")[0]
+            raise ConfigError(f"the receiver needs {module}, which is not installed; run: {how_to_add(module)}") from None
         serve(
             Settings(port=port, token=token, fail_rate=fail_rate, reject_rate=reject_rate, latency=latency / 1000, seed=seed),
             announce=lambda url: (

@@ -11,6 +11,8 @@ _EXTRAS = {
     "redshift": "redshift",
     "redshift_connector": "redshift",
     "pycurl": "fast",
+    "starlette": "sandbox",
+    "uvicorn": "sandbox",
 }
 """Module or dialect -> the extra of pyproject.toml that brings it."""
 

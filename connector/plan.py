@@ -183,7 +183,7 @@ def refuse_overlooked(session: Session, after: Mark | None, options: Options) ->
     problems = list(found.overlooked(source).values())
     lacking = session.warehouse.lacking()
     if lacking:
-        problems = [f"the query {source.query} has no column {', '.join(lacking)}, without which every row would be rejected", *problems]
+        problems = [session.warehouse.lacks(lacking), *problems]
     if problems:
         raise ConfigError(f"{session.name}: {' '.join(f'{problem}.' for problem in problems).removesuffix('.')}")
     refuse_mass_resend(session, found.waiting, options)

@@ -133,8 +133,14 @@ class Warehouse:
             self._engine = None
 
     def try_query(self) -> None:
-        """See that the query can be run and has the columns that the YAML names. Raises ConfigError or WarehouseError where not."""
-        self._description()
+        """See that the query can be run, and has the columns that are needed. Raises ConfigError or WarehouseError where not."""
+        lacking = self.lacking()
+        if lacking:
+            raise ConfigError(f"{self._destination.name}: {self.lacks(lacking)}", at=("source", "query"))
+
+    def lacks(self, names: Sequence[str]) -> str:
+        """A sentence on canonical columns that the query does not have."""
+        return f"the query {self._source.query} has no column {', '.join(names)}, without which every row would be rejected"
 
     def query_columns(self) -> list[str]:
         """Names of the query's columns, whether or not they are the ones that are needed."""

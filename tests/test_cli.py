@@ -7,6 +7,8 @@ import io
 import os
 import re
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import orjson
@@ -308,6 +310,14 @@ def test_schema_is_the_json_schema_of_the_yaml(project: Project) -> None:
     titles = [schema["title"], *(part["title"] for part in schema["$defs"].values())]
     assert titles[0] == "A destination"
     assert not [title for title in titles if re.search("[a-z][A-Z]", title)], "names of classes mean nothing to people"
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+def test_sandbox_says_what_it_needs(missing: str) -> None:
+    without = f"import sys; sys.modules['{missing}'] = None; from connector.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", without, "sandbox"], capture_output=True, text=True, timeout=120)
+    told = f"the receiver needs {missing}, which is not installed; run: python3 -m pip --python .venv/bin/python install --editable '.[sandbox]'\n"
+    assert (done.returncode, done.stderr) == (2, told)
 
 
 def test_sandbox_says_to_people_which_token_it_wants(project: Project) -> None:

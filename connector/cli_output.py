@@ -144,7 +144,8 @@ def table(title: str, rows: list[tuple[str, Any]]) -> None:
     shown = [(name, value) for name, value in rows if value is not None]
     if not shown:
         return
-    table = Table(title=title or None, show_header=False, title_justify="left")
+    _head(title)
+    table = Table(show_header=False)
     for _ in range(2):
         table.add_column(overflow="fold")
     for name, value in shown:
@@ -167,7 +168,8 @@ def rows(title: str, columns: list[str], rows: list[dict[str, Any]], *, none: st
         console.print(plain(none), soft_wrap=True)
         return
     filled = {column: column.replace("_", " ") for column in columns if any(_shown(row[column]) for row in rows)}
-    table = Table(title=title or None, title_justify="left")
+    _head(title)
+    table = Table()
     needed = 1
     for column, heading in filled.items():
         longest = max(cell_len(text) for text in (heading, *(_shown(row[column]) for row in rows)))
@@ -179,11 +181,15 @@ def rows(title: str, columns: list[str], rows: list[dict[str, Any]], *, none: st
     if needed <= console.width:
         console.print(table)
         return
-    if title:
-        console.print(f"[italic]{plain(title)}[/italic]")
     for row in rows:
         told = (f"{heading}: {plain(_shown(row[column]))}" for column, heading in filled.items() if _shown(row[column]))
         console.print(Padding(", ".join(told), (0, 0, 0, 2)))
+
+
+def _head(title: str) -> None:
+    """A line above a table, which may be longer than the table is wide."""
+    if title:
+        say(f"[italic]{plain(title)}[/italic]")
 
 
 def _shown(value: Any) -> str:

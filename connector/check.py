@@ -11,6 +11,7 @@ from typing import Any
 
 from connector.adds import would_add
 from connector.conversion import COLUMNS
+from connector.cursor import Range
 from connector.delivery.auth import auth_for
 from connector.delivery.transport import Transport
 from connector.described import canonical_columns, missing_columns, required_columns
@@ -18,9 +19,13 @@ from connector.destination import Destination, Source, load
 from connector.encode import Encoder
 from connector.errors import ConnectorError, DestinationError, Problem, WarehouseError
 from connector.secrets import is_reference, resolve
+from connector.session import utc_now
 from connector.spelling import suggest
 from connector.state.store import Store, state_url
 from connector.warehouse import Warehouse
+
+_SOME = 100
+"""Rows that tell what types the columns have."""
 
 
 @dataclass
@@ -122,6 +127,14 @@ def _source(findings: Findings, destination: Destination, encoder: Encoder, ware
         findings.warnings.append(f"{survey.future} rows are dated in the future and wait until then")
     if problems:
         raise DestinationError(problems)
+    _note(findings, destination, lambda: _types(encoder, warehouse), ("source", "query"))
+
+
+def _types(encoder: Encoder, warehouse: Warehouse) -> None:
+    """The first rows become records: no column is of a type that has lost something, or lacks what says how it is meant."""
+    rows = next(iter(warehouse.read(Range(), _SOME)), None)
+    if rows is not None and len(rows):
+        encoder.encode(rows.frame, rows.joined_keys(), utc_now())
 
 
 def _repeated_hour(destination: Destination, warehouse: Warehouse) -> Iterator[str]:

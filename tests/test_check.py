@@ -124,6 +124,22 @@ def test_every_problem_of_the_yaml_is_told_with_its_line(project: Project, duck:
     assert "acme: " not in problem.message
 
 
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("updated_at::timestamp as event_time", "the column event_time comes without a zone; set source.time_zone"),
+        ("1.5::double as order_id", "the column order_id comes as a floating-point number, which loses digits; cast it to text in the query"),
+    ],
+)
+def test_a_column_of_a_type_that_cannot_be_sent_is_told(project: Project, duck: DuckDb, column: str, message: str) -> None:
+    project.query(f"select conversion_id, updated_at, event_name, email, {column} from conversions")
+    assert look(project, duck.url, source__time_zone=None).errors == [], "there is nothing to tell by"
+    duck.insert(conversion(1))
+    (problem,) = look(project, duck.url, source__time_zone=None).errors
+    assert problem.message.startswith(message)
+    assert line_of(project, problem).startswith("query:")
+
+
 def test_keys_and_rows_are_told_with_their_line(project: Project, duck: DuckDb) -> None:
     duck.insert(conversion(1, conversion_id=None), conversion(2, updated_at=None), conversion(3), conversion(3))
     assert [line_of(project, problem).partition(":")[0] for problem in look(project, duck.url).errors] == ["key", "key", "cursor"]

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from benchmarks import baselines, data, project
 from benchmarks.measure import Line, in_turns, show
+from connector.columns import usable_columns
 from connector.conversion import conform
 from connector.encode import Encoder
 from connector.frames import to_frame
@@ -48,7 +49,7 @@ def run(rows: int) -> None:
 
 def _prepared(encoder: Encoder, page: pa.Table, now: dt.datetime) -> RowSource:
     """A page whose values are all worked out, so that rendering it again writes JSON and does nothing else."""
-    used = page.select([name for name in encoder.columns() if name in page.column_names])
+    used = page.select([name for name in usable_columns(encoder.destination) if name in page.column_names])
     rows = RowSource(encoder.destination, encoder._constants, conform(used, encoder._rules(now)), used)
     rows.event_ids = pa.array([hashlib.sha256(key.encode()).hexdigest() for key in page["conversion_id"].to_pylist()])
     render(encoder._event, rows)
@@ -65,7 +66,7 @@ def _script(frame: pd.DataFrame, platform: str) -> list[bytes]:
 
 
 def _all(encoder: Encoder, table: pa.Table, now: dt.datetime) -> int:
-    columns = encoder.columns()
+    columns = usable_columns(encoder.destination)
     sent = 0
     for start in range(0, table.num_rows, PAGE):
         part = table.slice(start, PAGE).combine_chunks()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.adds import would_add
+from connector.columns import usable_columns
 from connector.conversion import COLUMNS
 from connector.cursor import Range
 from connector.delivery.auth import auth_for
@@ -54,10 +55,9 @@ def check(path: Path, root: Path | None = None) -> Findings:
     for part, keys in ((_secrets, ("auth",)), (_certificate, ("delivery", "ca_file")), (_state, None)):
         _note(findings, destination, partial(part, destination), keys)
     findings.warnings += _risks(destination)
-    encoder = Encoder(destination)
-    warehouse = Warehouse(destination, encoder.columns())
+    warehouse = Warehouse(destination, usable_columns(destination))
     try:
-        _note(findings, destination, lambda: _source(findings, destination, encoder, warehouse), ("source",))
+        _note(findings, destination, lambda: _source(findings, destination, warehouse), ("source",))
     finally:
         warehouse.close()
     return findings
@@ -109,10 +109,10 @@ def _state(destination: Destination) -> None:
         Store.open(url).close()
 
 
-def _source(findings: Findings, destination: Destination, encoder: Encoder, warehouse: Warehouse) -> None:
+def _source(findings: Findings, destination: Destination, warehouse: Warehouse) -> None:
     names = warehouse.query_columns()
-    findings.columns = list(canonical_columns(destination, names, encoder.columns()))
-    findings.missing = dict(would_add(destination, encoder.columns(), set(findings.columns)))
+    findings.columns = list(canonical_columns(destination, names, usable_columns(destination)))
+    findings.missing = dict(would_add(destination, usable_columns(destination), set(findings.columns)))
     given = {*findings.columns, *destination.model.constants}
     problems = [*_unknown_columns(destination, names), *_missing_columns(destination, given, names)]
     if problems:
@@ -127,14 +127,14 @@ def _source(findings: Findings, destination: Destination, encoder: Encoder, ware
         findings.warnings.append(f"{survey.future} rows are dated in the future and wait until then")
     if problems:
         raise DestinationError(problems)
-    _note(findings, destination, lambda: _types(encoder, warehouse), ("source", "query"))
+    _note(findings, destination, lambda: _types(destination, warehouse), ("source", "query"))
 
 
-def _types(encoder: Encoder, warehouse: Warehouse) -> None:
+def _types(destination: Destination, warehouse: Warehouse) -> None:
     """The first rows become records: no column is of a type that has lost something, or lacks what says how it is meant."""
     rows = next(iter(warehouse.read(Range(), _SOME)), None)
     if rows is not None and len(rows):
-        encoder.encode(rows.frame, rows.joined_keys(), utc_now())
+        Encoder(destination).encode(rows.frame, rows.joined_keys(), utc_now())
 
 
 def _repeated_hour(destination: Destination, warehouse: Warehouse) -> Iterator[str]:

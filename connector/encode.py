@@ -23,7 +23,6 @@ from connector.frames import array_of_values, mask, present, text_array, to_tabl
 from connector.identifiers.digest import sha256_hex_of_each
 from connector.identifiers.distinct import map_distinct
 from connector.octets import holds, longest
-from connector.platforms.declared import template_columns
 from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS, Context
 from connector.preflight import Verdicts, judge
@@ -82,30 +81,6 @@ class Encoder:
         most = self.platform.event_names.most
         self._block = {name: str(rank // most) for rank, name in enumerate(sorted(set(model.events.values())))} if most else {}
         self._last_envelope: tuple[Mapping[str, str | None] | None, tuple[bytes, bytes]] = None, (b"", b"")
-
-    def columns(self) -> list[str]:
-        """Canonical columns that this destination can use, in canonical order; nothing else is read."""
-        platform, model = self.platform, self.destination.model
-        used = {
-            "event_name",
-            "event_time",
-            "event_id",
-            "consent",
-            "opt_out",
-            "limited_data_use",
-            *(name for name in platform.required if name in COLUMNS),
-            *template_columns(platform.event),
-        }
-        used |= {name for rule in platform.required_when for name in (rule.column, *rule.need) if name in COLUMNS}
-        used |= {name for text in (*platform.request.values(), *platform.fields.values()) for name in parse(text).columns}
-        for name in self.destination.identifiers:
-            used |= platform.identifiers[name].columns
-        used |= {"action_source"} if platform.windows.max_age_by else set()
-        used |= {platform.event_id.user_id} if platform.event_id.recipe == "user_id_and_timestamp" else set()
-        used |= {"currency"} if "value" in used else set()
-        used |= {"country"} if "postal_code" in used else set()
-        used -= set(model.constants)
-        return [name for name in COLUMNS if name in used]
 
     def encode(self, frame: pd.DataFrame, keys: pa.Array, as_of: dt.datetime, versions: pa.Array | None = None) -> Encoded:
         """Records for the rows of a frame.

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connector.columns import usable_columns
 from connector.cursor import Range
 from connector.destination import Destination
-from connector.encode import Encoder
 from connector.frames import mask, present, text_array
 from connector.identifiers.email import is_placeholder
 from connector.identifiers.placeholders import PLACEHOLDERS
@@ -54,8 +54,7 @@ def lint_identifiers(destination: Destination, limit: int = ROWS) -> Iterator[di
     rows, empty, valid, placeholder, already_hashed, no_country_code, malformed: rows, where the last five are exclusive and
     share what is not empty. malformed_by_reason: reason -> rows. valid_share: of the rows that are not empty.
     """
-    encoder = Encoder(destination)
-    warehouse = Warehouse(destination, encoder.columns())
+    warehouse = Warehouse(destination, usable_columns(destination))
     counts: dict[tuple[str, str], Counter[str]] = {}
     try:
         seen = 0

@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,12 +16,15 @@ import pyarrow.compute as pc
 from connector.conversion import SEPARATOR, Rejection
 from connector.cursor import Mark, Range
 from connector.delivery.batch import Limits, cut
-from connector.encode import Encoded, Encoder
+from connector.destination import Destination
 from connector.errors import ConfigError
 from connector.page import Batch, Page, SliceKind, State
 from connector.state.keys import hash_keys
 from connector.state.ledger import VERSION_BYTES, Entry, place_of
 from connector.warehouse import Rows, Warehouse
+
+if TYPE_CHECKING:
+    from connector.encode import Encoded, Encoder
 
 SINGLE_PAGE = 400
 """Rows of a page where every record is a request of its own: what a kill may send twice."""
@@ -45,11 +48,12 @@ Known = Callable[[Sequence[bytes]], dict[bytes, Entry]]
 class Pager:
     """Makes pages for one slice.
 
-    batch_size: records a request at most. recent: key hashes of the latest reads. asked: of how many rows that came back the
-    warehouse was asked whether they are others, each time.
+    encoder: gives the encoder, once there is something to encode. batch_size: records a request at most. recent: key hashes of
+    the latest reads. asked: of how many rows that came back the warehouse was asked whether they are others, each time.
     """
 
-    encoder: Encoder
+    destination: Destination
+    encoder: Callable[[], Encoder]
     warehouse: Warehouse
     key: bytes
     known: Known
@@ -133,7 +137,7 @@ class Pager:
         hashes = hash_keys(read.joined_keys(), self.key)
         self._refuse_duplicates(read, hashes)
         known = {} if again else self.known(hashes)
-        versions = self._versions(read) if self.encoder.destination.model.send == "on_change" else None
+        versions = self._versions(read) if self.destination.model.send == "on_change" else None
         cursors = read.cursors.to_pylist()
         keep, changed, returned = self._to_send(kind, hashes, cursors, versions, known)
         if kind == "range":
@@ -206,9 +210,9 @@ class Pager:
         whole = len(keep) == len(read)
         frame = read.frame if whole else read.frame.take(keep)
         keys = read.joined_keys()
-        new_ids = versions is not None and self.encoder.destination.model.on_change == "new_version"
+        new_ids = versions is not None and self.destination.model.on_change == "new_version"
         texts = pa.array([versions[row].hex() for row in keep], pa.string()) if new_ids and versions is not None else None
-        return self.encoder.encode(frame, keys if whole else keys.take(pa.array(keep, pa.int64())), as_of, texts)
+        return self.encoder().encode(frame, keys if whole else keys.take(pa.array(keep, pa.int64())), as_of, texts)
 
     def _fill(self, page: Page, encoded: Encoded, start: int) -> None:
         """Give a page its share of what was encoded: our own verdicts, and batches of the records to send."""
@@ -224,13 +228,14 @@ class Pager:
         page.own.update({row: (State.REJECTED, Rejection("too_large", None)) for row in too_large})
 
     def _batches(self, encoded: Encoded, first: int, end: int, start: int) -> tuple[list[Batch], list[int]]:
-        limits = Limits(self.batch_size, self.encoder.platform.limits.max_bytes)
-        overheads = [self.encoder.overhead(group) for group in encoded.group_values]
+        limits = Limits(self.batch_size, self.destination.platform.limits.max_bytes)
+        encoder = self.encoder()
+        overheads = [encoder.overhead(group) for group in encoded.group_values]
         rows = (encoded.positions[first:end] - start).tolist()
         return cut(encoded.records[first:end], rows, encoded.groups[first:end].tolist(), overheads, limits)
 
     def _unrecorded(self, rows: Range) -> Iterator[Rows]:
-        if self.encoder.destination.model.send == "on_change":
+        if self.destination.model.send == "on_change":
             yield from self.warehouse.read(rows, self.rows_together)
             return
         for read in self.warehouse.read_keys(rows, self.rows_together):
@@ -272,7 +277,7 @@ class Pager:
 
     def _is_personal(self, read: Rows) -> bool:
         """Whether keys may describe a person, by their column or by what they look like."""
-        return self.encoder.destination.personal_key or bool(pc.any(pc.match_substring(read.joined_keys(), "@")).as_py())
+        return self.destination.personal_key or bool(pc.any(pc.match_substring(read.joined_keys(), "@")).as_py())
 
     def _versions(self, read: Rows) -> list[bytes]:
         """Eight bytes over all values of each row, apart from its cursor."""

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from connector.columns import usable_columns
 from connector.conversion import COLUMNS, EXTRA, Rejection
 from connector.cursor import Range
 from connector.delivery.auth import auth_for
@@ -33,7 +34,7 @@ def preview(destination: Destination, rows: Iterable[Mapping[str, Any]], *, as_o
     """
     listed = list(rows)
     encoder = Encoder(destination)
-    encoded = encoder.encode(to_frame(_table(destination, encoder, listed)), _keys(destination, listed), as_of or utc_now())
+    encoded = encoder.encode(to_frame(_table(destination, listed)), _keys(destination, listed), as_of or utc_now())
     yield from _items(destination, encoder, encoded)
 
 
@@ -53,7 +54,7 @@ def _items(destination: Destination, encoder: Encoder, encoded: Encoded) -> Iter
 def sample(destination: Destination, limit: int) -> Iterator[dict[str, Any]]:
     """As `preview`, with the first rows of the query."""
     encoder = Encoder(destination)
-    warehouse = Warehouse(destination, encoder.columns())
+    warehouse = Warehouse(destination, usable_columns(destination))
     try:
         read = next(iter(warehouse.read(Range(), limit)), None)
     finally:
@@ -68,7 +69,7 @@ def _request(batch: Batch, groups: Sequence[Mapping[str, str | None]], requests:
     return {"request": request, "rows": batch.rows}
 
 
-def _table(destination: Destination, encoder: Encoder, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+def _table(destination: Destination, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     model = destination.model
     renamed = {column: name for name, column in model.columns.items()}
     extra = {text.split("|")[0].strip() for text in model.extra.values()}
@@ -77,7 +78,7 @@ def _table(destination: Destination, encoder: Encoder, rows: Sequence[Mapping[st
     if unknown:
         raise ConfigError(f"the rows have columns that are not canonical: {', '.join(unknown[:10])}; `capi check` and the README list the ones there are")
     columns: dict[str, pa.Array] = {}
-    for name in encoder.columns():
+    for name in usable_columns(destination):
         given = [row.get(name, row.get(model.columns.get(name, name))) for row in rows]
         if any(name in row or model.columns.get(name, name) in row for row in rows):
             columns[name] = array_of_values(given)

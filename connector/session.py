@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
+from connector.columns import usable_columns
 from connector.cursor import Cursor, Mark
 from connector.delivery.pace import Budget
 from connector.destination import Destination, credentials
-from connector.encode import Encoder
 from connector.errors import ConnectorError, InternalError, StateMismatch
 from connector.paging import Pager
 from connector.query import fingerprint
@@ -32,6 +32,7 @@ from connector.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from connector.delivery.courier import Courier
+    from connector.encode import Encoder
 
 
 def utc_now() -> dt.datetime:
@@ -41,14 +42,13 @@ def utc_now() -> dt.datetime:
 
 @dataclass
 class Session:
-    """A destination with its encoder, warehouse and state.
+    """A destination with its warehouse and state.
 
     destination_id: its number in the state; 0 where it has none yet. facts: what was seen of the source, for people.
     budget: of retries, for all that is sent within the session. tokens: access tokens that were fetched, likewise.
     """
 
     destination: Destination
-    encoder: Encoder
     warehouse: Warehouse
     store: Store
     destination_id: int
@@ -62,6 +62,13 @@ class Session:
         """The destination's name."""
         return self.destination.name
 
+    @functools.cached_property
+    def encoder(self) -> Encoder:
+        """What makes records; neither imported nor compiled by a run that has nothing to send."""
+        from connector import encode
+
+        return encode.Encoder(self.destination)
+
     def cursor(self) -> Cursor | None:
         """The cursor column, once the source has a row."""
         return self.warehouse.cursor
@@ -69,7 +76,7 @@ class Session:
     def pager(self, batch_size: int | None = None) -> Pager:
         """Makes pages; what the ledger knows is left out."""
         size = batch_size or self.destination.batch_size
-        return Pager(self.encoder, self.warehouse, self.store.key(), self.known, size, self.clock, self.name)
+        return Pager(self.destination, lambda: self.encoder, self.warehouse, self.store.key(), self.known, size, self.clock, self.name)
 
     def known(self, hashes: Sequence[bytes]) -> dict[bytes, Entry]:
         """Ledger entries among these key hashes."""
@@ -107,12 +114,11 @@ def open_session(destination: Destination, *, state: URL | None = None, clock: C
     state: the state database; default: what CAPI_STATE_URL says.
     """
     store = Store.open(state if state is not None else state_url(destination.root))
-    encoder = Encoder(destination)
-    warehouse = Warehouse(destination, encoder.columns())
+    warehouse = Warehouse(destination, usable_columns(destination))
     try:
         with store.read() as connection:
             row = connection.execute(sa.select(destinations.c.id).where(destinations.c.name == destination.name)).one_or_none()
-        yield Session(destination, encoder, warehouse, store, row.id if row is not None else 0, clock)
+        yield Session(destination, warehouse, store, row.id if row is not None else 0, clock)
     except ConnectorError:
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, its text may quote a row

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector import again
+from connector.columns import usable_columns
 from connector.cursor import Mark, Range
 from connector.destination import Destination
-from connector.encode import Encoder
 from connector.errors import ConfigError
 from connector.plan import Options
 from connector.sandbox.server import Receiver
@@ -46,7 +46,7 @@ def unsent(project: Project, warehouse: TestWarehouse, monkeypatch: pytest.Monke
 @contextlib.contextmanager
 def opened(destination: Destination) -> Iterator[Warehouse]:
     """A destination's source."""
-    source = Warehouse(destination, Encoder(destination).columns())
+    source = Warehouse(destination, usable_columns(destination))
     try:
         yield source
     finally:

@@ -1,0 +1,43 @@
+"""What a command imports: nothing that it has no use for, because imports are most of what a run of nothing new takes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.conftest import Make
+from tests.support.projects import Project
+from tests.support.warehouses import DuckDb, conversion
+
+TO_SEND = {"pandas", "phonenumbers", "iso4217", "certifi", "connector.encode", "connector.dispatch"}
+"""What only a run with rows to send needs."""
+
+NEVER = {"dagster", "alembic", "rich.progress", "connector.later", "connector.sandbox"}
+
+HEAVY = {"numpy", "pyarrow", "pydantic", "sqlalchemy", "duckdb", "connector.destination"}
+
+
+def imports(project: Project, *arguments: str) -> set[str]:
+    """Modules that a command imports."""
+    done = project.capi(*arguments, check=True, PYTHONPROFILEIMPORTTIME="1")
+    return set(re.findall(r"^import time: .*\| +(\S+)$", done.err, re.MULTILINE))
+
+
+def test_help_imports_nothing_heavy(project: Project) -> None:
+    found = imports(project, "--help")
+    assert "connector.cli" in found
+    assert not (HEAVY | TO_SEND | NEVER) & found
+
+
+@pytest.mark.parametrize(("transport", "other"), [("requests", "pycurl"), ("libcurl", "requests")])
+def test_what_sends_is_imported_by_runs_that_send(project: Project, duck: DuckDb, duck_destination: Make, transport: str, other: str) -> None:
+    duck.insert(*(conversion(number) for number in range(3)))
+    duck_destination(delivery={"transport": transport})
+    http = {"requests": "requests", "libcurl": "pycurl"}[transport]
+    sending = imports(project, "sync", "acme", "--json")
+    assert sending >= TO_SEND | {http}
+    assert other not in sending
+    nothing_new = imports(project, "sync", "acme", "--json")
+    assert "connector.sync" in nothing_new
+    assert not (TO_SEND | NEVER | {http, other, "urllib3", "tenacity", "ua_parser"}) & nothing_new

@@ -21,7 +21,7 @@ from connector.errors import ConfigError
 from connector.frames import Mask, decimal_text, mask, present, text_array
 from connector.identifiers.placeholders import PLACEHOLDERS, without_placeholders
 from connector.money import MAX_VALUE, MONEY, amount_text, currency_digits, is_exact, is_numeric, parse_amounts, rounded
-from connector.octets import holds, longest, trimmed
+from connector.octets import holds, longest, lower, trimmed, upper
 from connector.times import iso_times, utc
 
 Kind = Literal["text", "time", "money", "currency", "integer", "json", "flag", "choice"]
@@ -233,7 +233,7 @@ def _texts(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
 def _flags(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
     if pa.types.is_boolean(raw.type):
         return raw
-    text = pc.utf8_lower(_texts(name, raw, result))
+    text = lower(_texts(name, raw, result))
     yes = pc.is_in(text, value_set=pa.array(["true", "t", "yes", "y", "1", "granted", "g", "consent_granted"]))
     no = pc.is_in(text, value_set=pa.array(["false", "f", "no", "n", "0", "denied", "d", "consent_denied"]))
     result.mark_bad(name, present(text) & ~mask(yes) & ~mask(no))
@@ -242,7 +242,7 @@ def _flags(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
 
 def _choices(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
     """`action_source`, whose values are the same words for every platform."""
-    text = pc.utf8_lower(_texts(name, raw, result))
+    text = lower(_texts(name, raw, result))
     known = pc.is_in(text, value_set=pa.array(ACTION_SOURCES))
     result.mark_bad(name, present(text) & ~mask(known))
     return pc.if_else(known, text, None)
@@ -347,9 +347,9 @@ def _times_of_integers(numbers: pa.Array, unit: Literal["s", "ms", "us", "ns"] |
 def _money(columns: dict[str, pa.Array], rules: Rules, result: Conversions) -> None:
     """Make `value` plain decimal text rounded to the currency's digits, and `currency` a code that ISO 4217 lists."""
     rows = len(columns["event_name"])
-    currency = pc.utf8_upper(columns.get("currency", pa.nulls(rows, pa.string())))
+    currency = upper(columns.get("currency", pa.nulls(rows, pa.string())))
     listed = currency_digits()
-    unknown = present(currency) & ~present(pc.index_in(currency, value_set=listed.field("code")))
+    unknown = present(currency) & ~mask(pc.is_in(currency, value_set=listed.field("code")))
     result.mark_bad("currency", unknown)
     amounts = _amounts(columns["value"], result) if "value" in columns else pa.nulls(rows, MONEY)
     if unknown.any():

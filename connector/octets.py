@@ -55,6 +55,11 @@ def lower(texts: pa.Array) -> pa.Array:
     return pc.ascii_lower(texts) if is_ascii(texts) else pc.utf8_lower(texts)
 
 
+def upper(texts: pa.Array) -> pa.Array:
+    """Upper case of any script."""
+    return pc.ascii_upper(texts) if is_ascii(texts) else pc.utf8_upper(texts)
+
+
 def trimmed(texts: pa.Array) -> pa.Array:
     """Without white space of any kind around."""
     return pc.utf8_trim_whitespace(texts) if holds(texts, below=ord(" ") + 1) or not is_ascii(texts) else texts

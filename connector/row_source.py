@@ -138,9 +138,11 @@ def _constant(pipeline: Pipeline, constants: Mapping[str, Mapping[str, Any]], ro
 
 def _parse_entries(raw: pa.Array) -> tuple[pa.ListArray, dict[str, pa.Array]]:
     """`contents` as JSON text or nested columns -> a list column and its flattened fields; null where it is no such list."""
-    lists: list[list[dict[str, str | None]] | None] = [None if value is None else _entries_of(value) for value in raw.to_pylist()]
     kind = pa.list_(pa.struct([(name, pa.string()) for name in ITEM_FIELDS]))
-    column = pa.array(lists, kind)
+    if raw.null_count == len(raw):
+        column = pa.nulls(len(raw), kind)
+    else:
+        column = pa.array([None if value is None else _entries_of(value) for value in raw.to_pylist()], kind)
     flat = column.flatten()
     return column, {name: flat.field(index) for index, name in enumerate(ITEM_FIELDS)}
 

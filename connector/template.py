@@ -244,6 +244,8 @@ def _with_gaps(members: list[_Member], always: list[bool], brackets: str, keep: 
 
 def _each(node: Each, source: Source) -> Fragment:
     lists, entries = source.entries(node.column)
+    if lists.null_count == len(lists):
+        return _column(pa.nulls(source.rows, pa.string()))
     rendered = render(node.item, entries)
     there = rendered.is_valid()
     parents = pc.list_parent_indices(lists).filter(there).to_numpy()

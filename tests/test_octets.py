@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.identifiers.placeholders import PLACEHOLDERS, without_placeholders
-from connector.octets import first_octets, holds, is_ascii, longest, lower, trimmed
+from connector.octets import first_octets, holds, is_ascii, longest, lower, trimmed, upper
 from tests.support.encoding import TEXTS
 
 COLUMNS = st.tuples(st.lists(st.none() | TEXTS | st.text('aZ \x00\x7f"\\é\u3000', max_size=4), max_size=8), st.integers(0, 3), st.integers(0, 8))
@@ -43,6 +43,7 @@ def test_a_look_at_all_bytes_finds_what_is_in_any_text(drawn: tuple[list[str | N
 def test_case_and_white_space_are_those_of_every_script(drawn: tuple[list[str | None], int, int]) -> None:
     texts = column(drawn)
     assert lower(texts).equals(pc.utf8_lower(texts))
+    assert upper(texts).equals(pc.utf8_upper(texts))
     assert trimmed(texts).equals(pc.utf8_trim_whitespace(texts))
 
 

@@ -14,40 +14,33 @@ import pycountry
 
 from connector.identifiers.characters import without_characters
 from connector.identifiers.distinct import at_exceptions, map_distinct, over_distinct, remembered
-from connector.octets import longest, lower
+from connector.octets import is_ascii, longest, lower, trimmed
 
 _CONTROL = r"[\p{Cc}\p{Cf}]"
 _PUNCTUATION = r"[\p{P}\p{S}]"
 _SPACE = r"[\s\p{Z}\x{85}]"
 _SPACE_OR_DASH = r"[\s\p{Z}\x{85}-]"
+_NEITHER_LETTER_NOR_DIGIT = r"[^\p{L}\p{N}]"
 
 
 def name_basic(names: pa.Array) -> pa.Array:
     """Trimmed, lower case, NFC, without invisible characters. Source: TikTok, Google Data Manager."""
-    return over_distinct(names, _basic)
-
-
-def _basic(names: pa.Array) -> pa.Array:
-    return _without(lower(names), _CONTROL)
+    return over_distinct(names, lambda each: _lower_without(each, _CONTROL))
 
 
 def name_nopunct(names: pa.Array) -> pa.Array:
     """As `name_basic` without punctuation; letters of any alphabet stay. Source: Meta customer-information-parameters."""
-    return over_distinct(names, _without_punctuation)
-
-
-def _without_punctuation(names: pa.Array) -> pa.Array:
-    return _without(_basic(names), _PUNCTUATION)
+    return over_distinct(names, lambda each: _lower_without(each, _CONTROL, _PUNCTUATION))
 
 
 def city_nospace(cities: pa.Array) -> pa.Array:
     """Lower case without punctuation and spaces. Source: Meta, Snapchat and Pinterest."""
-    return over_distinct(cities, lambda names: _without(_without_punctuation(names), _SPACE))
+    return over_distinct(cities, lambda each: _lower_without(each, _CONTROL, _PUNCTUATION, _SPACE))
 
 
 def lower_alnum(texts: pa.Array) -> pa.Array:
     """Lower case, letters and digits only. Source: Segment's TikTok connector for city, state and country."""
-    return _without(name_basic(texts), r"[^\p{L}\p{N}]")
+    return over_distinct(texts, lambda each: _lower_without(each, _CONTROL, _NEITHER_LETTER_NOR_DIGIT))
 
 
 def state_2(states: pa.Array) -> pa.Array:
@@ -65,7 +58,7 @@ def _us_states() -> tuple[pa.Array, pa.Array]:
 
 def zip_nospace(codes: pa.Array) -> pa.Array:
     """Lower case without spaces and dashes. Source: Snapchat, Amazon."""
-    return over_distinct(codes, lambda texts: _without(lower(texts), _SPACE_OR_DASH))
+    return over_distinct(codes, lambda each: _lower_without(each, _SPACE_OR_DASH))
 
 
 def zip_meta(codes: pa.Array, countries: pa.Array | None) -> pa.Array:
@@ -184,15 +177,17 @@ def gender_f_m(genders: pa.Array) -> pa.Array:
     return pc.utf8_slice_codeunits(pc.if_else(known, letter, None), 0, 1)
 
 
-def _without(texts: pa.Array, removed: str) -> pa.Array:
-    """Texts without what matches `removed`, trimmed and composed (NFC); null where nothing is left.
+def _lower_without(texts: pa.Array, *removed: str) -> pa.Array:
+    """Lower case without the characters that match `removed`, trimmed and composed (NFC); null where nothing is left.
 
-    removed: matches no letter and no digit of ASCII, so that texts of these alone stay as they are.
+    removed: classes in which no letter and no digit of ASCII is, so that texts of these alone need no look.
     """
-    return at_exceptions(texts, pc.invert(pc.ascii_is_alnum(texts)), lambda rest: _cleaned(rest, removed))
+    small = lower(texts)
+    return at_exceptions(small, pc.invert(pc.ascii_is_alnum(small)), lambda rest: _cleaned(rest, *removed))
 
 
-def _cleaned(texts: pa.Array, removed: str) -> pa.Array:
-    kept = pc.utf8_trim_whitespace(without_characters(texts, removed))
-    composed = kept if pc.all(pc.string_is_ascii(kept)).as_py() else pc.utf8_normalize(kept, form="NFC")
-    return pc.if_else(pc.equal(pc.utf8_length(composed), 0), None, composed)
+def _cleaned(texts: pa.Array, *removed: str) -> pa.Array:
+    for characters in removed:
+        texts = trimmed(without_characters(texts, characters))
+        texts = texts if is_ascii(texts) else pc.utf8_normalize(texts, form="NFC")
+    return pc.if_else(pc.equal(pc.binary_length(texts), 0), None, texts)

@@ -21,7 +21,7 @@ def phone_e164(phones: pa.Array, region: str | None) -> pa.Array:
     code. Source: ITU-T E.164; TikTok, Google, Reddit, Microsoft and X ask for this form.
     """
     fast = plain_e164(phones, region)
-    return map_exceptions(phones, fast, pc.is_null(fast), lambda phone: _read_number(phone, region))
+    return map_exceptions(phones, fast, pc.and_(pc.is_null(fast), pc.is_valid(phones)), lambda phone: _read_number(phone, region))
 
 
 def phone_digits(phones: pa.Array, region: str | None) -> pa.Array:

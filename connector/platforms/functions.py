@@ -172,13 +172,13 @@ def choose(flags: pa.Array, _context: Context, argument: str | None) -> Values:
 @function("unix_s")
 def unix_s(times: pa.Array, _context: Context, _argument: str | None) -> Values:
     """Whole seconds since 1970, floored."""
-    return pc.cast(pc.floor_temporal(times, unit="second"), pa.timestamp("s", "UTC")).cast(pa.int64())
+    return _floored(times, "s").cast(pa.int64())
 
 
 @function("unix_ms")
 def unix_ms(times: pa.Array, _context: Context, _argument: str | None) -> Values:
     """Whole milliseconds since 1970, floored."""
-    return pc.cast(pc.floor_temporal(times, unit="millisecond"), pa.timestamp("ms", "UTC")).cast(pa.int64())
+    return _floored(times, "ms").cast(pa.int64())
 
 
 @function("unix_us")
@@ -190,13 +190,21 @@ def unix_us(times: pa.Array, _context: Context, _argument: str | None) -> Values
 @function("iso_seconds")
 def iso_seconds(times: pa.Array, _context: Context, _argument: str | None) -> Values:
     """`2026-04-13T14:30:00Z`, floored to the second."""
-    return time_text(pc.floor_temporal(times, unit="second").cast(pa.timestamp("s", "UTC")))
+    return time_text(_floored(times, "s"))
 
 
 @function("iso_ms")
 def iso_ms(times: pa.Array, _context: Context, _argument: str | None) -> Values:
     """`2026-04-13T14:30:00.000Z`, floored to the millisecond."""
-    return time_text(pc.floor_temporal(times, unit="millisecond").cast(pa.timestamp("ms", "UTC")))
+    return time_text(_floored(times, "ms"))
+
+
+def _floored(times: pa.Array, unit: str) -> pa.Array:
+    """Instants in whole seconds or milliseconds, the last one before or at each."""
+    whole = times.cast(pa.timestamp(unit, "UTC"), safe=False)
+    if not pc.any(pc.less(times, pa.scalar(0, times.type))).as_py():
+        return whole
+    return pc.floor_temporal(times, unit={"s": "second", "ms": "millisecond"}[unit]).cast(whole.type)
 
 
 @function("number")

@@ -170,8 +170,9 @@ class CurlTransport:
     def _end(self, exchange: _Exchange, result: Answer | Failure) -> None:
         del self._active[exchange]
         self._multi.remove_handle(exchange.handle)
+        then = exchange.release()
         self._idle.append(exchange)
-        exchange.then(result)
+        then(result)
 
     def _set_timer(self, milliseconds: int) -> None:
         self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
@@ -264,6 +265,13 @@ class _Exchange:
         self._left = self._size = 0
         self._head.clear()
         self._body.clear()
+
+    def release(self) -> Then:
+        """Let go of the request, and of whoever waits for its answer: the handle may rest for long, and what they hold is large."""
+        then = self.then
+        del self.then
+        self.handle.setopt(pycurl.POSTFIELDS, b"")
+        return then
 
     def answer(self) -> Answer | Failure:
         """What came, once libcurl says that it is complete: it says so of a head that breaks off, too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import gzip
 import logging
 import os
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 import tracemalloc
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,6 +55,38 @@ def soon(send: Callable[[], Answer | Failure], seconds: float = 3.0) -> Answer |
     thread.join(seconds)
     assert results, f"the request still hangs after {seconds} s, and its deadline was {DEADLINE} s"
     return results[0]
+
+
+# What a request holds is let go with its answer: a connection at rest would keep a whole page.
+
+
+def test_a_request_and_whoever_waits_for_it_are_let_go_with_the_answer(kind: Kind) -> None:
+    """Both of two requests at once: the next one would take the place of one alone."""
+    bodies = [b'{"a":%d}' % number for number in range(2)]
+    with serving(OK) as server, contextlib.closing(kind(connections=2)) as transport:
+        waiting = [Waiting(), Waiting()]
+        unheld = [sys.getrefcount(body) for body in bodies]
+        for body, then in zip(bodies, waiting, strict=True):
+            transport.submit(post(server.url, body), then)
+        assert [then.answered.wait(10) for then in waiting] == [True, True]
+        assert isinstance(transport.send(post(server.url)), Answer)
+        watched = [weakref.ref(then) for then in waiting]
+        del waiting, then
+        gc.disable()
+        try:
+            assert [watch() for watch in watched] == [None, None]
+        finally:
+            gc.enable()
+        del body
+        assert [sys.getrefcount(body) for body in bodies] == unheld
+
+
+class Waiting:
+    def __init__(self) -> None:
+        self.answered = threading.Event()
+
+    def __call__(self, answer: Answer | Failure) -> None:
+        self.answered.set()
 
 
 # Redirects and the environment: nothing but the call decides where it goes and what it carries.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from connector.ahead import read_ahead
 from connector.errors import ConnectorError, Fenced, StateError
+from connector.memory import return_large_blocks
 from connector.page import Page, Result, State
 from connector.state.progress import Recorder, Unrecorded
 
@@ -36,9 +37,10 @@ def carry(
 ) -> ConnectorError | None:
     """Send pages and record them in order; while some are in flight, the next ones are read and encoded.
 
-    open_courier: called once there is a first page, before anything of it is recorded. Returns what ended it early: then every row that is settled is recorded, and the mark stands before the first that is
-    not. Raises Fenced or StateError, after which nothing more is sent.
+    open_courier: called once there is a first page, before anything of it is recorded. Returns what ended it early: then every
+    row that is settled is recorded, and the mark stands before the first that is not. Raises Fenced or StateError, after which nothing more is sent.
     """
+    return_large_blocks()
     in_flight: deque[Delivery] = deque()
     done: list[Result] = []
     with read_ahead(pages) as reads:
@@ -71,6 +73,7 @@ def carry(
 
 def rehearse(pages: Iterator[list[Page]], recorder: Unrecorded, watch: Watch | None = None) -> None:
     """Count pages as if they had been sent: our own verdicts stand, the rest would be delivered."""
+    return_large_blocks()
     with read_ahead(pages) as reads:
         for read in reads:
             results = [Result.of(page) for page in read]

@@ -30,6 +30,11 @@ def told(destination: Destination, error: SQLAlchemyError) -> WarehouseError:
     answered = (state is not None and not state.startswith(("08", "28", "3D", "57P"))) or name == "SQLITE_ERROR"
     source = destination.model.source
     address = f"source.warehouse ({source.warehouse})" if is_reference(source.warehouse) else "source.warehouse"
+    if name in ("SQLITE_CANTOPEN", "SQLITE_NOTADB") or (kind == "IOException" and "not a valid DuckDB" in str(origin)):
+        return WarehouseError(
+            f"{destination.name}: the warehouse is no file that can be read ({kind}); see that {address} names a database of this kind, and that you may read it",
+            at=("source", "warehouse"),
+        )
     if kind.startswith(("OperationalError", "ConnectionTimeout")) and not answered:
         return WarehouseError(
             f"{destination.name}: the warehouse is unreachable ({kind}); see that it runs and can be reached from here, and that {address} names the"

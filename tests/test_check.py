@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -181,7 +183,8 @@ def test_what_the_query_lacks_and_what_it_would_add_are_shown(project: Project, 
         ),
         ("duckdb:///nothing.duckdb", "there is no duckdb file at the address in source.warehouse"),
         ("sqlite:///nothing.sqlite", "there is no sqlite file at the address in source.warehouse"),
-        ("duckdb:///sql/conversions.sql", "the warehouse"),
+        ("duckdb:///sql/conversions.sql", "the warehouse is no file that can be read (IOException); see that source.warehouse names a database of this kind"),
+        ("sqlite:///sql/conversions.sql", "the warehouse is no file that can be read (DatabaseError, SQLITE_NOTADB)"),
         ("oracle+nothing://nobody@host/shop", "SQLAlchemy knows no oracle+nothing here; correct the address, or install the package that brings this dialect"),
         ("mysql://nobody@host/shop", f"mysql needs MySQLdb, which is not installed; run: {INSTALL} mysqlclient"),
         ("mysql+pymysql://nobody@host/shop", f"mysql+pymysql needs pymysql, which is not installed; run: {INSTALL} pymysql"),
@@ -192,6 +195,17 @@ def test_a_warehouse_that_cannot_be_read_is_told_by_kind(project: Project, url: 
     (problem,) = look(project, url).errors
     assert message in problem.message
     assert problem.file == str(project.path())
+
+
+def test_a_duckdb_file_that_another_program_writes_to_is_told(project: Project, duck: DuckDb) -> None:
+    hold = f"import duckdb; held = duckdb.connect({str(duck.path)!r}); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        (problem,) = look(project, duck.url).errors
+        other.communicate(b"\n", timeout=60)
+    assert problem.message.startswith("another program holds the DuckDB file open for writing")
+    assert look(project, duck.url).errors == []
 
 
 @pytest.mark.parametrize("kind", ["snowflake", "bigquery", "databricks", "redshift"])

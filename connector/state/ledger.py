@@ -20,6 +20,8 @@ VERSION_BYTES = 8
 
 _PLACES = 0x7FFFFFFF
 
+_STATES = {state.value: state for state in State}
+
 _RECORD = " ON CONFLICT (destination_id, key_hash) DO UPDATE SET state = excluded.state, at = excluded.at, place = excluded.place, version = excluded.version"
 
 _RECORD_POSTGRESQL = f"""
@@ -63,7 +65,7 @@ def known(connection: Connection, destination_id: int, hashes: Sequence[bytes]) 
         rows = connection.exec_driver_sql(_KNOWN_POSTGRESQL, (destination_id, list(hashes)))
     else:
         rows = connection.exec_driver_sql(_KNOWN_SQLITE, (destination_id, b"".join(hashes), orjson.dumps([0] * len(hashes)).decode()))
-    return {bytes(key_hash): Entry(State(state), place, version) for key_hash, state, place, version in rows}
+    return {bytes(key_hash): Entry(_STATES[state], place, version) for key_hash, state, place, version in rows.all()}
 
 
 def record(

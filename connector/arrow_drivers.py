@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
 
@@ -33,12 +33,11 @@ _FIRST_DAY, _LAST_DAY = (dt.date.min - _EPOCH).days, (dt.date.max - _EPOCH).days
 class ArrowConnection:
     """One connection that reads only, in UTC. Made when it is first used; not for several threads at once."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self) -> None:
         self._connection: Any = None
 
-    def fetch(self, statement: sa.Select[Any]) -> pa.Table | None:
-        """The rows of a statement, in a transaction of its own; None where they must be read another way."""
+    def fetch(self, connection: Connection, statement: sa.Select[Any]) -> pa.Table | None:
+        """The rows of a statement, in a transaction of its own; None where they must be read another way. connection: to the same database."""
         import adbc_driver_manager
 
         values: list[object] = []
@@ -47,7 +46,7 @@ class ArrowConnection:
             return None
         try:
             if self._connection is None:
-                self._connection = self._connect()
+                self._connection = _connect(connection)
             table = self._run(text, values)
             self._connection.rollback()
         except (adbc_driver_manager.Error, pa.ArrowException):
@@ -63,16 +62,6 @@ class ArrowConnection:
                 self._connection.close()
             self._connection = None
 
-    def _connect(self) -> Any:
-        """With the very settings of the engine's own connections: address, time zone, reading only."""
-        import adbc_driver_postgresql.dbapi
-        from psycopg.conninfo import make_conninfo
-
-        with self._engine.connect() as connection:
-            known: Any = connection.connection.driver_connection
-            address = make_conninfo(known.info.dsn, password=known.info.password or None)
-        return adbc_driver_postgresql.dbapi.connect(address)
-
     def _run(self, text: str, values: Sequence[object]) -> pa.Table:
         with self._connection.cursor() as cursor:
             if values:
@@ -83,13 +72,22 @@ class ArrowConnection:
             return cursor.fetch_arrow_table()
 
 
+def _connect(connection: Connection) -> Any:
+    """With the very settings of another connection: address, time zone, reading only."""
+    import adbc_driver_postgresql.dbapi
+    from psycopg.conninfo import make_conninfo
+
+    known: Any = connection.connection.driver_connection
+    return adbc_driver_postgresql.dbapi.connect(make_conninfo(known.info.dsn, password=known.info.password or None))
+
+
 def arrow_connection(engine: Engine) -> ArrowConnection | None:
     """The fast way to the database of an engine; None where there is none, or its package is not installed."""
     if (engine.dialect.name, engine.dialect.driver) != ("postgresql", "psycopg"):
         return None
     if importlib.util.find_spec("adbc_driver_postgresql") is None:
         return None
-    return ArrowConnection(engine)
+    return ArrowConnection()
 
 
 def _with_settings(statement: sa.Select[Any], values: list[object]) -> str:

@@ -159,7 +159,7 @@ class IsoForm(NamedTuple):
             digits = sa.and_(fraction.op("GLOB")(".[0-9]*"), sa.not_(sa.func.substr(fraction, 2).op("GLOB")("*[^0-9]*")))
             shape = sa.and_(column.op("GLOB")(f"{seconds}*{self.zone}"), sa.or_(sa.func.length(column) == 19 + len(self.zone), digits))
         month, day, hour = (sa.func.substr(column, start, 2) for start in (6, 9, 12))
-        usual = sa.and_(month.between("01", "12"), day.between("01", "28"), hour <= "23")
+        usual = sa.and_(hour <= "23", day.between("01", "30"), month.between("01", "12"), sa.or_(day <= "28", month != "02"))
         moment = sa.func.substr(column, 1, 19)
         there = sa.func.coalesce(sa.func.strftime(f"%Y-%m-%d{self.separator}%H:%M:%S", moment, "+0 days"), "") == moment
         return sa.and_(shape, sa.or_(usual, there))

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
 from connector.conversion import COLUMNS, EXTRA
-from connector.cursor import POSTGRESQL_TYPES, ColumnType, Cursor, duckdb_type, iso_form, python_type
+from connector.cursor import POSTGRESQL_TYPES, ColumnType, Cursor, IsoForm, duckdb_type, iso_form, python_type
 from connector.destination import Destination
 from connector.errors import ConfigError
 from connector.platforms.expression import parse
@@ -82,9 +82,10 @@ def describe(connection: Connection, query: str, destination: Destination, wante
     table = Raw(text + "\n").columns(*(sa.column(name) for name in names)).subquery("q")
     ordered = dict.fromkeys((source.cursor, *source.keys))
     types = {name: _type(connection, table, name, row) for name, row in zip(names, described, strict=True) if name in ordered}
-    _refuse_other_types(connection, table, {name: kind for name, kind in types.items() if kind is not None}, destination)
     cursor_type = types[source.cursor]
-    cursor = None if cursor_type is None else _cursor(connection, table, cursor_type, destination)
+    form = _form(connection, table.c[source.cursor]) if cursor_type is not None and cursor_type.kind == "iso_text" else None
+    _refuse_odd_values(connection, table, {name: kind for name, kind in types.items() if kind is not None}, form, destination)
+    cursor = None if cursor_type is None else _cursor(cursor_type, form, destination)
     return Description(
         table=table,
         names=names,
@@ -182,13 +183,20 @@ def _type(connection: Connection, table: sa.FromClause, name: str, described: An
     return known
 
 
-def _refuse_other_types(connection: Connection, table: sa.FromClause, types: Mapping[str, ColumnType], destination: Destination) -> None:
-    """Refuse columns in which some values are of another type than the rest, and numbers that are not whole: neither has an order to rely on."""
+def _form(connection: Connection, column: ColumnElement[Any]) -> IsoForm:
+    """How the times in a column of texts are written, by one of them. Raises ConfigError where text order is not time order."""
+    return iso_form(str(connection.execute(sa.select(column).where(column.is_not(None)).limit(1)).scalar()))
+
+
+def _refuse_odd_values(connection: Connection, table: sa.FromClause, types: Mapping[str, ColumnType], form: IsoForm | None, destination: Destination) -> None:
+    """Refuse columns in which some values are of another type or form than the rest, and numbers that are not whole: neither has an order to rely on."""
     odd: dict[str, ColumnElement[bool]] = {}
+    cursor = destination.model.source.cursor
     for name, kind in types.items():
         column = table.c[name]
-        told_by_form = kind.kind == "iso_text" and name == destination.model.source.cursor
-        if connection.dialect.name == "sqlite" and not told_by_form:
+        if form is not None and name == cursor:
+            odd[name] = sa.and_(column.is_not(None), sa.not_(form.fits(column)))
+        elif connection.dialect.name == "sqlite":
             odd[name] = sa.func.typeof(column).not_in(["null", "integer" if kind.kind == "integer" else "text"])
         elif kind.sql == "NUMERIC":
             odd[name] = column - sa.func.trunc(column) != 0
@@ -196,6 +204,11 @@ def _refuse_other_types(connection: Connection, table: sa.FromClause, types: Map
         return
     counts = connection.execute(sa.select(*(sa.func.sum(sa.case((condition, 1), else_=0)) for condition in odd.values())).select_from(table)).one()
     for name, number in zip(odd, counts, strict=True):
+        if number and form is not None and name == cursor:
+            raise ConfigError(
+                f"{destination.name}: {number} values of the cursor {name} are written in another form than the rest, so their text order is not the order of time; write all of them alike",
+                at=("source", "cursor"),
+            )
         if number:
             expected = "whole numbers" if types[name].kind == "integer" else "text"
             raise ConfigError(
@@ -204,7 +217,7 @@ def _refuse_other_types(connection: Connection, table: sa.FromClause, types: Map
             )
 
 
-def _cursor(connection: Connection, table: sa.FromClause, kind: ColumnType, destination: Destination) -> Cursor:
+def _cursor(kind: ColumnType, form: IsoForm | None, destination: Destination) -> Cursor:
     source = destination.model.source
     if source.cursor_kind == "xid8" and kind.kind != "xid8":
         raise ConfigError(f"{destination.name}: source.cursor_kind is xid8, but the column {source.cursor} is not of that type", at=("source", "cursor_kind"))
@@ -213,16 +226,6 @@ def _cursor(connection: Connection, table: sa.FromClause, kind: ColumnType, dest
             f"{destination.name}: the cursor {source.cursor} is text; use a timestamp, a date or an integer, whose order is that of time",
             at=("source", "cursor"),
         )
-    form = None
-    if kind.kind == "iso_text":
-        column = table.c[source.cursor]
-        form = iso_form(str(connection.execute(sa.select(column).select_from(table).where(column.is_not(None)).limit(1)).scalar()))
-        odd = connection.execute(sa.select(sa.func.count()).select_from(table).where(column.is_not(None), sa.not_(form.fits(column)))).scalar()
-        if odd:
-            raise ConfigError(
-                f"{destination.name}: {odd} values of the cursor {source.cursor} are written in another form than the rest, so their text order is not the order of time; write all of them alike",
-                at=("source", "cursor"),
-            )
     naive = kind.kind in ("naive", "date") or (form is not None and not form.zone)
     if naive and source.time_zone is None:
         raise ConfigError(f"{destination.name}: the cursor {source.cursor} has no time zone; set source.time_zone, for example to UTC", at=("source", "cursor"))

@@ -216,6 +216,13 @@ def decimal_text(amounts: pa.Array) -> pa.Array:
     return pc.ascii_rtrim(pc.ascii_rtrim(text, characters="0"), characters=".") if amounts.type.scale > 0 else text
 
 
+def real_text(numbers: pa.Array) -> pa.Array:
+    """Floats as `exact_text` has them: whole ones in digits, others in the fewest digits that say them exactly. numbers: shape (n,)."""
+    text, size = numbers.cast(pa.string()), pc.abs(numbers)
+    usual = pc.and_(pc.greater_equal(size, 1e-4), pc.less(size, 1e10))
+    return map_exceptions(text, text, pc.invert(usual), lambda number: exact_text(float(number)))
+
+
 def time_text(times: pa.Array) -> pa.Array:
     """ISO 8601 text with all of the column's digits; with a 'Z' where the column has a zone.
 

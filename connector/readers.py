@@ -8,18 +8,29 @@ from __future__ import annotations
 import contextlib
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from connector.arrow_drivers import ArrowConnection
+from connector.arrow_drivers import arrow_connection
 from connector.frames import array_of_values
+from connector.sqlite_columns import SqliteColumns
 
 _KEPT = "16MB"
 """Of DuckDB's cache, between two transactions."""
+
+
+class Fast(Protocol):
+    """Another way to the same rows."""
+
+    def fetch(self, connection: Connection, statement: sa.Select[Any]) -> pa.Table | None:
+        """Rows in the same columns as by any other way; None where they must be read another way."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
 
 
 class DriverError(Exception):
@@ -45,6 +56,11 @@ def engine(url: URL) -> Engine:
     return sa.create_engine(url, hide_parameters=True)
 
 
+def fast(engine: Engine) -> Fast | None:
+    """The fast way to the database of an engine; None where there is none."""
+    return SqliteColumns() if (engine.dialect.name, engine.dialect.driver) == ("sqlite", "pysqlite") else arrow_connection(engine)
+
+
 def begin(connection: Connection) -> None:
     """Settings of one transaction."""
     if connection.dialect.name == "duckdb":
@@ -63,13 +79,13 @@ def end(connection: Connection) -> None:
         connection.exec_driver_sql(f"SET memory_limit = '{usual}'")
 
 
-def fetch(connection: Connection, statement: sa.Select[Any], names: Mapping[str, str], fast: ArrowConnection | None = None) -> pa.Table:
+def fetch(connection: Connection, statement: sa.Select[Any], names: Mapping[str, str], fast: Fast | None = None) -> pa.Table:
     """Run a statement and return its rows.
 
     names: label in SQL -> column name, where they differ. fast: another way to the same database, taken where it gives the
     same columns.
     """
-    table = None if fast is None else fast.fetch(statement)
+    table = None if fast is None else fast.fetch(connection, statement)
     if table is None:
         table = _fetch_duckdb(connection, statement) if connection.dialect.name == "duckdb" else _fetch_rows(connection, statement)
     return table.rename_columns([names.get(name, name) for name in table.column_names])
@@ -79,7 +95,11 @@ def _fetch_rows(connection: Connection, statement: sa.Select[Any]) -> pa.Table:
     """Any database: the driver's own Python values, column by column."""
     result = connection.execute(statement)
     names = list(result.keys())
-    rows = result.cursor.fetchall() if result.cursor is not None else []
+    driver: Any = connection.dialect.loaded_dbapi
+    try:
+        rows = result.cursor.fetchall() if result.cursor is not None else []
+    except driver.Error as error:
+        raise DriverError(type(error).__name__) from None
     result.close()
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     return pa.table([array_of_values(column) if rows else pa.nulls(0) for column in columns], names=names)

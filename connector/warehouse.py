@@ -20,7 +20,6 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
 from connector import readers
-from connector.arrow_drivers import ArrowConnection, arrow_connection
 from connector.cursor import Cursor, Mark, Range, earlier
 from connector.described import Description, describe, query_columns, required_columns
 from connector.destination import Destination, Source
@@ -113,7 +112,7 @@ class Warehouse:
         self._source = destination.model.source
         self._wanted = columns
         self._engine: Engine | None = None
-        self._fast: ArrowConnection | None = None
+        self._fast: readers.Fast | None = None
         self._described: Description | None = None
 
     @property
@@ -121,7 +120,7 @@ class Warehouse:
         """The SQLAlchemy engine, read-only wherever the database can be told so."""
         if self._engine is None:
             self._engine = _engine(self._destination)
-            self._fast = arrow_connection(self._engine)
+            self._fast = readers.fast(self._engine)
         return self._engine
 
     def close(self) -> None:
@@ -233,8 +232,8 @@ class Warehouse:
                 rows = Range(read.mark(most - 1), rows.upto, rows.before)
 
     def _first(self, connection: Connection, rows: Range, most: int, columns: Sequence[ColumnElement[Any]]) -> sa.Select[Any]:
-        """The first `most` rows of a range and one more. DuckDB sorts whole rows for a LIMIT, so there cursor and key alone find the end."""
-        if connection.dialect.name == "duckdb":
+        """The first `most` rows of a range and one more. DuckDB and SQLite sort whole rows for a LIMIT, so there cursor and key alone find the end."""
+        if connection.dialect.name in ("duckdb", "sqlite"):
             end = self._nth(connection, rows, most + 1)
             return self._select(rows if end is None else Range(rows.after, end, rows.before), columns)
         return self._select(rows, columns).limit(most + 1)

@@ -82,8 +82,8 @@ def both(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> tuple[list[pa
     answered: list[bool] = []
     fetch = ArrowConnection.fetch
 
-    def watched(self: ArrowConnection, statement: sa.Select[tuple[object, ...]]) -> pa.Table | None:
-        table = fetch(self, statement)
+    def watched(self: ArrowConnection, connection: sa.Connection, statement: sa.Select[tuple[object, ...]]) -> pa.Table | None:
+        table = fetch(self, connection, statement)
         answered.append(table is not None)
         return table
 
@@ -117,7 +117,8 @@ def test_it_reads_only_and_in_utc(postgres: str, project: Project) -> None:
     fast = arrow_connection(warehouse.engine)
     assert fast is not None
     names = ("TimeZone", "transaction_read_only", "default_transaction_read_only")
-    found = fast.fetch(sa.select(*(sa.func.current_setting(sa.literal(name)).label(name) for name in names)))
+    with warehouse.engine.connect() as connection:
+        found = fast.fetch(connection, sa.select(*(sa.func.current_setting(sa.literal(name)).label(name) for name in names)))
     assert found is not None
     assert found.to_pylist() == [{"TimeZone": "UTC", "transaction_read_only": "on", "default_transaction_read_only": "on"}]
     fast.close()
@@ -129,7 +130,8 @@ def test_values_are_bound_whatever_they_hold(postgres: str, value: str) -> None:
     engine = readers.engine(sa.make_url(postgres).set(drivername="postgresql+psycopg"))
     fast = arrow_connection(engine)
     assert fast is not None
-    found = fast.fetch(sa.select(sa.literal(value).label("text"), sa.literal(2**60).label("number")))
+    with engine.connect() as connection:
+        found = fast.fetch(connection, sa.select(sa.literal(value).label("text"), sa.literal(2**60).label("number")))
     assert found is not None
     assert found.to_pylist() == [{"text": value, "number": 2**60}]
     fast.close()
@@ -140,7 +142,8 @@ def test_an_error_leaves_it_usable(postgres: str) -> None:
     engine = readers.engine(sa.make_url(postgres).set(drivername="postgresql+psycopg"))
     fast = arrow_connection(engine)
     assert fast is not None
-    assert fast.fetch(sa.select(sa.literal_column("no_such_column"))) is None
-    assert fast.fetch(sa.select(sa.literal_column("1").label("one"))) is not None
+    with engine.connect() as connection:
+        assert fast.fetch(connection, sa.select(sa.literal_column("no_such_column"))) is None
+        assert fast.fetch(connection, sa.select(sa.literal_column("1").label("one"))) is not None
     fast.close()
     engine.dispose()

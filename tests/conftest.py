@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas  # noqa: F401  pyarrow imports it with its first conversion, which would count against the deadline of a test's first example
 import platformdirs
 import psycopg
 import pytest

@@ -26,7 +26,9 @@ def without_placeholders(texts: pa.Array) -> pa.Array:
     """Null where a placeholder stands, in any case. texts: trimmed, shape (n,)."""
     lengths = np.diff(offsets(texts))
     first = first_octets(texts)
-    rows = np.flatnonzero((lengths <= _LONGEST) & _BEGINS[first])
+    rows = np.flatnonzero((lengths <= _LONGEST) & _BEGINS[first] & texts.is_valid().to_numpy(zero_copy_only=False))
+    if not len(rows):
+        return texts
     found = pc.is_in(lower(texts.take(pa.array(rows))), value_set=_listed())
     placeholders = np.zeros(len(texts), bool)
     placeholders[rows] = found.to_numpy(zero_copy_only=False)

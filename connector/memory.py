@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-LARGE = 256 * 1024
+LARGE = 1024 * 1024
 """Bytes of the smallest block that is asked of the system by itself."""
 
 _MMAP_THRESHOLD = -3

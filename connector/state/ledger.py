@@ -82,21 +82,19 @@ def record(
     """
     if not hashes:
         return
+    # In the order of the table, so that each of its pages is taken up once; of a row that is there twice, the last.
+    rows = {key_hash: row for row, key_hash in enumerate(hashes)}
+    order = [rows[key_hash] for key_hash in sorted(rows)]
     at = int(time.time())
-    places = [0 if cursor is None else crc32(cursor.encode()) & _PLACES for cursor in cursors]
+    places = [0 if (cursor := cursors[row]) is None else crc32(cursor.encode()) & _PLACES for row in order]
+    taken, told = [hashes[row] for row in order], [states[row] for row in order]
+    kept = None if versions is None else [versions[row] for row in order]
     if connection.dialect.name == "postgresql":
-        kept = list(versions) if versions is not None else [None] * len(hashes)
-        connection.exec_driver_sql(_RECORD_POSTGRESQL, (destination_id, at, list(hashes), [int(state) for state in states], places, kept))
+        absent: list[bytes | None] = [None] * len(order)
+        connection.exec_driver_sql(_RECORD_POSTGRESQL, (destination_id, at, taken, [int(state) for state in told], places, kept or absent))
     else:
-        # In the order of the table, so that each of its pages is taken up once.
-        order = sorted(range(len(hashes)), key=hashes.__getitem__)
-        columns = (
-            orjson.dumps([places[row] for row in order]).decode(),
-            b"".join([hashes[row] for row in order]),
-            bytes([states[row] for row in order]),
-            None if versions is None else b"".join([versions[row] for row in order]),
-        )
-        connection.exec_driver_sql(_RECORD_SQLITE, (destination_id, at, *columns))
+        texts = (orjson.dumps(places).decode(), b"".join(taken), bytes(told), None if kept is None else b"".join(kept))
+        connection.exec_driver_sql(_RECORD_SQLITE, (destination_id, at, *texts))
 
 
 def is_empty(connection: Connection, destination_id: int) -> bool:

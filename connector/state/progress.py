@@ -62,15 +62,11 @@ class Recorder:
         with self._store.write() as connection:
             fence(connection, self._held)
             self._record(connection, done)
-            for result in done:
-                self._forget_intent(connection, result.page)
-                self._finish_page(connection, result.page)
-                receipts.keep(connection, self._destination_id, self._run_id, result.receipts)
+            self._forget_intents(connection, [result.page for result in done])
+            self._finish_pages(connection, [result.page for result in done])
+            receipts.keep(connection, self._destination_id, self._run_id, [receipt for result in done for receipt in result.receipts])
             self._count(connection, done, self._move_mark(connection) if any(result.page.kind == "range" for result in done) else None)
-            for page in starting:
-                if page.batches:
-                    failpoints.reach("before_intent")
-                    self._announce(connection, page)
+            self._announce(connection, [page for page in starting if page.batches])
             failpoints.reach("inside_commit")
         failpoints.reach("after_commit")
 
@@ -82,9 +78,7 @@ class Recorder:
         with self._store.write() as connection:
             fence(connection, self._held)
             self._record(connection, unfinished)
-            for result in unfinished:
-                if not result.open_ambiguous:
-                    self._forget_intent(connection, result.page)
+            self._forget_intents(connection, [result.page for result in unfinished if not result.open_ambiguous])
             self._count(connection, unfinished, None)
 
     def finish_slice(self, number: int, upto: Mark | None) -> None:
@@ -101,7 +95,7 @@ class Recorder:
 
     def _record(self, connection: Connection, results: Sequence[Result]) -> None:
         """Every settled row goes into the ledger, whatever was refused into quarantine, and what was mended leaves it."""
-        settled = [result.page if result.complete else result.page.only(np.flatnonzero(result.states).tolist()) for result in results]
+        settled = [result.page if result.states.all() else result.page.only(np.flatnonzero(result.states).tolist()) for result in results]
         states = np.concatenate([result.states for result in results]) if results else np.zeros(0, np.int8)
         ledger.record(
             connection,
@@ -111,22 +105,25 @@ class Recorder:
             [cursor for page in settled for cursor in page.cursors],
             [version for page in settled for version in page.versions or ()] or None,
         )
-        refused = [(result, row) for result in results for row in np.flatnonzero(np.isin(result.states, _PUT_ASIDE)).tolist()]
-        quarantine.put(connection, self._destination_id, [_quarantined(result, row) for result, row in refused])
-        mended = [result.page.hashes[row] for result in results for row in result.page.again if result.states[row] in _MENDED]
-        quarantine.remove(connection, self._destination_id, mended)
+        last: dict[bytes, Quarantined | None] = {}
+        for result in results:
+            last.update((result.page.hashes[row], _quarantined(result, row)) for row in np.flatnonzero(np.isin(result.states, _PUT_ASIDE)).tolist())
+            last.update((result.page.hashes[row], None) for row in result.page.again if result.states[row] in _MENDED)
+        quarantine.put(connection, self._destination_id, [refused for refused in last.values() if refused is not None])
+        quarantine.remove(connection, self._destination_id, [key_hash for key_hash, refused in last.items() if refused is None])
 
-    def _finish_page(self, connection: Connection, page: Page) -> None:
-        """A page of new rows moves the end of its slice, if it follows there: of the pages that a stop cut off, one before it may be open."""
-        if page.kind != "range":
-            return
-        follows: sa.ColumnElement[bool] = sa.false()
-        if page.after is not None:
-            follows = sa.and_(slices.c.done_cursor == page.after.cursor, slices.c.done_key.is_not_distinct_from(_key_text(page.after)))
-        if page.number == 0:
-            follows = sa.or_(follows, slices.c.done_cursor.is_(None))
-        chosen = sa.and_(slices.c.destination_id == self._destination_id, slices.c.number == page.slice, follows)
-        connection.execute(slices.update().where(chosen).values(done_cursor=page.upto.cursor, done_key=_key_text(page.upto)))
+    def _finish_pages(self, connection: Connection, pages: Sequence[Page]) -> None:
+        """Pages of new rows move the end of their slice, as far as they follow there: of the pages that a stop cut off, one before may be open."""
+        for number in {page.slice for page in pages if page.kind == "range"}:
+            chosen = sa.and_(slices.c.destination_id == self._destination_id, slices.c.number == number)
+            row = connection.execute(sa.select(slices.c.done_cursor, slices.c.done_key).where(chosen)).one()
+            done = before = None if row.done_cursor is None else Mark(row.done_cursor, _key(row.done_key))
+            for page in pages:
+                follows = page.after == done if done is not None else page.number == 0
+                if page.slice == number and page.kind == "range" and follows:
+                    done = page.upto
+            if done is not None and done != before:
+                connection.execute(slices.update().where(chosen).values(done_cursor=done.cursor, done_key=_key_text(done)))
 
     def _move_mark(self, connection: Connection) -> Mark | None:
         """The mark goes to the end of the first slice that is not complete, and never over a gap."""
@@ -153,24 +150,36 @@ class Recorder:
             _add(counts, tallies, result)
         runs.add(connection, self._run_id, counts, tallies, None if moved is None else moved.cursor)
 
-    def _announce(self, connection: Connection, page: Page) -> None:
-        values = {
-            "token": self._held.token,
-            "kind": page.kind,
-            "after_cursor": None if page.after is None else page.after.cursor,
-            "after_key": None if page.after is None else _key_text(page.after),
-            "to_cursor": page.upto.cursor,
-            "to_key": _key_text(page.upto),
-            "members": b"".join(page.hashes),
-            "batch_size": page.batch_size,
-            "digest": page.digest(),
-            "as_of": int(page.as_of.timestamp() * 1_000_000),
-        }
-        self._forget_intent(connection, page)
-        connection.execute(intent.insert().values(destination_id=self._destination_id, slice=page.slice, page=page.number, **values))
+    def _announce(self, connection: Connection, pages: Sequence[Page]) -> None:
+        """Note pages whose requests leave next, all with one statement."""
+        self._forget_intents(connection, pages)
+        rows = []
+        for page in pages:
+            failpoints.reach("before_intent")
+            rows.append(
+                {
+                    "destination_id": self._destination_id,
+                    "slice": page.slice,
+                    "page": page.number,
+                    "token": self._held.token,
+                    "kind": page.kind,
+                    "after_cursor": None if page.after is None else page.after.cursor,
+                    "after_key": None if page.after is None else _key_text(page.after),
+                    "to_cursor": page.upto.cursor,
+                    "to_key": _key_text(page.upto),
+                    "members": b"".join(page.hashes),
+                    "batch_size": page.batch_size,
+                    "digest": page.digest(),
+                    "as_of": int(page.as_of.timestamp() * 1_000_000),
+                }
+            )
+        if rows:
+            connection.execute(intent.insert().values(rows))
 
-    def _forget_intent(self, connection: Connection, page: Page) -> None:
-        connection.execute(intent.delete().where(intent.c.destination_id == self._destination_id, intent.c.slice == page.slice, intent.c.page == page.number))
+    def _forget_intents(self, connection: Connection, pages: Sequence[Page]) -> None:
+        for number in {page.slice for page in pages}:
+            mine = [page.number for page in pages if page.slice == number]
+            connection.execute(intent.delete().where(intent.c.destination_id == self._destination_id, intent.c.slice == number, intent.c.page.in_(mine)))
 
 
 class Unrecorded:

@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from connector import failpoints, session, warehouse
+from connector import dispatch, failpoints, session, warehouse
 from connector.delivery import retry
 from connector.delivery.sender import Answer, Failure
 from connector.delivery.sender import Call as Request
@@ -85,7 +85,7 @@ class Machine(RuleBasedStateMachine):
 
     def _replace_the_world(self) -> None:
         self.patch.setattr(warehouse, "_clock", lambda _connection: self.now)
-        self.patch.setattr(session, "open_transport", lambda *_choice, **_options: Wire(self))
+        self.patch.setattr(dispatch, "open_transport", lambda *_choice, **_options: Wire(self))
         self.patch.setattr(failpoints, "reach", self.reach)
         self.patch.setattr(lease, "_is_dead", lambda _process: True)
         self.patch.setattr(retry, "_BASE", 0.0)

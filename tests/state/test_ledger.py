@@ -54,6 +54,14 @@ def test_a_row_takes_its_new_state_place_and_version(store: Store) -> None:
         assert (ledger.forget(connection, 1, [key]), ledger.known(connection, 1, [key])) == (1, {})
 
 
+def test_of_a_row_that_is_recorded_twice_at_once_the_last_counts(store: Store) -> None:
+    first, second = hashes(2)
+    with store.write() as connection:
+        ledger.record(connection, 1, [first, second, first], [State.REJECTED, State.EXPIRED, State.DELIVERED], ["1", "2", "3"], None)
+        known = ledger.known(connection, 1, [first, second])
+    assert known == {first: Entry(State.DELIVERED, place_of("3"), None), second: Entry(State.EXPIRED, place_of("2"), None)}
+
+
 @given(st.text(max_size=40))
 def test_a_place_fits_every_database(cursor: str) -> None:
     assert 0 <= place_of(cursor) < 2**31

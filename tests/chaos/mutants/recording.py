@@ -43,19 +43,15 @@ def split_commit() -> None:
         failpoints.reach("before_commit")
         with self._store.write() as connection:
             progress.fence(connection, self._held)
-            for result in done:
-                self._record(connection, result)
-                self._forget_intent(connection, result.page)
+            self._record(connection, done)
+            self._forget_intents(connection, [result.page for result in done])
         if done:
             failpoints.reach("inside_commit")
         with self._store.write() as connection:
             progress.fence(connection, self._held)
-            for result in done:
-                self._finish_page(connection, result.page)
+            self._finish_pages(connection, [result.page for result in done])
             self._count(connection, done, self._move_mark(connection) if any(result.page.kind == "range" for result in done) else None)
-            for page in starting:
-                if page.batches:
-                    self._announce(connection, page)
+            self._announce(connection, [page for page in starting if page.batches])
         failpoints.reach("after_commit")
 
     Recorder.advance = wrong  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ import json
 import re
 import struct
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,13 +46,6 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 def to_table(frame: pd.DataFrame) -> pa.Table:
     """The Arrow table behind a frame that `to_frame` made, or one converted from any other frame."""
     return pa.Table.from_pandas(frame, preserve_index=False, nthreads=1).replace_schema_metadata(None)
-
-
-def table_of_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> pa.Table:
-    """Rows as dictionaries (JSON Lines, a DB-API cursor) as a table; keys that a row lacks are null."""
-    listed = list(rows)
-    names = list(columns) if columns is not None else list(dict.fromkeys(name for row in listed for name in row))
-    return pa.table({name: array_of_values([row.get(name) for row in listed]) for name in names})
 
 
 def array_of_values(values: Sequence[Any]) -> pa.Array:

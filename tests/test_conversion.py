@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from connector.conversion import ACTION_SOURCES, COLUMNS, MAX_TEXT, Conversions, Rules, column_table, conform
 from connector.errors import ConfigError
-from connector.frames import table_of_rows
 from connector.identifiers.opaque import public_ip
 from connector.identifiers.placeholders import PLACEHOLDERS
-from tests.support.encoding import TEXTS, applied
+from tests.support.encoding import TEXTS, applied, table_of_rows
 
 MOMENT = dt.datetime(2026, 5, 31, 10, tzinfo=dt.UTC)
 GOOD: dict[str, Any] = {"event_name": "Purchase", "event_time": MOMENT}

@@ -22,10 +22,9 @@ from connector.columns import usable_columns
 from connector.conversion import COLUMNS
 from connector.encode import Encoded, Encoder
 from connector.errors import ConfigError
-from connector.frames import table_of_rows
 from connector.preview import preview
 from connector.records import Records
-from tests.support.encoding import AS_OF, GUID, TEXTS, bodies, body, capi, encode, encode_table, ids, reasons, row
+from tests.support.encoding import AS_OF, GUID, TEXTS, bodies, body, capi, encode, encode_table, ids, reasons, row, table_of_rows
 
 AGENT = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36"
 PERSON = {"email": "Jane.Doe@Shop.Example.ORG", "phone": "+1 (415) 555-2671", "guid": GUID.upper(), "first_party_id": 12345}

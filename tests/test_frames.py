@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from connector.conversion import COLUMNS
 from connector.errors import ConfigError
-from connector.frames import array_of_values, exact_text, mask, present, real_text, table_of_rows, text_array, time_text, to_frame, to_table
+from connector.frames import array_of_values, exact_text, mask, present, real_text, text_array, time_text, to_frame, to_table
 from tests.support.encoding import GUID, TEXTS, bodies, encode, encode_table, ids, reasons, row
 
 HUGE = 2**53 + 1
@@ -195,11 +195,6 @@ def test_a_frame_without_rows_keeps_its_columns() -> None:
     table = pa.table({"id": pa.array([], pa.int64()), "text": pa.nulls(0, pa.string())})
     assert to_table(to_frame(table)).equals(table)
     assert array_of_values([]).to_pylist() == []
-
-
-def test_rows_that_lack_a_key_hold_null_there() -> None:
-    assert table_of_rows([{"a": 1}, {"b": "x"}]).to_pylist() == [{"a": 1, "b": None}, {"a": None, "b": "x"}]
-    assert table_of_rows([{"a": 1, "b": 2}], ["b", "c"]).to_pylist() == [{"b": 2, "c": None}]
 
 
 def test_masks_count_null_as_false() -> None:

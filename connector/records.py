@@ -53,14 +53,18 @@ class Records(Sequence[bytes]):
 
     def octets(self) -> memoryview:
         """All of them, one right after the other, without a copy."""
-        _, offsets, content = self._texts.buffers()
-        first, last = np.frombuffer(offsets, np.int32)[[self._texts.offset, self._texts.offset + len(self)]] if len(self) else (0, 0)
-        return memoryview(content or b"")[first:last]
+        return _content(self._texts)
 
-    def joined(self) -> bytes:
+    def joined(self) -> memoryview:
         """All of them with commas between."""
         if len(self) == 1:
-            return self[0]
+            return self.octets()
         whole = pa.ListArray.from_arrays(pa.array([0, len(self)], pa.int32()), self._texts)
-        joined: bytes = pc.binary_join(whole, b",")[0].as_py()
-        return joined
+        return _content(pc.binary_join(whole, b","))
+
+
+def _content(texts: pa.BinaryArray) -> memoryview:
+    """The bytes of an array, one value right after the other."""
+    _, offsets, content = texts.buffers()
+    first, last = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]] if len(texts) else (0, 0)
+    return memoryview(content or b"").cast("B")[first:last]

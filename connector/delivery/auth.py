@@ -83,7 +83,7 @@ class BodyAuth(NoAuth):
 
     def sign(self, call: Call) -> Call:
         """Put the token in front of the other keys."""
-        return call._replace(body=self._head + call.body[1:])
+        return call._replace(body=b"".join((self._head, memoryview(call.body)[1:])))
 
 
 class HmacAuth(NoAuth):

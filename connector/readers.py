@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.arrow_drivers import arrow_connection
 from connector.frames import array_of_values
+from connector.in_order import is_in_order
 from connector.sqlite_columns import SqliteColumns
 
 _KEPT = "16MB"
@@ -58,6 +59,8 @@ def engine(url: URL) -> Engine:
 
 def fast(engine: Engine) -> Fast | None:
     """The fast way to the database of an engine; None where there is none."""
+    if engine.dialect.name == "duckdb":
+        return UnsortedDuckdb()
     return SqliteColumns() if (engine.dialect.name, engine.dialect.driver) == ("sqlite", "pysqlite") else arrow_connection(engine)
 
 
@@ -89,6 +92,27 @@ def fetch(connection: Connection, statement: sa.Select[Any], names: Mapping[str,
     if table is None:
         table = _fetch_duckdb(connection, statement) if connection.dialect.name == "duckdb" else _fetch_rows(connection, statement)
     return table.rename_columns([names.get(name, name) for name in table.column_names])
+
+
+class UnsortedDuckdb:
+    """Reads a range of DuckDB without sorting it, as long as rows come in order by themselves: half the time, and a copy of all of it less.
+
+    Remembers where they did not.
+    """
+
+    def __init__(self) -> None:
+        self._in_order = True
+
+    def fetch(self, connection: Connection, statement: sa.Select[Any]) -> pa.Table | None:
+        """The rows of a statement without a limit; None where the database must sort them, by all columns whose names begin with `_`."""
+        if not self._in_order or statement._has_row_limiting_clause:
+            return None
+        table = _fetch_duckdb(connection, statement.order_by(None))
+        self._in_order = is_in_order(table)
+        return table if self._in_order else None
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _fetch_rows(connection: Connection, statement: sa.Select[Any]) -> pa.Table:

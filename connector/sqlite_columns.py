@@ -7,7 +7,7 @@ cannot say for certain is None here, and the caller reads rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.frames import real_text
+from connector.in_order import is_in_order
 
 _BETWEEN, _NULL, _OTHER = "\x1f", "\x01", "\x02"
 """What stands between two values, for a null, and for a value that is none of those that were asked for."""
@@ -181,15 +182,6 @@ def _in_order(table: pa.Table) -> pa.Table | None:
     names = [name for name in table.column_names if name.startswith("_")]
     if any(table[name].null_count for name in names):
         return None
-    if _is_in_order([table[name].chunk(0) for name in names]):
+    if is_in_order(table):
         return table
     return table.take(pc.sort_indices(table, [(name, "ascending") for name in names]))
-
-
-def _is_in_order(columns: Sequence[pa.Array]) -> bool:
-    """Whether no row is less than the one before. columns: the first decides, then the next."""
-    after: Any = pa.scalar(True)
-    for values in reversed(columns):
-        before, behind = values[:-1], values[1:]
-        after = pc.or_(pc.less(before, behind), pc.and_(pc.equal(before, behind), after))
-    return bool(pc.all(after).as_py())

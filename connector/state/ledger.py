@@ -19,6 +19,8 @@ VERSION_BYTES = 8
 """Length of a version: 64 bits tell the values of one row apart."""
 
 _PLACES = 0x7FFFFFFF
+_AT_ONCE = 2_000
+"""Rows of one statement in SQLite, which keeps every page of the table that it changes as it was: in a large ledger, one a row."""
 
 _STATES = {state.value: state for state in State}
 
@@ -36,7 +38,7 @@ _KNOWN_SQLITE = f"""
     SELECT key_hash, state, place, version FROM json_each(?3) CROSS JOIN ledger
     WHERE destination_id = ?1 AND key_hash = substr(?2, json_each.key * {HASH_BYTES} + 1, {HASH_BYTES})"""  # noqa: S608
 
-# One statement for all rows: Python's driver hands its lock over for every statement, and beside a busy thread each time costs
+# One statement for many rows: Python's driver hands its lock over for every statement, and beside a busy thread each time costs
 # up to 5 ms to get it back. Places come as a JSON array; hashes, states and versions as bytes of a fixed length each.
 _RECORD_SQLITE = f"""
     INSERT INTO ledger (destination_id, key_hash, state, at, place, version)
@@ -93,8 +95,10 @@ def record(
         absent: list[bytes | None] = [None] * len(order)
         connection.exec_driver_sql(_RECORD_POSTGRESQL, (destination_id, at, taken, [int(state) for state in told], places, kept or absent))
     else:
-        texts = (orjson.dumps(places).decode(), b"".join(taken), bytes(told), None if kept is None else b"".join(kept))
-        connection.exec_driver_sql(_RECORD_SQLITE, (destination_id, at, *texts))
+        for start in range(0, len(order), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            texts = (orjson.dumps(places[part]).decode(), b"".join(taken[part]), bytes(told[part]), None if kept is None else b"".join(kept[part]))
+            connection.exec_driver_sql(_RECORD_SQLITE, (destination_id, at, *texts))
 
 
 def is_empty(connection: Connection, destination_id: int) -> bool:

@@ -16,10 +16,11 @@ def is_in_order(table: pa.Table) -> bool:
     columns = [table[name].combine_chunks() for name in table.column_names if name.startswith("_")]
     if not all(_is_plain(values.type) and not values.null_count for values in columns):
         return False
-    after: Any = pa.scalar(True)
+    after: Any = None
     for values in reversed(columns):
         before, behind = values[:-1], values[1:]
-        after = pc.or_(pc.less(before, behind), pc.and_(pc.equal(before, behind), after))
+        same = pc.equal(before, behind)
+        after = pc.or_(pc.less(before, behind), same if after is None else pc.and_(same, after))
     return bool(pc.all(after, min_count=0).as_py())
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -22,6 +22,9 @@ from connector.sqlite_columns import SqliteColumns
 
 _KEPT = "16MB"
 """Of DuckDB's cache, between two transactions."""
+
+_SORTED = "64MB"
+"""Of DuckDB's memory, while it finds where to cut a backlog."""
 
 
 class Fast(Protocol):
@@ -79,6 +82,20 @@ def end(connection: Connection) -> None:
         usual = connection.exec_driver_sql("SELECT current_setting('memory_limit')").scalar()
         with contextlib.suppress(SQLAlchemyError):
             connection.exec_driver_sql(f"SET memory_limit = '{_KEPT}'")
+        connection.exec_driver_sql(f"SET memory_limit = '{usual}'")
+
+
+@contextlib.contextmanager
+def in_little_memory(connection: Connection) -> Iterator[None]:
+    """DuckDB sorts on disk what is more than it may hold here. Where it cannot, the statement fails, and the usual limit holds again."""
+    usual = connection.exec_driver_sql("SELECT current_setting('memory_limit')").scalar()
+    connection.exec_driver_sql(f"SET memory_limit = '{_SORTED}'")
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    finally:
         connection.exec_driver_sql(f"SET memory_limit = '{usual}'")
 
 

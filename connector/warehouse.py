@@ -247,10 +247,16 @@ class Warehouse:
 
     def boundaries(self, rows: Range, size: int, most: int | None = None) -> list[Mark]:
         """Marks that cut a range into slices of `size` rows; the last slice ends with the range. most: how many of them."""
-        with self._transaction() as connection:
-            # DuckDB would number all rows in this process's memory; a limit keeps no more than one slice of them.
-            numbered = connection.dialect.name != "duckdb"
-            return self._numbered(connection, rows, size, most) if numbered else self._stepped(connection, rows, size, most)
+        if self.engine.dialect.name != "duckdb":
+            with self._transaction() as connection:
+                return self._numbered(connection, rows, size, most)
+        # It would number all rows in this process's memory, and sorts even the cursors and keys of five million in 200 MB, where it may.
+        try:
+            with self._transaction() as connection, readers.in_little_memory(connection):
+                return self._stepped(connection, rows, size, most)
+        except WarehouseError:
+            with self._transaction() as connection:
+                return self._stepped(connection, rows, size, most)
 
     def _numbered(self, connection: Connection, rows: Range, size: int, most: int | None) -> list[Mark]:
         described = self._description()

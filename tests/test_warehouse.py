@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector import again
+from connector import again, readers
 from connector.columns import usable_columns
 from connector.cursor import Mark, Range
 from connector.destination import Destination
@@ -342,3 +342,27 @@ def test_a_file_of_any_name_is_opened(project: Project, tmp_path: Path, monkeypa
     project.write("env:WAREHOUSE_URL", "https://px.dsp.example/x")
     with opened(project.load()) as source:
         assert source.survey(None).waiting == 1
+
+
+@pytest.mark.parametrize("room", ["1MB", "5MB", "64MB"])
+def test_a_backlog_is_cut_in_the_same_places_however_little_memory_duckdb_may_sort_in(
+    duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch, room: str
+) -> None:
+    """Where it cannot sort on disk either, it takes what it needs; the limit of before holds again."""
+    made = "select 'k' || i, timestamptz '2026-01-01 00:00:00Z' + to_seconds(i % 777), 'Purchase' from range(200000) made(i)"
+    duck.execute(f"insert into conversions (conversion_id, updated_at, event_name) {made}")
+    with opened(duck_destination()) as source:
+        with source.engine.connect() as connection:
+            expected = source._stepped(connection, Range(), 60_000, None)
+        usual = limit_of(source)
+        monkeypatch.setattr(readers, "_SORTED", room)
+        assert source.boundaries(Range(), 60_000) == expected
+        assert len(expected) == 3
+        number, unit = limit_of(source)
+        assert (unit, float(number)) == (usual[1], pytest.approx(float(usual[0]), abs=0.5))
+
+
+def limit_of(source: Warehouse) -> list[str]:
+    """Number and unit, as DuckDB shows them; it rounds down each time that what it shows is set."""
+    with source.engine.connect() as connection:
+        return str(connection.exec_driver_sql("select current_setting('memory_limit')").scalar()).split()

@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 def is_in_order(table: pa.Table) -> bool:
     """Whether no row is less than the one before by the columns whose names begin with `_`, from the first to the last.
 
-    Text counts byte by byte. False where a value is null, or of a type that a database may order in another way than Arrow.
+    Text counts byte by byte. True where there is no such column; false where a value is null, or of a type that a database may order in another way than Arrow.
     """
     columns = [table[name].combine_chunks() for name in table.column_names if name.startswith("_")]
     if not all(_is_plain(values.type) and not values.null_count for values in columns):
         return False
+    if not columns:
+        return True
     after: Any = None
     for values in reversed(columns):
         before, behind = values[:-1], values[1:]

@@ -31,6 +31,10 @@ def test_rows_are_in_order_when_sorting_changes_nothing(rows: list[tuple[int, st
     assert is_in_order(pa.concat_tables([table.slice(0, 3), table.slice(3)])) == (rows == expected)
 
 
+def test_without_a_column_to_order_by_every_order_will_do() -> None:
+    assert is_in_order(pa.table({"name": ["b", "a"]}))
+
+
 @pytest.mark.parametrize(
     "values",
     [pa.array([1.0, 2.0]), pa.array(["a", "b"]).dictionary_encode(), pa.array([1, None]), pa.array([False, True]), pa.array([[1], [2]])],

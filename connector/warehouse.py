@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 READ_ROWS = 100_000
-READ_BYTES = 12 * 1024**2
+READ_BYTES = 16 * 1024**2
 """What is read with one statement, whichever is less; pages are cut from it."""
 
 

@@ -248,6 +248,18 @@ def test_a_restart_moves_the_mark_and_the_ledger_still_knows_what_was_delivered(
     assert copies(receiver) == [1, 1]
 
 
+def test_what_a_killed_run_left_is_sent_again_although_the_mark_was_put_elsewhere(
+    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver
+) -> None:
+    """The slice that its pages belonged to is gone with the old mark."""
+    duck.insert(*(conversion(number) for number in range(6)))
+    made = duck_destination()
+    assert project.capi("sync", "acme", CAPI_FAILPOINT="after_send:3").code < 0
+    again.restart(made, "all")
+    report = sync(made)
+    assert (report.failure, report.delivered, status(made).recorded) == (None, 6, {"delivered": 6})
+
+
 def test_a_restart_after_the_state_was_lost_lets_the_destination_begin_anew(project: Project, duck_destination: Make, duck: DuckDb) -> None:
     duck.insert(conversion(1))
     made = duck_destination()

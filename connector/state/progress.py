@@ -113,10 +113,15 @@ class Recorder:
         quarantine.remove(connection, self._destination_id, [key_hash for key_hash, refused in last.items() if refused is None])
 
     def _finish_pages(self, connection: Connection, pages: Sequence[Page]) -> None:
-        """Pages of new rows move the end of their slice, as far as they follow there: of the pages that a stop cut off, one before may be open."""
+        """Pages of new rows move the end of their slice, as far as they follow there: of the pages that a stop cut off, one before may be open.
+
+        Of a page that is sent again, the slice may be forgotten, because a person put the mark elsewhere.
+        """
         for number in {page.slice for page in pages if page.kind == "range"}:
             chosen = sa.and_(slices.c.destination_id == self._destination_id, slices.c.number == number)
-            row = connection.execute(sa.select(slices.c.done_cursor, slices.c.done_key).where(chosen)).one()
+            row = connection.execute(sa.select(slices.c.done_cursor, slices.c.done_key).where(chosen)).one_or_none()
+            if row is None:
+                continue
             done = before = None if row.done_cursor is None else Mark(row.done_cursor, _key(row.done_key))
             for page in pages:
                 follows = page.after == done if done is not None else page.number == 0

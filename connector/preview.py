@@ -15,6 +15,7 @@ from connector.conversion import COLUMNS, EXTRA, Rejection
 from connector.cursor import Range
 from connector.delivery.auth import auth_for
 from connector.delivery.batch import Limits, cut
+from connector.described import extra_columns
 from connector.destination import Destination
 from connector.encode import Encoded, Encoder
 from connector.errors import ConfigError
@@ -72,7 +73,7 @@ def _request(batch: Batch, groups: Sequence[Mapping[str, str | None]], requests:
 def _table(destination: Destination, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     model = destination.model
     renamed = {column: name for name, column in model.columns.items()}
-    extra = {text.split("|")[0].strip() for text in model.extra.values()}
+    extra = extra_columns(destination)
     known = {*COLUMNS, *renamed, *extra, model.source.cursor, *model.source.keys}
     unknown = sorted({name for row in rows for name in row} - known)
     if unknown:

@@ -88,7 +88,7 @@ def record(
     rows = {key_hash: row for row, key_hash in enumerate(hashes)}
     order = [rows[key_hash] for key_hash in sorted(rows)]
     at = int(time.time())
-    places = [0 if (cursor := cursors[row]) is None else crc32(cursor.encode()) & _PLACES for row in order]
+    places = [0 if (cursor := cursors[row]) is None else place_of(cursor) for row in order]
     taken, told = [hashes[row] for row in order], [states[row] for row in order]
     kept = None if versions is None else [versions[row] for row in order]
     if connection.dialect.name == "postgresql":

@@ -79,17 +79,22 @@ def begin(connection: Connection) -> None:
 def end(connection: Connection) -> None:
     """After one transaction: DuckDB keeps every block that it read, up to most of the machine's memory, until told not to."""
     if connection.dialect.name == "duckdb":
-        usual = connection.exec_driver_sql("SELECT current_setting('memory_limit')").scalar()
-        with contextlib.suppress(SQLAlchemyError):
-            connection.exec_driver_sql(f"SET memory_limit = '{_KEPT}'")
-        connection.exec_driver_sql(f"SET memory_limit = '{usual}'")
+        with contextlib.suppress(SQLAlchemyError), _limited(connection, _KEPT):
+            pass
 
 
 @contextlib.contextmanager
 def in_little_memory(connection: Connection) -> Iterator[None]:
     """DuckDB sorts on disk what is more than it may hold here. Where it cannot, the statement fails, and the usual limit holds again."""
+    with _limited(connection, _SORTED):
+        yield
+
+
+@contextlib.contextmanager
+def _limited(connection: Connection, most: str) -> Iterator[None]:
+    """DuckDB holds at most so much; afterwards what it might hold before, whatever happens meanwhile."""
     usual = connection.exec_driver_sql("SELECT current_setting('memory_limit')").scalar()
-    connection.exec_driver_sql(f"SET memory_limit = '{_SORTED}'")
+    connection.exec_driver_sql(f"SET memory_limit = '{most}'")
     try:
         yield
     except BaseException:

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connector.octets import octets
+
 
 class Records(Sequence[bytes]):
     """texts: JSON of each record, shape (n,). Equal to any sequence of the same bytes."""
@@ -53,18 +55,11 @@ class Records(Sequence[bytes]):
 
     def octets(self) -> memoryview:
         """All of them, one right after the other, without a copy."""
-        return _content(self._texts)
+        return octets(self._texts).data
 
     def joined(self) -> memoryview:
         """All of them with commas between."""
         if len(self) == 1:
             return self.octets()
         whole = pa.ListArray.from_arrays(pa.array([0, len(self)], pa.int32()), self._texts)
-        return _content(pc.binary_join(whole, b","))
-
-
-def _content(texts: pa.BinaryArray) -> memoryview:
-    """The bytes of an array, one value right after the other."""
-    _, offsets, content = texts.buffers()
-    first, last = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]] if len(texts) else (0, 0)
-    return memoryview(content or b"").cast("B")[first:last]
+        return octets(pc.binary_join(whole, b",")).data

@@ -45,6 +45,7 @@ def open_courier(session: Session, *, secrets: Sequence[str], accept_all: bool) 
         budget=session.budget,
         accept_all=accept_all,
         secrets=secrets,
+        impersonal=session.encoder.impersonal,
         credentials=named_credentials(destination),
     )
     try:

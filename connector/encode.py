@@ -22,6 +22,7 @@ from connector.destination import Destination
 from connector.frames import array_of_values, mask, present, text_array, to_table
 from connector.identifiers.digest import sha256_hex_of_each
 from connector.identifiers.distinct import map_distinct
+from connector.impersonal import impersonal_places
 from connector.octets import holds, longest
 from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS, Context
@@ -65,7 +66,7 @@ class Encoded:
 
 
 class Encoder:
-    """Normalises, checks and writes conversions for one destination."""
+    """Normalises, checks and writes conversions for one destination. impersonal: where in a record there is nothing of a person."""
 
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
@@ -76,6 +77,7 @@ class Encoder:
         for path, text in model.extra.items():
             _insert(template, path.split("."), f"{EXTRA}{text}")
         self._event = compile_template(template, self._constants)
+        self.impersonal = impersonal_places(self._event, self.platform)
         self._request = {name: parse(text) for name, text in self.platform.request.items()}
         self._names = {**self.platform.event_names.names, **model.events}
         most = self.platform.event_names.most

@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 
 from connector.octets import octets
 
+Place = tuple[str, ...]
+"""Keys from a record down to a value; a list does not count as a step."""
+
 
 class Records(Sequence[bytes]):
     """texts: JSON of each record, shape (n,). Equal to any sequence of the same bytes."""

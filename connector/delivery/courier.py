@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from connector.delivery.verdicts import Delivery, Found
 from connector.errors import ConnectorError, EndpointError, InternalError, Postponed
 from connector.page import Batch, Page, Result
 from connector.platforms.model import Answers
+from connector.records import Place
 
 SYSTEMIC_LEAST = 20
 """Up to this many refused rows are never a sign that everything is refused."""
@@ -48,7 +49,7 @@ class Courier:
     """Sends the batches of pages. build: makes the call of a batch, without credentials.
 
     accept_all: a person said that refusals of nearly everything are to be recorded all the same. secrets: what no message may hold.
-    credentials: the settings that hold them, for whoever has to renew one.
+    impersonal: places in a record where there is nothing of a person. credentials: the settings that hold them, for whoever has to renew one.
     """
 
     def __init__(
@@ -63,12 +64,13 @@ class Courier:
         budget: Budget | None = None,
         accept_all: bool = False,
         secrets: Sequence[str] = (),
+        impersonal: Collection[Place] = (),
         credentials: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._transport, self._auth, self._answers, self._build = transport, auth, answers, build
-        self._gate, self._clock, self._accept_all, self._secrets = gate, clock, accept_all, secrets
-        self._credentials = credentials
+        self._gate, self._clock, self._accept_all = gate, clock, accept_all
+        self._secrets, self._impersonal, self._credentials = secrets, impersonal, credentials
         self._waiting: deque[tuple[Delivery, Batch]] = deque()
         self._places = self.concurrency = concurrency
         self._turn = threading.Condition()
@@ -115,6 +117,9 @@ class Courier:
             self._pacer.join()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def _nothing_found(self) -> Found:
+        return Found(self._secrets, self._answers.codes, self._impersonal)
+
     def _launch(self) -> float:
         """Let first attempts leave while there are places for them. Returns seconds to wait, where the gate is what holds them up."""
         while True:
@@ -122,7 +127,7 @@ class Courier:
                 if self._ended.is_set():
                     while self._waiting:
                         delivery, batch = self._waiting.popleft()
-                        delivery.note(batch, Found(self._secrets, self._answers.codes))
+                        delivery.note(batch, self._nothing_found())
                 if not self._waiting or not self._places:
                     return 0.0
                 wait = self._gate.take()
@@ -149,7 +154,7 @@ class Courier:
 
     def _depart(self, delivery: Delivery, batch: Batch) -> None:
         """A batch leaves for the first time."""
-        found, renewals = Found(self._secrets, self._answers.codes), self._renewals
+        found, renewals = self._nothing_found(), self._renewals
         try:
             call = self._build(delivery.result.page, batch)
             self._policy.budget.sent()

@@ -6,10 +6,12 @@ import html
 import json
 import re
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import orjson
+
+from connector.records import Place
 
 LONGEST = 200
 
@@ -31,18 +33,19 @@ _SHORTEST = 3
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PLAIN_CODE = re.compile(r"-?\d{1,7}")
+_ONE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 
-def redact(message: str, record: bytes, secrets: Sequence[str] = ()) -> str:
+def redact(message: str, record: bytes, secrets: Sequence[str] = (), impersonal: Collection[Place] = ()) -> str:
     """A platform's message about a record, at most 200 characters, with every value of the record taken out.
 
     record: JSON, of one record or of a list. Values are found as they are and as an address, JSON or HTML would write them. secrets:
-    credentials, which some platforms take in the body and may quote with it.
+    credentials, which some platforms take in the body and may quote with it. impersonal: places in a record whose values may stay.
     """
     text = _one_line(message)
     folded = _folded(text)
     spans = [match.span() for match in _PATTERNS.finditer(text)]
-    for value in set(_written([orjson.loads(record), list(secrets)])):
+    for value in set(_written([orjson.loads(record), list(secrets)], impersonal)):
         start = folded.find(value)
         while start >= 0:
             spans.append((start, start + len(value)))
@@ -50,9 +53,13 @@ def redact(message: str, record: bytes, secrets: Sequence[str] = ()) -> str:
     return _without(text, sorted(spans))[:LONGEST]
 
 
-def redact_code(code: str, record: bytes, longest: int) -> str:
-    """A platform's error code, at most so many characters. A short number names nobody, also where the record holds it too."""
-    return code if _PLAIN_CODE.fullmatch(code) else redact(code, record)[:longest]
+def redact_code(code: str, record: bytes, longest: int, impersonal: Collection[Place] = ()) -> str:
+    """A platform's error code or field, at most so many characters.
+
+    A short number names nobody, also where the record holds it too; nor does what a single word, such as `purchase_without_value`,
+    shares with the values at impersonal places.
+    """
+    return code if _PLAIN_CODE.fullmatch(code) else redact(code, record, impersonal=impersonal if _ONE_WORD.fullmatch(code) else ())[:longest]
 
 
 def _without(text: str, spans: list[tuple[int, int]]) -> str:
@@ -66,9 +73,9 @@ def _without(text: str, spans: list[tuple[int, int]]) -> str:
     return "".join(kept) + text[end:]
 
 
-def _written(node: Any) -> Iterator[str]:
+def _written(node: Any, impersonal: Collection[Place]) -> Iterator[str]:
     """Values of a record that could describe its person or order, in every writing, folded."""
-    for value in _values(node):
+    for value in _values(node, impersonal, ()):
         for writing in {value} if value.isalnum() and value.isascii() else _writings(value):
             folded = _folded(_one_line(writing))
             if len(folded) >= _SHORTEST:
@@ -81,15 +88,15 @@ def _writings(value: str) -> set[str]:
     return {value, *quoted, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], escaped, escaped.replace("&#x27;", "&#39;")}
 
 
-def _values(node: Any) -> Iterator[str]:
+def _values(node: Any, impersonal: Collection[Place], place: Place) -> Iterator[str]:
     """Texts and numbers of a record, but not names of fields."""
     if isinstance(node, dict):
-        for value in node.values():
-            yield from _values(value)
+        for key, value in node.items():
+            yield from _values(value, impersonal, (*place, key))
     elif isinstance(node, list):
         for value in node:
-            yield from _values(value)
-    elif isinstance(node, str | int | float) and not isinstance(node, bool):
+            yield from _values(value, impersonal, place)
+    elif isinstance(node, str | int | float) and not isinstance(node, bool) and place not in impersonal:
         yield str(node)
 
 

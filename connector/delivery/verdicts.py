@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from connector.delivery.answers import Delivered, Named, Refusal, Unlocated
 from connector.delivery.redact import redact, redact_code
 from connector.page import Batch, Refused, Result, State
 from connector.platforms.model import Codes
+from connector.records import Place
 
 _LONGEST_CODE, _LONGEST_FIELD = 64, 128
 
@@ -65,11 +66,12 @@ class Delivery:
 class Found:
     """Verdicts on the records of a batch, and what they cost. doubtful: rows of requests that may have been taken.
 
-    codes: a code that is registered is the platform file's word, and is kept as it is whatever the record holds.
+    codes: a code that is registered is the platform file's word, and is kept as it is whatever the record holds. impersonal:
+    places in a record where there is nothing of a person.
     """
 
-    def __init__(self, secrets: Sequence[str], codes: Codes) -> None:
-        self.secrets, self._codes = secrets, codes
+    def __init__(self, secrets: Sequence[str], codes: Codes, impersonal: Collection[Place] = ()) -> None:
+        self.secrets, self._codes, self._impersonal = secrets, codes, impersonal
         self.states: dict[int, State] = {}
         self.refusals: dict[int, Refused] = {}
         self.doubtful: set[int] = set()
@@ -96,6 +98,6 @@ class Found:
     def _refuse(self, batch: Batch, position: int, refusal: Refusal) -> None:
         row, record = batch.rows[position], batch.records[position]
         self.states[row] = State.REJECTED
-        field = redact(refusal.field, record)[:_LONGEST_FIELD] if refusal.field else None
-        code = refusal.code if refusal.code in self._codes.known else redact_code(refusal.code, record, _LONGEST_CODE)
+        field = redact_code(refusal.field, record, _LONGEST_FIELD, self._impersonal) if refusal.field else None
+        code = refusal.code if refusal.code in self._codes.known else redact_code(refusal.code, record, _LONGEST_CODE, self._impersonal)
         self.refusals[row] = Refused(code, redact(refusal.message, record, self.secrets), field)

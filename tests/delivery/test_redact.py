@@ -152,6 +152,38 @@ def test_a_code_stays_unless_it_tells_something(code: str, said: str) -> None:
     assert redact_code(code, b'{"value":100,"order":"A-77"}', 64) == said
 
 
+ORDERED = {"kind": "Order", "person": {"last_name": "smith"}, "lines": [{"label": "Total"}]}
+NOT_A_PERSON = {("kind",), ("lines", "label")}
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("order_total", "order_total"),
+        ("ORDER.TOTAL-MISSING", "ORDER.TOTAL-MISSING"),
+        ("smith_invalid", "***_invalid"),
+        ("order_of_smith", "order_of_***"),
+        ("no total in order", "no *** in ***"),
+    ],
+)
+def test_a_code_of_one_word_keeps_what_cannot_be_a_person(code: str, said: str) -> None:
+    assert redact_code(code, orjson.dumps(ORDERED), 64, NOT_A_PERSON) == said
+
+
+def test_a_person_who_is_called_as_an_event_is_not_told() -> None:
+    assert redact_code("order_total", orjson.dumps({**ORDERED, "person": {"last_name": "Order"}}), 64, NOT_A_PERSON) == "***_total"
+
+
+@given(people=st.lists(st.from_regex(r"[a-z0-9]{3,9}", fullmatch=True), min_size=1, max_size=4), kind=TEXTS, data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_code_tells_no_person_whatever_else_may_stay(people: list[str], kind: str, data: st.DataObject) -> None:
+    parts = data.draw(st.permutations([*people, *data.draw(st.lists(st.sampled_from([kind, "invalid", "total", "E7"]), max_size=3))]))
+    code = data.draw(st.sampled_from(["_", "-", ".", " ", ""])).join(parts)
+    record = orjson.dumps({"kind": kind, "person": [{"name": name} for name in people]})
+    said = redact_code(code, record, 256, NOT_A_PERSON)
+    assert not [name for name in people if name in said.lower() and not re.fullmatch(r"-?\d{1,7}", code)]
+
+
 def test_a_code_is_as_long_as_it_may_be() -> None:
     assert redact_code("E " * 100, b"{}", 64) == "E " * 32
 

@@ -149,8 +149,7 @@ class IsoForm(NamedTuple):
 
     def fits(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Whether a SQLite column's text is a time in this form."""
-        two = "[0-9][0-9]"
-        seconds = f"{two}{two}-[01][0-9]-[0-3][0-9]{self.separator}[0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
+        seconds = f"????-??-??{self.separator}??:??:??"
         shape: ColumnElement[bool]
         if self.digits is not None:
             shape = column.op("GLOB")(seconds + ("." if self.digits else "") + "[0-9]" * self.digits + self.zone)
@@ -158,17 +157,19 @@ class IsoForm(NamedTuple):
             fraction = sa.func.substr(column, 20, sa.func.length(column) - 19 - len(self.zone))
             digits = sa.and_(fraction.op("GLOB")(".[0-9]*"), sa.not_(sa.func.substr(fraction, 2).op("GLOB")("*[^0-9]*")))
             shape = sa.and_(column.op("GLOB")(f"{seconds}*{self.zone}"), sa.or_(sa.func.length(column) == 19 + len(self.zone), digits))
-        month, day, hour = (sa.func.substr(column, start, 2) for start in (6, 9, 12))
-        usual = sa.and_(hour <= "23", day.between("01", "30"), month.between("01", "12"), sa.or_(day <= "28", month != "02"))
-        moment = sa.func.substr(column, 1, 19)
-        there = sa.func.coalesce(sa.func.strftime(f"%Y-%m-%d{self.separator}%H:%M:%S", moment, "+0 days"), "") == moment
-        return sa.and_(shape, sa.or_(usual, there))
+        # Not all of it, where SQLite rounds a fraction up to the next day.
+        return sa.and_(shape, sa.or_(_is_a_day(column), _is_a_day(sa.func.substr(column, 1, 19))))
 
     def text(self, moment: dt.datetime) -> str:
         """A moment in this form, floored. moment: in the zone of the text."""
         fraction = f"{moment.microsecond:06d}"
         fraction = fraction.rstrip("0") if self.digits is None else fraction.ljust(self.digits, "0")[: self.digits]
         return moment.replace(tzinfo=None).isoformat(self.separator, "seconds") + (f".{fraction}" if fraction else "") + self.zone
+
+
+def _is_a_day(time: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether SQLite takes a text for a time of the day it begins with: an hour of 24, and a day that its month has not, are of a later one."""
+    return sa.func.coalesce(sa.func.date(time, "+0 days"), time) < time
 
 
 def iso_form(value: str) -> IsoForm:

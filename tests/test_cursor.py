@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import re
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connector.cursor import ColumnType, Cursor, IsoForm, Mark, Range, duckdb_type, iso_form, python_type
@@ -214,39 +215,52 @@ def test_a_mark_cuts_the_rows_in_two_and_none_is_in_both_or_neither(connection: 
     assert left | right == places
 
 
-ISO_PIECES = st.builds(
-    "{}{}{}{}{}".format,
-    st.dates(dt.date(1, 1, 1)).map(str) | st.sampled_from(["2026-02-29", "2024-02-29", "2026-13-01", "0000-01-01", "2026-1-01"]),
-    st.sampled_from("T t"),
-    st.times().map(lambda time: time.strftime("%H:%M:%S")) | st.sampled_from(["24:00:00", "23:59:60", "12:00", "1:00:00"]),
-    st.sampled_from(["", ".", ".5", ".50", ".123456", ".1234567", ".5x", "x", ",5"]),
-    st.sampled_from(["", "Z", "z", "+00:00", "+01:00", " "]),
+def two_digits(most: int) -> st.SearchStrategy[str]:
+    return st.integers(0, most).map("{:02d}".format)
+
+
+DAYS = st.dates(dt.date(1, 1, 1)).map(str) | st.builds(
+    "{}-{}-{}".format, st.sampled_from(["0000", "1900", "2000", "2023", "2024"]), two_digits(13), two_digits(32)
+)
+CLOCK = st.times().map("{:%H:%M:%S}".format) | st.builds("{}:{}:{}".format, two_digits(25), two_digits(61), two_digits(61)) | st.just("23:59:59")
+FRACTIONS = st.sampled_from(["", ".", ".5", ".50", ".123456", ".9999", ".999999", ".9999999", ".1234567", ".5x", ".1 ", "x", ",5"])
+WRITTEN = st.builds(
+    "{}{}{}{}{}".format, DAYS, st.sampled_from("TTT t_"), CLOCK, FRACTIONS, st.sampled_from(["", "Z", "Z", "z", "+00:00", "+01:00", "-00:00", " "])
+)
+MISWRITTEN = st.builds(
+    lambda text, at, length, odd: text[:at] + odd + text[at + length :],
+    WRITTEN,
+    st.integers(0, 28),
+    st.integers(0, 2),
+    st.sampled_from([*"0 9-:.+TZx", "٣", "é", "１"]),
 )
 A_FORM = st.builds(IsoForm, st.sampled_from("T "), st.sampled_from(["Z"]), st.integers(0, 7)) | st.builds(
     IsoForm, st.sampled_from("T "), st.sampled_from(["", "+00:00"]), st.none()
 )
 
 
-def parsed(text: str, form: IsoForm) -> tuple[dt.datetime, int] | None:
-    """A time in a form as seconds and nanoseconds; None where it is not in that form."""
-    pattern = rf"(\d{{4}}-\d\d-\d\d{form.separator}\d\d:\d\d:\d\d)(?:\.(\d+))?{re.escape(form.zone)}"
+def parsed(text: str, form: IsoForm) -> tuple[int, ...] | None:
+    """A time in a form as year, month, day, hour, minute, second and nanoseconds; None where it is not in that form."""
+    pattern = rf"(\d{{4}})-(\d\d)-(\d\d){form.separator}(\d\d):(\d\d):(\d\d)(?:\.(\d+))?{re.escape(form.zone)}"
     match = re.fullmatch(pattern, text, re.ASCII)
-    if match is None or (form.digits is not None and len(match[2] or "") != form.digits):
+    if match is None or (form.digits is not None and len(match[7] or "") != form.digits):
         return None
-    try:
-        return dt.datetime.fromisoformat(match[1]), int((match[2] or "").ljust(9, "0"))
-    except ValueError:
-        return None
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    exists = 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1] and hour < 24 and minute < 60 and second < 60
+    return (year, month, day, hour, minute, second, int((match[7] or "").ljust(9, "0"))) if exists else None
 
 
-@settings(max_examples=400, deadline=None)
-@given(st.lists(ISO_PIECES, min_size=1, max_size=8), A_FORM)
+@settings(max_examples=500, deadline=None)
+@given(st.lists(WRITTEN | MISWRITTEN, min_size=1, max_size=40), A_FORM)
+@example(["2024-02-29T23:59:59.9999999Z", "2023-02-29T23:59:59.9999999Z", "9999-12-31T23:59:59.9999999Z"], IsoForm("T", "Z", 7))
+@example(["2026-01-01T24:00:00Z", "2026-01-01T23:59:60Z", "2026-04-31T00:00:00Z", "0000-02-29T00:00:00Z"], IsoForm("T", "Z", 0))
+@example(["2026-01-01T00:00:00.12Z", "2026-01-01T00:00:00.1xZ", "2026-01-01T00:00:00.1 Z", "2026-01-01T00:00:00.1٣Z"], IsoForm("T", "Z", 2))
+@example(["2026-01-01 23:59:59.9999999", "2026-01-01 00:00:00. 5", "2026-01-01 00:00:00."], IsoForm(" ", ""))
 def test_texts_of_one_form_are_times_whose_order_is_that_of_their_texts(connection: sa.Connection, texts: list[str], form: IsoForm) -> None:
     rows = sa.values(sa.column("t", sa.String), name="rows").data([(text,) for text in texts]).cte("rows")
     fitting = [text for (text,) in connection.execute(sa.select(rows.c.t).where(form.fits(rows.c.t)))]
-    known = [text for text in texts if parsed(text, form) is not None or text.startswith("0000-01-01")]
-    assert [text for text in fitting if not text.startswith("0000")] == [text for text in known if not text.startswith("0000")]
-    times = [parsed(text, form) or (dt.datetime.min, -1) for text in sorted(fitting)]
+    assert fitting == [text for text in texts if parsed(text, form) is not None]
+    times = [parsed(text, form) or () for text in sorted(fitting)]
     assert times == sorted(times)
     for text in fitting:
         if form.digits is not None and not text.startswith("0000"):

@@ -25,6 +25,7 @@ from connector.query import fingerprint
 from connector.secrets import is_reference
 from connector.state import ledger, progress
 from connector.state.ledger import Entry
+from connector.state.recent import Recent
 from connector.state.store import Store, home, now_us, state_url
 from connector.state.tables import destination as destinations
 from connector.state.tables import lease, mark, run
@@ -69,6 +70,11 @@ class Session:
 
         return encode.Encoder(self.destination)
 
+    @functools.cached_property
+    def recent(self) -> Recent:
+        """What was read of the ledger's recent entries."""
+        return Recent(self.destination_id)
+
     def cursor(self) -> Cursor | None:
         """The cursor column, once the source has a row."""
         return self.warehouse.cursor
@@ -81,7 +87,7 @@ class Session:
     def known(self, hashes: Sequence[bytes]) -> dict[bytes, Entry]:
         """Ledger entries among these key hashes."""
         with self.store.read() as connection:
-            return ledger.known(connection, self.destination_id, hashes)
+            return ledger.known(connection, self.destination_id, hashes, self.recent)
 
     def mark(self) -> Mark | None:
         """The high-water mark."""

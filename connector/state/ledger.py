@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 from zlib import crc32
 
+import numpy as np
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from connector.page import State
 from connector.state.keys import HASH_BYTES
+from connector.state.recent import Recent, append, entries_of, grown, hashes_of, parts, take
 from connector.state.tables import ledger
+from connector.state.tables import recent as recent_entries
 
 VERSION_BYTES = 8
 """Length of a version: 64 bits tell the values of one row apart."""
 
 _PLACES = 0x7FFFFFFF
+_ASKED_AT_ONCE = 10_000
 _AT_ONCE = 2_000
 """Rows of one statement in SQLite, which keeps every page of the table that it changes as it was: in a large ledger, one a row."""
 
@@ -28,7 +33,7 @@ _RECORD = " ON CONFLICT (destination_id, key_hash) DO UPDATE SET state = exclude
 
 _RECORD_POSTGRESQL = f"""
     INSERT INTO ledger (destination_id, key_hash, state, at, place, version)
-    SELECT %s, h, s, %s, p, v FROM unnest(%s::bytea[], %s::smallint[], %s::integer[], %s::bytea[]) AS t(h, s, p, v)
+    SELECT %s, h, s, a, p, v FROM unnest(%s::bytea[], %s::smallint[], %s::integer[], %s::integer[], %s::bytea[]) AS t(h, s, a, p, v)
     {_RECORD}"""  # noqa: S608  constants alone, here and below
 
 _KNOWN_POSTGRESQL = "SELECT key_hash, state, place, version FROM ledger WHERE destination_id = %s AND key_hash = ANY(%s)"
@@ -39,12 +44,12 @@ _KNOWN_SQLITE = f"""
     WHERE destination_id = ?1 AND key_hash = substr(?2, json_each.key * {HASH_BYTES} + 1, {HASH_BYTES})"""  # noqa: S608
 
 # One statement for many rows: Python's driver hands its lock over for every statement, and beside a busy thread each time costs
-# up to 5 ms to get it back. Places come as a JSON array; hashes, states and versions as bytes of a fixed length each.
+# up to 5 ms to get it back. Moment and place come as one number of a JSON array; hashes, states and versions as bytes of a fixed length.
 _RECORD_SQLITE = f"""
     INSERT INTO ledger (destination_id, key_hash, state, at, place, version)
-    SELECT ?1, substr(?4, key * {HASH_BYTES} + 1, {HASH_BYTES}), unicode(substr(?5, key + 1, 1)), ?2, value,
-        substr(?6, key * {VERSION_BYTES} + 1, {VERSION_BYTES})
-    FROM json_each(?3) WHERE true
+    SELECT ?1, substr(?3, key * {HASH_BYTES} + 1, {HASH_BYTES}), unicode(substr(?4, key + 1, 1)), value >> 31, value & {_PLACES},
+        substr(?5, key * {VERSION_BYTES} + 1, {VERSION_BYTES})
+    FROM json_each(?2) WHERE true
     {_RECORD}"""  # noqa: S608
 
 
@@ -61,20 +66,20 @@ def place_of(cursor: str) -> int:
     return crc32(cursor.encode()) & _PLACES
 
 
-def known(connection: Connection, destination_id: int, hashes: Sequence[bytes]) -> dict[bytes, Entry]:
-    """The entries among these key hashes, HASH_BYTES each."""
-    if connection.dialect.name == "postgresql":
-        rows = connection.exec_driver_sql(_KNOWN_POSTGRESQL, (destination_id, list(hashes)))
-    else:
-        rows = connection.exec_driver_sql(_KNOWN_SQLITE, (destination_id, b"".join(hashes), orjson.dumps([0] * len(hashes)).decode()))
-    return {bytes(key_hash): Entry(_STATES[state], place, version) for key_hash, state, place, version in rows.all()}
+def known(connection: Connection, destination_id: int, hashes: Sequence[bytes], recent: Recent | None = None) -> dict[bytes, Entry]:
+    """The entries among these key hashes, HASH_BYTES each. recent: what was read before of the recent ones."""
+    # First the recent ones: an entry may leave them for the table meanwhile, and never goes back.
+    rows, found = (recent or Recent(destination_id)).find(connection, hashes)
+    entries = _in_table(connection, destination_id, hashes)
+    entries.update(zip((hashes[row] for row in rows), map(_entry, found), strict=True))
+    return entries
 
 
 def record(
     connection: Connection,
     destination_id: int,
     hashes: Sequence[bytes],
-    states: Sequence[int],
+    states: Sequence[int] | np.ndarray,
     cursors: Sequence[str | None],
     versions: Sequence[bytes] | None,
 ) -> None:
@@ -84,44 +89,72 @@ def record(
     """
     if not hashes:
         return
-    # In the order of the table, so that each of its pages is taken up once; of a row that is there twice, the last.
-    rows = {key_hash: row for row, key_hash in enumerate(hashes)}
-    order = [rows[key_hash] for key_hash in sorted(rows)]
-    at = int(time.time())
-    places = [0 if (cursor := cursors[row]) is None else place_of(cursor) for row in order]
-    taken, told = [hashes[row] for row in order], [states[row] for row in order]
-    kept = None if versions is None else [versions[row] for row in order]
-    if connection.dialect.name == "postgresql":
-        absent: list[bytes | None] = [None] * len(order)
-        connection.exec_driver_sql(_RECORD_POSTGRESQL, (destination_id, at, taken, [int(state) for state in told], places, kept or absent))
-    else:
-        for start in range(0, len(order), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            texts = (orjson.dumps(places[part]).decode(), b"".join(taken[part]), bytes(told[part]), None if kept is None else b"".join(kept[part]))
-            connection.exec_driver_sql(_RECORD_SQLITE, (destination_id, at, *texts))
+    places = [0 if cursor is None else place_of(cursor) for cursor in cursors]
+    append(connection, destination_id, entries_of(hashes, states, places, versions), int(time.time()))
+    part = grown(connection, destination_id)
+    if part is not None:
+        _settle(connection, destination_id, part)
 
 
 def is_empty(connection: Connection, destination_id: int) -> bool:
     """True where nothing is recorded."""
-    return connection.execute(sa.select(ledger.c.state).where(ledger.c.destination_id == destination_id).limit(1)).first() is None
+    return all(
+        connection.execute(sa.select(table.c.destination_id).where(table.c.destination_id == destination_id).limit(1)).first() is None
+        for table in (ledger, recent_entries)
+    )
 
 
 def count(connection: Connection, destination_id: int) -> dict[State, int]:
     """Rows by state."""
     statement = sa.select(ledger.c.state, sa.func.count()).where(ledger.c.destination_id == destination_id).group_by(ledger.c.state)
-    return {State(state): number for state, number in connection.execute(statement)}
+    entries = Recent(destination_id).all(connection)
+    numbers = Counter({State(state): number for state, number in connection.execute(statement)})
+    numbers.update(map(State, entries["state"].tolist()))
+    hashes = hashes_of(entries)
+    for start in range(0, len(hashes), _ASKED_AT_ONCE):
+        numbers.subtract(entry.state for entry in _in_table(connection, destination_id, hashes[start : start + _ASKED_AT_ONCE]).values())
+    return {state: number for state, number in numbers.items() if number}
 
 
 def prune(connection: Connection, destination_id: int, before: int) -> int:
     """Forget what was recorded before a moment in unix seconds; returns how many. What is ambiguous or erased stays."""
+    for part in parts(connection, destination_id, before):
+        _settle(connection, destination_id, part)
     stale = sa.and_(ledger.c.destination_id == destination_id, ledger.c.at < before, ledger.c.state < State.AMBIGUOUS_EXPIRED)
     return connection.execute(ledger.delete().where(stale)).rowcount
 
 
-def forget(connection: Connection, destination_id: int, hashes: Sequence[bytes]) -> int:
-    """Remove entries; returns how many there were."""
-    removed = 0
-    for start in range(0, len(hashes), 500):
-        chosen = ledger.c.key_hash.in_(hashes[start : start + 500])
-        removed += connection.execute(ledger.delete().where(ledger.c.destination_id == destination_id, chosen)).rowcount
-    return removed
+def _entry(entry: np.void) -> Entry:
+    return Entry(_STATES[int(entry["state"])], int(entry["place"]), entry["version"].tobytes() if entry["versioned"] else None)
+
+
+def _in_table(connection: Connection, destination_id: int, hashes: Sequence[bytes]) -> dict[bytes, Entry]:
+    if connection.execute(sa.select(ledger.c.state).where(ledger.c.destination_id == destination_id).limit(1)).first() is None:
+        return {}
+    if connection.dialect.name == "postgresql":
+        rows = connection.exec_driver_sql(_KNOWN_POSTGRESQL, (destination_id, list(hashes)))
+    else:
+        rows = connection.exec_driver_sql(_KNOWN_SQLITE, (destination_id, b"".join(hashes), orjson.dumps([0] * len(hashes)).decode()))
+    return {bytes(key_hash): Entry(_STATES[state], place, version) for key_hash, state, place, version in rows.all()}
+
+
+def _settle(connection: Connection, destination_id: int, part: int) -> None:
+    """Move the recent entries of a part into the table."""
+    entries, at = take(connection, destination_id, part)
+    for versioned in (False, True):
+        chosen = entries["versioned"] == versioned
+        for start in range(0, int(chosen.sum()), _AT_ONCE):
+            rows = slice(start, start + _AT_ONCE)
+            _write(connection, destination_id, entries[chosen][rows], at[chosen][rows])
+
+
+def _write(connection: Connection, destination_id: int, entries: np.ndarray, at: np.ndarray) -> None:
+    hashes, places = hashes_of(entries), entries["place"].astype(np.int64)
+    versions = [version.tobytes() for version in entries["version"]] if entries["versioned"].any() else None
+    if connection.dialect.name == "postgresql":
+        absent: list[bytes | None] = [None] * len(entries)
+        connection.exec_driver_sql(_RECORD_POSTGRESQL, (destination_id, hashes, entries["state"].tolist(), at.tolist(), places.tolist(), versions or absent))
+        return
+    moments = orjson.dumps(((at.astype(np.int64) << 31) | places).tolist()).decode()
+    texts = (b"".join(hashes), entries["state"].tobytes(), None if versions is None else b"".join(versions))
+    connection.exec_driver_sql(_RECORD_SQLITE, (destination_id, moments, *texts))

@@ -101,7 +101,7 @@ class Recorder:
             connection,
             self._destination_id,
             [key_hash for page in settled for key_hash in page.hashes],
-            states[states != 0].tolist(),
+            states[states != 0],
             [cursor for page in settled for cursor in page.cursors],
             [version for page in settled for version in page.versions or ()] or None,
         )

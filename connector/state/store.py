@@ -18,7 +18,7 @@ from connector.errors import ConfigError, ConnectorError, StateError, StateMisma
 from connector.extras import missing_driver
 from connector.state import tables
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a database that is ahead of it is not touched."""
 
 

@@ -157,6 +157,19 @@ ledger = Table(
     sqlite_with_rowid=False,
 )
 
+recent = Table(
+    "recent",
+    metadata,
+    Column("id", _id, primary_key=True),
+    Column("destination_id", SmallInteger, nullable=False),
+    Column("part", SmallInteger, nullable=False, comment="the first bits of the key hashes"),
+    Column("rows", Integer, nullable=False),
+    Column("at", Integer, nullable=False, comment="unix seconds when they were recorded"),
+    Column("entries", LargeBinary, nullable=False, comment="newer entries of the ledger, which its table does not hold yet"),
+    Index("recent_of_part", "destination_id", "part", "rows"),
+    sqlite_autoincrement=True,
+)
+
 quarantine = Table(
     "quarantine",
     metadata,

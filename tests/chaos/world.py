@@ -15,7 +15,8 @@ import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
 
-from connector.state import tables
+from connector.page import State as Recorded
+from connector.state import ledger, tables
 from connector.state.keys import hash_keys
 from tests.chaos.books import Books, Row, Spell, State, violations
 from tests.chaos.launcher import Job, Launcher
@@ -230,14 +231,15 @@ def read_state(url: str, names: list[str]) -> State:
         key = connection.execute(sa.select(tables.installation.c.key_hex)).scalar()
         mark = connection.execute(sa.select(tables.mark.c.cursor, tables.mark.c.key)).one_or_none()
         runs = {run["run_id"]: dict(run) for run in connection.execute(sa.select(tables.run)).mappings()}
-        ledger = {bytes(each.key_hash): int(each.state) for each in connection.execute(sa.select(tables.ledger.c.key_hash, tables.ledger.c.state))}
         quarantine = [bytes(each.key_hash) for each in connection.execute(sa.select(tables.quarantine.c.key_hash))]
         intents = connection.execute(sa.select(sa.func.count()).select_from(tables.intent)).scalar_one()
-    known = dict(zip(hash_keys(pa.array(names, pa.string()), bytes.fromhex(key or "")), names, strict=True))
+        known = dict(zip(hash_keys(pa.array(names, pa.string()), bytes.fromhex(key or "")), names, strict=True))
+        recorded = {known[key_hash]: int(entry.state) for key_hash, entry in ledger.known(connection, 1, list(known)).items()}
+        strange = sum(ledger.count(connection, 1).values()) - len(recorded)
+        recorded.update((f"unknown row {number}", int(Recorded.DELIVERED)) for number in range(strange))
     where = None
     if mark is not None and mark.cursor is not None:
         where = (_microseconds(mark.cursor), None if mark.key is None else str(json.loads(mark.key)[0]))
-    recorded = {known.get(each, each.hex()): state for each, state in ledger.items()}
     return State(recorded, where, runs, [known.get(each, each.hex()) for each in quarantine], intents)
 
 

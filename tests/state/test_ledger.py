@@ -51,7 +51,6 @@ def test_a_row_takes_its_new_state_place_and_version(store: Store) -> None:
         ledger.record(connection, 1, [key], [State.REJECTED], ["1"], [b"the old "])
         ledger.record(connection, 1, [key], [State.DELIVERED], ["2"], [b"the new "])
         assert ledger.known(connection, 1, [key]) == {key: Entry(State.DELIVERED, place_of("2"), b"the new ")}
-        assert (ledger.forget(connection, 1, [key]), ledger.known(connection, 1, [key])) == (1, {})
 
 
 def test_of_a_row_that_is_recorded_twice_at_once_the_last_counts(store: Store) -> None:

@@ -15,10 +15,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import URL
 
 from connector.errors import ConfigError, StateError, StateMismatch
+from connector.page import State
 from connector.plan import Options, what_waits
 from connector.sandbox.server import Receiver
 from connector.session import open_session
-from connector.state import tables
+from connector.state import ledger, migrations, tables
+from connector.state.ledger import Entry
 from connector.state.store import HEAD, Store
 from connector.status import status
 from connector.sync import prepare, run, sync
@@ -73,6 +75,19 @@ def test_a_migration_keeps_a_private_copy_of_what_was_there(tmp_path: Path) -> N
     with sqlite3.connect(backup) as connection:
         assert connection.execute("select key_hex from old_installation").fetchone() == (key.hex(),)
     connection.close()
+
+
+def test_a_state_of_an_earlier_release_is_brought_up_to_date_with_what_it_knows(state: URL) -> None:
+    first = Store(state)
+    migrations.upgrade(first.engine, backup=False, to="0001")
+    with first.write() as connection:
+        assert not sa.inspect(connection).has_table("recent")
+        connection.execute(tables.ledger.insert().values(destination_id=1, key_hash=b"k" * 16, state=State.DELIVERED, at=1, place=2))
+    first.close()
+    store = Store.open(state)
+    with store.read() as connection:
+        assert ledger.known(connection, 1, [b"k" * 16]) == {b"k" * 16: Entry(State.DELIVERED, 2, None)}
+    store.close()
 
 
 def test_files_are_for_the_owner_alone_whatever_the_umask(project: Project, duck_destination: Make, duck: DuckDb) -> None:

@@ -10,8 +10,8 @@ from alembic.config import Config
 from sqlalchemy.engine import Engine
 
 
-def upgrade(engine: Engine, *, backup: bool) -> None:
-    """Bring the tables up to date. backup: of a SQLite file that already holds something, a copy is kept beside it."""
+def upgrade(engine: Engine, *, backup: bool, to: str = "head") -> None:
+    """Bring the tables up to date, or to an earlier revision. backup: of a SQLite file that already holds something, a copy is kept beside it."""
     if backup and engine.dialect.name == "sqlite":
         copy = f"{engine.url.database}.{int(time.time())}.backup"
         with engine.connect() as connection:
@@ -23,4 +23,4 @@ def upgrade(engine: Engine, *, backup: bool) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)

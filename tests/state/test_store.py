@@ -78,6 +78,8 @@ def test_a_migration_keeps_a_private_copy_of_what_was_there(tmp_path: Path) -> N
 
 
 def test_a_state_of_an_earlier_release_is_brought_up_to_date_with_what_it_knows(state: URL) -> None:
+    if state.get_backend_name() == "sqlite":
+        Path(str(state.database)).parent.mkdir()
     first = Store(state)
     migrations.upgrade(first.engine, backup=False, to="0001")
     with first.write() as connection:

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
 from connector.conversion import Rejection
 from connector.cursor import Mark
@@ -53,7 +54,7 @@ class Page:
     """One unit of work.
 
     slice, number: its place. after, upto: the rows lie behind one mark, up to and with the other. hashes: of the keys, 16
-    bytes each. keys: their texts, or None where they may describe a person. cursors: exact text. own: row -> what our own
+    bytes each. keys: texts of each key column, each of shape (n,), or None where they may describe a person. cursors: exact text. own: row -> what our own
     rules decided. batches: the rest. again: rows that are quarantined from before. changed: rows between the marks that
     were delivered before and changed since. resent: set where an interrupted run may have sent the page already.
     """
@@ -65,7 +66,7 @@ class Page:
     upto: Mark
     hashes: list[bytes]
     cursors: list[str]
-    keys: list[tuple[str, ...]] | None
+    keys: tuple[pa.Array, ...] | None
     own: dict[int, tuple[State, Rejection | None]]
     batches: list[Batch]
     as_of: dt.datetime
@@ -81,6 +82,10 @@ class Page:
     def __len__(self) -> int:
         return len(self.hashes)
 
+    def key(self, row: int) -> tuple[str, ...] | None:
+        """The texts of a row's key; None where they may describe a person."""
+        return None if self.keys is None else tuple(part[row].as_py() for part in self.keys)
+
     def only(self, rows: list[int]) -> Page:
         """The page without all other rows; `rows` holds all rows of the batches that it keeps."""
         place = {row: index for index, row in enumerate(rows)}
@@ -88,7 +93,7 @@ class Page:
             self,
             hashes=[self.hashes[row] for row in rows],
             cursors=[self.cursors[row] for row in rows],
-            keys=None if self.keys is None else [self.keys[row] for row in rows],
+            keys=None if self.keys is None else tuple(part.take(pa.array(rows, pa.int64())) for part in self.keys),
             versions=None if self.versions is None else [self.versions[row] for row in rows],
             own={place[row]: verdict for row, verdict in self.own.items() if row in place},
             batches=[replace(batch, rows=[place[row] for row in batch.rows]) for batch in self.batches if set(batch.rows) <= place.keys()],
@@ -103,7 +108,7 @@ class Page:
             upto=more.upto,
             hashes=self.hashes + more.hashes,
             cursors=self.cursors + more.cursors,
-            keys=None if self.keys is None or more.keys is None else self.keys + more.keys,
+            keys=None if self.keys is None or more.keys is None else tuple(map(_concatenated, self.keys, more.keys)),
             versions=None if self.versions is None or more.versions is None else self.versions + more.versions,
             own=self.own | {row + offset: verdict for row, verdict in more.own.items()},
             batches=self.batches + [replace(batch, rows=[row + offset for row in batch.rows]) for batch in more.batches],
@@ -116,6 +121,10 @@ class Page:
         for batch in self.batches:
             digest.update(batch.records.octets())
         return digest.digest()
+
+
+def _concatenated(first: pa.Array, second: pa.Array) -> pa.Array:
+    return pa.concat_arrays([first, second])
 
 
 @dataclass

@@ -135,18 +135,19 @@ class Pager:
         The last page ends where the rows end, so that the mark also passes the ones that are left out.
         """
         hashes = hash_keys(read.joined_keys(), self.key)
-        self._refuse_duplicates(read, hashes)
+        here = set(hashes)
+        if len(here) < len(hashes):
+            raise self._shared(read, _repeated(read, hashes))
         known = {} if again else self.known(hashes)
         versions = self._versions(read) if self.destination.model.send == "on_change" else None
         cursors = read.cursors.to_pylist()
         keep, changed, returned = self._to_send(kind, hashes, cursors, versions, known)
         if kind == "range":
-            self._refuse_taken_keys(read, [*self._cut_before(hashes), *returned])
+            self._refuse_taken_keys(read, [*self._cut_before(hashes, here), *returned])
         kept = self._encode(read, keep, as_of, versions)
         personal = self._is_personal(read)
-        keys = None if personal else list(zip(*(part.to_pylist() for part in read.keys), strict=True))
-        hashes, cursors = _at(keep, hashes), _at(keep, cursors)
-        keys, versions = keys and _at(keep, keys), versions and _at(keep, versions)
+        keys = read.keys if len(keep) == len(read) else tuple(part.take(pa.array(keep, pa.int64())) for part in read.keys)
+        hashes, cursors, versions = _at(keep, hashes), _at(keep, cursors), versions and _at(keep, versions)
         pages: list[Page] = []
         for start in range(0, max(len(keep), 1), self.page_rows):
             stop = start + self.page_rows
@@ -162,13 +163,13 @@ class Pager:
                 upto=Mark(upto.cursor) if personal else upto,
                 hashes=hashes[start:stop],
                 cursors=cursors[start:stop],
-                keys=None if keys is None else keys[start:stop],
+                keys=None if personal else tuple(part[start:stop] for part in keys),
                 own={},
                 batches=[],
                 as_of=as_of,
                 batch_size=self.batch_size,
                 versions=None if versions is None else versions[start:stop],
-                again=frozenset(index for index, key_hash in enumerate(hashes[start:stop]) if again or key_hash in known),
+                again=_again(hashes[start:stop], None if again else known),
                 changed=changed if not pages else 0,
             )
             self._fill(page, kept, start)
@@ -245,15 +246,8 @@ class Pager:
             for start in range(0, len(absent), self.page_rows):
                 yield self.warehouse.read_by_key([read.mark(row).key or () for row in absent[start : start + self.page_rows]])
 
-    def _refuse_duplicates(self, read: Rows, hashes: list[bytes]) -> None:
-        if len(set(hashes)) == len(hashes):
-            return
-        repeated = Counter(hashes)
-        raise self._shared(read, {read.mark(row).key or () for row, key_hash in enumerate(hashes) if repeated[key_hash] > 1})
-
-    def _cut_before(self, hashes: list[bytes]) -> list[int]:
-        """Rows whose key was in one of the reads just before, which may not be recorded yet."""
-        here = set(hashes)
+    def _cut_before(self, hashes: list[bytes], here: set[bytes]) -> list[int]:
+        """Rows whose key was in one of the reads just before, which may not be recorded yet. here: the hashes as a set."""
         twice = set().union(*(here & before for before in self.recent))
         self.recent.append(here)
         return [row for row, key_hash in enumerate(hashes) if key_hash in twice] if twice else []
@@ -286,6 +280,19 @@ class Pager:
 
 def _at(rows: Sequence[int], values: list[Item]) -> list[Item]:
     return values if len(rows) == len(values) else [values[row] for row in rows]
+
+
+def _again(hashes: list[bytes], known: dict[bytes, Entry] | None) -> frozenset[int]:
+    """Rows that were recorded before. known: None for all of them."""
+    if known is None:
+        return frozenset(range(len(hashes)))
+    return frozenset(index for index, key_hash in enumerate(hashes) if key_hash in known) if known else frozenset()
+
+
+def _repeated(read: Rows, hashes: list[bytes]) -> set[tuple[str, ...]]:
+    """The keys that several rows have."""
+    numbers = Counter(hashes)
+    return {read.mark(row).key or () for row, key_hash in enumerate(hashes) if numbers[key_hash] > 1}
 
 
 def version_of(table: pa.Table) -> list[bytes]:

@@ -89,7 +89,7 @@ def record(
     """
     if not hashes:
         return
-    places = [0 if cursor is None else place_of(cursor) for cursor in cursors]
+    places = [0 if cursor is None else crc32(cursor.encode()) & _PLACES for cursor in cursors]
     append(connection, destination_id, entries_of(hashes, states, places, versions), int(time.time()))
     part = grown(connection, destination_id)
     if part is not None:

@@ -21,6 +21,7 @@ from connector.cursor import Mark
 from connector.errors import Fenced
 from connector.page import Page, Result, SliceKind, State
 from connector.state import ledger, quarantine, receipts, runs
+from connector.state.insert import insert
 from connector.state.lease import Lease, fence
 from connector.state.quarantine import Quarantined
 from connector.state.store import Store
@@ -158,7 +159,7 @@ class Recorder:
     def _announce(self, connection: Connection, pages: Sequence[Page]) -> None:
         """Note pages whose requests leave next, all with one statement."""
         self._forget_intents(connection, pages)
-        rows = []
+        rows: list[dict[str, Any]] = []
         for page in pages:
             failpoints.reach("before_intent")
             rows.append(
@@ -178,8 +179,7 @@ class Recorder:
                     "as_of": int(page.as_of.timestamp() * 1_000_000),
                 }
             )
-        if rows:
-            connection.execute(intent.insert().values(rows))
+        insert(connection, intent, rows)
 
     def _forget_intents(self, connection: Connection, pages: Sequence[Page]) -> None:
         for number in {page.slice for page in pages}:
@@ -290,8 +290,7 @@ def set_not_before(connection: Connection, destination_id: int, moment_us: int |
 
 def _quarantined(result: Result, row: int) -> Quarantined:
     page = result.page
-    key = None if page.keys is None else page.keys[row]
-    refused = result.refusals.get(row)
+    key, refused = page.key(row), result.refusals.get(row)
     if result.states[row] == State.AMBIGUOUS_EXPIRED:
         return Quarantined(page.hashes[row], key, page.cursors[row], "ambiguous_expired", None, None, None, "ambiguous_expired")
     if refused is not None:

@@ -14,6 +14,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from connector.state.insert import insert
 from connector.state.tables import recent
 
 ENTRY = np.dtype([("high", "<u8"), ("low", "<u8"), ("place", "<i4"), ("state", "u1"), ("versioned", "?"), ("version", "V8")])
@@ -54,7 +55,7 @@ def append(connection: Connection, destination_id: int, entries: np.ndarray, at:
         for part, piece in enumerate(pieces)
         if len(piece)
     ]
-    connection.execute(recent.insert().values(rows))
+    insert(connection, recent, rows)
 
 
 def grown(connection: Connection, destination_id: int) -> int | None:

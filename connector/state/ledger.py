@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from connector.page import State
 from connector.state.keys import HASH_BYTES
-from connector.state.recent import Recent, append, entries_of, grown, hashes_of, parts, take
+from connector.state.recent import Recent, append, entries_of, grown, hashes_of, octets_of, parts, take
 from connector.state.tables import ledger
 from connector.state.tables import recent as recent_entries
 
@@ -149,12 +149,14 @@ def _settle(connection: Connection, destination_id: int, part: int) -> None:
 
 
 def _write(connection: Connection, destination_id: int, entries: np.ndarray, at: np.ndarray) -> None:
-    hashes, places = hashes_of(entries), entries["place"].astype(np.int64)
+    places = entries["place"].astype(np.int64)
     versions = [version.tobytes() for version in entries["version"]] if entries["versioned"].any() else None
     if connection.dialect.name == "postgresql":
         absent: list[bytes | None] = [None] * len(entries)
-        connection.exec_driver_sql(_RECORD_POSTGRESQL, (destination_id, hashes, entries["state"].tolist(), at.tolist(), places.tolist(), versions or absent))
+        connection.exec_driver_sql(
+            _RECORD_POSTGRESQL, (destination_id, hashes_of(entries), entries["state"].tolist(), at.tolist(), places.tolist(), versions or absent)
+        )
         return
     moments = orjson.dumps(((at.astype(np.int64) << 31) | places).tolist()).decode()
-    texts = (b"".join(hashes), entries["state"].tobytes(), None if versions is None else b"".join(versions))
+    texts = (octets_of(entries), entries["state"].tobytes(), None if versions is None else b"".join(versions))
     connection.exec_driver_sql(_RECORD_SQLITE, (destination_id, moments, *texts))

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from connector.state.insert import insert
+from connector.state.keys import HASH_BYTES
 from connector.state.tables import recent
 
 ENTRY = np.dtype([("high", "<u8"), ("low", "<u8"), ("place", "<i4"), ("state", "u1"), ("versioned", "?"), ("version", "V8")])
@@ -41,10 +42,15 @@ def entries_of(hashes: Sequence[bytes], states: Sequence[int] | np.ndarray, plac
     return _at(entries, _newest(entries))
 
 
+def octets_of(entries: np.ndarray) -> bytes:
+    """The key hashes of entries, 16 bytes each, one behind the other."""
+    return np.stack([entries["high"], entries["low"]], axis=1).astype(">u8").tobytes()
+
+
 def hashes_of(entries: np.ndarray) -> list[bytes]:
-    """The key hashes of entries, 16 bytes each."""
-    halves = np.stack([entries["high"], entries["low"]], axis=1).astype(">u8")
-    return list(map(bytes, halves.view("V16").ravel().tolist()))
+    """The key hashes of entries."""
+    octets = octets_of(entries)
+    return [octets[start : start + HASH_BYTES] for start in range(0, len(octets), HASH_BYTES)]
 
 
 def append(connection: Connection, destination_id: int, entries: np.ndarray, at: int) -> None:

@@ -85,12 +85,12 @@ def rehearse(pages: Iterator[list[Page]], recorder: Unrecorded, watch: Watch | N
 def _next_pages(waiting: deque[Page], reads: Iterator[list[Page]], in_flight: deque[Delivery], enough: int) -> list[Page]:
     """Pages to begin with, until there are enough requests; those that were read leave before more are waited for.
 
-    A page in which there is nothing to send counts as one request.
+    A page in which there is nothing to send counts as one request. One that closes a slice does not wait for the rows of the next, nor they for it.
     """
     starting: list[Page] = []
     requests = sum(max(1, len(delivery.result.page.batches)) for delivery in in_flight)
     while requests < enough or len(in_flight) + len(starting) < _LEAST_PAGES:
-        if not waiting and not starting:
+        if not waiting and all(page.closes for page in starting):
             waiting.extend(next(reads, ()))
         if not waiting:
             break

@@ -56,14 +56,15 @@ class Page:
     slice, number: its place. after, upto: the rows lie behind one mark, up to and with the other. hashes: of the keys, 16
     bytes each. keys: texts of each key column, each of shape (n,), or None where they may describe a person. cursors: exact text. own: row -> what our own
     rules decided. batches: the rest. again: rows that are quarantined from before. changed: rows between the marks that
-    were delivered before and changed since. resent: set where an interrupted run may have sent the page already.
+    were delivered before and changed since. resent: set where an interrupted run may have sent the page already. closes:
+    whether the slice ends with this page, which then is empty, and has an upto only where the slice has an end.
     """
 
     slice: int
     number: int
     kind: SliceKind
     after: Mark | None
-    upto: Mark
+    upto: Mark | None
     hashes: list[bytes]
     cursors: list[str]
     keys: tuple[pa.Array, ...] | None
@@ -78,6 +79,12 @@ class Page:
     dropped: Counter[str] = field(default_factory=Counter)
     matched: Counter[str] = field(default_factory=Counter)
     resent: Resent | None = None
+    closes: bool = False
+
+    @classmethod
+    def closing(cls, slice: int, number: int, after: Mark | None, upto: Mark | None, as_of: dt.datetime) -> Page:
+        """The empty page behind the last rows of a slice: once it is recorded, in its turn, the slice is complete. upto: the end of the slice, if it has one."""
+        return cls(slice, number, "range", after, upto, [], [], None, {}, [], as_of, 0, closes=True)
 
     def __len__(self) -> int:
         return len(self.hashes)

@@ -46,10 +46,11 @@ Known = Callable[[Sequence[bytes]], dict[bytes, Entry]]
 
 @dataclass(frozen=True)
 class Pager:
-    """Makes pages for one slice.
+    """Makes pages for slices that follow each other.
 
     encoder: gives the encoder, once there is something to encode. batch_size: records a request at most. recent: key hashes of
-    the latest reads. asked: of how many rows that came back the warehouse was asked whether they are others, each time.
+    the latest reads, of the slice before too, whose pages may still be under way. asked: of how many rows that came back in
+    this slice the warehouse was asked whether they are others, each time.
     """
 
     destination: Destination
@@ -74,9 +75,11 @@ class Pager:
         return self.page_rows * max(ROWS_TOGETHER // self.page_rows, 1)
 
     def of_range(self, number: int, rows: Range, most: int | None = None) -> Iterator[list[Page]]:
-        """Pages of everything in a range that was not delivered before; they move the mark. most: rows in them at most."""
-        after, page_number, left = rows.after, 0, most
-        while left is None or left > 0:
+        """Pages of everything in a range that was not delivered before; they move the mark, and the last one closes the slice. most: rows in them at most."""
+        self.asked.clear()
+        after, page_number, left, more = rows.after, 0, most, True
+        while more and (left is None or left > 0):
+            more = False
             size = self.rows_together
             for read in self.warehouse.read(rows, size if left is None else min(size, left)):
                 pages = self.cut(read, number, page_number, "range", after, self.clock())
@@ -85,10 +88,9 @@ class Pager:
                 yield pages
                 if left is not None:
                     left -= sum(len(page) for page in pages)
-                    rows = Range(read.mark(len(read) - 1), rows.upto, rows.before)
+                    rows, more = Range(read.mark(len(read) - 1), rows.upto, rows.before), True
                     break
-            else:
-                return
+        yield [Page.closing(number, page_number, after, rows.upto if most is None else None, self.clock())]
 
     def missing(self, number: int, kind: SliceKind, rows: Range) -> Iterator[list[Page]]:
         """Pages of the rows in a range that have no record at all. Only keys are read of the rest."""

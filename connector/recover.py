@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from connector.cursor import Range
 from connector.errors import ConnectorError
@@ -25,10 +25,10 @@ Carry = Callable[[Iterator[list[Page]], Recorder], ConnectorError | None]
 """Delivers pages; returns what ended it early, if anything did."""
 
 
-def recover(session: Session, held: Lease, recorder: Recorder, carry: Carry, number: int | None = None) -> ConnectorError | None:
-    """Settle every intent that an interrupted run left, in order. number: those of one slice alone, whose step is run again."""
+def recover(session: Session, held: Lease, recorder: Recorder, carry: Carry, numbers: Sequence[int] | None = None) -> ConnectorError | None:
+    """Settle every intent that an interrupted run left, in order. numbers: those of these slices alone, whose step may be run again."""
     with session.store.read() as connection:
-        found = progress.intents(connection, session.destination_id, number)
+        found = progress.intents(connection, session.destination_id, numbers)
     for intent in found:
         page = _page_again(session, intent)
         if page is None:

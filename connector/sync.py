@@ -7,8 +7,9 @@ may live in different processes; what passes between them is plain data, what mu
 from __future__ import annotations
 
 import contextlib
+import itertools
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -57,12 +58,15 @@ def sync(destination: Destination, options: Options = Options(), *, run_id: str 
 
 
 def run(session: Session, planned: Planned, watch: Watch | None = None) -> Report:
-    """Deliver the pieces of a plan one after the other, and settle, all in this process."""
+    """Deliver the pieces of a plan one after the other, and settle, all in this process.
+
+    Slices of new rows follow each other without a pause. What came late, and what is tried again, is looked for once they are recorded.
+    """
     work, failure = planned
     try:
         with Heartbeat(session.store, work.lease):
-            for piece in work.pieces:
-                failure = failure or _deliver(session, work, piece, watch)
+            for _, pieces in itertools.groupby(work.pieces, lambda piece: piece.kind):
+                failure = failure or _deliver(session, work, list(pieces), watch)
             return settle(session, work, failure)
     except BaseException:
         give_up(session, work.lease)
@@ -103,22 +107,21 @@ def deliver(session: Session, planned: Plan, piece: Piece, watch: Watch | None =
     """
     try:
         with Heartbeat(session.store, planned.lease):
-            failure = _deliver(session, planned, piece, watch)
+            failure = _deliver(session, planned, [piece], watch)
         _hand_over(session, planned.lease)
     except ConnectorError as error:
         return Failure.of(error)
     return failure
 
 
-def _deliver(session: Session, planned: Plan, piece: Piece, watch: Watch | None) -> Failure | None:
+def _deliver(session: Session, planned: Plan, pieces: Sequence[Piece], watch: Watch | None) -> Failure | None:
+    """Deliver pieces with one courier, so that the pages of one are read and sent while the last ones of the piece before are under way."""
     refuse_too_early(session)
     recorder = Recorder(session.store, planned.lease, planned.run_id)
     try:
         with session.courier(accept_all=planned.options.yes) as courier:
-            error = recover(session, planned.lease, recorder, partial(_carry_with, courier, watch), piece.number)
-            error = error or carry(pages_of(session, piece, resumed=True), courier, recorder, watch)
-            if error is None and piece.kind == "range":
-                recorder.finish_slice(piece.number, piece.upto if piece.most is None else None)
+            error = recover(session, planned.lease, recorder, partial(_carry_with, courier, watch), [piece.number for piece in pieces])
+            error = error or carry(pages_of(session, pieces, resumed=True), courier, recorder, watch)
             return _noted(session, courier, error)
     except ConnectorError as error:
         return Failure.of(error)
@@ -179,12 +182,12 @@ def try_out(session: Session, options: Options, watch: Watch | None = None) -> R
     refuse_overlooked(session, after, replace(options, yes=True))
     _say_how_many_wait(session, options, watch)
     recorder, failure = Unrecorded(), None
-    for piece in what_waits(session, after, replace(options, replay_rejected=False)):
-        if options.dry_run:
-            rehearse(pages_of(session, piece), recorder, watch)
-        elif failure is None:
-            with session.courier(accept_all=True) as courier:
-                failure = _noted(session, courier, carry(pages_of(session, piece), courier, recorder, watch))
+    pages = pages_of(session, what_waits(session, after, replace(options, replay_rejected=False)))
+    if options.dry_run:
+        rehearse(pages, recorder, watch)
+    else:
+        with session.courier(accept_all=True) as courier:
+            failure = _noted(session, courier, carry(pages, courier, recorder, watch))
     place = None if after is None else after.cursor
     counts = {name: recorder.counts[name] for name in (*COUNTS, "changed", "unsent")}
     tallies = {kind: dict(names) for kind, names in recorder.tallies.items()}
@@ -202,14 +205,17 @@ def try_out(session: Session, options: Options, watch: Watch | None = None) -> R
     )
 
 
-def pages_of(session: Session, piece: Piece, *, resumed: bool = False) -> Iterator[list[Page]]:
-    """The pages of a piece, made while they are taken. resumed: from where its slice is recorded without a gap."""
-    pager, rows = session.pager(), piece.range
-    if piece.kind == "range":
-        return pager.of_range(piece.number, replace(rows, after=_reached(session, piece) or rows.after) if resumed else rows, piece.most)
-    if piece.kind == "replay":
-        return quarantined_pages(session, pager, piece)
-    return pager.missing(piece.number, piece.kind, rows)
+def pages_of(session: Session, pieces: Sequence[Piece], *, resumed: bool = False) -> Iterator[list[Page]]:
+    """The pages of pieces, one piece after the other, made while they are taken. resumed: each slice from where it is recorded without a gap."""
+    pager = session.pager()
+    for piece in pieces:
+        rows = piece.range
+        if piece.kind == "range":
+            yield from pager.of_range(piece.number, replace(rows, after=_reached(session, piece) or rows.after) if resumed else rows, piece.most)
+        elif piece.kind == "replay":
+            yield from quarantined_pages(session, pager, piece)
+        else:
+            yield from pager.missing(piece.number, piece.kind, rows)
 
 
 def give_up(session: Session, held: Lease, status: str = "interrupted") -> None:

@@ -82,18 +82,6 @@ class Recorder:
             self._forget_intents(connection, [result.page for result in unfinished if not result.open_ambiguous])
             self._count(connection, unfinished, None)
 
-    def finish_slice(self, number: int, upto: Mark | None) -> None:
-        """Everything of a slice is recorded. upto: its end, where it has one."""
-        with self._store.write() as connection:
-            fence(connection, self._held)
-            chosen = sa.and_(slices.c.destination_id == self._destination_id, slices.c.number == number)
-            values: dict[str, Any] = {"complete": True}
-            if upto is not None:
-                values |= {"done_cursor": upto.cursor, "done_key": _key_text(upto)}
-            connection.execute(slices.update().where(chosen).values(values))
-            moved = self._move_mark(connection)
-            self._count(connection, (), moved)
-
     def _record(self, connection: Connection, results: Sequence[Result]) -> None:
         """Every settled row goes into the ledger, whatever was refused into quarantine, and what was mended leaves it."""
         settled = [result.page if result.states.all() else result.page.only(np.flatnonzero(result.states).tolist()) for result in results]
@@ -116,7 +104,7 @@ class Recorder:
     def _finish_pages(self, connection: Connection, pages: Sequence[Page]) -> None:
         """Pages of new rows move the end of their slice, as far as they follow there: of the pages that a stop cut off, one before may be open.
 
-        Of a page that is sent again, the slice may be forgotten, because a person put the mark elsewhere.
+        The page that closes a slice makes it complete in the same way, after all the others. Of a page that is sent again, the slice may be forgotten, because a person put the mark elsewhere.
         """
         for number in {page.slice for page in pages if page.kind == "range"}:
             chosen = sa.and_(slices.c.destination_id == self._destination_id, slices.c.number == number)
@@ -124,12 +112,17 @@ class Recorder:
             if row is None:
                 continue
             done = before = None if row.done_cursor is None else Mark(row.done_cursor, _key(row.done_key))
+            values: dict[str, Any] = {}
             for page in pages:
                 follows = page.after == done if done is not None else page.number == 0
                 if page.slice == number and page.kind == "range" and follows:
-                    done = page.upto
+                    done = page.upto or done
+                    if page.closes:
+                        values["complete"] = True
             if done is not None and done != before:
-                connection.execute(slices.update().where(chosen).values(done_cursor=done.cursor, done_key=_key_text(done)))
+                values |= {"done_cursor": done.cursor, "done_key": _key_text(done)}
+            if values:
+                connection.execute(slices.update().where(chosen).values(values))
 
     def _move_mark(self, connection: Connection) -> Mark | None:
         """The mark goes to the end of the first slice that is not complete, and never over a gap."""
@@ -162,6 +155,7 @@ class Recorder:
         rows: list[dict[str, Any]] = []
         for page in pages:
             failpoints.reach("before_intent")
+            assert page.upto is not None, "only a page without rows may have no end"
             rows.append(
                 {
                     "destination_id": self._destination_id,
@@ -256,11 +250,11 @@ def plan_slices(connection: Connection, held: Lease, numbers: Sequence[int]) -> 
         connection.execute(slices.insert(), rows)
 
 
-def intents(connection: Connection, destination_id: int, number: int | None = None) -> list[Intent]:
-    """Pages that may have been sent before, in order. number: of one slice alone."""
+def intents(connection: Connection, destination_id: int, numbers: Sequence[int] | None = None) -> list[Intent]:
+    """Pages that may have been sent before, in order. numbers: of these slices alone."""
     statement = sa.select(intent).where(intent.c.destination_id == destination_id).order_by(intent.c.slice, intent.c.page)
-    if number is not None:
-        statement = statement.where(intent.c.slice == number)
+    if numbers is not None:
+        statement = statement.where(intent.c.slice.in_(numbers))
     return [
         Intent(
             row.slice,

@@ -1,7 +1,8 @@
 """What happens inside a forked run: the real command line or the real Dagster asset, with time made faster where that is asked for.
 
 CHAOS_BACKOFF=0.01 shortens the pauses between retries, CHAOS_CLOCK=7200 puts warehouse and connector two hours ahead,
-CHAOS_MUTANT=NAME replaces one part of the connector by a wrong one, CHAOS_FILE_LIMIT=BYTES fills the disk.
+CHAOS_SLICE_ROWS=7 cuts slices of so many rows, CHAOS_MUTANT=NAME replaces one part of the connector by a wrong one, CHAOS_FILE_LIMIT=BYTES
+fills the disk.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ def prepare() -> None:
         retry._BASE = float(os.environ["CHAOS_BACKOFF"])
     if os.environ.get("CHAOS_CLOCK"):
         shift_clocks(dt.timedelta(seconds=float(os.environ["CHAOS_CLOCK"])))
+    if os.environ.get("CHAOS_SLICE_ROWS"):
+        from connector import plan
+
+        plan.SLICE_ROWS = int(os.environ["CHAOS_SLICE_ROWS"])
     if os.environ.get("CHAOS_MUTANT"):
         mutants.apply(os.environ["CHAOS_MUTANT"])
     if os.environ.get("CHAOS_FILE_LIMIT"):

@@ -6,8 +6,10 @@ import zlib
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from connector import failpoints
+from connector.state import tables
 from tests.chaos.conftest import SEED
 from tests.chaos.launcher import Launcher
 from tests.chaos.receiver import FAULTS, Receiver
@@ -42,3 +44,22 @@ def test_a_killed_run_and_a_bad_answer_lose_nothing(tmp_path: Path, chaos_receiv
 
     world.calm_down()
     assert world.violations(final=True) == []
+
+
+@pytest.mark.parametrize("failpoint", [name for name in failpoints.NAMES if name not in ONCE])
+def test_a_run_of_several_slices_that_is_killed_again_and_again_completes_them_all(
+    tmp_path: Path, chaos_receiver: Receiver, launcher: Launcher, failpoint: str
+) -> None:
+    """Each run gets a little further, so kills come at the beginning of slices, in the middle and between two."""
+    world = World(tmp_path, chaos_receiver, launcher, name=f"slices-{failpoint}")
+    world.insert(ties(48))
+    kills = 0
+    while kills < 30 and world.run(failpoint=f"{failpoint}:{3 + kills % 4}", slice_rows="7").killed:
+        assert world.violations() == []
+        world.time_passes()
+        kills += 1
+    assert 1 <= kills < 30
+    world.calm_down(slice_rows="7")
+    assert world.violations(final=True) == []
+    with sa.create_engine(world.state, poolclass=sa.NullPool).connect() as connection:
+        assert set(connection.execute(sa.select(tables.slices.c.complete)).scalars()) <= {True}

@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from connector import dispatch, failpoints, session, warehouse
+from connector import dispatch, failpoints, plan, session, warehouse
 from connector.delivery import retry
 from connector.delivery.sender import Answer, Failure
 from connector.delivery.sender import Call as Request
@@ -51,8 +51,10 @@ class Crash(BaseException):
 class Machine(RuleBasedStateMachine):
     """One destination; its rows, runs, crashes and bad answers in any order."""
 
-    @initialize(platform=st.sampled_from(PLATFORMS), batch=st.integers(1, 4), lookback=st.sampled_from(["0s", "1m"]))
-    def begin(self, platform: str, batch: int, lookback: str) -> None:
+    @initialize(
+        platform=st.sampled_from(PLATFORMS), batch=st.integers(1, 4), lookback=st.sampled_from(["0s", "1m"]), slice_rows=st.sampled_from([3, plan.SLICE_ROWS])
+    )
+    def begin(self, platform: str, batch: int, lookback: str, slice_rows: int) -> None:
         """A new source, a new state, and a wire that ends here."""
         self.folder = Path(tempfile.mkdtemp(prefix="machine"))
         shutil.copytree(templates(), self.folder, dirs_exist_ok=True)
@@ -67,6 +69,7 @@ class Machine(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setenv("CAPI_HOME", str(self.state.parent))
         self.patch.setenv("ACME_TOKEN", TOKEN)
+        self.patch.setattr(plan, "SLICE_ROWS", slice_rows)
         self.destination = project.load()
         self.now = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(hours=3)
         self.number = 0

@@ -52,7 +52,7 @@ def test_a_run_of_several_slices_that_is_killed_again_and_again_completes_them_a
 ) -> None:
     """Each run gets a little further, so kills come at the beginning of slices, in the middle and between two."""
     world = World(tmp_path, chaos_receiver, launcher, name=f"slices-{failpoint}")
-    world.insert(ties(48))
+    world.insert(ties(30))
     kills = 0
     while kills < 30 and world.run(failpoint=f"{failpoint}:{3 + kills % 4}", slice_rows="7").killed:
         assert world.violations() == []

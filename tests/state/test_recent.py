@@ -73,7 +73,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @given(st.lists(st.one_of(records(), records(), records(), st.builds(Prune, st.integers(0, 5))), max_size=12))
 @example([Record([(b"a" * 16, State.REJECTED, "1", b"version1")]), Record([(b"b" * 16, State.DELIVERED, "1", None)])])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 def test_the_ledger_knows_the_last_of_each_row_wherever_it_is_kept(
     store: Store, monkeypatch: pytest.MonkeyPatch, destination_ids: Iterator[int], clock: Clock, steps: list[Record | Prune]
 ) -> None:

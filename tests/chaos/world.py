@@ -125,6 +125,7 @@ class World:
             self.environment["CAPI_STATE_URL"] = state
         self.state = state.replace("postgresql://", "postgresql+psycopg://") if state else f"sqlite:///{self.home}/state.db"
         self.unclean: list[Spell] = []
+        self.ended_uncleanly = False
         self.kills = 0
         self.runs = 0
         self.late: set[str] = set()
@@ -144,8 +145,10 @@ class World:
         self.warehouse.insert(*made)
 
     def start(self, target: str = "capi", **environment: str) -> Job:
-        """Begin a run."""
+        """Begin a run. What the one before sent until now is its own: a receiver may read a request after its sender was killed."""
         self.runs += 1
+        if self.ended_uncleanly:
+            self.unclean[-1] = self.unclean[-1]._replace(ended=time.time_ns())
         given = {**self.environment, **{f"CHAOS_{name.upper()}" if name != "failpoint" else "CAPI_FAILPOINT": value for name, value in environment.items()}}
         arguments = (str(self.project.path()), str(self.project.root)) if target == "dagster" else ("sync", "acme", "--json")
         return self.launcher.start(target, *arguments, cwd=self.project.root, environment=given)
@@ -158,7 +161,8 @@ class World:
         self.kills += run.killed
         if "dagster" in run.report:
             self.dagster[run.report["dagster"]] = run.report["metadata"]
-        if not run.clean or job.stopped.is_set():  # who slept may have missed good answers
+        self.ended_uncleanly = not run.clean or job.stopped.is_set()  # who slept may have missed good answers
+        if self.ended_uncleanly:
             self.unclean.append(Spell(began, time.time_ns(), ATTEMPTS if job.stopped.is_set() else 1))
         return run
 

@@ -54,8 +54,8 @@ class Page:
     """One unit of work.
 
     slice, number: its place. after, upto: the rows lie behind one mark, up to and with the other. hashes: of the keys, 16
-    bytes each. keys: texts of each key column, each of shape (n,), or None where they may describe a person. cursors: exact text. own: row -> what our own
-    rules decided. batches: the rest. again: rows that are quarantined from before. changed: rows between the marks that
+    bytes each. keys: texts of each key column, each of shape (n,), or None where they may describe a person. cursors: exact
+    text. own: row -> what our own rules decided. batches: the rest. again: rows that are quarantined from before. changed: rows between the marks that
     were delivered before and changed since. resent: set where an interrupted run may have sent the page already. closes:
     whether the slice ends with this page, which then is empty, and has an upto only where the slice has an end.
     """
@@ -115,7 +115,7 @@ class Page:
             upto=more.upto,
             hashes=self.hashes + more.hashes,
             cursors=self.cursors + more.cursors,
-            keys=None if self.keys is None or more.keys is None else tuple(map(_concatenated, self.keys, more.keys)),
+            keys=None if self.keys is None or more.keys is None else tuple(map(pa.concat_arrays, zip(self.keys, more.keys, strict=True))),
             versions=None if self.versions is None or more.versions is None else self.versions + more.versions,
             own=self.own | {row + offset: verdict for row, verdict in more.own.items()},
             batches=self.batches + [replace(batch, rows=[row + offset for row in batch.rows]) for batch in more.batches],
@@ -128,10 +128,6 @@ class Page:
         for batch in self.batches:
             digest.update(batch.records.octets())
         return digest.digest()
-
-
-def _concatenated(first: pa.Array, second: pa.Array) -> pa.Array:
-    return pa.concat_arrays([first, second])
 
 
 @dataclass

@@ -20,7 +20,8 @@ from connector.destination import Destination
 from connector.errors import ConfigError
 from connector.page import Batch, Page, SliceKind, State
 from connector.state.keys import hash_keys
-from connector.state.ledger import VERSION_BYTES, Entry, place_of
+from connector.state.ledger import Entry, place_of
+from connector.state.recent import VERSION_BYTES
 from connector.warehouse import Rows, Warehouse
 
 if TYPE_CHECKING:

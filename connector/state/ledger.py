@@ -15,15 +15,15 @@ from sqlalchemy.engine import Connection
 
 from connector.page import State
 from connector.state.keys import HASH_BYTES
-from connector.state.recent import Recent, append, entries_of, grown, hashes_of, octets_of, parts, take
+from connector.state.recent import VERSION_BYTES, Recent, append, entries_of, grown, hashes_of, octets_of, parts, take
 from connector.state.tables import ledger
 from connector.state.tables import recent as recent_entries
 
-VERSION_BYTES = 8
-"""Length of a version: 64 bits tell the values of one row apart."""
-
 _PLACES = 0x7FFFFFFF
+
 _ASKED_AT_ONCE = 10_000
+"""Hashes of one look into the table, where all recent ones are looked up."""
+
 _AT_ONCE = 2_000
 """Rows of one statement in SQLite, which keeps every page of the table that it changes as it was: in a large ledger, one a row."""
 
@@ -89,7 +89,7 @@ def record(
     """
     if not hashes:
         return
-    places = [0 if cursor is None else crc32(cursor.encode()) & _PLACES for cursor in cursors]
+    places = [0 if cursor is None else place_of(cursor) for cursor in cursors]
     append(connection, destination_id, entries_of(hashes, states, places, versions), int(time.time()))
     part = grown(connection, destination_id)
     if part is not None:
@@ -98,10 +98,7 @@ def record(
 
 def is_empty(connection: Connection, destination_id: int) -> bool:
     """True where nothing is recorded."""
-    return all(
-        connection.execute(sa.select(table.c.destination_id).where(table.c.destination_id == destination_id).limit(1)).first() is None
-        for table in (ledger, recent_entries)
-    )
+    return not (_has_rows(connection, ledger, destination_id) or _has_rows(connection, recent_entries, destination_id))
 
 
 def count(connection: Connection, destination_id: int) -> dict[State, int]:
@@ -128,8 +125,12 @@ def _entry(entry: np.void) -> Entry:
     return Entry(_STATES[int(entry["state"])], int(entry["place"]), entry["version"].tobytes() if entry["versioned"] else None)
 
 
+def _has_rows(connection: Connection, table: sa.Table, destination_id: int) -> bool:
+    return connection.execute(sa.select(table.c.destination_id).where(table.c.destination_id == destination_id).limit(1)).first() is not None
+
+
 def _in_table(connection: Connection, destination_id: int, hashes: Sequence[bytes]) -> dict[bytes, Entry]:
-    if connection.execute(sa.select(ledger.c.state).where(ledger.c.destination_id == destination_id).limit(1)).first() is None:
+    if not _has_rows(connection, ledger, destination_id):
         return {}
     if connection.dialect.name == "postgresql":
         rows = connection.exec_driver_sql(_KNOWN_POSTGRESQL, (destination_id, list(hashes)))
@@ -143,20 +144,18 @@ def _settle(connection: Connection, destination_id: int, part: int) -> None:
     entries, at = take(connection, destination_id, part)
     for versioned in (False, True):
         chosen = entries["versioned"] == versioned
-        for start in range(0, int(chosen.sum()), _AT_ONCE):
+        mine, moments = entries[chosen], at[chosen]
+        for start in range(0, len(mine), _AT_ONCE):
             rows = slice(start, start + _AT_ONCE)
-            _write(connection, destination_id, entries[chosen][rows], at[chosen][rows])
+            _write(connection, destination_id, mine[rows], moments[rows], versioned)
 
 
-def _write(connection: Connection, destination_id: int, entries: np.ndarray, at: np.ndarray) -> None:
-    places = entries["place"].astype(np.int64)
-    versions = [version.tobytes() for version in entries["version"]] if entries["versioned"].any() else None
+def _write(connection: Connection, destination_id: int, entries: np.ndarray, at: np.ndarray, versioned: bool) -> None:
+    states, places = entries["state"], entries["place"].astype(np.int64)
     if connection.dialect.name == "postgresql":
-        absent: list[bytes | None] = [None] * len(entries)
-        connection.exec_driver_sql(
-            _RECORD_POSTGRESQL, (destination_id, hashes_of(entries), entries["state"].tolist(), at.tolist(), places.tolist(), versions or absent)
-        )
-        return
-    moments = orjson.dumps(((at.astype(np.int64) << 31) | places).tolist()).decode()
-    texts = (octets_of(entries), entries["state"].tobytes(), None if versions is None else b"".join(versions))
-    connection.exec_driver_sql(_RECORD_SQLITE, (destination_id, moments, *texts))
+        versions = [version.tobytes() if versioned else None for version in entries["version"]]
+        connection.exec_driver_sql(_RECORD_POSTGRESQL, (destination_id, hashes_of(entries), states.tolist(), at.tolist(), places.tolist(), versions))
+    else:
+        moments = orjson.dumps(((at.astype(np.int64) << 31) | places).tolist()).decode()
+        texts = (octets_of(entries), states.tobytes(), entries["version"].tobytes() if versioned else None)
+        connection.exec_driver_sql(_RECORD_SQLITE, (destination_id, moments, *texts))

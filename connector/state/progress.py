@@ -104,7 +104,8 @@ class Recorder:
     def _finish_pages(self, connection: Connection, pages: Sequence[Page]) -> None:
         """Pages of new rows move the end of their slice, as far as they follow there: of the pages that a stop cut off, one before may be open.
 
-        The page that closes a slice makes it complete in the same way, after all the others. Of a page that is sent again, the slice may be forgotten, because a person put the mark elsewhere.
+        The page that closes a slice makes it complete in the same way, after all the others. Of a page that is sent again, the
+        slice may be forgotten, because a person put the mark elsewhere.
         """
         for number in {page.slice for page in pages if page.kind == "range"}:
             chosen = sa.and_(slices.c.destination_id == self._destination_id, slices.c.number == number)
@@ -245,9 +246,7 @@ def plan_slices(connection: Connection, held: Lease, numbers: Sequence[int]) -> 
     """Begin anew with these slices; what a run before it left is forgotten, because the ledger knows its rows."""
     fence(connection, held)
     connection.execute(slices.delete().where(slices.c.destination_id == held.destination_id))
-    if numbers:
-        rows = [{"destination_id": held.destination_id, "number": number, "token": held.token, "complete": False} for number in numbers]
-        connection.execute(slices.insert(), rows)
+    insert(connection, slices, [{"destination_id": held.destination_id, "number": number, "token": held.token, "complete": False} for number in numbers])
 
 
 def intents(connection: Connection, destination_id: int, numbers: Sequence[int] | None = None) -> list[Intent]:

@@ -18,7 +18,12 @@ from connector.state.insert import insert
 from connector.state.keys import HASH_BYTES
 from connector.state.tables import recent
 
-ENTRY = np.dtype([("high", "<u8"), ("low", "<u8"), ("place", "<i4"), ("state", "u1"), ("versioned", "?"), ("version", "V8")])
+VERSION_BYTES = 8
+"""Length of a version: 64 bits tell the values of one row apart."""
+
+_VERSION = np.dtype(("V", VERSION_BYTES))
+
+ENTRY = np.dtype([("high", "<u8"), ("low", "<u8"), ("place", "<i4"), ("state", "u1"), ("versioned", "?"), ("version", _VERSION)])
 """One entry. high, low: the halves of its key hash, so that their order is that of the hash's bytes. version: where there is one."""
 
 _BYTES = np.dtype(("V", ENTRY.itemsize))
@@ -38,7 +43,7 @@ def entries_of(hashes: Sequence[bytes], states: Sequence[int] | np.ndarray, plac
     _set_hashes(entries, hashes)
     entries["place"], entries["state"] = places, states
     if versions is not None:
-        entries["versioned"], entries["version"] = True, np.frombuffer(b"".join(versions), "V8")
+        entries["versioned"], entries["version"] = True, np.frombuffer(b"".join(versions), _VERSION)
     return _at(entries, _newest(entries))
 
 

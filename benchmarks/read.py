@@ -11,9 +11,10 @@ from benchmarks.measure import Line, in_turns, show
 from connector.conversion import COLUMNS
 from connector.cursor import Range
 from connector.destination import Destination
+from connector.paging import ROWS_TOGETHER
 from connector.warehouse import Warehouse
 
-PAGE = 20_000
+PAGE = ROWS_TOGETHER
 
 
 def run(rows: int) -> None:

@@ -1,14 +1,18 @@
-"""Work one step ahead: the next item of an iterator is made in a thread while this one is used."""
+"""Work ahead: the next items of an iterator are made in threads while this one is used."""
 
 from __future__ import annotations
 
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 _END = object()
 
@@ -52,3 +56,25 @@ def read_ahead(items: Iterator[Item], depth: int = 1) -> Iterator[Iterator[Item]
     finally:
         stopped.set()
         thread.join()
+        if isinstance(items, Generator):
+            items.close()
+
+
+def made_at_once(make: Callable[[Item], Made], items: Iterator[Item], threads: int) -> Generator[Made, None, None]:
+    """What is made of each item, in the items' order, by so many threads. Exceptions surface where the result would.
+
+    Up to `threads` results are made before they are asked for. The first is made before a second item is asked for, so what is
+    learned from it counts. With no threads everything is made when it is asked for.
+    """
+    yield from map(make, islice(items, 1) if threads else items)
+    executor = ThreadPoolExecutor(max(threads, 1), "capi-ask")
+    under_way: deque[Future[Made]] = deque()
+    try:
+        for item in items:
+            under_way.append(executor.submit(make, item))
+            if len(under_way) > threads:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""A did-you-mean for names that people type."""
+"""Words of sentences for people: a did-you-mean for names that they type, and rows that are counted."""
 
 from __future__ import annotations
 
@@ -10,3 +10,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """What goes behind a sentence about a name that is not known: the one that is nearest to it, or nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def rows_have(number: int) -> str:
+    """How a sentence on some rows begins: `1 row has`, `2 rows have`."""
+    return "1 row has" if number == 1 else f"{number} rows have"

@@ -62,13 +62,14 @@ class SqliteColumns:
             if not columns.keys() <= self._parts.keys():
                 self._parts |= _first_guess(connection, statement, columns)
             while self._hopeless.isdisjoint(columns):
-                read = _read(connection, statement, columns, self._parts)
+                parts = {name: self._parts[name] for name in columns}
+                read = _read(connection, statement, columns, parts)
                 failed = [name for name, values in read.items() if values is None]
                 if not failed:
                     table = pa.table(read)
                     return _in_order(table) if table.num_rows else table
-                self._hopeless |= {name for name in failed if self._parts[name] not in _MORE}
-                self._parts |= {name: _MORE.get(self._parts[name], _ALL) for name in failed}
+                self._hopeless |= {name for name in failed if parts[name] not in _MORE}
+                self._parts |= {name: _MORE.get(parts[name], _ALL) for name in failed}
         except SQLAlchemyError:
             pass
         return None

@@ -7,8 +7,8 @@ leaves the database. There is no templating: every value is a bound parameter.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
 from connector import readers
+from connector.ahead import made_at_once
 from connector.cursor import Cursor, Mark, Range, earlier
 from connector.described import Description, describe, query_columns, required_columns
 from connector.destination import Destination, Source
@@ -29,6 +30,7 @@ from connector.frames import text_array, to_frame
 from connector.joined import joined
 from connector.refusals import told
 from connector.secrets import is_reference, resolve
+from connector.spelling import rows_have
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +38,28 @@ if TYPE_CHECKING:
 READ_ROWS = 100_000
 READ_BYTES = 16 * 1024**2
 """What is read with one statement, whichever is less; pages are cut from it."""
+
+THREADS = 2
+"""So many ask SQLite for what comes next; each holds one answer."""
+
+
+@dataclass
+class _Portion:
+    """What one statement is for: pages of `size` rows, as many as READ_ROWS and READ_BYTES allow. One page until it is known how long rows are."""
+
+    size: int
+    row_bytes: float = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows, a multiple of `size`."""
+        most = min(READ_ROWS, int(READ_BYTES / self.row_bytes)) if self.row_bytes else self.size
+        return max(most // self.size, 1) * self.size
+
+    def learn(self, table: pa.Table) -> None:
+        """From rows that were read."""
+        if table.num_rows:
+            self.row_bytes = table.nbytes / table.num_rows
 
 
 @dataclass(frozen=True)
@@ -93,11 +117,11 @@ class Survey:
         found = {}
         if self.null_keys:
             found["key"] = (
-                f"{self.null_keys} rows have no {' or '.join(source.keys)}; a row without a key cannot be told from others, so nothing is sent. Leave them out in the query or give them a key"
+                f"{rows_have(self.null_keys)} no {' or '.join(source.keys)}; a row without a key cannot be told from others, so nothing is sent. Leave them out in the query or give them a key"
             )
         if self.null_cursors and source.null_cursor == "fail":
             found["cursor"] = (
-                f"{self.null_cursors} rows have no {source.cursor} and would never be read, so nothing is sent. Use coalesce({source.cursor}, created_at) in the query,"
+                f"{rows_have(self.null_cursors)} no {source.cursor} and would never be read, so nothing is sent. Use coalesce({source.cursor}, created_at) in the query,"
                 " or accept that with source.null_cursor: count"
             )
         return found
@@ -210,33 +234,62 @@ class Warehouse:
         """As `read`, cursor and key alone: frames have no columns."""
         return self._pages(rows, size, self._description().ordering())
 
-    def _pages(self, rows: Range, size: int, columns: Sequence[ColumnElement[Any]]) -> Iterator[Rows]:
+    def _pages(self, rows: Range, size: int, columns: Sequence[ColumnElement[Any]]) -> Generator[Rows, None, None]:
         """Many pages come with one statement, because the database may have to sort for each."""
-        described, row_bytes, more = self._description(), 0.0, True
+        portion = _Portion(size)
+        in_parts = self.engine.dialect.name in ("duckdb", "sqlite")
+        with closing((self._read_in_parts if in_parts else self._read_first_ones)(rows, columns, portion)) as reads:
+            for read, many in reads:
+                for start in range(0, many, size):
+                    stop = min(start + size, many)
+                    if stop < len(read) and read.mark(stop) == read.mark(stop - 1):
+                        raise ConfigError(self._duplicate(read, stop - 1))
+                    yield read.slice(start, stop)
+
+    def _read_first_ones(self, rows: Range, columns: Sequence[ColumnElement[Any]], portion: _Portion) -> Generator[tuple[Rows, int], None, None]:
+        """What each statement reads, and how many rows of it are new: the row after them comes again."""
+        more = True
         while more:
-            most = min(READ_ROWS, int(READ_BYTES / row_bytes)) if row_bytes else size
-            most = max(most // size, 1) * size
-            pa.default_memory_pool().release_unused()
+            most = portion.rows
             with self._transaction() as connection:
-                table = readers.fetch(connection, self._first(connection, rows, most, columns), described.name_map(), self._fast)
-            read, row_bytes = self._rows(table), table.nbytes / max(table.num_rows, 1)
-            del table
-            many = min(len(read), most)
-            for start in range(0, many, size):
-                stop = min(start + size, many)
-                if stop < len(read) and read.mark(stop) == read.mark(stop - 1):
-                    raise ConfigError(self._duplicate(read, stop - 1))
-                yield read.slice(start, stop)
+                read = self._fetch(connection, self._select(rows, columns).limit(most + 1), portion)
+            yield read, min(len(read), most)
             more = len(read) > most
             if more:
                 rows = Range(read.mark(most - 1), rows.upto, rows.before)
 
-    def _first(self, connection: Connection, rows: Range, most: int, columns: Sequence[ColumnElement[Any]]) -> sa.Select[Any]:
-        """The first `most` rows of a range and one more. DuckDB and SQLite sort whole rows for a LIMIT, so there cursor and key alone find the end."""
-        if connection.dialect.name in ("duckdb", "sqlite"):
-            end = self._nth(connection, rows, most + 1)
-            return self._select(rows if end is None else Range(rows.after, end, rows.before), columns)
-        return self._select(rows, columns).limit(most + 1)
+    def _read_in_parts(self, rows: Range, columns: Sequence[ColumnElement[Any]], portion: _Portion) -> Generator[tuple[Rows, int], None, None]:
+        """As `_read_first_ones`. DuckDB and SQLite sort whole rows for a LIMIT, so cursor and key alone find where a part ends; all its rows are new."""
+
+        def read(part: Range) -> Rows:
+            with self._transaction() as connection:
+                return self._fetch(connection, self._select(part, columns), portion)
+
+        with closing(made_at_once(read, self._parts(rows, portion), self._threads)) as reads:
+            for found in reads:
+                yield found, len(found)
+
+    def _parts(self, rows: Range, portion: _Portion) -> Iterator[Range]:
+        """A range cut where portions end; a row that is committed meanwhile belongs to the part in which its place is."""
+        while True:
+            with self._transaction() as connection:
+                end = self._nth(connection, rows, portion.rows)
+            if end is None:
+                yield rows
+                return
+            yield Range(rows.after, end, rows.before)
+            rows = Range(end, rows.upto, rows.before)
+
+    def _fetch(self, connection: Connection, statement: sa.Select[Any], portion: _Portion) -> Rows:
+        pa.default_memory_pool().release_unused()
+        table = readers.fetch(connection, statement, self._description().name_map(), self._fast)
+        portion.learn(table)
+        return self._rows(table)
+
+    @property
+    def _threads(self) -> int:
+        """How many ask at once. SQLite joins columns without Python's lock; DuckDB has threads of its own, and a database in memory is there for one connection."""
+        return THREADS if self.engine.dialect.name == "sqlite" and isinstance(self.engine.pool, sa.QueuePool) else 0
 
     def read_by_key(self, keys: Sequence[tuple[str, ...]]) -> Rows:
         """The rows with these keys, in (cursor, key) order; keys that are gone are simply not there."""

@@ -302,23 +302,23 @@ def test_a_choice_that_risks_something_is_allowed_with_a_warning(project: Projec
 def test_rows_that_will_not_be_read_are_counted(project: Project, duck: DuckDb) -> None:
     duck.insert(conversion(1, updated_at=None), conversion(2, updated_at=ago(days=-9)), conversion(3))
     found = look(project, duck.url, source__null_cursor="count")
-    assert found.warnings == ["1 rows have no updated_at and will never be read", "1 rows are dated in the future and wait until then"]
+    assert found.warnings == ["1 row has no updated_at and will never be read", "1 row is dated in the future and waits until then"]
 
 
 def test_rows_without_a_key_are_an_error(project: Project, duck: DuckDb) -> None:
     duck.insert(conversion(1, conversion_id=None), conversion(2))
-    assert "1 rows have no conversion_id" in errors(look(project, duck.url))
+    assert "1 row has no conversion_id" in errors(look(project, duck.url))
 
 
 def test_rows_without_a_cursor_are_an_error_where_they_stop_the_run(project: Project, duck: DuckDb) -> None:
     duck.insert(conversion(1, updated_at=None), conversion(2))
-    assert "1 rows have no updated_at" in errors(look(project, duck.url, source__null_cursor="fail"))
+    assert "1 row has no updated_at" in errors(look(project, duck.url, source__null_cursor="fail"))
 
 
 def test_rows_without_key_and_cursor_and_keys_that_repeat_are_told_together(project: Project, warehouse: TestWarehouse) -> None:
     warehouse.insert(conversion(1, conversion_id=None), conversion(2, updated_at=None), conversion(3), conversion(3))
     told = errors(look(project, warehouse.url.replace("postgres:@", "postgres@")))
-    for message in ("1 rows have no conversion_id", "1 rows have no updated_at", "several rows share a key (c000003)"):
+    for message in ("1 row has no conversion_id", "1 row has no updated_at", "several rows share a key (c000003)"):
         assert message in told
 
 

@@ -256,7 +256,7 @@ LEAST = {"duckdb": ["-infinity", "0044-03-15 (BC) 00:00:00"], "postgresql": ["-i
 def test_a_cursor_before_the_year_1_counts_as_none_everywhere(destination: Make, warehouse: TestWarehouse, value: str) -> None:
     warehouse.insert(conversion(1), conversion(2))
     warehouse.execute(f"update conversions set updated_at = '{value}' where conversion_id = 'c000002'")
-    with pytest.raises(ConfigError, match="1 rows have no updated_at"):
+    with pytest.raises(ConfigError, match="1 row has no updated_at"):
         sync(destination())
     report = sync(destination(source__null_cursor="count"))
     assert (report.delivered, report.facts["null_cursors"]) == (1, 1)

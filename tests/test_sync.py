@@ -111,7 +111,7 @@ def test_rows_younger_than_the_lag_wait(destination: Make, warehouse: TestWareho
 
 def test_rows_without_a_cursor_stop_the_run_before_the_first_send(destination: Make, warehouse: TestWarehouse, receiver: Receiver) -> None:
     warehouse.insert(conversion(1), conversion(2, updated_at=None))
-    with pytest.raises(ConfigError, match="1 rows have no updated_at"):
+    with pytest.raises(ConfigError, match="1 row has no updated_at"):
         sync(destination())
     assert receiver.ledger.summary()["requests"] == 0
 

@@ -66,8 +66,11 @@ def made_at_once(make: Callable[[Item], Made], items: Iterator[Item], threads: i
     Up to `threads` results are made before they are asked for. The first is made before a second item is asked for, so what is
     learned from it counts. With no threads everything is made when it is asked for.
     """
-    yield from map(make, islice(items, 1) if threads else items)
-    executor = ThreadPoolExecutor(max(threads, 1), "capi-ask")
+    if not threads:
+        yield from map(make, items)
+        return
+    yield from map(make, islice(items, 1))
+    executor = ThreadPoolExecutor(threads, "capi-ask")
     under_way: deque[Future[Made]] = deque()
     try:
         for item in items:

@@ -21,7 +21,7 @@ from connector.encode import Encoder
 from connector.errors import ConnectorError, DestinationError, Problem, WarehouseError
 from connector.secrets import is_reference, resolve
 from connector.session import utc_now
-from connector.spelling import rows_have, suggest
+from connector.spelling import rows_that, suggest
 from connector.state.store import Store, state_url
 from connector.warehouse import Warehouse
 
@@ -121,12 +121,10 @@ def _source(findings: Findings, destination: Destination, warehouse: Warehouse) 
     survey = warehouse.survey(None)
     problems += [destination.problem(message, ("source", key)) for key, message in survey.overlooked(destination.model.source).items()]
     if survey.null_cursors and destination.model.source.null_cursor == "count":
-        findings.warnings.append(f"{rows_have(survey.null_cursors)} no {destination.model.source.cursor} and will never be read")
+        findings.warnings.append(f"{rows_that(survey.null_cursors, 'has', 'have')} no {destination.model.source.cursor} and will never be read")
     findings.warnings += _repeated_hour(destination, warehouse)
     if survey.future:
-        findings.warnings.append(
-            "1 row is dated in the future and waits until then" if survey.future == 1 else f"{survey.future} rows are dated in the future and wait until then"
-        )
+        findings.warnings.append(rows_that(survey.future, "is dated in the future and waits until then", "are dated in the future and wait until then"))
     if problems:
         raise DestinationError(problems)
     _note(findings, destination, lambda: _types(destination, warehouse), ("source", "query"))

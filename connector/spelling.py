@@ -12,6 +12,6 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def rows_have(number: int) -> str:
-    """How a sentence on some rows begins: `1 row has`, `2 rows have`."""
-    return "1 row has" if number == 1 else f"{number} rows have"
+def rows_that(number: int, one: str, several: str) -> str:
+    """A sentence on some rows, in the words for one or for several: `1 row has`, `2 rows have`."""
+    return f"1 row {one}" if number == 1 else f"{number} rows {several}"

@@ -30,7 +30,7 @@ from connector.frames import text_array, to_frame
 from connector.joined import joined
 from connector.refusals import told
 from connector.secrets import is_reference, resolve
-from connector.spelling import rows_have
+from connector.spelling import rows_that
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,11 +117,11 @@ class Survey:
         found = {}
         if self.null_keys:
             found["key"] = (
-                f"{rows_have(self.null_keys)} no {' or '.join(source.keys)}; a row without a key cannot be told from others, so nothing is sent. Leave them out in the query or give them a key"
+                f"{rows_that(self.null_keys, 'has', 'have')} no {' or '.join(source.keys)}; a row without a key cannot be told from others, so nothing is sent. Leave them out in the query or give them a key"
             )
         if self.null_cursors and source.null_cursor == "fail":
             found["cursor"] = (
-                f"{rows_have(self.null_cursors)} no {source.cursor} and would never be read, so nothing is sent. Use coalesce({source.cursor}, created_at) in the query,"
+                f"{rows_that(self.null_cursors, 'has', 'have')} no {source.cursor} and would never be read, so nothing is sent. Use coalesce({source.cursor}, created_at) in the query,"
                 " or accept that with source.null_cursor: count"
             )
         return found

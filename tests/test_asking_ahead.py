@@ -66,6 +66,14 @@ def keys(pages: Iterator[Rows]) -> list[str]:
     return read
 
 
+def read_until(source: Warehouse, error: type[Exception], told: str) -> list[str]:
+    """Keys that were read before this error."""
+    read: list[str] = []
+    with pytest.raises(error, match=told):
+        collect(source.read(Range(), 2), read)
+    return read
+
+
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The thread of each statement for rows, as they are run."""
@@ -103,19 +111,13 @@ def test_the_first_page_asks_for_no_other(source: Warehouse, threads: list[str])
 
 def test_two_rows_with_one_key_are_refused_where_a_statement_ends(source: Warehouse, path: Path) -> None:
     execute(path, "insert into conversions select * from conversions where conversion_id = 'c003'")
-    read: list[str] = []
-    with pytest.raises(ConfigError, match="share the key 'c003'"):
-        collect(source.read(Range(), 2), read)
-    assert read == ["c000", "c001"]
+    assert read_until(source, ConfigError, "share the key 'c003'") == ["c000", "c001"]
     assert not asking()
 
 
 def test_an_error_comes_after_the_pages_before_it(source: Warehouse, path: Path) -> None:
     execute(path, "update conversions set order_id = cast(x'ff' as text) where conversion_id = 'c021'")
-    read: list[str] = []
-    with pytest.raises(WarehouseError, match="OperationalError"):
-        collect(source.read(Range(), 2), read)
-    assert read == [key for key, *_ in rows(20)]
+    assert read_until(source, WarehouseError, "OperationalError") == [key for key, *_ in rows(20)]
     assert not asking()
 
 

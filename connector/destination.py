@@ -234,6 +234,11 @@ class Destination:
         return answers.model_copy(update={"success": test_mode.success})
 
     @property
+    def concurrency(self) -> int:
+        """Requests in flight at most."""
+        return self.model.delivery.concurrency or self.platform.limits.concurrency
+
+    @property
     def batch_size(self) -> int:
         """Records that one request may carry."""
         most, test_mode = self.platform.limits.max_events, self.platform.test_mode

@@ -25,9 +25,8 @@ def open_courier(session: Session, *, secrets: Sequence[str], accept_all: bool) 
     """
     destination = session.destination
     model, limits = destination.model, destination.platform.limits
-    concurrency = model.delivery.concurrency or limits.concurrency
     options: dict[str, Any] = {"timeout": model.delivery.timeout.total_seconds(), "ca_file": ca_file(destination), "origins": origins(destination)}
-    transport = open_transport(model.delivery.transport, connections=concurrency, **options)
+    transport = open_transport(model.delivery.transport, connections=destination.concurrency, **options)
     requests = Requests(destination, session.encoder)
 
     def build(page: Page, batch: Batch) -> Call:
@@ -40,7 +39,7 @@ def open_courier(session: Session, *, secrets: Sequence[str], accept_all: bool) 
         auth_for(destination, asking, tokens=session.tokens),
         destination.answers,
         build,
-        concurrency=concurrency,
+        concurrency=destination.concurrency,
         gate=Gate(model.delivery.rate or limits.rate),
         budget=session.budget,
         accept_all=accept_all,

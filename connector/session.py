@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
+from connector.choose import Chooser
 from connector.columns import usable_columns
 from connector.cursor import Cursor, Mark
 from connector.delivery.pace import Budget
 from connector.destination import Destination, credentials
 from connector.errors import ConnectorError, InternalError, StateMismatch
-from connector.paging import Pager
+from connector.paging import Pager, reads_under_way
 from connector.query import fingerprint
 from connector.secrets import is_reference
 from connector.state import ledger, progress
@@ -82,7 +83,8 @@ class Session:
     def pager(self, batch_size: int | None = None) -> Pager:
         """Makes pages; what the ledger knows is left out."""
         size = batch_size or self.destination.batch_size
-        return Pager(self.destination, lambda: self.encoder, self.warehouse, self.store.key(), self.known, size, self.clock, self.name)
+        chooser = Chooser(self.destination, self.warehouse, self.store.key(), self.known, reads_under_way(size, self.destination.concurrency))
+        return Pager(self.destination, lambda: self.encoder, self.warehouse, chooser, size, self.clock)
 
     def known(self, hashes: Sequence[bytes]) -> dict[bytes, Entry]:
         """Ledger entries among these key hashes."""

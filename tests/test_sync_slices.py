@@ -9,7 +9,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from connector import paging, plan
+from connector import choose, paging, plan
 from connector.cursor import Mark, Range
 from connector.delivery import retry
 from connector.destination import Destination
@@ -169,12 +169,24 @@ def test_rows_of_two_slices_that_share_a_key_are_named_before_either_is_recorded
             list(pages_of(session, pieces))
 
 
+@pytest.mark.parametrize("concurrency", [1, 16])
+def test_rows_that_share_a_key_are_named_however_many_requests_are_in_flight(
+    duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch, concurrency: int
+) -> None:
+    """As many lie between them as may be sent, or wait to be recorded, before the first of them is."""
+    _cut(monkeypatch, slice_rows=1000, page_rows=1)
+    between = 2 * concurrency
+    duck.insert(*(conversion(number) for number in range(between + 1)), conversion(0, updated_at=ago(hours=3)))
+    with open_session(duck_destination(delivery__concurrency=concurrency)) as session, pytest.raises(ConfigError, match=r"share a key \(c000000\)"):
+        list(pages_of(session, what_waits(session, None, Options())))
+
+
 def test_the_warehouse_is_asked_in_every_slice_whether_a_returned_key_is_another_row(
     duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row that came back in the first slice is the same one, the one in the second is not."""
     _cut(monkeypatch, slice_rows=1, page_rows=1)
-    monkeypatch.setattr(paging, "TIMES_ASKED", 1)
+    monkeypatch.setattr(choose, "TIMES_ASKED", 1)
     duck.insert(conversion(1), conversion(2))
     made = duck_destination()
     assert sync(made).delivered == 2

@@ -17,8 +17,8 @@ from typing import Protocol
 
 import orjson
 
-from connector.delivery.sender import Answer, Call, Sender
-from connector.destination import Destination, credential
+from connector.delivery.sender import Answer, Call, Failure, Sender
+from connector.destination import Destination, credential, named_credentials
 from connector.errors import EndpointError
 
 HIDDEN = "***"
@@ -118,13 +118,22 @@ class Both(NoAuth):
 class OAuth2(NoAuth):
     """A bearer token that is exchanged for a refresh token when needed (RFC 6749, section 6); by one thread, while the others wait.
 
-    tokens: where the token is kept, by its address; one that is there already is used.
+    tokens: where the token is kept, by its address; one that is there already is used. credentials: the settings that hold `fields`, for whoever
+    has to renew one.
     """
 
-    def __init__(self, transport: Sender, token_url: str, fields: Mapping[str, str], tokens: MutableMapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        transport: Sender,
+        token_url: str,
+        fields: Mapping[str, str],
+        tokens: MutableMapping[str, str] | None = None,
+        credentials: str = "auth.client_id, auth.client_secret and auth.refresh_token",
+    ) -> None:
         self._transport, self._token_url, self._fields = transport, token_url, dict(fields)
         self._tokens: MutableMapping[str, str] = {token_url: HIDDEN} if HIDDEN in fields.values() else tokens if tokens is not None else {}
-        self._refused = False
+        self._credentials = credentials
+        self._refused = ""
         self._lock = threading.Lock()
 
     def sign(self, call: Call) -> Call:
@@ -144,20 +153,40 @@ class OAuth2(NoAuth):
         """Asked once, whatever the answer: a server that sees wrong credentials again and again may lock the account."""
         body = urllib.parse.urlencode({"grant_type": "refresh_token", **self._fields}).encode()
         call = Call("POST", self._token_url, {"Content-Type": "application/x-www-form-urlencoded"}, body)
-        answer = None if self._refused else self._transport.send(call)
-        token = _token_of(answer) if isinstance(answer, Answer) and answer.status == 200 else None
-        if token is None:
-            self._refused = True
-            raise EndpointError("the authorization server gave no access token; check auth.client_id, client_secret and refresh_token")
-        self._tokens[self._token_url] = token
+        if not self._refused:
+            answer = self._transport.send(call)
+            token = _text_of(answer, "access_token") if isinstance(answer, Answer) and answer.status == 200 else None
+            if token is not None:
+                self._tokens[self._token_url] = token
+                return
+            self._refused = _no_token(answer, self._credentials)
+        raise EndpointError(self._refused)
 
 
-def _token_of(answer: Answer) -> str | None:
+_ERRORS = ("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope")
+"""What an authorization server may answer (RFC 6749, section 5.2); other words of it are not repeated."""
+
+
+def _no_token(answer: Answer | Failure, credentials: str) -> str:
+    """Why there is no access token, and who has to do what."""
+    if isinstance(answer, Failure):
+        return f"the authorization server could not be asked for an access token ({answer.detail}); nothing is sent without one, and the next run asks again"
+    if answer.status == 429 or answer.status >= 500:
+        return f"the authorization server gave no access token (HTTP {answer.status}); nothing is sent without one, and the next run asks again"
+    error = _text_of(answer, "error")
+    if error == "invalid_grant":
+        return f"the authorization server gave no access token, because the refresh token is wrong, has expired or was revoked (invalid_grant); make a new one, and check {credentials}"
+    named = f"HTTP {answer.status}, {error}" if error in _ERRORS else f"HTTP {answer.status}"
+    return f"the authorization server gave no access token ({named}); check {credentials}"
+
+
+def _text_of(answer: Answer, name: str) -> str | None:
+    """A text in the JSON of an answer."""
     try:
-        token = orjson.loads(answer.body)["access_token"]
+        text = orjson.loads(answer.body)[name]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
-    return token if isinstance(token, str) and token else None
+    return text if isinstance(text, str) and text else None
 
 
 class OAuth1(NoAuth):
@@ -222,7 +251,7 @@ def auth_for(destination: Destination, transport: Sender | None, *, hidden: bool
         fields = {name: secret(name) for name in ("client_id", "client_secret", "refresh_token")}
         if transport is None and not hidden:
             raise ValueError("OAuth 2.0 needs a transport")
-        return OAuth2(transport, spec.token_url, fields, tokens)  # type: ignore[arg-type]
+        return OAuth2(transport, spec.token_url, fields, tokens, named_credentials(destination))  # type: ignore[arg-type]
     if spec.method == "query":
         return QueryAuth(spec.name, secret(token_name))
     if spec.method == "body":

@@ -256,26 +256,40 @@ def test_threads_that_begin_together_fetch_one_token(transport: Transport) -> No
     assert set(signed) == {"Bearer token-1"}
 
 
+CHECK = "check auth.refresh_token (env:TOKEN)"
+WAIT = "nothing is sent without one, and the next run asks again"
+
+
 @pytest.mark.parametrize(
-    "reply",
+    ("reply", "told"),
     [
-        Reply(400, {"error": "invalid_grant", "refresh_token": FIELDS["refresh_token"]}),
-        Reply(500, b"<html>"),
-        Reply(200, b"<html>"),
-        Reply(200, []),
-        Reply(200, {"token": "x"}),
-        Reply(200, {"access_token": ""}),
-        Reply(200, {"access_token": 7}),
-        Reply(302, b"", {"Location": "/elsewhere"}),
-        None,
+        (Reply(400, {"error": "invalid_grant", "refresh_token": FIELDS["refresh_token"]}), f"(invalid_grant); make a new one, and {CHECK}"),
+        (Reply(401, {"error": "invalid_client", "error_description": FIELDS["client_secret"]}), f"(HTTP 401, invalid_client); {CHECK}"),
+        (Reply(400, {"error": FIELDS["client_secret"]}), f"(HTTP 400); {CHECK}"),
+        (Reply(400, {"error": {"code": 7}}), f"(HTTP 400); {CHECK}"),
+        (Reply(500, b"<html>"), f"(HTTP 500); {WAIT}"),
+        (Reply(429, {"error": "invalid_grant"}), f"(HTTP 429); {WAIT}"),
+        (Reply(200, b"<html>"), f"(HTTP 200); {CHECK}"),
+        (Reply(200, []), f"(HTTP 200); {CHECK}"),
+        (Reply(200, {"token": "x"}), f"(HTTP 200); {CHECK}"),
+        (Reply(200, {"access_token": ""}), f"(HTTP 200); {CHECK}"),
+        (Reply(200, {"access_token": 7}), f"(HTTP 200); {CHECK}"),
+        (Reply(302, b"", {"Location": "/elsewhere"}), f"(HTTP 302); {CHECK}"),
+        (None, f"could not be asked for an access token (no connection to the host); {WAIT}"),
     ],
 )
-def test_without_a_token_nothing_is_sent_and_no_secret_is_told(transport: Transport, reply: Reply | None) -> None:
+def test_without_a_token_nothing_is_sent_and_who_must_act_is_told_but_no_secret(transport: Transport, reply: Reply | None, told: str) -> None:
     with serving(answering(lambda _request: reply or Reply())) as server:
-        auth = OAuth2(transport, f"{server.url}/token" if reply else f"http://127.0.0.1:{closed_port()}/token", FIELDS)
-        with pytest.raises(EndpointError, match="gave no access token") as raised:
-            auth.sign(CALL)
-    assert SECRET not in str(raised.value)
+        auth = OAuth2(
+            transport, f"{server.url}/token" if reply else f"http://127.0.0.1:{closed_port()}/token", FIELDS, credentials="auth.refresh_token (env:TOKEN)"
+        )
+        for _ in range(2):
+            with pytest.raises(EndpointError) as raised:
+                auth.sign(CALL)
+            assert str(raised.value).startswith("the authorization server ")
+            assert str(raised.value).endswith(told)
+            assert SECRET not in str(raised.value)
+        assert len(server.requests) == (reply is not None), "asked once"
 
 
 def test_an_authorization_server_that_refuses_is_asked_once_however_many_threads_need_a_token(transport: Transport) -> None:

@@ -62,7 +62,8 @@ def test_a_wrong_part_of_the_exchange_is_told_without_its_value(name: str, proje
     monkeypatch.setenv(name, "wrong-5e1d")
     report = sync(on_receiver(project, receiver, rows("google"), "google"))
     assert report.failure is not None
-    assert "check auth.client_id, client_secret and refresh_token" in report.failure.message
+    assert "gave no access token" in report.failure.message
+    assert f"(env:{name})" in report.failure.message
     assert "5e1d" not in repr(report)
 
 

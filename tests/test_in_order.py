@@ -35,6 +35,11 @@ def test_without_a_column_to_order_by_every_order_will_do() -> None:
     assert is_in_order(pa.table({"name": ["b", "a"]}))
 
 
+def test_one_row_or_none_is_in_order_whatever_its_type() -> None:
+    assert is_in_order(pa.table({"_cursor": [1.0]}))
+    assert is_in_order(pa.schema([("_cursor", pa.float64())]).empty_table())
+
+
 @pytest.mark.parametrize(
     "values",
     [pa.array([1.0, 2.0]), pa.array(["a", "b"]).dictionary_encode(), pa.array([1, None]), pa.array([False, True]), pa.array([[1], [2]])],

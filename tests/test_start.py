@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -41,3 +43,10 @@ def test_what_sends_is_imported_by_runs_that_send(project: Project, duck: DuckDb
     nothing_new = imports(project, "sync", "acme", "--json")
     assert "connector.sync" in nothing_new
     assert not (TO_SEND | NEVER | {http, other, "urllib3", "tenacity", "ua_parser"}) & nothing_new
+
+
+def test_a_read_without_rows_does_not_import_pandas() -> None:
+    """It is the last one where rows fill their pages exactly; pyarrow imports pandas to join no chunks at all."""
+    empty = "pa.table({'_cursor': pa.chunked_array([], pa.timestamp('us'))})"
+    code = f"import sys, pyarrow as pa; from connector.in_order import is_in_order; assert is_in_order({empty}); assert 'pandas' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

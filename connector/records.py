@@ -60,9 +60,9 @@ class Records(Sequence[bytes]):
         """All of them, one right after the other, without a copy."""
         return octets(self._texts).data
 
-    def joined(self) -> memoryview:
+    def joined(self) -> bytes | memoryview:
         """All of them with commas between."""
         if len(self) == 1:
-            return self.octets()
+            return self[0]
         whole = pa.ListArray.from_arrays(pa.array([0, len(self)], pa.int32()), self._texts)
         return octets(pc.binary_join(whole, b",")).data

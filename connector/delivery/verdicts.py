@@ -48,7 +48,7 @@ class Delivery:
             result.ambiguous += found.ambiguous
             result.receipts += found.receipts
             if len(found.states) == len(batch):
-                result.states[list(found.states)] = np.fromiter(found.states.values(), np.int8, len(found.states))
+                _write(found.states, result.states)
                 result.refusals.update(found.refusals)
             else:
                 result.open_ambiguous |= not found.doubtful <= found.states.keys()
@@ -61,6 +61,15 @@ class Delivery:
         """Once all batches ended: what was delivered of a batch that broke off is settled, unless the page has to be sent again as it was."""
         if not self.result.open_ambiguous:
             self.result.states[self._partly] = State.DELIVERED
+
+
+def _write(found: dict[int, State], states: np.ndarray) -> None:
+    """Put verdicts in their places; the one of a single event without a list of places, which would take longer than all else here."""
+    if len(found) == 1:
+        ((row, state),) = found.items()
+        states[row] = state
+    else:
+        states[list(found)] = np.fromiter(found.values(), np.int8, len(found))
 
 
 class Found:

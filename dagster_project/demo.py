@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from connector.destination import Destination, load
 from connector.errors import ConnectorError
@@ -105,7 +105,9 @@ def _materialize(console: Console, receiver: Receiver, title: str) -> bool:
 
     before = receiver.ledger.summary()
     definitions = defs()
-    table = Table("destination", "read", "delivered", "rejected", "by reason", "requests", "seconds", "mark", title=title, title_justify="left")
+    table = Table(
+        "destination", "read", "delivered", "rejected", "by reason", "requests", "seconds", Column("mark", no_wrap=True), title=title, title_justify="left"
+    )
     ok, failures = True, []
     for name in DESTINATIONS:
         key = next(each for each in definitions.resolve_all_asset_keys() if each.path[-1] == name)

@@ -47,6 +47,7 @@ def test_the_demo_delivers_then_only_what_is_new_then_nothing(clone: Path) -> No
     assert row(first, "demo_dsp", 1)[1:4] == ["500", "490", "10"]
     assert row(first, "demo_leads", 0)[5] == "4", "Meta takes a thousand events a request"
     assert first.count(" 0 twice") == 2
+    assert "…" not in first, "nothing is cut"
     read = sum(int(row(first, "demo_leads", number)[1].replace(",", "")) for number in (0, 1))
     settled = sum(int(row(first, "demo_leads", number)[cell].replace(",", "")) for number in (0, 1) for cell in (2, 3))
     assert read == settled > 3_000

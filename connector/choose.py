@@ -96,7 +96,7 @@ class Chooser:
         if kind == "range":
             self._refuse_taken_keys(read, [*self._read_before(hashes, here), *returned])
         hashes = _at(keep, hashes)
-        recorded = range(len(keep)) if again else [row for row, key_hash in enumerate(hashes) if key_hash in known] if known else ()
+        recorded = (row for row, key_hash in enumerate(hashes) if again or key_hash in known)
         return Chosen(read, keep, hashes, _at(keep, cursors), versions and _at(keep, versions), frozenset(recorded), changed)
 
     def _to_send(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,7 @@ from connector.conversion import COLUMNS
 from connector.cursor import Range
 from connector.delivery.auth import auth_for
 from connector.delivery.transport import Transport
-from connector.described import canonical_columns, missing_columns, required_columns
+from connector.described import canonical_columns, extra_columns, missing_columns, required_columns
 from connector.destination import Destination, Source, load
 from connector.encode import Encoder
 from connector.errors import ConnectorError, DestinationError, Problem, WarehouseError
@@ -117,6 +118,7 @@ def _source(findings: Findings, destination: Destination, warehouse: Warehouse) 
     problems = [*_unknown_columns(destination, names), *_missing_columns(destination, given, names)]
     if problems:
         raise DestinationError(problems)
+    findings.warnings += _nearly_used(destination, names, findings)
     problems = [destination.problem(message, ("source", "key")) for message in _repeated_keys(destination, warehouse)]
     survey = warehouse.survey(None)
     problems += [destination.problem(message, ("source", key)) for key, message in survey.overlooked(destination.model.source).items()]
@@ -127,14 +129,29 @@ def _source(findings: Findings, destination: Destination, warehouse: Warehouse) 
         findings.warnings.append(rows_that(survey.future, "is dated in the future and waits until then", "are dated in the future and wait until then"))
     if problems:
         raise DestinationError(problems)
-    _note(findings, destination, lambda: _types(destination, warehouse), ("source", "query"))
+    _note(findings, destination, lambda: _first_rows(findings, destination, warehouse), ("source", "query"))
 
 
-def _types(destination: Destination, warehouse: Warehouse) -> None:
-    """The first rows become records: no column is of a type that has lost something, or lacks what says how it is meant."""
+def _first_rows(findings: Findings, destination: Destination, warehouse: Warehouse) -> None:
+    """The first rows become records: no column is of a type that has lost something, or lacks what says how it is meant. Warns where not one does."""
     rows = next(iter(warehouse.read(Range(), _SOME)), None)
-    if rows is not None and len(rows):
-        Encoder(destination).encode(rows.frame, rows.joined_keys(), utc_now())
+    if rows is None or not len(rows):
+        return
+    encoded = Encoder(destination).encode(rows.frame, rows.joined_keys(), utc_now())
+    if encoded.rejected and not len(encoded.positions):
+        reasons = Counter(why.reason for why in encoded.rejected.values())
+        told = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common())
+        findings.warnings.append(f"none of the first {len(rows)} rows can be sent ({told}); `capi preview {destination.name}` shows them one by one")
+
+
+def _nearly_used(destination: Destination, names: list[str], findings: Findings) -> Iterator[str]:
+    """Columns of the query that nothing uses, and that have nearly the name of one that is not there."""
+    source, given = destination.model.source, destination.model.columns
+    used = {source.cursor, *source.keys, *extra_columns(destination), *(given.get(name, name) for name in findings.columns)}
+    for name in names:
+        hint = suggest(name, findings.missing, least=0.8)
+        if hint and name not in used:
+            yield f"nothing uses the column {name} of the query{hint}"
 
 
 def _repeated_hour(destination: Destination, warehouse: Warehouse) -> Iterator[str]:

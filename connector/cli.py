@@ -376,7 +376,8 @@ def _finish(destination: Destination, report: Report, json: bool, *, dry_run: bo
     elif show:
         _show(destination, report, dry_run)
     if report.failure is not None:
-        output.complain(report.failure.message)
+        message, name = report.failure.message, f"{destination.name}: "
+        output.complain(message if message.startswith(name) else name + message)
         raise typer.Exit(report.failure.exit_code)
     limit = destination.model.checks.rejection_rate.fail
     if report.all_rejected or (limit is not None and report.rejection_rate > limit):

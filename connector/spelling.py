@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterable
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """What goes behind a sentence about a name that is not known: the one that is nearest to it, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
+def suggest(name: str, known: Iterable[str], least: float = 0.6) -> str:
+    """What goes behind a sentence about a name that is not known: the one that is nearest to it, or nothing. least: how near, up to 1."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=least)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

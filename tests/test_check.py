@@ -392,3 +392,22 @@ def test_wall_clock_time_without_lookback_is_a_risk_where_an_hour_comes_twice(pr
 
 def test_a_zone_with_summer_time_does_not_matter_where_the_column_has_one(project: Project, duck: DuckDb) -> None:
     assert look(project, duck.url, source__time_zone="America/New_York", source__lookback="1h").warnings == []
+
+
+def test_a_column_with_nearly_the_name_of_one_that_is_missing_is_warned_of(project: Project, duck: DuckDb) -> None:
+    """Every event would leave without the address, and nobody would know."""
+    project.query("select conversion_id, updated_at, event_name, phone, email as emial, currency as note from conversions")
+    found = look(project, duck.url)
+    assert (found.errors, found.warnings) == ([], ["nothing uses the column emial of the query; did you mean 'email'?"])
+    assert look(project, duck.url, columns={"email": "emial"}).warnings == []
+    assert look(project, duck.url, source__cursor="emial").warnings == []
+
+
+def test_rows_of_which_none_can_be_sent_are_warned_of(project: Project, duck: DuckDb) -> None:
+    """Each has what the platform requires, but not what it requires of such a row."""
+    duck.insert(*(conversion(number, email="nonsense", phone=None) for number in range(2)))
+    warning = "none of the first 2 rows can be sent (bad_email 2); `capi preview acme` shows them one by one"
+    found = look(project, duck.url)
+    assert (found.errors, found.warnings) == ([], [warning])
+    duck.insert(conversion(3))
+    assert look(project, duck.url).warnings == []

@@ -142,6 +142,7 @@ def test_an_incomplete_run_exits_with_1_and_still_prints_its_report(project: Pro
     receiver.script.add(Fault(status=429, headers={"Retry-After": "3600"}))
     done = project.capi("sync", "acme", "--json")
     assert (done.code, list(done.json()), done.json()["complete"]) == (1, REPORT, False)
+    assert "acme: " in done.err
     assert "asked to wait" in done.err
     refused = project.capi("sync", "acme", "--json")
     assert (refused.code, refused.json()["error"]["kind"]) == (1, "Postponed")

@@ -361,6 +361,6 @@ class Courier:
 
 def _systemic(code: str, number: int) -> str:
     return (
-        f"the platform refuses nearly everything for one reason (code {code}, {number} records in a row of tests); nothing was quarantined and the mark"
-        " stays. Mend the account, the mapping or the query; if these rows really are all bad, run `capi sync NAME --yes` to quarantine them"
+        f"the platform refuses nearly everything for one reason (code {code}, {number} records one after the other); none that it refused is quarantined, and the"
+        " mark stays. Mend the account, the mapping or the query; if these rows really are all bad, `capi sync` with --yes quarantines them"
     )

@@ -6,21 +6,19 @@ import contextlib
 import datetime as dt
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 from benchmarks import data, project
 from benchmarks.measure import in_turns, short
 from benchmarks.receiver import receiving
-from connector import carry as carrying
 from connector.carry import carry
 from connector.cursor import Range
-from connector.destination import Destination
 from connector.page import Page
 from connector.session import Session, open_session
 from connector.state.progress import Unrecorded
-from connector.sync import sync
 
 LATENCY = 0.05
 _WIDTHS = (8, 8, 8, 9, 11, 15, 9)
@@ -49,25 +47,13 @@ def _seconds(folder: Path, url: str, endpoint: str) -> list[float]:
             pages = list(_pages(session))
             stages = in_turns([partial(_read, session), lambda: sum(1 for _ in _pages(session)), partial(_send, session, pages)], repeats=2)
             del pages
-        runs = in_turns([partial(_run, destination, root), partial(_run_in_a_row, destination, root)], repeats=3)
-        return [*stages, *runs]
+        run = partial(project.first_run, root, "meta", url, endpoint=endpoint)
+        return [*stages, *in_turns([run, partial(_with_nothing_ahead, run)], repeats=3)]
 
 
-def _run(destination: Destination, root: Path) -> None:
-    """A first run, with a state of its own."""
-    with tempfile.TemporaryDirectory(dir=root) as home:
-        os.environ["CAPI_HOME"] = home
-        report = sync(destination)
-        assert report.complete, report.failure
-
-
-def _run_in_a_row(destination: Destination, root: Path) -> None:
-    ahead = carrying.read_ahead
-    carrying.read_ahead = contextlib.nullcontext  # type: ignore[assignment]
-    try:
-        _run(destination, root)
-    finally:
-        carrying.read_ahead = ahead
+def _with_nothing_ahead(run: Callable[[], object]) -> None:
+    with mock.patch("connector.carry.read_ahead", contextlib.nullcontext):
+        run()
 
 
 def _read(session: Session) -> int:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
 
 from connector import strict_yaml
 from connector.destination import Destination, build, load
+from connector.report import Report
 
 QUERY = "select * from conversions"
 
@@ -55,6 +59,16 @@ def write(root: Path, platform: str, warehouse: str, query: str = QUERY, **chang
     (root / "sql" / "conversions.sql").write_text(query, encoding="utf-8")
     (folder / "defs.yaml").write_text(_text(attributes(platform, warehouse, **changes)), encoding="utf-8")
     return load(folder / "defs.yaml", root)
+
+
+def first_run(root: Path, platform: str, warehouse: str, query: str = QUERY, **changes: Any) -> Report:
+    """A complete run with a state of its own."""
+    from connector.sync import sync
+
+    with tempfile.TemporaryDirectory(dir=root) as folder, mock.patch.dict(os.environ, BENCH_TOKEN="token", CAPI_HOME=str(Path(folder) / ".capi")):
+        report = sync(write(Path(folder), platform, warehouse, query, **changes))
+    assert report.complete, report.failure
+    return report
 
 
 def _text(found: Mapping[str, Any]) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from benchmarks.receiver import receiving
 from connector.delivery.curl import CurlTransport
 from connector.delivery.sender import Answer, Call, Failure, Sender
 from connector.delivery.transport import Transport
-from connector.sync import sync
 
 SCRIPT_ROWS = 2_000
 """Rows of the script that sends one event a request: its speed does not depend on how many there are."""
@@ -119,25 +117,8 @@ def _now() -> Any:
 
 
 def _sync(root: Path, platform: str, warehouse: str, endpoint: str, rows: int, **changes: Any) -> None:
-    """A first run with a state of its own."""
-    with tempfile.TemporaryDirectory(dir=root) as folder, _environment(BENCH_TOKEN=TOKEN, CAPI_HOME=str(Path(folder) / ".capi")):
-        report = sync(project.write(Path(folder), platform, warehouse, QUERY, endpoint=endpoint, **changes))
-        assert report.complete, report.failure
-        assert report.to_json()["delivered"] == rows, report
-
-
-@contextlib.contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    report = project.first_run(root, platform, warehouse, QUERY, endpoint=endpoint, **changes)
+    assert report.delivered == rows, report
 
 
 def _script(warehouse: str, url: str, platform: str = "meta") -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
 
-from connector.frames import array_of_values, text_array
+from connector.frames import array_of_values, text_array, whole
 
 _MOST_VALUES = 30
 """A range has a few; a statement with more looks up single rows, and loses no time on the way that takes any number."""
@@ -52,7 +52,7 @@ class ArrowConnection:
         except (adbc_driver_manager.Error, pa.ArrowException):
             self.close()
             return None
-        exact = [_exact(column.combine_chunks()) for column in table.columns]
+        exact = [_exact(whole(column)) for column in table.columns]
         return None if any(column is None for column in exact) else pa.table(exact, names=table.column_names)
 
     def close(self) -> None:

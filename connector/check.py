@@ -16,7 +16,7 @@ from connector.conversion import COLUMNS
 from connector.cursor import Range
 from connector.delivery.auth import auth_for
 from connector.delivery.transport import Transport
-from connector.described import canonical_columns, extra_columns, missing_columns, required_columns
+from connector.described import canonical_columns, missing_columns, required_columns
 from connector.destination import Destination, Source, load
 from connector.encode import Encoder
 from connector.errors import ConnectorError, DestinationError, Problem, WarehouseError
@@ -146,8 +146,7 @@ def _first_rows(findings: Findings, destination: Destination, warehouse: Warehou
 
 def _nearly_used(destination: Destination, names: list[str], findings: Findings) -> Iterator[str]:
     """Columns of the query that nothing uses, and that have nearly the name of one that is not there."""
-    source, given = destination.model.source, destination.model.columns
-    used = {source.cursor, *source.keys, *extra_columns(destination), *(given.get(name, name) for name in findings.columns)}
+    used = {*missing_columns(destination, ()), *findings.columns}
     for name in names:
         hint = suggest(name, findings.missing, least=0.8)
         if hint and name not in used:

@@ -35,11 +35,12 @@ Known = Callable[[Sequence[bytes]], dict[bytes, Entry]]
 class Chosen:
     """Rows that were read together, and which of them need anything more.
 
-    keep: their positions in `read`, in order, shape (n,). hashes, cursors, versions: theirs, in the same order; versions only where
+    kind: of the slice. keep: their positions in `read`, in order, shape (n,). hashes, cursors, versions: theirs, in the same order; versions only where
     changes are sent. again: which of the n were recorded before. changed: rows that were delivered before and changed since.
     """
 
     read: Rows
+    kind: SliceKind
     keep: list[int]
     hashes: list[bytes]
     cursors: list[str]
@@ -52,6 +53,7 @@ class Chosen:
         """All rows need something."""
         return len(self.keep) == len(self.read)
 
+    @functools.cached_property
     def positions(self) -> pa.Array:
         """`keep` for Arrow."""
         return pa.array(self.keep, pa.int64())
@@ -97,7 +99,7 @@ class Chooser:
             self._refuse_taken_keys(read, [*self._read_before(hashes, here), *returned])
         hashes = _at(keep, hashes)
         recorded = (row for row, key_hash in enumerate(hashes) if again or key_hash in known)
-        return Chosen(read, keep, hashes, _at(keep, cursors), versions and _at(keep, versions), frozenset(recorded), changed)
+        return Chosen(read, kind, keep, hashes, _at(keep, cursors), versions and _at(keep, versions), frozenset(recorded), changed)
 
     def _to_send(
         self, kind: SliceKind, hashes: list[bytes], cursors: list[str], versions: list[bytes] | None, known: dict[bytes, Entry]

@@ -156,7 +156,7 @@ def text_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
 
     Bytes that are not UTF-8 become null. Raises TypeError for floats and booleans, which have no exact text.
     """
-    array = _whole(values) if isinstance(values, pa.ChunkedArray) else values
+    array = whole(values) if isinstance(values, pa.ChunkedArray) else values
     if isinstance(array, pa.ExtensionArray):
         if array.type.extension_name == "arrow.uuid":
             return _uuid_text(array.storage)
@@ -181,7 +181,7 @@ def text_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     raise TypeError(f"a column of type {kind} has no exact text")
 
 
-def _whole(values: pa.ChunkedArray) -> pa.Array:
+def whole(values: pa.ChunkedArray) -> pa.Array:
     """One array of all chunks; pyarrow would import pandas to make an empty one."""
     return values.combine_chunks() if values.num_chunks else pa.nulls(0, values.type)
 

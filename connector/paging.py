@@ -60,7 +60,7 @@ class Pager:
             more = False
             size = self.rows_together
             for read in self.warehouse.read(rows, size if left is None else min(size, left)):
-                pages = self.cut(self.chooser.choose(read, "range"), number, page_number, "range", after, self.clock())
+                pages = self._cut(self.chooser.choose(read, "range"), number, page_number, after, self.clock())
                 page_number += len(pages)
                 after = pages[-1].upto
                 yield pages
@@ -74,7 +74,7 @@ class Pager:
         """Pages of the rows in a range that have no record at all. Only keys are read of the rest."""
         page_number = 0
         for read in self._unrecorded(rows):
-            pages = self.cut(self.chooser.choose(read, kind), number, page_number, kind, None, self.clock())
+            pages = self._cut(self.chooser.choose(read, kind), number, page_number, None, self.clock())
             page_number += len(pages)
             yield pages
 
@@ -90,11 +90,13 @@ class Pager:
         """Whether a row in a range has no record; reads only as far as the first."""
         return any(self.chooser.absent(read) for read in self.warehouse.read_keys(rows, self.rows_together))
 
-    def of_rows(self, number: int, page_number: int, read: Rows, as_of: dt.datetime | None = None) -> list[Page]:
-        """Pages that try these rows again, whatever was recorded of them."""
-        return self.cut(self.chooser.choose(read, "replay", again=True), number, page_number, "replay", None, as_of or self.clock())
+    def of_rows(
+        self, number: int, page_number: int, read: Rows, kind: SliceKind = "replay", after: Mark | None = None, as_of: dt.datetime | None = None
+    ) -> list[Page]:
+        """Pages that try these rows again, whatever was recorded of them. as_of: when they were first read to be sent, where that was before."""
+        return self._cut(self.chooser.choose(read, kind, again=True), number, page_number, after, as_of or self.clock())
 
-    def cut(self, chosen: Chosen, slice_number: int, first_page: int, kind: SliceKind, after: Mark | None, as_of: dt.datetime) -> list[Page]:
+    def _cut(self, chosen: Chosen, slice_number: int, first_page: int, after: Mark | None, as_of: dt.datetime) -> list[Page]:
         """One or more pages over rows that were read together.
 
         The last page ends where the rows end, so that the mark also passes the ones that are left out.
@@ -102,18 +104,18 @@ class Pager:
         read, keep, hashes, cursors, versions = chosen.read, chosen.keep, chosen.hashes, chosen.cursors, chosen.versions
         kept = self._encode(chosen, as_of)
         personal = is_personal(self.destination, read)
-        keys = read.keys if chosen.whole else tuple(part.take(chosen.positions()) for part in read.keys)
+        keys = read.keys if chosen.whole else tuple(part.take(chosen.positions) for part in read.keys)
         pages: list[Page] = []
         for start in range(0, max(len(keep), 1), self.page_rows):
             stop = start + self.page_rows
             last = keep[stop - 1] if stop < len(keep) else len(read) - 1
             upto = read.mark(last)
-            if kind != "range" and keep:
+            if chosen.kind != "range" and keep:
                 after = Mark(cursors[start])
             page = Page(
                 slice=slice_number,
                 number=first_page + len(pages),
-                kind=kind,
+                kind=chosen.kind,
                 after=after,
                 upto=Mark(upto.cursor) if personal else upto,
                 hashes=hashes[start:stop],
@@ -140,7 +142,7 @@ class Pager:
         keys = chosen.read.joined_keys()
         new_ids = chosen.versions is not None and self.destination.model.on_change == "new_version"
         texts = pa.array([version.hex() for version in chosen.versions or ()], pa.string()) if new_ids else None
-        return self.encoder().encode(frame, keys if chosen.whole else keys.take(chosen.positions()), as_of, texts)
+        return self.encoder().encode(frame, keys if chosen.whole else keys.take(chosen.positions), as_of, texts)
 
     def _fill(self, page: Page, encoded: Encoded, start: int) -> None:
         """Give a page its share of what was encoded: our own verdicts, and batches of the records to send."""

@@ -58,8 +58,7 @@ def _page_again(session: Session, intent: Intent) -> Page | None:
 
 
 def _one_page(session: Session, intent: Intent, rows: Rows, as_of: dt.datetime) -> Page:
-    pager = session.pager(intent.batch_size)
-    pages = pager.cut(pager.chooser.choose(rows, intent.kind, again=True), intent.slice, intent.page, intent.kind, intent.after, as_of)
+    pages = session.pager(intent.batch_size).of_rows(intent.slice, intent.page, rows, intent.kind, intent.after, as_of)
     page = functools.reduce(Page.joined, pages)
     page.upto = intent.upto
     page.resent = "same bytes" if page.digest() == intent.digest else "rows changed since"

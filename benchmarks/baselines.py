@@ -17,7 +17,9 @@ def read_sql(url: str, query: str, chunk: int = 20_000) -> int:
     engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     try:
         with engine.connect().execution_options(stream_results=True) as connection:
-            return sum(len(frame) for frame in pd.read_sql(sa.text(query), connection, chunksize=chunk))
+            return sum(
+                len(frame) for frame in pd.read_sql(sa.text(query), connection, chunksize=chunk)
+            )
     finally:
         engine.dispose()
 
@@ -45,7 +47,9 @@ def _phone(value: object) -> str | None:
         return None
     if not phonenumbers.is_valid_number(number):
         return None
-    return _hashed(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).lstrip("+"))
+    return _hashed(
+        phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).lstrip("+")
+    )
 
 
 def _name(value: object) -> str | None:
@@ -65,7 +69,11 @@ def _postal_code(value: object) -> str | None:
 
 def _country(value: object) -> str | None:
     text = _text(value)
-    return _hashed({"united states": "us"}.get(text.strip().lower(), text.strip().lower())[:2]) if text else None
+    return (
+        _hashed({"united states": "us"}.get(text.strip().lower(), text.strip().lower())[:2])
+        if text
+        else None
+    )
 
 
 RULES = {
@@ -82,7 +90,9 @@ RULES = {
 
 def apply_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """`DataFrame.apply(axis=1)` with one function that normalises and hashes a row's identifiers."""
-    return frame.apply(lambda row: pd.Series({name: rule(row[name]) for name, rule in RULES.items()}), axis=1)
+    return frame.apply(
+        lambda row: pd.Series({name: rule(row[name]) for name, rule in RULES.items()}), axis=1
+    )
 
 
 class UserData:
@@ -118,13 +128,22 @@ def iterrows_dumps(frame: pd.DataFrame, platform: str) -> list[bytes]:
 
 
 def _capi(row: dict[str, Any]) -> dict[str, Any]:
-    names = (("guid", "Guid"), ("email", "HashedEmail"), ("phone", "HashedPhone"), ("first_party_id", "FirstPartyId"))
+    names = (
+        ("guid", "Guid"),
+        ("email", "HashedEmail"),
+        ("phone", "HashedPhone"),
+        ("first_party_id", "FirstPartyId"),
+    )
     return {
         "advertiser_id": 12,
         "conversion_type": row["event_name"],
         "data_source_key": "abc123def456",
         "event_id": row["event_id"],
-        "ids": [{"id": str(row[column]), "name": name} for column, name in names if not pd.isna(row[column])],
+        "ids": [
+            {"id": str(row[column]), "name": name}
+            for column, name in names
+            if not pd.isna(row[column])
+        ],
         "order_id": row["order_id"],
         "user_agent": {"browser": "Chrome", "operating_system": "Mac OS X"},
         "timestamp": row["event_time"].strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -134,7 +153,15 @@ def _capi(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _meta(row: dict[str, Any]) -> dict[str, Any]:
-    names = {"em": "email", "ph": "phone", "fn": "first_name", "ln": "last_name", "ct": "city", "zp": "postal_code", "country": "country"}
+    names = {
+        "em": "email",
+        "ph": "phone",
+        "fn": "first_name",
+        "ln": "last_name",
+        "ct": "city",
+        "zp": "postal_code",
+        "country": "country",
+    }
     return {
         "event_name": row["event_name"],
         "event_time": int(row["event_time"].timestamp()),
@@ -146,7 +173,11 @@ def _meta(row: dict[str, Any]) -> dict[str, Any]:
             "client_ip_address": row["client_ip"],
             "client_user_agent": row["user_agent"],
         },
-        "custom_data": {"value": float(row["value"]), "currency": row["currency"].upper(), "order_id": row["order_id"]},
+        "custom_data": {
+            "value": float(row["value"]),
+            "currency": row["currency"].upper(),
+            "order_id": row["order_id"],
+        },
     }
 
 

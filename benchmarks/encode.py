@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from benchmarks import baselines, data, project
 from benchmarks.measure import Line, in_turns, show
-from connector.columns import usable_columns
-from connector.conversion import conform
-from connector.encode import Encoder
-from connector.frames import to_frame
-from connector.row_source import RowSource
-from connector.template import render
+from connector.arrow.convert import to_frame
+from connector.mapping.bindings import RowSource
+from connector.mapping.coerce import conform
+from connector.mapping.serializer import Encoder
+from connector.mapping.template import render
+from connector.mapping.used_columns import usable_columns
 
 PAGE = 20_000
 BASELINE_ROWS = 20_000
@@ -27,7 +27,9 @@ def run(rows: int) -> None:
     now = dt.datetime.now(dt.UTC)
     table = data.conversions(rows, end=now - dt.timedelta(hours=1))
     raw = table.slice(0, min(rows, BASELINE_ROWS)).to_pandas()
-    ready = baselines.hashed(raw).assign(event_id=[hashlib.sha256(key.encode()).hexdigest() for key in raw["conversion_id"]])
+    ready = baselines.hashed(raw).assign(
+        event_id=[hashlib.sha256(key.encode()).hexdigest() for key in raw["conversion_id"]]
+    )
     alone, whole = [], []
     for platform in ("capi", "meta"):
         encoder = Encoder(project.destination(platform))
@@ -40,18 +42,31 @@ def run(rows: int) -> None:
             ]
         )
         speed = prepared.rows / ours
-        alone += [Line(platform, speed, len(raw) / dumps, "to_dict + json.dumps", 20), Line(platform, speed, len(raw) / iterrows, "iterrows + json.dumps")]
-        ours, script = in_turns([partial(_all, encoder, table, now), partial(_script, raw, platform)])
-        whole.append(Line(platform, rows / ours, len(raw) / script, "Series.map, to_dict + json.dumps"))
+        alone += [
+            Line(platform, speed, len(raw) / dumps, "to_dict + json.dumps", 20),
+            Line(platform, speed, len(raw) / iterrows, "iterrows + json.dumps"),
+        ]
+        ours, script = in_turns(
+            [partial(_all, encoder, table, now), partial(_script, raw, platform)]
+        )
+        whole.append(
+            Line(platform, rows / ours, len(raw) / script, "Series.map, to_dict + json.dumps")
+        )
     show("JSON alone", "records/s", alone)
     show("normalise, hash and JSON", "records/s", whole)
 
 
 def _prepared(encoder: Encoder, page: pa.Table, now: dt.datetime) -> RowSource:
     """A page whose values are all worked out, so that rendering it again writes JSON and does nothing else."""
-    used = page.select([name for name in usable_columns(encoder.destination) if name in page.column_names])
-    rows = RowSource(encoder.destination, encoder._constants, conform(used, encoder._rules(now)), used)
-    rows.event_ids = pa.array([hashlib.sha256(key.encode()).hexdigest() for key in page["conversion_id"].to_pylist()])
+    used = page.select(
+        [name for name in usable_columns(encoder.destination) if name in page.column_names]
+    )
+    rows = RowSource(
+        encoder.destination, encoder._constants, conform(used, encoder._rules(now)), used
+    )
+    rows.event_ids = pa.array(
+        [hashlib.sha256(key.encode()).hexdigest() for key in page["conversion_id"].to_pylist()]
+    )
     render(encoder._event, rows)
     return rows
 

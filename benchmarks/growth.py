@@ -22,16 +22,23 @@ MEGABYTE = 1024**2
 def run(_rows: int) -> None:
     """Print a table: dry runs, and runs that send batches to a receiver that takes everything."""
     sizes = (*SIZES, *(LARGE if os.environ.get("CAPI_BENCH_LARGE") else ()))
-    print(f"{'whole run, DuckDB to meta':28}{'rows':>10}{'rows/s':>9}{'peak, MB':>10}{'state, bytes a row':>20}")
+    print(
+        f"{'whole run, DuckDB to meta':28}{'rows':>10}{'rows/s':>9}{'peak, MB':>10}{'state, bytes a row':>20}"
+    )
     for kind in ("dry run", "1,000 events a request"):
         peaks: dict[int, int] = {}
         for rows in sizes:
             taken = _taken(rows, send=kind != "dry run")
             peaks[rows] = taken.peak
             state = "" if kind == "dry run" else f"{taken.state / rows:.0f}"
-            print(f"{kind:28}{short(rows):>10}{short(rows / taken.seconds):>9}{taken.peak / MEGABYTE:>10.0f}{state:>20}", flush=True)
+            print(
+                f"{kind:28}{short(rows):>10}{short(rows / taken.seconds):>9}{taken.peak / MEGABYTE:>10.0f}{state:>20}",
+                flush=True,
+            )
         if LARGE[0] in peaks:
-            print(f"{kind}: peak at 5M over peak at 1M is {peaks[LARGE[0]] / peaks[1_000_000]:.2f} (target: at most 1.10, and below 400 MB)")
+            print(
+                f"{kind}: peak at 5M over peak at 1M is {peaks[LARGE[0]] / peaks[1_000_000]:.2f} (target: at most 1.10, and below 400 MB)"
+            )
 
 
 def _taken(rows: int, *, send: bool) -> Taken:

@@ -24,18 +24,41 @@ def run(rows: int) -> None:
     table = data.conversions(rows).select(list(baselines.RULES))
     few = table.slice(0, min(rows, BASELINE_ROWS))
     frame, records = few.to_pandas(), few.to_pylist()
-    works = [partial(_ours, table), partial(baselines.apply_rows, frame), partial(baselines.sdk_events, records), partial(_digests, table)]
+    works = [
+        partial(_ours, table),
+        partial(baselines.apply_rows, frame),
+        partial(baselines.sdk_events, records),
+        partial(_digests, table),
+    ]
     ours, apply, sdk, bare = in_turns(works)
     limit, limit_is = rows / bare, "hashlib.sha256 alone, seven values a row"
     lines = [
-        Line("against a script", rows / ours, len(frame) / apply, "DataFrame.apply(axis=1)", 35, limit, limit_is),
-        Line("against an SDK", rows / ours, len(frame) / sdk, "one object an event", 10, limit, limit_is),
+        Line(
+            "against a script",
+            rows / ours,
+            len(frame) / apply,
+            "DataFrame.apply(axis=1)",
+            35,
+            limit,
+            limit_is,
+        ),
+        Line(
+            "against an SDK",
+            rows / ours,
+            len(frame) / sdk,
+            "one object an event",
+            10,
+            limit,
+            limit_is,
+        ),
     ]
     show("normalise and hash, 7 identifiers", "rows/s", lines)
 
 
 def _ours(table: pa.Table) -> list[list[pa.Array]]:
-    return [_page(table.slice(start, PAGE).combine_chunks()) for start in range(0, table.num_rows, PAGE)]
+    return [
+        _page(table.slice(start, PAGE).combine_chunks()) for start in range(0, table.num_rows, PAGE)
+    ]
 
 
 def _page(table: pa.Table) -> list[pa.Array]:

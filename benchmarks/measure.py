@@ -26,9 +26,21 @@ class Line:
         """The line as texts."""
         ratio = None if self.baseline is None else self.ours / self.baseline
         told = "" if ratio is None else f"{ratio:.1f}x"
-        goal = "" if self.target is None or ratio is None else f">= {self.target:g}x {'met' if ratio >= self.target else 'MISSED'}"
+        goal = (
+            ""
+            if self.target is None or ratio is None
+            else f">= {self.target:g}x {'met' if ratio >= self.target else 'MISSED'}"
+        )
         limit = "" if self.limit is None else f"{short(self.limit)} {self.limit_is}"
-        return [self.what, short(self.ours), "" if self.baseline is None else short(self.baseline), self.than, told, goal, limit]
+        return [
+            self.what,
+            short(self.ours),
+            "" if self.baseline is None else short(self.baseline),
+            self.than,
+            told,
+            goal,
+            limit,
+        ]
 
 
 def seconds(work: Work) -> float:
@@ -47,11 +59,22 @@ def in_turns(works: Sequence[Work], repeats: int = 3) -> list[float]:
 
 def show(title: str, unit: str, lines: Sequence[Line]) -> None:
     """Print a small table. unit: what the numbers count, such as 'rows/s'."""
-    head = [title, f"ours, {unit}", "baseline", "which is", "ratio", "target", "the machine's limit"]
+    head = [
+        title,
+        f"ours, {unit}",
+        "baseline",
+        "which is",
+        "ratio",
+        "target",
+        "the machine's limit",
+    ]
     table = [head, *(line.cells() for line in lines)]
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
     for row in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), flush=True)
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(),
+            flush=True,
+        )
 
 
 def short(number: float) -> str:

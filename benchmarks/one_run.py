@@ -29,13 +29,15 @@ def in_a_process(root: Path, url: str, endpoint: str = "") -> Taken:
     """Run it; root: an empty folder for the project and its state."""
     environment = {"BENCH_TOKEN": "token", "CAPI_HOME": str(root / ".capi")}
     command = [sys.executable, "-m", "benchmarks.one_run", str(root), url, endpoint]
-    done = subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, check=True
+    )
     return Taken(**json.loads(done.stdout))
 
 
 def _main(root: Path, url: str, endpoint: str) -> None:
-    from connector.plan import Options
-    from connector.sync import sync
+    from connector.engine.planner import Options
+    from connector.engine.run import sync
 
     destination = project.write(root, "meta", url, **({"endpoint": endpoint} if endpoint else {}))
     began = time.perf_counter()
@@ -45,7 +47,11 @@ def _main(root: Path, url: str, endpoint: str) -> None:
     status = Path("/proc/self/status").read_text()
     peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
     state = sum(path.stat().st_size for path in (root / ".capi").rglob("*") if path.is_file())
-    print(json.dumps({"rows": report.to_json()["rows_read"], "seconds": took, "peak": peak, "state": state}))
+    print(
+        json.dumps(
+            {"rows": report.to_json()["rows_read"], "seconds": took, "peak": peak, "state": state}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -14,11 +14,10 @@ from unittest import mock
 from benchmarks import data, project
 from benchmarks.measure import in_turns, short
 from benchmarks.receiver import receiving
-from connector.carry import carry
-from connector.cursor import Range
-from connector.page import Page
-from connector.session import Session, open_session
-from connector.state.progress import Unrecorded
+from connector.engine.checkpoint import Unrecorded
+from connector.engine.context import Session, open_session
+from connector.engine.pipeline import carry
+from connector.model import Page, Range
 
 LATENCY = 0.05
 _WIDTHS = (8, 8, 8, 9, 11, 15, 9)
@@ -27,14 +26,28 @@ _WIDTHS = (8, 8, 8, 9, 11, 15, 9)
 def run(rows: int) -> None:
     """Print seconds of each stage, the wall time of a whole run, and that of one that makes no page ahead, at two latencies."""
     with tempfile.TemporaryDirectory() as folder, receiving() as near, receiving(LATENCY) as far:
-        url = data.duckdb_file(Path(folder) / "w.duckdb", rows, dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1))
+        url = data.duckdb_file(
+            Path(folder) / "w.duckdb", rows, dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)
+        )
         heads = ("read", "encode", "send", "slowest", "whole run", "nothing ahead", "of that")
-        print(f"{'DuckDB to meta, ' + short(rows) + ' rows':34}" + "".join(f"{head:>{width}}" for head, width in zip(heads, _WIDTHS, strict=True)))
-        for what, endpoint in (("receiver 0 ms away", near), (f"receiver {LATENCY * 1000:.0f} ms away", far)):
+        print(
+            f"{'DuckDB to meta, ' + short(rows) + ' rows':34}"
+            + "".join(f"{head:>{width}}" for head, width in zip(heads, _WIDTHS, strict=True))
+        )
+        for what, endpoint in (
+            ("receiver 0 ms away", near),
+            (f"receiver {LATENCY * 1000:.0f} ms away", far),
+        ):
             read, made, sent, whole, in_a_row = _seconds(Path(folder), url, endpoint)
             stages = [read, made - read, sent]
-            cells = [f"{cell:.2f}" for cell in (*stages, max(stages), whole, in_a_row)] + [f"{whole / in_a_row:.0%}"]
-            print(f"{what:34}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True)), flush=True)
+            cells = [f"{cell:.2f}" for cell in (*stages, max(stages), whole, in_a_row)] + [
+                f"{whole / in_a_row:.0%}"
+            ]
+            print(
+                f"{what:34}"
+                + "".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True)),
+                flush=True,
+            )
 
 
 def _seconds(folder: Path, url: str, endpoint: str) -> list[float]:
@@ -45,14 +58,21 @@ def _seconds(folder: Path, url: str, endpoint: str) -> list[float]:
         destination = project.write(root, "meta", url, endpoint=endpoint)
         with open_session(destination) as session:
             pages = list(_pages(session))
-            stages = in_turns([partial(_read, session), lambda: sum(1 for _ in _pages(session)), partial(_send, session, pages)], repeats=2)
+            stages = in_turns(
+                [
+                    partial(_read, session),
+                    lambda: sum(1 for _ in _pages(session)),
+                    partial(_send, session, pages),
+                ],
+                repeats=2,
+            )
             del pages
         run = partial(project.first_run, root, "meta", url, endpoint=endpoint)
         return [*stages, *in_turns([run, partial(_with_nothing_ahead, run)], repeats=3)]
 
 
 def _with_nothing_ahead(run: Callable[[], object]) -> None:
-    with mock.patch("connector.carry.read_ahead", contextlib.nullcontext):
+    with mock.patch("connector.engine.pipeline.read_ahead", contextlib.nullcontext):
         run()
 
 

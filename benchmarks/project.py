@@ -11,9 +11,9 @@ from unittest import mock
 
 import yaml
 
-from connector import strict_yaml
-from connector.destination import Destination, build, load
-from connector.report import Report
+from connector.config.destination import Destination, build, load
+from connector.engine.report import Report
+from connector.syntax import yaml as strict_yaml
 
 QUERY = "select * from conversions"
 
@@ -23,7 +23,12 @@ _PLATFORMS: dict[str, dict[str, Any]] = {
 }
 
 
-def attributes(platform: str, warehouse: str = "duckdb:///w.duckdb", endpoint: str = "http://127.0.0.1:9/", **changes: Any) -> dict[str, Any]:
+def attributes(
+    platform: str,
+    warehouse: str = "duckdb:///w.duckdb",
+    endpoint: str = "http://127.0.0.1:9/",
+    **changes: Any,
+) -> dict[str, Any]:
     """What a destination's YAML says. changes: attributes; a mapping is merged into what is there."""
     found: dict[str, Any] = {
         "platform": platform,
@@ -48,28 +53,42 @@ def attributes(platform: str, warehouse: str = "duckdb:///w.duckdb", endpoint: s
 
 def destination(platform: str, **changes: Any) -> Destination:
     """A destination that is on no disk: for encoding alone."""
-    return build(strict_yaml.load(_text(attributes(platform, **changes)), "defs.yaml"), Path("/"), None)
+    return build(
+        strict_yaml.load(_text(attributes(platform, **changes)), "defs.yaml"), Path("/"), None
+    )
 
 
-def write(root: Path, platform: str, warehouse: str, query: str = QUERY, **changes: Any) -> Destination:
+def write(
+    root: Path, platform: str, warehouse: str, query: str = QUERY, **changes: Any
+) -> Destination:
     """A destination in a project folder, for reading and sending."""
     folder = root / "dagster_project" / "defs" / platform
     folder.mkdir(parents=True, exist_ok=True)
     (root / "sql").mkdir(exist_ok=True)
     (root / "sql" / "conversions.sql").write_text(query, encoding="utf-8")
-    (folder / "defs.yaml").write_text(_text(attributes(platform, warehouse, **changes)), encoding="utf-8")
+    (folder / "defs.yaml").write_text(
+        _text(attributes(platform, warehouse, **changes)), encoding="utf-8"
+    )
     return load(folder / "defs.yaml", root)
 
 
-def first_run(root: Path, platform: str, warehouse: str, query: str = QUERY, **changes: Any) -> Report:
+def first_run(
+    root: Path, platform: str, warehouse: str, query: str = QUERY, **changes: Any
+) -> Report:
     """A complete run with a state of its own."""
-    from connector.sync import sync
+    from connector.engine.run import sync
 
-    with tempfile.TemporaryDirectory(dir=root) as folder, mock.patch.dict(os.environ, BENCH_TOKEN="token", CAPI_HOME=str(Path(folder) / ".capi")):
+    with (
+        tempfile.TemporaryDirectory(dir=root) as folder,
+        mock.patch.dict(os.environ, BENCH_TOKEN="token", CAPI_HOME=str(Path(folder) / ".capi")),
+    ):
         report = sync(write(Path(folder), platform, warehouse, query, **changes))
     assert report.complete, report.failure
     return report
 
 
 def _text(found: Mapping[str, Any]) -> str:
-    return yaml.safe_dump({"type": "dagster_project.components.CapiDestination", "attributes": dict(found)}, sort_keys=False)
+    return yaml.safe_dump(
+        {"type": "dagster_project.components.CapiDestination", "attributes": dict(found)},
+        sort_keys=False,
+    )

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from benchmarks import baselines, data, project
 from benchmarks.measure import Line, in_turns, show
-from connector.conversion import COLUMNS
-from connector.cursor import Range
-from connector.destination import Destination
-from connector.paging import ROWS_TOGETHER
-from connector.warehouse import Warehouse
+from connector.config.destination import Destination
+from connector.engine.page_builder import ROWS_TOGETHER
+from connector.model import Range
+from connector.platforms.columns import COLUMNS
+from connector.source.reader import Warehouse
 
 PAGE = ROWS_TOGETHER
 
@@ -31,7 +31,9 @@ def run(rows: int) -> None:
 def _compare(root: Path, name: str, url: str, rows: int, target: float) -> Line:
     destination = project.write(root, "capi", url)
     ordered = f"{project.QUERY} order by updated_at, conversion_id"
-    ours, theirs = in_turns([partial(_read, destination), partial(baselines.read_sql, url, ordered, PAGE)])
+    ours, theirs = in_turns(
+        [partial(_read, destination), partial(baselines.read_sql, url, ordered, PAGE)]
+    )
     return Line(name, rows / ours, rows / theirs, f"pandas.read_sql(chunksize={PAGE})", target)
 
 

@@ -47,7 +47,9 @@ class _Protocol(asyncio.Protocol):
 
 
 async def _serve(latency: float) -> None:
-    server = await asyncio.get_running_loop().create_server(lambda: _Protocol(latency), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Protocol(latency), "127.0.0.1", 0
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -55,7 +57,11 @@ async def _serve(latency: float) -> None:
 @contextlib.contextmanager
 def receiving(latency: float = 0.0) -> Iterator[str]:
     """A receiver in a process of its own; its address. latency: seconds before each answer."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.receiver", str(latency)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.receiver", str(latency)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert process.stdout is not None
         yield f"http://127.0.0.1:{int(process.stdout.readline())}"

@@ -1,10 +1,10 @@
 """Reverse ETL for Conversions APIs: conversions in a warehouse -> ad platforms, losing none.
 
-    from connector.destination import load
-    from connector.sync import sync
+    from connector.config.destination import load
+    from connector.engine.run import sync
 
     report = sync(load(Path("dagster_project/defs/acme_dsp/defs.yaml")))
 
-Each verb of the command line is a function: `connector.check.check`, `connector.preview.preview`, `connector.sync.sync`,
-`connector.status.status`, `connector.rejected.rejected`, and `replay`, `reconcile`, `erase` in `connector.again`.
+Each verb of the command line is a function: `connector.commands.check.check`, `connector.commands.preview.preview`, `connector.engine.run.sync`,
+`connector.commands.status.status`, `connector.commands.rejected.rejected`, and `replay`, `reconcile`, `erase` in `connector.commands.reprocess`.
 """

@@ -102,7 +102,9 @@ class InternalError(ConnectorError):
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames if "connector" in frame.filename] or list(frames)
         where = f" at {os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else ""
-        return cls(f"unexpected {type(error).__name__}{where}; what was committed is safe, and the next run goes on from there. Please report this line")
+        return cls(
+            f"unexpected {type(error).__name__}{where}; what was committed is safe, and the next run goes on from there. Please report this line"
+        )
 
 
 class SystemicError(ConnectorError):

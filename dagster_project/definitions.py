@@ -13,6 +13,12 @@ from dagster_project.resources import CapiResource, State, Warehouse
 def defs() -> dg.Definitions:
     """All definitions of this project."""
     warehouse, state = Warehouse(), State()
-    resources = {"warehouse": warehouse, "state": state, "capi": CapiResource(warehouse=warehouse, state=state)}
+    resources = {
+        "warehouse": warehouse,
+        "state": state,
+        "capi": CapiResource(warehouse=warehouse, state=state),
+    }
     loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
-    return dg.Definitions.merge(loaded, dg.Definitions(resources=resources, executor=dg.in_process_executor))
+    return dg.Definitions.merge(
+        loaded, dg.Definitions(resources=resources, executor=dg.in_process_executor)
+    )

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from connector.destination import Destination, load
+from connector.commands.rejected import rejected
+from connector.config.destination import Destination, load
 from connector.errors import ConnectorError
-from connector.rejected import rejected
 from connector.sandbox import sample
 from connector.sandbox.server import Receiver, Settings, running
 
@@ -81,13 +81,24 @@ def build_warehouse() -> bool:
 def add_rows() -> None:
     """Another load of the warehouse, a few minutes ago."""
     now = dt.datetime.now(dt.UTC)
-    sample.build(WAREHOUSE, MORE_ROWS, until=now - dt.timedelta(minutes=6), over=dt.timedelta(minutes=10), first=ROWS)
+    sample.build(
+        WAREHOUSE,
+        MORE_ROWS,
+        until=now - dt.timedelta(minutes=6),
+        over=dt.timedelta(minutes=10),
+        first=ROWS,
+    )
 
 
 def _deliver_twice(console: Console, receiver: Receiver) -> int:
     new = build_warehouse()
-    console.print(f"warehouse: {WAREHOUSE.relative_to(ROOT)} with {ROWS:,} conversions" + ("" if new else ", built by an earlier run"))
-    ok = _materialize(console, receiver, f"{ROWS:,} conversions wait" if new else "nothing new waits")
+    console.print(
+        f"warehouse: {WAREHOUSE.relative_to(ROOT)} with {ROWS:,} conversions"
+        + ("" if new else ", built by an earlier run")
+    )
+    ok = _materialize(
+        console, receiver, f"{ROWS:,} conversions wait" if new else "nothing new waits"
+    )
     if new:
         add_rows()
         console.print(f"\nanother load: {MORE_ROWS} rows more")
@@ -95,7 +106,9 @@ def _deliver_twice(console: Console, receiver: Receiver) -> int:
     console.print(
         f"\nquarantine: {', '.join(f'{name}: {len(rejected(_destination(name)))} rows' for name in DESTINATIONS)}   (`.venv/bin/capi rejected demo_dsp`)"
     )
-    console.print("state is under .capi/; run `make demo` again and nothing is sent, or `make dev` to see it all in Dagster")
+    console.print(
+        "state is under .capi/; run `make demo` again and nothing is sent, or `make dev` to see it all in Dagster"
+    )
     return 0 if ok else 1
 
 
@@ -106,7 +119,16 @@ def _materialize(console: Console, receiver: Receiver, title: str) -> bool:
     before = receiver.ledger.summary()
     definitions = defs()
     table = Table(
-        "destination", "read", "delivered", "rejected", "by reason", "requests", "seconds", Column("mark", no_wrap=True), title=title, title_justify="left"
+        "destination",
+        "read",
+        "delivered",
+        "rejected",
+        "by reason",
+        "requests",
+        "seconds",
+        Column("mark", no_wrap=True),
+        title=title,
+        title_justify="left",
     )
     ok, failures = True, []
     for name in DESTINATIONS:
@@ -125,18 +147,29 @@ def _materialize(console: Console, receiver: Receiver, title: str) -> bool:
     for failure in failures:
         console.print(f"[red]{escape(failure)}[/red]")
     after = receiver.ledger.summary()
-    console.print(f"the receiver took {after['events'] - before['events']:,} new events, {after['duplicates'] - before['duplicates']} twice")
+    console.print(
+        f"the receiver took {after['events'] - before['events']:,} new events, {after['duplicates'] - before['duplicates']} twice"
+    )
     return ok
 
 
 def _row(name: str, result: Any, key: dg.AssetKey) -> list[str]:
-    events = result.asset_materializations_for_node(f"{key.path[0]}__{name}.settle") if result.success else []
+    events = (
+        result.asset_materializations_for_node(f"{key.path[0]}__{name}.settle")
+        if result.success
+        else []
+    )
     if not events:
         return [name, "failed", "", "", "", "", "", ""]
     values = {label: each.value for label, each in events[0].metadata.items()}
     reasons = values.get("rejected_by_reason")
     by_reason = (
-        ", ".join(f"{each.data['reason']} {each.data['rows']}" for each in events[0].metadata["rejected_by_reason"].records) if reasons is not None else ""
+        ", ".join(
+            f"{each.data['reason']} {each.data['rows']}"
+            for each in events[0].metadata["rejected_by_reason"].records
+        )
+        if reasons is not None
+        else ""
     )
     return [
         name,
@@ -152,7 +185,9 @@ def _why(result: Any) -> list[str]:
     """What the steps that failed said."""
     failed = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     return [
-        str(each.user_failure_data.description if each.user_failure_data else each.error.message) for each in failed if each.error or each.user_failure_data
+        str(each.user_failure_data.description if each.user_failure_data else each.error.message)
+        for each in failed
+        if each.error or each.user_failure_data
     ]
 
 

@@ -23,7 +23,18 @@ def main() -> int:
         with running(Settings(port=port(), token=token)) as receiver:
             sys.stdout.write(f"receiver: {receiver.url}\nDagster:  http://127.0.0.1:{UI_PORT}\n")
             sys.stdout.flush()
-            command = [sys.executable, "-m", "dagster", "dev", "-m", "dagster_project.definitions", "-h", "127.0.0.1", "-p", UI_PORT]
+            command = [
+                sys.executable,
+                "-m",
+                "dagster",
+                "dev",
+                "-m",
+                "dagster_project.definitions",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                UI_PORT,
+            ]
             with contextlib.suppress(KeyboardInterrupt):
                 return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603  our own interpreter
             return 0

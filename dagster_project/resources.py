@@ -7,13 +7,13 @@ from dataclasses import replace
 import dagster as dg
 from sqlalchemy.engine import make_url
 
-from connector.again import Reconciliation, reconcile_in
-from connector.destination import Destination
-from connector.plan import Options, Piece, Plan
-from connector.report import Failure, Report
-from connector.session import Session, open_session
+from connector.commands.reprocess import Reconciliation, reconcile_in
+from connector.config.destination import Destination
+from connector.engine.context import Session, open_session
+from connector.engine.planner import Options, Piece, Plan
+from connector.engine.report import Failure, Report
+from connector.engine.run import deliver, in_mode, plan, settle, try_out
 from connector.state.store import state_url
-from connector.sync import deliver, in_mode, plan, settle, try_out
 
 
 class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -57,7 +57,9 @@ class CapiResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         with self.state.session(in_mode(self.warehouse.of(destination), options)) as session:
             yield session
 
-    def plan(self, destination: Destination, options: Options, run_id: str) -> tuple[Plan, Failure | None]:
+    def plan(
+        self, destination: Destination, options: Options, run_id: str
+    ) -> tuple[Plan, Failure | None]:
         """Take the lease and cut the work into pieces."""
         with self.session(destination, options) as session:
             return plan(session, options, run_id=run_id)

@@ -7,21 +7,32 @@ from pathlib import Path
 
 import orjson
 
-from connector import platforms
-from connector.conversion import column_table
-from connector.destination import json_schema
+from connector.config.destination import json_schema
+from connector.mapping.coerce import column_table
+from connector.platforms import loader as platforms
 
 ROOT = Path(__file__).parent.parent
 
 
 def platform_table() -> str:
     """The platforms that come with the connector, as a Markdown table."""
-    lines = ["| `platform` | API | account keys | records a request | age window |", "|---|---|---|---|---|"]
+    lines = [
+        "| `platform` | API | account keys | records a request | age window |",
+        "|---|---|---|---|---|",
+    ]
     for name in sorted(platforms.names(), key=lambda name: (name != "capi", name)):
         platform = platforms.load(name)
-        keys = ", ".join(f"`{key}`" + ("?" if field.optional or field.default else "") for key, field in platform.account.items()) or "none"
+        keys = (
+            ", ".join(
+                f"`{key}`" + ("?" if field.optional or field.default else "")
+                for key, field in platform.account.items()
+            )
+            or "none"
+        )
         age = platform.windows.max_age
-        lines.append(f"| `{name}` | {platform.title} | {keys} | {platform.limits.max_events:,} | {f'{age.days} days' if age else 'none'} |")
+        lines.append(
+            f"| `{name}` | {platform.title} | {keys} | {platform.limits.max_events:,} | {f'{age.days} days' if age else 'none'} |"
+        )
     return "\n".join(lines)
 
 
@@ -31,7 +42,9 @@ def generated() -> dict[Path, str]:
     text = readme.read_text(encoding="utf-8")
     for name, part in (("columns", column_table()), ("platforms", platform_table())):
         text = _replace(text, name, part)
-    schema = orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    schema = orjson.dumps(
+        json_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    ).decode()
     return {readme: text, ROOT / "docs" / "destination.schema.json": schema}
 
 
@@ -47,7 +60,11 @@ def _replace(text: str, name: str, part: str) -> str:
 
 def main() -> int:
     """Write, or with --check compare."""
-    stale = [path for path, text in generated().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    stale = [
+        path
+        for path, text in generated().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     if "--check" in sys.argv:
         for path in stale:
             sys.stderr.write(f"{path.relative_to(ROOT)} is out of date; run: make docs\n")

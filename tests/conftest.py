@@ -13,7 +13,7 @@ import platformdirs
 import psycopg
 import pytest
 
-from connector.destination import Destination
+from connector.config.destination import Destination
 from connector.sandbox.server import Receiver, Settings, running
 from tests.support.projects import TOKEN, Project
 from tests.support.warehouses import DuckDb, PostgreSql, Sqlite, TestWarehouse
@@ -91,18 +91,24 @@ Make = Callable[..., Destination]
 
 
 @pytest.fixture
-def destination(project: Project, warehouse: TestWarehouse, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Make:
+def destination(
+    project: Project, warehouse: TestWarehouse, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> Make:
     """Writes and reads a destination that goes from the warehouse to the receiver."""
     return _maker(project, warehouse, receiver, monkeypatch)
 
 
 @pytest.fixture
-def duck_destination(project: Project, duck: DuckDb, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Make:
+def duck_destination(
+    project: Project, duck: DuckDb, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> Make:
     """As `destination`, on DuckDB alone."""
     return _maker(project, duck, receiver, monkeypatch)
 
 
-def _maker(project: Project, warehouse: TestWarehouse, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Make:
+def _maker(
+    project: Project, warehouse: TestWarehouse, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> Make:
     monkeypatch.setenv("WAREHOUSE_URL", warehouse.url)
 
     def make(**changes: object) -> Destination:

@@ -20,8 +20,8 @@ import trustme
 from dagster._utils.error import serializable_error_info_from_exc_info
 from typer.testing import CliRunner
 
-from connector.cli import app
-from connector.destination import load
+from connector.cli.app import app
+from connector.config.destination import load
 from connector.errors import ConnectorError
 from connector.sandbox.faults import Fault, Script
 from connector.sandbox.server import Receiver
@@ -65,8 +65,21 @@ class World:
     def write(self, **changes: Any) -> None:
         """Write the destination."""
         path = "/signal/v1/conversion" if self.platform == "capi" else ""
-        meta = {} if self.platform == "capi" else {"platform": "meta", "account": {"pixel_id": "123456789012345"}, "constants": {"action_source": "website"}}
-        self.project.write("env:WAREHOUSE_URL", (self.endpoint or self.receiver.url) + path, delivery__timeout="1s", **{**meta, **changes})
+        meta = (
+            {}
+            if self.platform == "capi"
+            else {
+                "platform": "meta",
+                "account": {"pixel_id": "123456789012345"},
+                "constants": {"action_source": "website"},
+            }
+        )
+        self.project.write(
+            "env:WAREHOUSE_URL",
+            (self.endpoint or self.receiver.url) + path,
+            delivery__timeout="1s",
+            **{**meta, **changes},
+        )
 
     def state(self) -> list[Path]:
         """Files of the state database."""
@@ -74,9 +87,17 @@ class World:
 
 
 @pytest.fixture
-def world(project: Project, postgres: str, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(
+    project: Project,
+    postgres: str,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
     canary.create(postgres)
-    monkeypatch.setenv("WAREHOUSE_URL", postgres.replace("postgres:@", f"postgres:{canary.PASSWORD}@"))
+    monkeypatch.setenv(
+        "WAREHOUSE_URL", postgres.replace("postgres:@", f"postgres:{canary.PASSWORD}@")
+    )
     monkeypatch.setenv("ACME_TOKEN", canary.TOKEN)
     home = tmp_path / "dagster home"
     monkeypatch.setenv("DAGSTER_HOME", str(home))
@@ -129,7 +150,9 @@ def nobody_at_the_endpoint(world: World) -> None:
 
 
 def a_state_that_cannot_be_reached(world: World) -> None:
-    world.monkeypatch.setenv("CAPI_STATE_URL", f"postgresql://zzcanary:{canary.PASSWORD}@127.0.0.1:{closed_port()}/state")
+    world.monkeypatch.setenv(
+        "CAPI_STATE_URL", f"postgresql://zzcanary:{canary.PASSWORD}@127.0.0.1:{closed_port()}/state"
+    )
 
 
 def a_state_that_is_broken(world: World) -> None:
@@ -139,12 +162,16 @@ def a_state_that_is_broken(world: World) -> None:
 
 
 def a_warehouse_that_cannot_be_reached(world: World) -> None:
-    world.monkeypatch.setenv("WAREHOUSE_URL", f"postgresql://zzcanary:{canary.PASSWORD}@127.0.0.1:{closed_port()}/shop")
+    world.monkeypatch.setenv(
+        "WAREHOUSE_URL", f"postgresql://zzcanary:{canary.PASSWORD}@127.0.0.1:{closed_port()}/shop"
+    )
 
 
 def a_query_that_fails_over_a_value(world: World) -> None:
     """The driver says: invalid input syntax for type integer: "Zzcanary.Person@..."."""
-    world.project.query("select conversion_id, updated_at, event_name, event_time, email, currency, email::numeric as value from conversions")
+    world.project.query(
+        "select conversion_id, updated_at, event_name, event_time, email, currency, email::numeric as value from conversions"
+    )
 
 
 def a_personal_key(world: World) -> None:
@@ -152,15 +179,24 @@ def a_personal_key(world: World) -> None:
 
 
 def a_secret_in_the_yaml(world: World) -> None:
-    world.write(auth__bearer=canary.TOKEN, constants={"email": canary.PERSON["email"]}, alerts={"webhook": f"https://hooks.example.org/{canary.TOKEN}"})
+    world.write(
+        auth__bearer=canary.TOKEN,
+        constants={"email": canary.PERSON["email"]},
+        alerts={"webhook": f"https://hooks.example.org/{canary.TOKEN}"},
+    )
 
 
 def a_password_in_the_yaml(world: World) -> None:
-    world.write(source__warehouse=f"postgresql://shop:{canary.PASSWORD}@db.example.org/shop", account={"advertiser_id": canary.TOKEN})
+    world.write(
+        source__warehouse=f"postgresql://shop:{canary.PASSWORD}@db.example.org/shop",
+        account={"advertiser_id": canary.TOKEN},
+    )
 
 
 def yaml_that_is_none(world: World) -> None:
-    world.project.write_text(f"attributes:\n  auth: {{bearer: {canary.TOKEN}\n  email: [{canary.PERSON['email']}\n")
+    world.project.write_text(
+        f"attributes:\n  auth: {{bearer: {canary.TOKEN}\n  email: [{canary.PERSON['email']}\n"
+    )
 
 
 FAULTS: dict[str, tuple[Prepare, int]] = {
@@ -174,7 +210,15 @@ FAULTS: dict[str, tuple[Prepare, int]] = {
     "409 that quotes the record": (echo(409, take=True), 1),
     "500 after taking": (echo(500, take=True), 1),
     "an hour of patience": (fault(status=429, headers={"Retry-After": "3600"}), 1),
-    "a redirect": (fault(kind="redirect", headers={"Location": f"https://evil.example.org/?email={canary.PERSON['email']}&token={canary.TOKEN}"}), 3),
+    "a redirect": (
+        fault(
+            kind="redirect",
+            headers={
+                "Location": f"https://evil.example.org/?email={canary.PERSON['email']}&token={canary.TOKEN}"
+            },
+        ),
+        3,
+    ),
     "an error inside 200": (echo(200), 1),
     "nothing at all": (fault(kind="empty"), 1),
     "half an answer": (fault(kind="truncate"), 1),
@@ -210,18 +254,32 @@ def assert_no_trace(world: World, found: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_the_command_line_tells_nothing(world: World, name: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_the_command_line_tells_nothing(
+    world: World, name: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     prepare, code = FAULTS[name]
     world.monkeypatch.chdir(world.project.root)
     with prepared(world, prepare):
         printed: dict[str, bytes] = {}
-        for verb in (["sync", "--json"], ["rejected", "--json"], ["rejected", "--format", "csv"], ["status"], ["check"]):
+        for verb in (
+            ["sync", "--json"],
+            ["rejected", "--json"],
+            ["rejected", "--format", "csv"],
+            ["status"],
+            ["check"],
+        ):
             result = CliRunner().invoke(app, [verb[0], "acme", *verb[1:]])
-            printed[" ".join(verb)] = result.stdout_bytes + result.stderr_bytes + repr(result.exception).encode()
+            printed[" ".join(verb)] = (
+                result.stdout_bytes + result.stderr_bytes + repr(result.exception).encode()
+            )
             assert verb[0] != "sync" or result.exit_code == code, printed
         captured = capfd.readouterr()
-        printed |= {"other stdout": captured.out.encode(), "other stderr": captured.err.encode(), "logs": caplog.text.encode()}
+        printed |= {
+            "other stdout": captured.out.encode(),
+            "other stderr": captured.err.encode(),
+            "logs": caplog.text.encode(),
+        }
         assert not any(b"Traceback" in text for text in printed.values())
         assert_no_trace(world, printed)
 
@@ -237,7 +295,9 @@ def test_a_process_of_its_own_tells_nothing_either(world: World, name: str) -> N
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_dagster_keeps_nothing(world: World, name: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_dagster_keeps_nothing(
+    world: World, name: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     prepare, code = FAULTS[name]
     world.platform = "meta"
@@ -253,9 +313,20 @@ def test_dagster_keeps_nothing(world: World, name: str, capfd: pytest.CaptureFix
             else:
                 run = materialize(destination, instance)
                 assert run.success == (code == 0), run.failed_steps
-                metadata = repr(run.materializations) + repr(run.observations) + repr(run.failed_steps) + repr([vars(event) for event in run.events])
+                metadata = (
+                    repr(run.materializations)
+                    + repr(run.observations)
+                    + repr(run.failed_steps)
+                    + repr([vars(event) for event in run.events])
+                )
         captured = capfd.readouterr()
-        printed = {"stdout": captured.out, "stderr": captured.err, "logs": caplog.text, "metadata": metadata, "error": told}
+        printed = {
+            "stdout": captured.out,
+            "stderr": captured.err,
+            "logs": caplog.text,
+            "metadata": metadata,
+            "error": told,
+        }
         assert_no_trace(world, {place: text.encode() for place, text in printed.items()})
 
 
@@ -265,14 +336,26 @@ def test_the_person_was_there_all_the_time(world: World) -> None:
     world.write()
     with dg.DagsterInstance.ephemeral() as instance:
         assert materialize(world.project.load(), instance).success
-    arrived = {str(number): repr(event).encode() for number, event in enumerate(world.receiver.ledger.latest)}
+    arrived = {
+        str(number): repr(event).encode()
+        for number, event in enumerate(world.receiver.ledger.latest)
+    }
     found = {trace for _, trace in canary.hits(arrived)}
     assert len(found) >= 10
-    assert canary.PERSON["ssn"] not in found, "a column that no destination asks for left the database"
+    assert canary.PERSON["ssn"] not in found, (
+        "a column that no destination asks for left the database"
+    )
 
 
 @pytest.mark.parametrize(
-    "text", [canary.PASSWORD, canary.TOKEN.upper(), *canary.PERSON.values(), *canary.NORMAL["phone"], f"x={canary.PERSON['postal_code']},"]
+    "text",
+    [
+        canary.PASSWORD,
+        canary.TOKEN.upper(),
+        *canary.PERSON.values(),
+        *canary.NORMAL["phone"],
+        f"x={canary.PERSON['postal_code']},",
+    ],
 )
 def test_the_search_finds_what_is_there(text: str, tmp_path: Path) -> None:
     (tmp_path / "log").write_text(f"something {text} something", encoding="utf-8")

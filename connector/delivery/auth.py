@@ -17,8 +17,8 @@ from typing import Protocol
 
 import orjson
 
-from connector.delivery.sender import Answer, Call, Failure, Sender
-from connector.destination import Destination, credential, named_credentials
+from connector.config.destination import Destination, credential, named_credentials
+from connector.delivery.transports.base import Answer, Call, Failure, Sender
 from connector.errors import EndpointError
 
 HIDDEN = "***"
@@ -68,17 +68,25 @@ class QueryAuth(NoAuth):
     def sign(self, call: Call) -> Call:
         """Add the parameter."""
         joint = "&" if "?" in call.url else "?"
-        return call._replace(url=f"{call.url}{joint}{self._name}={urllib.parse.quote(self._token, safe=HIDDEN)}")
+        return call._replace(
+            url=f"{call.url}{joint}{self._name}={urllib.parse.quote(self._token, safe=HIDDEN)}"
+        )
 
 
 class BodyAuth(NoAuth):
     """A token as a key of the JSON body. proof: Meta's hex HMAC-SHA256 of the token under the app secret."""
 
-    def __init__(self, name: str, token: str, proof_name: str | None = None, app_secret: str | None = None) -> None:
+    def __init__(
+        self, name: str, token: str, proof_name: str | None = None, app_secret: str | None = None
+    ) -> None:
         fields = {name: token}
         if proof_name and app_secret:
             shown = app_secret == HIDDEN
-            fields[proof_name] = HIDDEN if shown else hmac.new(app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()
+            fields[proof_name] = (
+                HIDDEN
+                if shown
+                else hmac.new(app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()
+            )
         self._head = orjson.dumps(fields)[:-1] + b","
 
     def sign(self, call: Call) -> Call:
@@ -100,7 +108,9 @@ class HmacAuth(NoAuth):
         if self._key == HIDDEN:
             return call._replace(headers={**call.headers, self._header: f"t={HIDDEN},v1={HIDDEN}"})
         stamp = str(int(self._clock()))
-        digest = hmac.new(self._key.encode(), stamp.encode() + b"." + call.body, hashlib.sha256).hexdigest()
+        digest = hmac.new(
+            self._key.encode(), stamp.encode() + b"." + call.body, hashlib.sha256
+        ).hexdigest()
         return call._replace(headers={**call.headers, self._header: f"t={stamp},v1={digest}"})
 
 
@@ -131,7 +141,13 @@ class OAuth2(NoAuth):
         credentials: str = "auth.client_id, auth.client_secret and auth.refresh_token",
     ) -> None:
         self._transport, self._token_url, self._fields = transport, token_url, dict(fields)
-        self._tokens: MutableMapping[str, str] = {token_url: HIDDEN} if HIDDEN in fields.values() else tokens if tokens is not None else {}
+        self._tokens: MutableMapping[str, str] = (
+            {token_url: HIDDEN}
+            if HIDDEN in fields.values()
+            else tokens
+            if tokens is not None
+            else {}
+        )
         self._credentials = credentials
         self._refused = ""
         self._lock = threading.Lock()
@@ -141,7 +157,9 @@ class OAuth2(NoAuth):
         with self._lock:
             if self._token_url not in self._tokens:
                 self._fetch()
-        return call._replace(headers={**call.headers, "Authorization": f"Bearer {self._tokens[self._token_url]}"})
+        return call._replace(
+            headers={**call.headers, "Authorization": f"Bearer {self._tokens[self._token_url]}"}
+        )
 
     def refresh(self) -> bool:
         """Fetch a new token."""
@@ -152,10 +170,16 @@ class OAuth2(NoAuth):
     def _fetch(self) -> None:
         """Asked once, whatever the answer: a server that sees wrong credentials again and again may lock the account."""
         body = urllib.parse.urlencode({"grant_type": "refresh_token", **self._fields}).encode()
-        call = Call("POST", self._token_url, {"Content-Type": "application/x-www-form-urlencoded"}, body)
+        call = Call(
+            "POST", self._token_url, {"Content-Type": "application/x-www-form-urlencoded"}, body
+        )
         if not self._refused:
             answer = self._transport.send(call)
-            token = _text_of(answer, "access_token") if isinstance(answer, Answer) and answer.status == 200 else None
+            token = (
+                _text_of(answer, "access_token")
+                if isinstance(answer, Answer) and answer.status == 200
+                else None
+            )
             if token is not None:
                 self._tokens[self._token_url] = token
                 return
@@ -163,7 +187,14 @@ class OAuth2(NoAuth):
         raise EndpointError(self._refused)
 
 
-_ERRORS = ("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope")
+_ERRORS = (
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+)
 """What an authorization server may answer (RFC 6749, section 5.2); other words of it are not repeated."""
 
 
@@ -218,12 +249,29 @@ class OAuth1(NoAuth):
             "oauth_version": "1.0",
         }
         parts = urllib.parse.urlsplit(call.url)
-        pairs = sorted((_quoted(name), _quoted(value)) for name, value in [*fields.items(), *urllib.parse.parse_qsl(parts.query, keep_blank_values=True)])
+        pairs = sorted(
+            (_quoted(name), _quoted(value))
+            for name, value in [
+                *fields.items(),
+                *urllib.parse.parse_qsl(parts.query, keep_blank_values=True),
+            ]
+        )
         parameters = "&".join(f"{name}={value}" for name, value in pairs)
-        base = "&".join([call.method, _quoted(f"{parts.scheme}://{parts.netloc}{parts.path}"), _quoted(parameters)])
+        base = "&".join(
+            [
+                call.method,
+                _quoted(f"{parts.scheme}://{parts.netloc}{parts.path}"),
+                _quoted(parameters),
+            ]
+        )
         key = f"{_quoted(self._consumer_secret)}&{_quoted(self._token_secret)}"
-        signature = base64.b64encode(hmac.new(key.encode(), base.encode(), hashlib.sha1).digest()).decode()
-        header = ", ".join(f'{name}="{_quoted(value)}"' for name, value in sorted({**fields, "oauth_signature": signature}.items()))
+        signature = base64.b64encode(
+            hmac.new(key.encode(), base.encode(), hashlib.sha1).digest()
+        ).decode()
+        header = ", ".join(
+            f'{name}="{_quoted(value)}"'
+            for name, value in sorted({**fields, "oauth_signature": signature}.items())
+        )
         return call._replace(headers={**call.headers, "Authorization": f"OAuth {header}"})
 
 
@@ -231,7 +279,13 @@ def _quoted(text: str) -> str:
     return urllib.parse.quote(text, safe="-._~")
 
 
-def auth_for(destination: Destination, transport: Sender | None, *, hidden: bool = False, tokens: MutableMapping[str, str] | None = None) -> Auth:
+def auth_for(
+    destination: Destination,
+    transport: Sender | None,
+    *,
+    hidden: bool = False,
+    tokens: MutableMapping[str, str] | None = None,
+) -> Auth:
     """The scheme that a destination's platform asks for, with its secrets read.
 
     tokens: where access tokens are kept that several of these share. hidden: secrets are not read and show as `***`, for previews. Raises ConfigError for a secret that is not there.
@@ -245,7 +299,12 @@ def auth_for(destination: Destination, transport: Sender | None, *, hidden: bool
     if spec.method == "none":
         return NoAuth()
     if spec.method == "oauth1":
-        return OAuth1(secret("consumer_key"), secret("consumer_secret"), secret("token"), secret("token_secret"))
+        return OAuth1(
+            secret("consumer_key"),
+            secret("consumer_secret"),
+            secret("token"),
+            secret("token_secret"),
+        )
     if spec.method == "oauth2" and not (given.bearer or given.token):
         assert spec.token_url is not None
         fields = {name: secret(name) for name in ("client_id", "client_secret", "refresh_token")}
@@ -255,7 +314,12 @@ def auth_for(destination: Destination, transport: Sender | None, *, hidden: bool
     if spec.method == "query":
         return QueryAuth(spec.name, secret(token_name))
     if spec.method == "body":
-        return BodyAuth(spec.name, secret(token_name), spec.proof, secret("app_secret") if given.app_secret else None)
+        return BodyAuth(
+            spec.name,
+            secret(token_name),
+            spec.proof,
+            secret("app_secret") if given.app_secret else None,
+        )
     if spec.method == "header":
         return HeaderAuth(spec.name, secret(token_name))
     auth: Auth = NoAuth()

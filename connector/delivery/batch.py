@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from connector.page import Batch
-from connector.records import Records
+from connector.arrow.records import Records
+from connector.model import Batch
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,13 @@ class Limits:
     max_bytes: int
 
 
-def cut(records: Records, rows: Sequence[int], groups: Sequence[int], overheads: Sequence[int], limits: Limits) -> tuple[list[Batch], list[int]]:
+def cut(
+    records: Records,
+    rows: Sequence[int],
+    groups: Sequence[int],
+    overheads: Sequence[int],
+    limits: Limits,
+) -> tuple[list[Batch], list[int]]:
     """Batches in row order, one group each, and the rows whose record alone is too large.
 
     rows: position of each record in its page. groups: index of the request fields that a batch must share. overheads: for

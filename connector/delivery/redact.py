@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from connector.records import Place
+from connector.arrow.records import Place
 
 LONGEST = 200
 
@@ -36,7 +36,9 @@ _PLAIN_CODE = re.compile(r"-?\d{1,7}")
 _ONE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 
-def redact(message: str, record: bytes, secrets: Sequence[str] = (), impersonal: Collection[Place] = ()) -> str:
+def redact(
+    message: str, record: bytes, secrets: Sequence[str] = (), impersonal: Collection[Place] = ()
+) -> str:
     """A platform's message about a record, at most 200 characters, with every value of the record taken out.
 
     record: JSON, of one record or of a list. Values are found as they are and as an address, JSON or HTML would write them. secrets:
@@ -59,7 +61,13 @@ def redact_code(code: str, record: bytes, longest: int, impersonal: Collection[P
     A short number names nobody, also where the record holds it too; nor does what a single word, such as `purchase_without_value`,
     shares with the values at impersonal places.
     """
-    return code if _PLAIN_CODE.fullmatch(code) else redact(code, record, impersonal=impersonal if _ONE_WORD.fullmatch(code) else ())[:longest]
+    return (
+        code
+        if _PLAIN_CODE.fullmatch(code)
+        else redact(code, record, impersonal=impersonal if _ONE_WORD.fullmatch(code) else ())[
+            :longest
+        ]
+    )
 
 
 def _without(text: str, spans: list[tuple[int, int]]) -> str:
@@ -83,9 +91,20 @@ def _written(node: Any, impersonal: Collection[Place]) -> Iterator[str]:
 
 
 def _writings(value: str) -> set[str]:
-    quoted = {urllib.parse.quote(value), urllib.parse.quote(value, safe=""), urllib.parse.quote_plus(value)}
+    quoted = {
+        urllib.parse.quote(value),
+        urllib.parse.quote(value, safe=""),
+        urllib.parse.quote_plus(value),
+    }
     escaped = html.escape(value)
-    return {value, *quoted, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], escaped, escaped.replace("&#x27;", "&#39;")}
+    return {
+        value,
+        *quoted,
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        escaped,
+        escaped.replace("&#x27;", "&#39;"),
+    }
 
 
 def _values(node: Any, impersonal: Collection[Place], place: Place) -> Iterator[str]:
@@ -96,7 +115,11 @@ def _values(node: Any, impersonal: Collection[Place], place: Place) -> Iterator[
     elif isinstance(node, list):
         for value in node:
             yield from _values(value, impersonal, place)
-    elif isinstance(node, str | int | float) and not isinstance(node, bool) and place not in impersonal:
+    elif (
+        isinstance(node, str | int | float)
+        and not isinstance(node, bool)
+        and place not in impersonal
+    ):
         yield str(node)
 
 
@@ -108,4 +131,8 @@ def _one_line(text: str) -> str:
 def _folded(text: str) -> str:
     """In lower case, and exactly as long."""
     lower = text.lower()
-    return lower if len(lower) == len(text) else "".join(each.lower() if len(each.lower()) == 1 else each for each in text)
+    return (
+        lower
+        if len(lower) == len(text)
+        else "".join(each.lower() if len(each.lower()) == 1 else each for each in text)
+    )

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import tenacity
 from tenacity import RetryCallState
 
-from connector.delivery.answers import Outcome, TryAgain
-from connector.delivery.pace import Budget, Gate
+from connector.delivery.rate_limit import Budget, Gate
+from connector.delivery.response import Outcome, TryAgain
 
 LONGEST_WAIT = 60.0
 """Seconds; where a platform asks for more, the run ends and remembers until when."""

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.octets import octets
+from connector.arrow.bytes import octets
 
 _KNOWN = 0x3000
 """Characters in a table: the alphabets of Europe, the Near East and India, and general punctuation."""
@@ -29,7 +29,9 @@ def without_characters(texts: pa.Array, removed: str) -> pa.Array:
     written = np.concatenate([[0], np.cumsum(np.where(kept, wide, 0))])
     ends = np.concatenate([[0], np.cumsum(pc.utf8_length(texts).to_numpy())])
     content = points[kept].tobytes().decode("utf-32-le").encode()
-    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(written[ends].astype(np.int32)), pa.py_buffer(content))
+    return pa.StringArray.from_buffers(
+        len(texts), pa.py_buffer(written[ends].astype(np.int32)), pa.py_buffer(content)
+    )
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.identifiers.distinct import map_exceptions, over_distinct
+from connector.arrow.dictionary import map_exceptions, over_distinct
 from connector.identifiers.placeholders import spellings
 
 _BASE64 = r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"
@@ -25,17 +25,24 @@ def sha256_hex(values: pa.Array) -> pa.Array:
 def sha256_hex_of_each(values: pa.Array) -> pa.Array:
     """As `sha256_hex`, for texts that hardly ever repeat."""
     sha256 = hashlib.sha256
-    digests = b"".join([sha256(value).digest() for value in values.drop_null().cast(pa.binary()).to_pylist()])
+    digests = b"".join(
+        [sha256(value).digest() for value in values.drop_null().cast(pa.binary()).to_pylist()]
+    )
     there = values.is_valid().to_numpy(zero_copy_only=False)
     ends = np.concatenate([[0], np.cumsum(there)]).astype(np.int32) * 64
     marks = pa.py_buffer(np.packbits(there, bitorder="little")) if values.null_count else None
-    return pa.StringArray.from_buffers(len(values), pa.py_buffer(ends), pa.py_buffer(digests.hex().encode()), marks)
+    return pa.StringArray.from_buffers(
+        len(values), pa.py_buffer(ends), pa.py_buffer(digests.hex().encode()), marks
+    )
 
 
 def sha256_b64(values: pa.Array) -> pa.Array:
     """Base64 SHA-256 of the UTF-8 bytes, 44 characters. Source: UID2; Google where `encoding` says so."""
     return pa.array(
-        [None if value is None else b64encode(hashlib.sha256(value).digest()).decode() for value in values.cast(pa.binary()).to_pylist()],
+        [
+            None if value is None else b64encode(hashlib.sha256(value).digest()).decode()
+            for value in values.cast(pa.binary()).to_pylist()
+        ],
         pa.string(),
     )
 
@@ -43,7 +50,10 @@ def sha256_b64(values: pa.Array) -> pa.Array:
 def sha512_b64(values: pa.Array) -> pa.Array:
     """Base64 SHA-512 of the UTF-8 bytes, 88 characters. Source: base platform, obscured `order_id`."""
     return pa.array(
-        [None if value is None else b64encode(hashlib.sha512(value).digest()).decode() for value in values.cast(pa.binary()).to_pylist()],
+        [
+            None if value is None else b64encode(hashlib.sha512(value).digest()).decode()
+            for value in values.cast(pa.binary()).to_pylist()
+        ],
         pa.string(),
     )
 
@@ -53,15 +63,31 @@ def prehashed_hex(digests: pa.Array) -> pa.Array:
 
     digests: 64 hex digits in either case, or base64 of the 32 bytes, which cannot be anything else.
     """
-    lower = map_exceptions(digests, pc.utf8_lower(digests), pc.match_substring_regex(digests, _BASE64), lambda text: b64decode(text).hex())
-    good = pc.and_(pc.match_substring_regex(lower, r"^[0-9a-f]{64}$"), pc.invert(pc.is_in(lower, value_set=_of_nothing())))
+    lower = map_exceptions(
+        digests,
+        pc.utf8_lower(digests),
+        pc.match_substring_regex(digests, _BASE64),
+        lambda text: b64decode(text).hex(),
+    )
+    good = pc.and_(
+        pc.match_substring_regex(lower, r"^[0-9a-f]{64}$"),
+        pc.invert(pc.is_in(lower, value_set=_of_nothing())),
+    )
     return pc.if_else(good, lower, None)
 
 
 def hex_to_b64(digests: pa.Array) -> pa.Array:
     """Hex digests as base64 of the same bytes; null where it is not hex."""
-    hexadecimal = pc.if_else(pc.match_substring_regex(digests, r"^([0-9a-fA-F]{2})+$"), digests, None)
-    return pa.array([None if value is None else b64encode(bytes.fromhex(value)).decode() for value in hexadecimal.to_pylist()], pa.string())
+    hexadecimal = pc.if_else(
+        pc.match_substring_regex(digests, r"^([0-9a-fA-F]{2})+$"), digests, None
+    )
+    return pa.array(
+        [
+            None if value is None else b64encode(bytes.fromhex(value)).decode()
+            for value in hexadecimal.to_pylist()
+        ],
+        pa.string(),
+    )
 
 
 @functools.cache

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.frames import mask, present
-from connector.octets import first_octets, octets, offsets
+from connector.arrow.bytes import first_octets, octets, offsets
+from connector.arrow.convert import mask, present
 
 _SEPARATOR = np.isin(np.arange(256), list(b" ().-"))
 _DIGIT = np.isin(np.arange(256), list(b"0123456789"))
@@ -42,12 +42,16 @@ def plain_e164(phones: pa.Array, region: str | None) -> pa.Array:
     national = first_octets(phones) != ord("+")
     compact = _without_separators(phones, usual if home is not None else usual & ~national)
     if home is not None and national.any():
-        compact = pc.binary_join_element_wise(pc.if_else(pa.array(national), f"+{home.code}", ""), compact, "")
+        compact = pc.binary_join_element_wise(
+            pc.if_else(pa.array(national), f"+{home.code}", ""), compact, ""
+        )
     valid = np.zeros(len(phones), bool)
     for code, rows in _by_calling_code(compact):
         country = _main_country(code)
         if country is not None:
-            valid[rows] = _is_valid(pc.utf8_slice_codeunits(compact.take(pa.array(rows)), 1 + len(code)), country)
+            valid[rows] = _is_valid(
+                pc.utf8_slice_codeunits(compact.take(pa.array(rows)), 1 + len(code)), country
+            )
     return pc.if_else(pa.array(valid), compact, None)
 
 
@@ -57,7 +61,13 @@ def _is_usual(phones: pa.Array) -> np.ndarray:
     plus = first_octets(phones) == ord("+")
     strays = np.concatenate([[0], np.cumsum(~(_DIGIT | _SEPARATOR)[content])])
     lengths = np.diff(begins) - plus
-    return present(phones) & (np.diff(strays[begins]) == plus) & (lengths >= 5) & (lengths <= 40) & ~mask(pc.ends_with(phones, _WAS_A_FLOAT))
+    return (
+        present(phones)
+        & (np.diff(strays[begins]) == plus)
+        & (lengths >= 5)
+        & (lengths <= 40)
+        & ~mask(pc.ends_with(phones, _WAS_A_FLOAT))
+    )
 
 
 def _without_separators(phones: pa.Array, chosen: np.ndarray) -> pa.Array:
@@ -67,7 +77,9 @@ def _without_separators(phones: pa.Array, chosen: np.ndarray) -> pa.Array:
     before = np.concatenate([[0], np.cumsum(separators)])
     ends = (begins - before[begins]).astype(np.int32)
     bits = np.packbits(chosen, bitorder="little")
-    return pa.StringArray.from_buffers(len(phones), pa.py_buffer(ends), pa.py_buffer(content[~separators]), pa.py_buffer(bits))
+    return pa.StringArray.from_buffers(
+        len(phones), pa.py_buffer(ends), pa.py_buffer(content[~separators]), pa.py_buffer(bits)
+    )
 
 
 def _by_calling_code(numbers: pa.Array) -> list[tuple[str, np.ndarray]]:
@@ -75,13 +87,17 @@ def _by_calling_code(numbers: pa.Array) -> list[tuple[str, np.ndarray]]:
     starts = pc.utf8_slice_codeunits(numbers, 1, 4).dictionary_encode()
     codes = [_calling_code(start) for start in starts.dictionary.to_pylist()]
     rank = {code: place for place, code in enumerate(sorted({*codes} - {""}))}
-    ranks = np.array([*(rank.get(code, -1) for code in codes), -1])[pc.fill_null(starts.indices, len(codes)).to_numpy()]
+    ranks = np.array([*(rank.get(code, -1) for code in codes), -1])[
+        pc.fill_null(starts.indices, len(codes)).to_numpy()
+    ]
     return [(code, np.flatnonzero(ranks == place)) for code, place in rank.items()]
 
 
 def _calling_code(digits: str) -> str:
     """The calling code that a number begins with; they are free of prefixes."""
-    return next((digits[:length] for length in (1, 2, 3) if digits[:length] in _calling_codes()), "")
+    return next(
+        (digits[:length] for length in (1, 2, 3) if digits[:length] in _calling_codes()), ""
+    )
 
 
 @functools.cache
@@ -97,7 +113,11 @@ def _home(region: str | None) -> _Country | None:
     import phonenumbers
 
     code = phonenumbers.country_code_for_region(region or "")
-    return _main_country(str(code)) if code and phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code][0] == region else None
+    return (
+        _main_country(str(code))
+        if code and phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code][0] == region
+        else None
+    )
 
 
 @functools.cache
@@ -109,13 +129,20 @@ def _main_country(code: str) -> _Country | None:
     known: Any = phonenumbers.PhoneMetadata.metadata_for_region(regions[0], None)
     if known is None or (len(regions) > 1 and known.leading_digits):
         return None
-    kinds = {(kind.national_number_pattern, tuple(kind.possible_length)) for kind in (known.fixed_line, known.mobile) if kind.national_number_pattern}
+    kinds = {
+        (kind.national_number_pattern, tuple(kind.possible_length))
+        for kind in (known.fixed_line, known.mobile)
+        if kind.national_number_pattern
+    }
     changed = [known.national_prefix_for_parsing, known.international_prefix]
     if any(pattern and re.match(pattern, "") for pattern in changed):
         return None
     never = "|".join(f"(?:{pattern})" for pattern in changed if pattern)
     lines = tuple((f"^(?:{pattern})$", lengths) for pattern, lengths in sorted(kinds))
-    general = f"^(?:{known.general_desc.national_number_pattern})$", tuple(known.general_desc.possible_length)
+    general = (
+        f"^(?:{known.general_desc.national_number_pattern})$",
+        tuple(known.general_desc.possible_length),
+    )
     return _Country(code, general, lines, f"^(?:{never})" if never else None)
 
 
@@ -126,8 +153,14 @@ def _is_valid(national: pa.Array, country: _Country) -> np.ndarray:
     for pattern, possible in country.lines:
         line |= _matches(national, lengths, pattern, possible or country.general[1])
     valid = line & _matches(national, lengths, *country.general)
-    return valid if country.never is None else valid & ~mask(pc.match_substring_regex(national, country.never))
+    return (
+        valid
+        if country.never is None
+        else valid & ~mask(pc.match_substring_regex(national, country.never))
+    )
 
 
-def _matches(national: pa.Array, lengths: np.ndarray, pattern: str, possible: Sequence[int]) -> np.ndarray:
+def _matches(
+    national: pa.Array, lengths: np.ndarray, pattern: str, possible: Sequence[int]
+) -> np.ndarray:
     return mask(pc.match_substring_regex(national, pattern)) & np.isin(lengths, possible)

@@ -13,17 +13,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.identifiers.distinct import at_exceptions, map_exceptions
-from connector.octets import first_octets, is_ascii, longest, lower
+from connector.arrow.bytes import first_octets, is_ascii, longest, lower
+from connector.arrow.dictionary import at_exceptions, map_exceptions
 
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_ADDRESS = rf"^{_ATOM}(\.{_ATOM})*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+([a-z]{{2,}}|xn--[a-z0-9-]*[a-z0-9])$"
+_ADDRESS = (
+    rf"^{_ATOM}(\.{_ATOM})*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+([a-z]{{2,}}|xn--[a-z0-9-]*[a-z0-9])$"
+)
 _MATCH = re.compile(_ADDRESS)
 
 _INVISIBLE = dict.fromkeys([0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF])
 """Soft hyphen, zero-width characters and byte-order mark: copied along from web pages, never typed."""
 
-_PLACEHOLDER_LOCAL = "noreply|no-reply|donotreply|do-not-reply|unknown|null|none|nan|undefined|n/a|noemail|no-email"
+_PLACEHOLDER_LOCAL = (
+    "noreply|no-reply|donotreply|do-not-reply|unknown|null|none|nan|undefined|n/a|noemail|no-email"
+)
 _PLACEHOLDER = rf"^(({_PLACEHOLDER_LOCAL})@.*|test@test\.[a-z]+|a@example\.com|a@a\.[a-z]+|asdf@asdf\.[a-z]+|no@no\.[a-z]+|email@email\.com)$"
 _PLACEHOLDER_BEGINS = np.isin(np.arange(256), list(b"andute"))
 """First bytes of what `_PLACEHOLDER` matches."""
@@ -40,7 +44,9 @@ def email_basic(emails: pa.Array) -> pa.Array:
     small = lower(emails)
     plain = pc.match_substring_regex(small, _ADDRESS)
     if not is_ascii(emails) or longest(emails) > 64:
-        plain = pc.and_(plain, pc.and_(pc.string_is_ascii(emails), pc.less_equal(pc.utf8_length(small), 64)))
+        plain = pc.and_(
+            plain, pc.and_(pc.string_is_ascii(emails), pc.less_equal(pc.utf8_length(small), 64))
+        )
     read = map_exceptions(emails, small, pc.invert(plain), _read_address)
     return _without_placeholders(read)
 
@@ -63,7 +69,9 @@ def _read_address(text: str) -> str | None:
     except idna.IDNAError:
         return None
     address = f"{local}@{domain}".lower()
-    too_long = len(address) > 254 or len(local) > 64 or any(len(label) > 63 for label in domain.split("."))
+    too_long = (
+        len(address) > 254 or len(local) > 64 or any(len(label) > 63 for label in domain.split("."))
+    )
     return address if not too_long and _MATCH.match(address) else None
 
 
@@ -94,12 +102,16 @@ def email_amazon(emails: pa.Array) -> pa.Array:
 
 
 def _without_alias_and_dots(addresses: pa.Array, where: str) -> pa.Array:
-    return pc.if_else(pc.match_substring_regex(addresses, where), _with_local(addresses, r"(\+.*|\.)"), addresses)
+    return pc.if_else(
+        pc.match_substring_regex(addresses, where), _with_local(addresses, r"(\+.*|\.)"), addresses
+    )
 
 
 def _with_local(addresses: pa.Array, removed: str) -> pa.Array:
     """Addresses with everything that matches `removed` taken out before the @; null where nothing is left."""
-    local = pc.replace_substring_regex(pc.replace_substring_regex(addresses, r"@.*$", ""), removed, "")
+    local = pc.replace_substring_regex(
+        pc.replace_substring_regex(addresses, r"@.*$", ""), removed, ""
+    )
     domain = pc.replace_substring_regex(addresses, r"^[^@]*", "")
     joined = pc.binary_join_element_wise(local, domain, "")
     return _without_placeholders(pc.if_else(pc.equal(pc.utf8_length(local), 0), None, joined))
@@ -107,4 +119,8 @@ def _with_local(addresses: pa.Array, removed: str) -> pa.Array:
 
 def _without_placeholders(addresses: pa.Array) -> pa.Array:
     suspects = pa.array(_PLACEHOLDER_BEGINS[first_octets(addresses)])
-    return at_exceptions(addresses, suspects, lambda some: pc.if_else(pc.match_substring_regex(some, _PLACEHOLDER), None, some))
+    return at_exceptions(
+        addresses,
+        suspects,
+        lambda some: pc.if_else(pc.match_substring_regex(some, _PLACEHOLDER), None, some),
+    )

@@ -7,8 +7,8 @@ import ipaddress
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.identifiers.distinct import at_exceptions, map_exceptions, over_distinct, remembered
-from connector.octets import holds, longest, lower
+from connector.arrow.bytes import holds, longest, lower
+from connector.arrow.dictionary import at_exceptions, map_exceptions, over_distinct, remembered
 
 _UUID = r"^.*?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12}).?$"
 _CANONICAL = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -28,19 +28,29 @@ _ESCAPED_AT = r"(?i)%(25)*40"
 def uuid_lower(ids: pa.Array) -> pa.Array:
     """Lower-case UUID with dashes, from upper case, braces, `urn:uuid:` or bare hex; null for the nil UUID and the rest."""
     small = lower(ids)
-    canonical = at_exceptions(small, pc.invert(pc.match_substring_regex(small, _CANONICAL)), _dashed)
+    canonical = at_exceptions(
+        small, pc.invert(pc.match_substring_regex(small, _CANONICAL)), _dashed
+    )
     return pc.if_else(pc.equal(canonical, _NIL), None, canonical)
 
 
 def _dashed(ids: pa.Array) -> pa.Array:
-    return pc.if_else(pc.match_substring_regex(ids, _SPELLED), pc.replace_substring_regex(ids, _UUID, r"\1-\2-\3-\4-\5"), None)
+    return pc.if_else(
+        pc.match_substring_regex(ids, _SPELLED),
+        pc.replace_substring_regex(ids, _UUID, r"\1-\2-\3-\4-\5"),
+        None,
+    )
 
 
 def uuid4(ids: pa.Array) -> pa.Array:
     """As `uuid_lower`, of version 4 (RFC 9562) alone. Source: base platform (`Guid`)."""
     canonical = uuid_lower(ids)
-    version, variant = (pc.binary_slice(canonical.cast(pa.binary()), place, place + 1) for place in (14, 19))
-    good = pc.and_(pc.equal(version, b"4"), pc.is_in(variant, value_set=pa.array([b"8", b"9", b"a", b"b"])))
+    version, variant = (
+        pc.binary_slice(canonical.cast(pa.binary()), place, place + 1) for place in (14, 19)
+    )
+    good = pc.and_(
+        pc.equal(version, b"4"), pc.is_in(variant, value_set=pa.array([b"8", b"9", b"a", b"b"]))
+    )
     return pc.if_else(good, canonical, None)
 
 
@@ -56,7 +66,9 @@ def any_id(ids: pa.Array) -> pa.Array:
 
 def click_id(ids: pa.Array) -> pa.Array:
     """A click id exactly as it came; null for unfilled templates (`{gclid}`), white space inside, or over 512 characters."""
-    return _without(ids, 512, r"[\s{}\x00-\x1f\x7f]", holds(ids, below=ord(" ") + 1, among=b"{}\x7f"))
+    return _without(
+        ids, 512, r"[\s{}\x00-\x1f\x7f]", holds(ids, below=ord(" ") + 1, among=b"{}\x7f")
+    )
 
 
 def _without(ids: pa.Array, most: int, never: str, somewhere: bool) -> pa.Array:
@@ -68,12 +80,20 @@ def _without(ids: pa.Array, most: int, never: str, somewhere: bool) -> pa.Array:
 
 def fb_click(cookies: pa.Array) -> pa.Array:
     """`fb.{0-2}.{milliseconds}.{fbclid}` exactly as it came; null for anything else. Source: Meta (`fbc`)."""
-    return pc.if_else(pc.match_substring_regex(cookies, r"^fb\.[0-2]\.\d{1,20}\.[^\s{}]{1,500}$"), cookies, None)
+    return pc.if_else(
+        pc.match_substring_regex(cookies, r"^fb\.[0-2]\.\d{1,20}\.[^\s{}]{1,500}$"), cookies, None
+    )
 
 
 def fb_browser(cookies: pa.Array) -> pa.Array:
     """`fb.{0-2}.{milliseconds}.{random}`, perhaps with an appendix, exactly as it came; null for anything else. Source: Meta (`fbp`)."""
-    return pc.if_else(pc.match_substring_regex(cookies, r"^fb\.[0-2]\.\d{1,20}\.\d{1,20}(\.([^\s.]{2}|[^\s.]{8}))?$"), cookies, None)
+    return pc.if_else(
+        pc.match_substring_regex(
+            cookies, r"^fb\.[0-2]\.\d{1,20}\.\d{1,20}(\.([^\s.]{2}|[^\s.]{8}))?$"
+        ),
+        cookies,
+        None,
+    )
 
 
 def click_uuid(ids: pa.Array) -> pa.Array:
@@ -85,7 +105,9 @@ def click_uuid(ids: pa.Array) -> pa.Array:
 def public_ip(addresses: pa.Array) -> pa.Array:
     """The first public address of `a, b`, without port, IPv4 out of `::ffff:`; null for private and broken ones."""
     plain = pc.match_substring_regex(addresses, _UNRESERVED)
-    return map_exceptions(addresses, pc.if_else(plain, addresses, None), pc.invert(plain), _public_ip)
+    return map_exceptions(
+        addresses, pc.if_else(plain, addresses, None), pc.invert(plain), _public_ip
+    )
 
 
 def public_ipv4(addresses: pa.Array) -> pa.Array:
@@ -134,12 +156,19 @@ def _without_query(urls: pa.Array) -> pa.Array:
     if holds(urls, below=ord(" ")):
         return pc.replace_substring_regex(urls, r"[?#].*$", "")
     for mark in "?#":
-        urls = pc.list_element(pc.split_pattern(urls, mark, max_splits=1), 0) if holds(urls, among=mark.encode()) else urls
+        urls = (
+            pc.list_element(pc.split_pattern(urls, mark, max_splits=1), 0)
+            if holds(urls, among=mark.encode())
+            else urls
+        )
     return urls
 
 
 def _web_page(page: pa.Array) -> pa.Array:
-    good = pc.and_(pc.match_substring_regex(page, r"^https?://[^\s/@]+(/[^\s@]*)?$"), pc.invert(pc.match_substring_regex(page, _ESCAPED_AT)))
+    good = pc.and_(
+        pc.match_substring_regex(page, r"^https?://[^\s/@]+(/[^\s@]*)?$"),
+        pc.invert(pc.match_substring_regex(page, _ESCAPED_AT)),
+    )
     return pc.if_else(good, page, None)
 
 

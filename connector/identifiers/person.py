@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pycountry
 
+from connector.arrow.bytes import is_ascii, longest, lower, trimmed
+from connector.arrow.dictionary import at_exceptions, map_distinct, over_distinct, remembered
 from connector.identifiers.characters import without_characters
-from connector.identifiers.distinct import at_exceptions, map_distinct, over_distinct, remembered
-from connector.octets import is_ascii, longest, lower, trimmed
 
 _CONTROL = r"[\p{Cc}\p{Cf}]"
 _PUNCTUATION = r"[\p{P}\p{S}]"
@@ -40,7 +40,9 @@ def city_nospace(cities: pa.Array) -> pa.Array:
 
 def lower_alnum(texts: pa.Array) -> pa.Array:
     """Lower case, letters and digits only. Source: Segment's TikTok connector for city, state and country."""
-    return over_distinct(texts, lambda each: _lower_without(each, _CONTROL, _NEITHER_LETTER_NOR_DIGIT))
+    return over_distinct(
+        texts, lambda each: _lower_without(each, _CONTROL, _NEITHER_LETTER_NOR_DIGIT)
+    )
 
 
 def state_2(states: pa.Array) -> pa.Array:
@@ -52,8 +54,14 @@ def state_2(states: pa.Array) -> pa.Array:
 
 @functools.cache
 def _us_states() -> tuple[pa.Array, pa.Array]:
-    states = [(state.name, state.code[-2:].lower()) for state in pycountry.subdivisions if state.country_code == "US"]
-    return city_nospace(pa.array([name for name, _ in states])), pa.array([code for _, code in states])
+    states = [
+        (state.name, state.code[-2:].lower())
+        for state in pycountry.subdivisions
+        if state.country_code == "US"
+    ]
+    return city_nospace(pa.array([name for name, _ in states])), pa.array(
+        [code for _, code in states]
+    )
 
 
 def zip_nospace(codes: pa.Array) -> pa.Array:
@@ -68,25 +76,41 @@ def zip_meta(codes: pa.Array, countries: pa.Array | None) -> pa.Array:
     """
     short = zip_nospace(codes)
     if longest(codes) >= len("94105-1234"):
-        short = pc.if_else(pc.match_substring_regex(codes, rf"^\d{{5}}{_SPACE_OR_DASH}\d{{4}}$"), pc.utf8_slice_codeunits(short, 0, 5), short)
+        short = pc.if_else(
+            pc.match_substring_regex(codes, rf"^\d{{5}}{_SPACE_OR_DASH}\d{{4}}$"),
+            pc.utf8_slice_codeunits(short, 0, 5),
+            short,
+        )
     if countries is None:
         return short
     alpha2 = country_alpha2(countries)
     short = at_exceptions(short, pc.equal(alpha2, "gb"), _outward_and_sector)
-    return at_exceptions(short, pc.equal(alpha2, "us"), _five_of_nine) if longest(short) >= 9 else short
+    return (
+        at_exceptions(short, pc.equal(alpha2, "us"), _five_of_nine)
+        if longest(short) >= 9
+        else short
+    )
 
 
 def _outward_and_sector(codes: pa.Array) -> pa.Array:
-    return pc.if_else(pc.match_substring_regex(codes, r"^[a-z]{1,2}\d[a-z\d]?\d[a-z]{2}$"), pc.utf8_slice_codeunits(codes, 0, -2), codes)
+    return pc.if_else(
+        pc.match_substring_regex(codes, r"^[a-z]{1,2}\d[a-z\d]?\d[a-z]{2}$"),
+        pc.utf8_slice_codeunits(codes, 0, -2),
+        codes,
+    )
 
 
 def _five_of_nine(codes: pa.Array) -> pa.Array:
-    return pc.if_else(pc.match_substring_regex(codes, r"^\d{9}$"), pc.utf8_slice_codeunits(codes, 0, 5), codes)
+    return pc.if_else(
+        pc.match_substring_regex(codes, r"^\d{9}$"), pc.utf8_slice_codeunits(codes, 0, 5), codes
+    )
 
 
 def zip_digits(codes: pa.Array) -> pa.Array:
     """Digits only. Source: Pinterest's OpenAPI description."""
-    return at_exceptions(codes, pc.invert(pc.ascii_is_decimal(codes)), lambda rest: _cleaned(rest, r"[^0-9]"))
+    return at_exceptions(
+        codes, pc.invert(pc.ascii_is_decimal(codes)), lambda rest: _cleaned(rest, r"[^0-9]")
+    )
 
 
 def country_alpha2(countries: pa.Array) -> pa.Array:
@@ -107,12 +131,51 @@ def _country(text: str) -> str | None:
 
 
 _USUAL_NAMES = {
-    **dict.fromkeys(("UK", "Great Britain", "Britain", "England", "Scotland", "Wales", "Northern Ireland"), "gb"),
-    **{"USA": "us", "United States of America": "us", "Russia": "ru", "Turkey": "tr", "Holland": "nl", "Czech Republic": "cz", "Slovak Republic": "sk"},
-    **{"Ivory Coast": "ci", "Cape Verde": "cv", "Macedonia": "mk", "Swaziland": "sz", "Burma": "mm", "Brunei": "bn", "East Timor": "tl", "Vatican": "va"},
-    **{"Vatican City": "va", "Macau": "mo", "Republic of Korea": "kr", "Democratic Republic of the Congo": "cd", "DR Congo": "cd", "Laos": "la"},
-    **{"Republic of the Congo": "cg", "Congo Brazzaville": "cg", "Congo Kinshasa": "cd", "UAE": "ae", "British Virgin Islands": "vg"},
-    **{"US Virgin Islands": "vi", "Syria": "sy", "Saint Martin": "mf", "Sint Maarten": "sx", "Micronesia": "fm", "Ireland, Republic of": "ie"},
+    **dict.fromkeys(
+        ("UK", "Great Britain", "Britain", "England", "Scotland", "Wales", "Northern Ireland"), "gb"
+    ),
+    **{
+        "USA": "us",
+        "United States of America": "us",
+        "Russia": "ru",
+        "Turkey": "tr",
+        "Holland": "nl",
+        "Czech Republic": "cz",
+        "Slovak Republic": "sk",
+    },
+    **{
+        "Ivory Coast": "ci",
+        "Cape Verde": "cv",
+        "Macedonia": "mk",
+        "Swaziland": "sz",
+        "Burma": "mm",
+        "Brunei": "bn",
+        "East Timor": "tl",
+        "Vatican": "va",
+    },
+    **{
+        "Vatican City": "va",
+        "Macau": "mo",
+        "Republic of Korea": "kr",
+        "Democratic Republic of the Congo": "cd",
+        "DR Congo": "cd",
+        "Laos": "la",
+    },
+    **{
+        "Republic of the Congo": "cg",
+        "Congo Brazzaville": "cg",
+        "Congo Kinshasa": "cd",
+        "UAE": "ae",
+        "British Virgin Islands": "vg",
+    },
+    **{
+        "US Virgin Islands": "vi",
+        "Syria": "sy",
+        "Saint Martin": "mf",
+        "Sint Maarten": "sx",
+        "Micronesia": "fm",
+        "Ireland, Republic of": "ie",
+    },
 }
 """English names in daily use that ISO 3166 does not list."""
 
@@ -123,10 +186,17 @@ def _country_names() -> dict[str, str]:
     whole = {
         _folded(name): country.alpha_2.lower()
         for country in pycountry.countries
-        for name in (country.name, getattr(country, "official_name", ""), getattr(country, "common_name", ""))
+        for name in (
+            country.name,
+            getattr(country, "official_name", ""),
+            getattr(country, "common_name", ""),
+        )
         if name
     }
-    short = [(_folded(re.split(r"[,(]", country.name)[0]), country.alpha_2.lower()) for country in pycountry.countries]
+    short = [
+        (_folded(re.split(r"[,(]", country.name)[0]), country.alpha_2.lower())
+        for country in pycountry.countries
+    ]
     taken = Counter(name for name, _ in short)
     usual = {_folded(name): code for name, code in _USUAL_NAMES.items()}
     return {**{name: code for name, code in short if taken[name] == 1}, **whole, **usual}
@@ -134,8 +204,19 @@ def _country_names() -> dict[str, str]:
 
 def _folded(name: str) -> str:
     """A country's name without accents, case, punctuation, `the` in front, and the difference of `and` and `&`."""
-    plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
-    words = re.findall(r"[a-z0-9]+", plain.casefold().replace("&", " and ").replace("'", "").replace("\u2019", "").replace("st.", "saint"))
+    plain = "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", name)
+        if not unicodedata.combining(letter)
+    )
+    words = re.findall(
+        r"[a-z0-9]+",
+        plain.casefold()
+        .replace("&", " and ")
+        .replace("'", "")
+        .replace("\u2019", "")
+        .replace("st.", "saint"),
+    )
     return " ".join(words[1:] if words[:1] == ["the"] else words)
 
 
@@ -150,7 +231,10 @@ def dob_iso(dates: pa.Array) -> pa.Array:
 
 
 _BIRTH_DATES = [
-    re.compile(r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?", re.ASCII),
+    re.compile(
+        r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?",
+        re.ASCII,
+    ),
     re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})", re.ASCII),
     re.compile(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})", re.ASCII),
 ]
@@ -183,7 +267,9 @@ def _lower_without(texts: pa.Array, *removed: str) -> pa.Array:
     removed: classes in which no letter and no digit of ASCII is, so that texts of these alone need no look.
     """
     small = lower(texts)
-    return at_exceptions(small, pc.invert(pc.ascii_is_alnum(small)), lambda rest: _cleaned(rest, *removed))
+    return at_exceptions(
+        small, pc.invert(pc.ascii_is_alnum(small)), lambda rest: _cleaned(rest, *removed)
+    )
 
 
 def _cleaned(texts: pa.Array, *removed: str) -> pa.Array:

@@ -7,7 +7,7 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.identifiers.distinct import map_exceptions, remembered
+from connector.arrow.dictionary import map_exceptions, remembered
 from connector.identifiers.e164 import plain_e164
 
 _FLOAT = re.compile(r"(\d{7,15})\.0\Z")
@@ -21,7 +21,12 @@ def phone_e164(phones: pa.Array, region: str | None) -> pa.Array:
     code. Source: ITU-T E.164; TikTok, Google, Reddit, Microsoft and X ask for this form.
     """
     fast = plain_e164(phones, region)
-    return map_exceptions(phones, fast, pc.and_(pc.is_null(fast), pc.is_valid(phones)), lambda phone: _read_number(phone, region))
+    return map_exceptions(
+        phones,
+        fast,
+        pc.and_(pc.is_null(fast), pc.is_valid(phones)),
+        lambda phone: _read_number(phone, region),
+    )
 
 
 def phone_digits(phones: pa.Array, region: str | None) -> pa.Array:
@@ -35,7 +40,9 @@ def _read_number(phone: str, region: str | None) -> str | None:
     text = whole.group(1) if whole else phone
     if _LETTER_RUN.search(text):
         return None
-    return _parsed(text, region) or (_parsed("+" + text[2:], region) if text.startswith("00") else None)
+    return _parsed(text, region) or (
+        _parsed("+" + text[2:], region) if text.startswith("00") else None
+    )
 
 
 def _parsed(text: str, region: str | None) -> str | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
-from connector.conversion import ACTION_SOURCES, COLUMNS, ITEM_FIELDS
+from connector.platforms.columns import ACTION_SOURCES, COLUMNS, ITEM_FIELDS
 from connector.platforms.expression import Pipeline, parse
 from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
@@ -33,7 +33,14 @@ def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[
         yield from _expression(platform, text, f"fields.{name}", ("identifier",), removed)
     for name, text in platform.request.items():
         yield from _expression(platform, text, f"request.{name}", ("identifier", "field"))
-    yield from _template(platform, platform.event, "event", lambda text, where: _expression(platform, text, where, ("identifier", "field", "extra"), removed))
+    yield from _template(
+        platform,
+        platform.event,
+        "event",
+        lambda text, where: _expression(
+            platform, text, where, ("identifier", "field", "extra"), removed
+        ),
+    )
     yield from _envelope(platform, platform.body, "body")
     if platform.body != "$event" and list(_texts(platform.body)).count("$events") != 1:
         yield "body: it must be $event, or hold $events in one place"
@@ -45,16 +52,26 @@ def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[
     for name in (name for text in filled for name in re.findall(r"\{(\w+)\}", text)):
         if name not in platform.params and name not in platform.account:
             yield f"{{{name}}} is neither one of params nor a key of account"
-    for column, decided in (("opt_out", platform.consent.opt_out), ("limited_data_use", platform.consent.limited_data_use)):
+    for column, decided in (
+        ("opt_out", platform.consent.opt_out),
+        ("limited_data_use", platform.consent.limited_data_use),
+    ):
         if decided == "send" and column not in template_columns(platform.event):
             yield f"consent.{column} is send, but event does not use the column {column}"
-    if platform.event_names.unless is not None and platform.event_names.unless not in platform.account:
+    if (
+        platform.event_names.unless is not None
+        and platform.event_names.unless not in platform.account
+    ):
         yield f"event_names.unless: there is no account key '{platform.event_names.unless}'"
     for name in platform.columns:
         if name != "currency":
             yield f"columns.{name}: currency alone can have a default here; others stand under `constants` of the destination"
     for rule in platform.required_when:
-        for value in rule.values if rule.column == "action_source" and "action_source" not in platform.fields else ():
+        for value in (
+            rule.values
+            if rule.column == "action_source" and "action_source" not in platform.fields
+            else ()
+        ):
             if value not in ACTION_SOURCES:
                 yield f"required_when: '{value}' is not an action source; there are {', '.join(ACTION_SOURCES)}"
 
@@ -64,13 +81,25 @@ def template_columns(template: Any) -> set[str]:
     if isinstance(template, dict):
         if "$each" in template:
             return {template["$each"]}
-        return {name for key, value in template.items() if not key.startswith("$") or key == "$list" for name in template_columns(value)}
+        return {
+            name
+            for key, value in template.items()
+            if not key.startswith("$") or key == "$list"
+            for name in template_columns(value)
+        }
     if isinstance(template, list):
         return {name for value in template for name in template_columns(value)}
     return set(parse(template).columns) if isinstance(template, str) else set()
 
 
-def _template(platform: Platform, template: Any, where: str, check: Callable[[str, str], Iterator[str]], *, entry: bool = False) -> Iterator[str]:
+def _template(
+    platform: Platform,
+    template: Any,
+    where: str,
+    check: Callable[[str, str], Iterator[str]],
+    *,
+    entry: bool = False,
+) -> Iterator[str]:
     if isinstance(template, str):
         yield from check(template, where)
     elif isinstance(template, list):
@@ -79,7 +108,13 @@ def _template(platform: Platform, template: Any, where: str, check: Callable[[st
     elif isinstance(template, dict):
         yield from _steering(template, where, entry=entry)
         if "$each" in template:
-            yield from _template(platform, template.get("item"), f"{where}.item", lambda text, place: _entry(platform, text, place), entry=True)
+            yield from _template(
+                platform,
+                template.get("item"),
+                f"{where}.item",
+                lambda text, place: _entry(platform, text, place),
+                entry=True,
+            )
             return
         for key, value in template.items():
             if not key.startswith("$") or key == "$list":
@@ -100,7 +135,13 @@ def _steering(template: dict[str, Any], where: str, *, entry: bool) -> Iterator[
         yield f"{where}: $each needs an item, the object that is repeated"
 
 
-def _expression(platform: Platform, text: str, where: str, spaces: tuple[str, ...], removed: Set[str] = frozenset()) -> Iterator[str]:
+def _expression(
+    platform: Platform,
+    text: str,
+    where: str,
+    spaces: tuple[str, ...],
+    removed: Set[str] = frozenset(),
+) -> Iterator[str]:
     for pipeline in parse(text).pipelines:
         known = _known(platform, pipeline, spaces)
         gone = pipeline.space == "identifier" and pipeline.name in removed
@@ -112,7 +153,9 @@ def _expression(platform: Platform, text: str, where: str, spaces: tuple[str, ..
 
 def _entry(platform: Platform, text: str, where: str) -> Iterator[str]:
     for pipeline in parse(text).pipelines:
-        known = {"column": ENTRY, "account": platform.account, "param": platform.params}.get(pipeline.space, ())
+        known = {"column": ENTRY, "account": platform.account, "param": platform.params}.get(
+            pipeline.space, ()
+        )
         if pipeline.space != "literal" and pipeline.name not in known:
             yield f"{where}: an entry has no {pipeline.name}; it has {', '.join(ENTRY)}"
         yield from _functions(platform, pipeline, where)
@@ -130,7 +173,13 @@ def _known(platform: Platform, pipeline: Pipeline, spaces: tuple[str, ...]) -> A
     """The names of the space that a pipeline starts in; None where any will do."""
     if pipeline.space in ("identifier", "field", "extra") and pipeline.space not in spaces:
         return ()
-    names = {"column": COLUMNS, "account": platform.account, "param": platform.params, "identifier": platform.identifiers, "field": platform.fields}
+    names = {
+        "column": COLUMNS,
+        "account": platform.account,
+        "param": platform.params,
+        "identifier": platform.identifiers,
+        "field": platform.fields,
+    }
     return names.get(pipeline.space)
 
 
@@ -151,7 +200,11 @@ def _envelope(platform: Platform, template: Any, where: str) -> Iterator[str]:
             yield from _envelope(platform, value, where)
     elif isinstance(template, str) and not template.startswith(("=", "$event")):
         space, _, name = template.partition(".")
-        declared: dict[str, Mapping[str, Any]] = {"account": platform.account, "param": platform.params, "request": platform.request}
+        declared: dict[str, Mapping[str, Any]] = {
+            "account": platform.account,
+            "param": platform.params,
+            "request": platform.request,
+        }
         known = declared.get(space, {})
         if name not in known:
             yield f"{where}: '{template}' is not account.x, param.x or request.x that this file declares; text is written =text"

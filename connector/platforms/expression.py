@@ -58,7 +58,9 @@ def _pipeline(text: str) -> Pipeline:
     source, *steps = (part.strip() for part in text.split("|"))
     match = _SOURCE.match(source)
     if match is None:
-        raise ValueError(f"'{source}' is not a column name or one of account.x, param.x, identifier.x, field.x, =text")
+        raise ValueError(
+            f"'{source}' is not a column name or one of account.x, param.x, identifier.x, field.x, =text"
+        )
     return Pipeline(match["space"] or "column", match["name"], tuple(_step(step) for step in steps))
 
 

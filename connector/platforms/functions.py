@@ -15,10 +15,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.frames import decimal_text, exact_text, parsed_json, time_text
+from connector.arrow.convert import decimal_text, exact_text, parsed_json, time_text
+from connector.arrow.dictionary import map_distinct, remembered
+from connector.arrow.money import parse_amounts, rounded
 from connector.identifiers import digest, email, opaque, person, phone
-from connector.identifiers.distinct import map_distinct, remembered
-from connector.money import parse_amounts, rounded
 
 MAX_ENTRIES = 1000
 """A longer list in one row is a mistake of the query, and would fill a request by itself."""
@@ -71,7 +71,14 @@ def _plain(normalise: Callable[[pa.Array], pa.Array]) -> Function:
 
 
 for _normalise in (
-    *(email.email_basic, email.email_gmail, email.email_uid2, email.email_strip_all, email.email_alnum_local, email.email_amazon),
+    *(
+        email.email_basic,
+        email.email_gmail,
+        email.email_uid2,
+        email.email_strip_all,
+        email.email_alnum_local,
+        email.email_amazon,
+    ),
     *(
         person.name_basic,
         person.name_nopunct,
@@ -81,7 +88,13 @@ for _normalise in (
         person.zip_nospace,
         person.zip_digits,
     ),
-    *(person.country_alpha2, person.country_alpha2_upper, person.dob_yyyymmdd, person.dob_iso, person.gender_f_m),
+    *(
+        person.country_alpha2,
+        person.country_alpha2_upper,
+        person.dob_yyyymmdd,
+        person.dob_iso,
+        person.gender_f_m,
+    ),
     *(
         opaque.uuid_lower,
         opaque.uuid4,
@@ -95,7 +108,13 @@ for _normalise in (
         opaque.public_ipv4,
     ),
     *(opaque.user_agent_text, opaque.url_page, opaque.url_full),
-    *(digest.sha256_hex, digest.sha256_b64, digest.sha512_b64, digest.prehashed_hex, digest.hex_to_b64),
+    *(
+        digest.sha256_hex,
+        digest.sha256_b64,
+        digest.sha512_b64,
+        digest.prehashed_hex,
+        digest.hex_to_b64,
+    ),
 ):
     FUNCTIONS[_normalise.__name__] = _plain(_normalise)
 
@@ -104,9 +123,15 @@ NORMALISERS = frozenset({*FUNCTIONS, "phone_e164", "phone_digits", "zip_meta", "
 
 FUNCTIONS["upper"] = _plain(pc.utf8_upper)
 FUNCTIONS["lower"] = _plain(pc.utf8_lower)
-FUNCTIONS["phone_e164"] = lambda values, context, _argument: phone.phone_e164(values, context.region)
-FUNCTIONS["phone_digits"] = lambda values, context, _argument: phone.phone_digits(values, context.region)
-FUNCTIONS["zip_meta"] = lambda values, context, _argument: person.zip_meta(values, context.column("country"))
+FUNCTIONS["phone_e164"] = lambda values, context, _argument: phone.phone_e164(
+    values, context.region
+)
+FUNCTIONS["phone_digits"] = lambda values, context, _argument: phone.phone_digits(
+    values, context.region
+)
+FUNCTIONS["zip_meta"] = lambda values, context, _argument: person.zip_meta(
+    values, context.column("country")
+)
 
 
 @function("prefix")
@@ -128,13 +153,21 @@ def lookup(values: pa.Array, context: Context, argument: str | None) -> Values:
 @function("absent_from")
 def absent_from(values: pa.Array, context: Context, argument: str | None) -> Values:
     """The value itself, where a look-up table does not have it; null where it has."""
-    return pc.if_else(pc.is_in(values, value_set=pa.array(list(context.tables[argument or ""]), pa.string())), None, values)
+    return pc.if_else(
+        pc.is_in(values, value_set=pa.array(list(context.tables[argument or ""]), pa.string())),
+        None,
+        values,
+    )
 
 
 @function("when_in")
 def when_in(values: pa.Array, context: Context, argument: str | None) -> Values:
     """The value itself, where a look-up table has it; null elsewhere."""
-    return pc.if_else(pc.is_in(values, value_set=pa.array(list(context.tables[argument or ""]), pa.string())), values, None)
+    return pc.if_else(
+        pc.is_in(values, value_set=pa.array(list(context.tables[argument or ""]), pa.string())),
+        values,
+        None,
+    )
 
 
 @function("constant")
@@ -204,7 +237,9 @@ def _floored(times: pa.Array, unit: str) -> pa.Array:
     whole = times.cast(pa.timestamp(unit, "UTC"), safe=False)
     if not pc.any(pc.less(times, pa.scalar(0, times.type))).as_py():
         return whole
-    return pc.floor_temporal(times, unit={"s": "second", "ms": "millisecond"}[unit]).cast(whole.type)
+    return pc.floor_temporal(times, unit={"s": "second", "ms": "millisecond"}[unit]).cast(
+        whole.type
+    )
 
 
 @function("number")
@@ -216,7 +251,11 @@ def number(values: pa.Array, _context: Context, _argument: str | None) -> Values
 @function("float")
 def float_number(values: pa.Array, _context: Context, _argument: str | None) -> Values:
     """Decimal text as a JSON number that every reader takes for a float: `99.99`, `100.0`."""
-    return Json(pc.if_else(pc.match_substring(values, "."), values, pc.binary_join_element_wise(values, ".0", "")))
+    return Json(
+        pc.if_else(
+            pc.match_substring(values, "."), values, pc.binary_join_element_wise(values, ".0", "")
+        )
+    )
 
 
 @function("whole")
@@ -239,7 +278,9 @@ def amount_text(values: pa.Array, context: Context, _argument: str | None) -> Va
 
 def _price(values: pa.Array, context: Context) -> pa.Array:
     amounts, _, _ = parse_amounts(values)
-    return decimal_text(rounded(pc.if_else(pc.less(amounts, 0), None, amounts), context.digits, minor=False))
+    return decimal_text(
+        rounded(pc.if_else(pc.less(amounts, 0), None, amounts), context.digits, minor=False)
+    )
 
 
 @function("minor_units")
@@ -249,7 +290,11 @@ def minor_units(values: pa.Array, context: Context, _argument: str | None) -> Va
     Null where the row has no currency: nobody knows its smallest unit.
     """
     amounts, _, _ = parse_amounts(values)
-    factors = pa.array(10 ** context.digits.astype(np.int64)).cast(pa.decimal128(19, 0)).cast(pa.decimal128(5, 0))
+    factors = (
+        pa.array(10 ** context.digits.astype(np.int64))
+        .cast(pa.decimal128(19, 0))
+        .cast(pa.decimal128(5, 0))
+    )
     currency = context.column("currency")
     if currency is not None:
         amounts = pc.if_else(pc.is_valid(currency), amounts, None)
@@ -274,7 +319,11 @@ def _compact_list(value: Any) -> str | None:
         parsed = parsed_json(value) if isinstance(value, str) else value
     except ValueError:
         return None
-    texts = [(exact_text(item) or "").strip() for item in parsed if item is not None] if isinstance(parsed, list) else []
+    texts = (
+        [(exact_text(item) or "").strip() for item in parsed if item is not None]
+        if isinstance(parsed, list)
+        else []
+    )
     kept = [text for text in texts if text]
     return orjson.dumps(kept).decode() if 0 < len(kept) <= MAX_ENTRIES else None
 

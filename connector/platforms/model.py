@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connector.addresses import endpoint_problem
-from connector.conversion import ACTION_SOURCES, COLUMNS
-from connector.durations import Duration, Rate
+from connector.platforms.columns import ACTION_SOURCES, COLUMNS
 from connector.platforms.expression import parse
+from connector.syntax.units import Duration, Rate
+from connector.syntax.urls import endpoint_problem
 
 Template = dict[str, Any] | list[Any] | str | int | float | bool
 
@@ -36,7 +36,10 @@ class Auth(_Model):
 
     method: Literal["any", "bearer", "header", "query", "body", "oauth2", "oauth1", "none"]
     name: str = "Authorization"
-    proof: str | None = Field(None, description="body key for hex HMAC-SHA256(app_secret, token), where the user gives app_secret")
+    proof: str | None = Field(
+        None,
+        description="body key for hex HMAC-SHA256(app_secret, token), where the user gives app_secret",
+    )
     token_url: str | None = Field(None, description="oauth2: where a refresh token is exchanged")
     scope: str | None = None
 
@@ -220,7 +223,14 @@ class Codes(_Model):
         exact = self.known.get(code)
         if exact is not None:
             return exact
-        return next((found for name, found in self.known.items() if name.endswith("*") and code.startswith(name[:-1])), None)
+        return next(
+            (
+                found
+                for name, found in self.known.items()
+                if name.endswith("*") and code.startswith(name[:-1])
+            ),
+            None,
+        )
 
 
 class Poll(_Model):
@@ -244,15 +254,20 @@ class Answers(_Model):
     """How an answer is understood.
 
     partial: statuses of answers after which records that are not named as refused were processed. status: narrows the table
-    of `connector.delivery.answers` for single codes. transient: dotted paths that hold true where the request may be tried again.
+    of `connector.delivery.response` for single codes. transient: dotted paths that hold true where the request may be tried again.
     """
 
     success: Success = Success()
     codes: Codes = Codes()
     located: Located = Located()
     partial: list[int] = []
-    message: list[str] = Field(["error.message", "message", "error"], description="where the platform says why")
-    status: dict[int, Literal["read", "refused", "too_large", "retry", "ambiguous", "duplicate", "auth", "halt"]] = {}
+    message: list[str] = Field(
+        ["error.message", "message", "error"], description="where the platform says why"
+    )
+    status: dict[
+        int,
+        Literal["read", "refused", "too_large", "retry", "ambiguous", "duplicate", "auth", "halt"],
+    ] = {}
     transient: list[str] = []
     poll: Poll | None = None
 
@@ -262,19 +277,32 @@ class Platform(_Model):
 
     title: str
     docs: str
-    endpoint: str | None = Field(None, description="base address; none: every destination gives its own")
-    path: str = Field("", description="appended to the base address; {name} is filled from params and account")
+    endpoint: str | None = Field(
+        None, description="base address; none: every destination gives its own"
+    )
+    path: str = Field(
+        "", description="appended to the base address; {name} is filled from params and account"
+    )
     params: dict[str, str] = Field({}, description="values for {name}, such as the API version")
     account: dict[str, AccountField] = {}
     auth: Auth
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
-    body: Template = Field("$event", description="what a request carries; $events is the list of records, $event a single one")
-    fields: dict[str, str] = Field({}, description="named expressions that several parts of this file use, as field.x")
-    request: dict[str, str] = Field({}, description="expressions whose value is the same for all records of a request")
+    body: Template = Field(
+        "$event",
+        description="what a request carries; $events is the list of records, $event a single one",
+    )
+    fields: dict[str, str] = Field(
+        {}, description="named expressions that several parts of this file use, as field.x"
+    )
+    request: dict[str, str] = Field(
+        {}, description="expressions whose value is the same for all records of a request"
+    )
     limits: Limits = Limits()
     dedupe_window: Duration = dt.timedelta(hours=48)
-    columns: dict[str, str] = Field({}, description="defaults for canonical columns that a row leaves empty")
+    columns: dict[str, str] = Field(
+        {}, description="defaults for canonical columns that a row leaves empty"
+    )
     missing_time: Literal["now", "reject"] = "reject"
     required: list[str] = []
     required_when: list[RequiredWhen] = []
@@ -296,16 +324,24 @@ class Platform(_Model):
             for name in group:
                 if name not in self.identifiers:
                     raise ValueError(f"identity names '{name}', which is not among identifiers")
-        needed = (*self.required, *(name for rule in self.required_when for name in (rule.column, *rule.need)))
+        needed = (
+            *self.required,
+            *(name for rule in self.required_when for name in (rule.column, *rule.need)),
+        )
         for name in needed:
             if name not in COLUMNS and name not in self.fields:
                 raise ValueError(f"'{name}' is neither a canonical column nor one of fields")
-        for name in (*self.columns, *([self.event_id.user_id] if self.event_id.recipe == "user_id_and_timestamp" else [])):
+        for name in (
+            *self.columns,
+            *([self.event_id.user_id] if self.event_id.recipe == "user_id_and_timestamp" else []),
+        ):
             if name not in COLUMNS:
                 raise ValueError(f"'{name}' is not a canonical column")
         for name in self.windows.max_age_by:
             if name not in ACTION_SOURCES:
-                raise ValueError(f"'{name}' is not an action source; there are {', '.join(ACTION_SOURCES)}")
+                raise ValueError(
+                    f"'{name}' is not an action source; there are {', '.join(ACTION_SOURCES)}"
+                )
         for address in (self.endpoint, self.auth.token_url):
             problem = endpoint_problem(address) if address is not None else None
             if problem:

@@ -1,1 +1,6 @@
-"""A receiver on this machine that answers as the platforms do, and a warehouse of sample conversions."""
+"""A local receiver that speaks every platform, and sample data, for rehearsals and tests.
+
+May import: everything up to commands.
+"""
+
+__all__ = ["dialect", "dialects", "faults", "ledger", "sample", "server"]

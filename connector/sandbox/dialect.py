@@ -143,7 +143,9 @@ def bearer(received: Received) -> str | None:
     return token if scheme == "Bearer" else None
 
 
-def demand(token: Callable[[Received], str | None], denied: Reply) -> Callable[[Received], Reply | None]:
+def demand(
+    token: Callable[[Received], str | None], denied: Reply
+) -> Callable[[Received], Reply | None]:
     """The usual authentication: one token. token: reads it from a request; denied: the answer to another one."""
     return lambda received: None if same(token(received), received.desk.secrets.token) else denied
 
@@ -153,7 +155,9 @@ def same(given: object, secret: str) -> bool:
     return isinstance(given, str) and hmac.compare_digest(given.encode(), secret.encode())
 
 
-def listed(received: Received, name: str, most: int, refuse: Callable[[str], Reply]) -> list[dict[str, Any]] | Reply:
+def listed(
+    received: Received, name: str, most: int, refuse: Callable[[str], Reply]
+) -> list[dict[str, Any]] | Reply:
     """The events of a body that holds them in one array. refuse: the answer to a body that does not, or that holds too many."""
     if not isinstance(received.body, dict):
         return refuse("the body must be a JSON object")

@@ -18,7 +18,9 @@ from starlette.responses import Response, StreamingResponse
 
 from connector.errors import ConfigError
 
-Kind = Literal["status", "throttle", "reset", "truncate", "drip", "garbage", "empty", "redirect", "hang"]
+Kind = Literal[
+    "status", "throttle", "reset", "truncate", "drip", "garbage", "empty", "redirect", "hang"
+]
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "kind": str,
     "times": int,
@@ -58,10 +60,18 @@ class Fault:
     @classmethod
     def of(cls, values: Any) -> Fault:
         """A fault from JSON. Raises ConfigError that says what there is."""
-        if not isinstance(values, dict) or not set(values) <= set(_TYPES) or values.get("kind", "status") not in get_args(Kind):
-            raise ConfigError(f"a fault has {', '.join(_TYPES)}, and its kind is one of {', '.join(get_args(Kind))}")
+        if (
+            not isinstance(values, dict)
+            or not set(values) <= set(_TYPES)
+            or values.get("kind", "status") not in get_args(Kind)
+        ):
+            raise ConfigError(
+                f"a fault has {', '.join(_TYPES)}, and its kind is one of {', '.join(get_args(Kind))}"
+            )
         for name, value in values.items():
-            if not isinstance(value, _TYPES[name]) or (isinstance(value, bool) and name not in ("take", "body")):
+            if not isinstance(value, _TYPES[name]) or (
+                isinstance(value, bool) and name not in ("take", "body")
+            ):
                 raise ConfigError(f"{name} of a fault has the wrong type")
         if not all(isinstance(value, str) for value in values.get("headers", {}).values()):
             raise ConfigError("headers of a fault are strings")
@@ -92,7 +102,11 @@ class Script:
         with self._lock:
             for entry in self._due:
                 fault, wait, _ = entry
-                if fault.match.encode() not in body or fault.path not in path or (named and not fault.path):
+                if (
+                    fault.match.encode() not in body
+                    or fault.path not in path
+                    or (named and not fault.path)
+                ):
                     continue
                 if wait > 0:
                     entry[1] -= 1
@@ -111,21 +125,34 @@ async def commit(fault: Fault, request: Request) -> Response:
         return Response(status_code=500)
     if fault.kind == "hang":
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(request.receive(), fault.seconds)  # the body was read: what comes next is the caller's hanging up
+            await asyncio.wait_for(
+                request.receive(), fault.seconds
+            )  # the body was read: what comes next is the caller's hanging up
         return Response(status_code=503)
     if fault.kind == "redirect":
         return Response(status_code=302, headers={"Location": "/elsewhere", **fault.headers})
     if fault.kind == "empty":
         return Response(b"", status_code=200)
     if fault.kind == "garbage":
-        return Response(b"<html><body>It works!</body></html>", status_code=200, media_type="text/html")
+        return Response(
+            b"<html><body>It works!</body></html>", status_code=200, media_type="text/html"
+        )
     if fault.kind == "truncate":
-        return StreamingResponse(_broken_off(request), headers={"Content-Length": "1000", "Content-Type": "application/json"})
+        return StreamingResponse(
+            _broken_off(request),
+            headers={"Content-Length": "1000", "Content-Type": "application/json"},
+        )
     if fault.kind == "drip":
         return StreamingResponse(_drip(fault.seconds), headers={"Content-Type": "application/json"})
-    body = {"error": {"code": "scripted", "message": "a scripted fault"}} if fault.body is None else fault.body
+    body = (
+        {"error": {"code": "scripted", "message": "a scripted fault"}}
+        if fault.body is None
+        else fault.body
+    )
     return Response(
-        body if isinstance(body, str) else orjson.dumps(body), status_code=fault.status, headers={"Content-Type": "application/json", **fault.headers}
+        body if isinstance(body, str) else orjson.dumps(body),
+        status_code=fault.status,
+        headers={"Content-Type": "application/json", **fault.headers},
     )
 
 

@@ -32,7 +32,9 @@ class Arrivals(Mapping[tuple[str, str], Arrival]):
             of_account[event_id] = digest
             return Arrival(digest)
         seen = self[account, event_id]
-        self._again[account, event_id] = again = Arrival(seen.digest, seen.copies + 1, seen.conflicts + (digest != seen.digest))
+        self._again[account, event_id] = again = Arrival(
+            seen.digest, seen.copies + 1, seen.conflicts + (digest != seen.digest)
+        )
         return again
 
     def clear(self) -> None:
@@ -48,7 +50,11 @@ class Arrivals(Mapping[tuple[str, str], Arrival]):
             raise KeyError(key) from None
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return ((account, event_id) for account, of_account in list(self._once.items()) for event_id in list(of_account))
+        return (
+            (account, event_id)
+            for account, of_account in list(self._once.items())
+            for event_id in list(of_account)
+        )
 
     def __len__(self) -> int:
         return sum(map(len, self._once.values()))
@@ -104,5 +110,17 @@ class Ledger:
     def summary(self) -> dict[str, Any]:
         """Counts as plain data."""
         with self.lock:
-            names = ("requests", "accepted", "events", "duplicates", "conflicts", "refused", "validated")
-            return {**{name: self.counts[name] for name in names}, "statuses": dict(self.statuses), "reasons": dict(self.reasons)}
+            names = (
+                "requests",
+                "accepted",
+                "events",
+                "duplicates",
+                "conflicts",
+                "refused",
+                "validated",
+            )
+            return {
+                **{name: self.counts[name] for name in names},
+                "statuses": dict(self.statuses),
+                "reasons": dict(self.reasons),
+            }

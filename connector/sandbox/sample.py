@@ -45,13 +45,23 @@ _SCHEMA = pa.schema(
 )
 
 
-def build(path: Path, rows: int, *, until: dt.datetime, over: dt.timedelta, first: int = 0, seed: int = SEED) -> None:
+def build(
+    path: Path,
+    rows: int,
+    *,
+    until: dt.datetime,
+    over: dt.timedelta,
+    first: int = 0,
+    seed: int = SEED,
+) -> None:
     """Create the file where it is missing, and add rows to its table `conversions`.
 
     rows: how many, numbered from `first`. Their `updated_at` ends at `until` and begins `over` before it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pylist(conversions(rows, until=until, over=over, first=first, seed=seed), _SCHEMA)
+    table = pa.Table.from_pylist(
+        conversions(rows, until=until, over=over, first=first, seed=seed), _SCHEMA
+    )
     connection = duckdb.connect(str(path))
     try:
         connection.register("added", table)
@@ -61,10 +71,15 @@ def build(path: Path, rows: int, *, until: dt.datetime, over: dt.timedelta, firs
         connection.close()
 
 
-def conversions(rows: int, *, until: dt.datetime, over: dt.timedelta, first: int = 0, seed: int = SEED) -> list[dict[str, Any]]:
+def conversions(
+    rows: int, *, until: dt.datetime, over: dt.timedelta, first: int = 0, seed: int = SEED
+) -> list[dict[str, Any]]:
     """Rows of the sample. Ten share each `updated_at`, as a bulk load leaves them; two in a hundred cannot be delivered."""
     groups = max((rows + 9) // 10, 1)
-    return [_conversion(first + number, until - over * ((groups - 1 - number // 10) / groups), seed) for number in range(rows)]
+    return [
+        _conversion(first + number, until - over * ((groups - 1 - number // 10) / groups), seed)
+        for number in range(rows)
+    ]
 
 
 def _conversion(number: int, updated_at: dt.datetime, seed: int) -> dict[str, Any]:
@@ -86,7 +101,9 @@ def _conversion(number: int, updated_at: dt.datetime, seed: int) -> dict[str, An
         else str(uuid.UUID(int=chance.getrandbits(128), version=4)),
         "customer_no": 100_000 + number,
         "order_no": f"{700_000 + number:09d}" if event == "Purchase" else None,
-        "amount": round(chance.lognormvariate(3.5, 0.8), 2) if event in ("Purchase", "Lead") else None,
+        "amount": round(chance.lognormvariate(3.5, 0.8), 2)
+        if event in ("Purchase", "Lead")
+        else None,
         "currency": chance.choice(("USD", "usd", "EUR")) if event == "Purchase" else None,
         "user_agent": chance.choice(_AGENTS),
         "page": f"https://shop.example/thanks?order={number}",
@@ -98,18 +115,44 @@ def _conversion(number: int, updated_at: dt.datetime, seed: int) -> dict[str, An
 
 def _email(chance: random.Random, first_name: str, last_name: str, number: int) -> str | None:
     plain = f"{first_name}.{last_name}{number}@example.org"
-    return chance.choice((plain, plain.upper(), f"  {plain} ", plain.lower(), None, "n/a", f"{plain},", f"mailto:{plain}"))
+    return chance.choice(
+        (
+            plain,
+            plain.upper(),
+            f"  {plain} ",
+            plain.lower(),
+            None,
+            "n/a",
+            f"{plain},",
+            f"mailto:{plain}",
+        )
+    )
 
 
 def _phone(chance: random.Random, number: int) -> str | None:
     line = f"{number % 10_000:04d}"
-    return chance.choice((f"(415) 555-{line}", f"+1 415 555 {line}", f"001415555{line}", f"+44 20 7946 {line}", None, "0000000000"))
+    return chance.choice(
+        (
+            f"(415) 555-{line}",
+            f"+1 415 555 {line}",
+            f"001415555{line}",
+            f"+44 20 7946 {line}",
+            None,
+            "0000000000",
+        )
+    )
 
 
 def _spoiled(row: dict[str, Any], number: int) -> dict[str, Any]:
     """Two rows in a hundred: one about nobody, one with an impossible amount."""
     if number % 100 == 17:
-        return {**row, "customer_email": None, "customer_phone": None, "visitor_uuid": None, "customer_no": None}
+        return {
+            **row,
+            "customer_email": None,
+            "customer_phone": None,
+            "visitor_uuid": None,
+            "customer_no": None,
+        }
     if number % 100 == 71:
         return {**row, "amount": -19.99, "currency": "USD"}
     return row

@@ -21,7 +21,16 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from connector.errors import ConfigError
-from connector.sandbox.dialect import Address, Desk, Dialect, Judged, Problem, Received, Reply, Secrets
+from connector.sandbox.dialect import (
+    Address,
+    Desk,
+    Dialect,
+    Judged,
+    Problem,
+    Received,
+    Reply,
+    Secrets,
+)
 from connector.sandbox.dialects import all_dialects
 from connector.sandbox.faults import Fault, Script, commit
 from connector.sandbox.ledger import Ledger
@@ -67,12 +76,24 @@ class Receiver:
 
     def application(self) -> Starlette:
         """The ASGI application."""
-        ours = [Route("/", self._page), Route("/control", self._control, methods=["GET", "POST", "DELETE"]), Route("/received", self._received)]
+        ours = [
+            Route("/", self._page),
+            Route("/control", self._control, methods=["GET", "POST", "DELETE"]),
+            Route("/received", self._received),
+        ]
         theirs = []
         for dialect in all_dialects():
-            theirs += [Route(route, self._for_events(dialect, route), methods=["POST"]) for route in dialect.routes]
-            theirs += [Route(other.route, self._for_others(other), methods=[other.method]) for other in dialect.others]
-        theirs.sort(key=lambda route: len(route.param_convertors))  # the plainest first: Meta's address fits more than Meta's requests
+            theirs += [
+                Route(route, self._for_events(dialect, route), methods=["POST"])
+                for route in dialect.routes
+            ]
+            theirs += [
+                Route(other.route, self._for_others(other), methods=[other.method])
+                for other in dialect.others
+            ]
+        theirs.sort(
+            key=lambda route: len(route.param_convertors)
+        )  # the plainest first: Meta's address fits more than Meta's requests
         application = Starlette(routes=[*ours, *theirs])
         application.router.redirect_slashes = False
         return application
@@ -96,7 +117,11 @@ class Receiver:
         async def endpoint(request: Request) -> Response:
             received = await self._receive(request, other.route)
             fault = self.script.next(received.raw, request.url.path, named=True)
-            return _response(other.answer(received)) if fault is None else await self._fail(fault, request, Reply(429, None))
+            return (
+                _response(other.answer(received))
+                if fault is None
+                else await self._fail(fault, request, Reply(429, None))
+            )
 
         return endpoint
 
@@ -109,7 +134,17 @@ class Receiver:
         except orjson.JSONDecodeError:
             body = None
         headers = {name.lower(): value for name, value in request.headers.items()}
-        return Received(request.path_params, dict(request.query_params), headers, body, raw, request.method, str(request.url), route, self.desk)
+        return Received(
+            request.path_params,
+            dict(request.query_params),
+            headers,
+            body,
+            raw,
+            request.method,
+            str(request.url),
+            route,
+            self.desk,
+        )
 
     async def _fail(self, fault: Fault, request: Request, throttled: Reply) -> Response:
         self.ledger.answer(fault.status if fault.kind == "status" else fault.kind)
@@ -127,7 +162,15 @@ class Receiver:
         for refusal in filter(None, refusals):
             self.ledger.refuse(refusal.code)
         if not any(refusals) or dialect.partial(received, judged):
-            self._take(dialect, received, [each.event for each, refusal in zip(judged, refusals, strict=True) if refusal is None])
+            self._take(
+                dialect,
+                received,
+                [
+                    each.event
+                    for each, refusal in zip(judged, refusals, strict=True)
+                    if refusal is None
+                ],
+            )
         return dialect.reply(received, judged)
 
     def _take(self, dialect: Dialect, received: Received, events: list[dict[str, Any]]) -> None:
@@ -136,13 +179,22 @@ class Receiver:
             return
         for event in events:
             raw = orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
-            event_id = dialect.event_id(event) or f"(no id) {hashlib.blake2b(raw, digest_size=16).hexdigest()}"
-            self.ledger.take(f"{dialect.name}/{dialect.account(event, received)}", event_id, event, raw)
+            event_id = (
+                dialect.event_id(event)
+                or f"(no id) {hashlib.blake2b(raw, digest_size=16).hexdigest()}"
+            )
+            self.ledger.take(
+                f"{dialect.name}/{dialect.account(event, received)}", event_id, event, raw
+            )
 
-    def _problems(self, dialect: Dialect, event: dict[str, Any], received: Received) -> Sequence[Problem]:
+    def _problems(
+        self, dialect: Dialect, event: dict[str, Any], received: Received
+    ) -> Sequence[Problem]:
         problems = dialect.check(event, received)
         if self.settings.reject_rate and all(problem.warning for problem in problems):
-            dice = hashlib.blake2b(f"{self.settings.seed}/{dialect.event_id(event)}".encode(), digest_size=8).digest()
+            dice = hashlib.blake2b(
+                f"{self.settings.seed}/{dialect.event_id(event)}".encode(), digest_size=8
+            ).digest()
             if int.from_bytes(dice) < self.settings.reject_rate * 2**64:
                 return [*problems, Problem("", "refused by --reject-rate", "sandbox")]
         return problems
@@ -164,7 +216,10 @@ class Receiver:
         summary = self.ledger.summary()
         if request.query_params.get("ids"):
             with self.ledger.lock:
-                ids = {f"{platform}/{event_id}": [seen.copies, seen.conflicts] for (platform, event_id), seen in self.ledger.arrivals.items()}
+                ids = {
+                    f"{platform}/{event_id}": [seen.copies, seen.conflicts]
+                    for (platform, event_id), seen in self.ledger.arrivals.items()
+                }
             return _json({**summary, "ids": ids})
         with self.ledger.lock:
             return _json({**summary, "latest": list(self.ledger.latest)})
@@ -182,20 +237,42 @@ class Receiver:
             except ConfigError as error:
                 return _json({"error": str(error)}, status=400)
         settings = {name: getattr(self.settings, name) for name in _TUNABLE if name != "token"}
-        return _json({**settings, **self.ledger.summary(), "addresses": {dialect.name: list(dialect.routes) for dialect in all_dialects()}})
+        return _json(
+            {
+                **settings,
+                **self.ledger.summary(),
+                "addresses": {dialect.name: list(dialect.routes) for dialect in all_dialects()},
+            }
+        )
 
     def _change(self, wanted: Any) -> None:
         """Apply all of it, or nothing."""
-        if not isinstance(wanted, dict) or not set(wanted) <= {*_TUNABLE, "faults", "expire_tokens"}:
-            raise ConfigError(f"the control endpoint knows {', '.join(_TUNABLE)}, faults and expire_tokens")
-        wrong = [name for name, value in wanted.items() if name in _TUNABLE and not _TUNABLE[name](value)]
-        if wrong or not isinstance(wanted.get("faults", []), list) or not isinstance(wanted.get("expire_tokens", False), bool):
-            raise ConfigError(f"{', '.join(wrong) or 'faults or expire_tokens'}: not a value that it can have")
+        if not isinstance(wanted, dict) or not set(wanted) <= {
+            *_TUNABLE,
+            "faults",
+            "expire_tokens",
+        }:
+            raise ConfigError(
+                f"the control endpoint knows {', '.join(_TUNABLE)}, faults and expire_tokens"
+            )
+        wrong = [
+            name for name, value in wanted.items() if name in _TUNABLE and not _TUNABLE[name](value)
+        ]
+        if (
+            wrong
+            or not isinstance(wanted.get("faults", []), list)
+            or not isinstance(wanted.get("expire_tokens", False), bool)
+        ):
+            raise ConfigError(
+                f"{', '.join(wrong) or 'faults or expire_tokens'}: not a value that it can have"
+            )
         for fault in [Fault.of(values) for values in wanted.get("faults", [])]:
             self.script.add(fault)
         if wanted.get("expire_tokens"):
             self.desk.access.clear()
-        self.settings = self.desk.secrets = replace(self.settings, **{name: value for name, value in wanted.items() if name in _TUNABLE})
+        self.settings = self.desk.secrets = replace(
+            self.settings, **{name: value for name, value in wanted.items() if name in _TUNABLE}
+        )
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -215,14 +292,23 @@ def running(settings: Settings) -> Iterator[Receiver]:
         listener.bind(("127.0.0.1", settings.port))
     except OSError:
         listener.close()
-        raise ConfigError(f"port {settings.port} is taken; stop the program that uses it, or choose another with --port") from None
+        raise ConfigError(
+            f"port {settings.port} is taken; stop the program that uses it, or choose another with --port"
+        ) from None
     scheme = "https" if settings.certificate else "http"
     receiver.url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
     config = uvicorn.Config(
-        receiver.application(), log_level="critical", lifespan="off", ssl_certfile=settings.certificate, ssl_keyfile=settings.key, timeout_graceful_shutdown=1
+        receiver.application(),
+        log_level="critical",
+        lifespan="off",
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True
+    )
     thread.start()
     try:
         while not server.started and thread.is_alive():
@@ -243,7 +329,9 @@ def _response(reply: Reply) -> Response:
 
 
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(value), status_code=status, media_type="application/json", headers=headers)
+    return Response(
+        orjson.dumps(value), status_code=status, media_type="application/json", headers=headers
+    )
 
 
 def _is_number(value: Any) -> bool:

@@ -1,1 +1,22 @@
-"""What has been recorded: the high-water mark, the ledger, the quarantine, the runs, and who may write them."""
+"""The state database: watermark, slices, intents, ledger, quarantine, runs, lease. It knows no page of rows.
+
+May import: everything up to config; no other stage.
+"""
+
+__all__ = [
+    "insert",
+    "intents",
+    "keys",
+    "lease",
+    "ledger",
+    "ledger_buffer",
+    "migrations",
+    "quarantine",
+    "receipts",
+    "registry",
+    "runs",
+    "slices",
+    "store",
+    "tables",
+    "watermark",
+]

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 
-def insert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], otherwise: str = "") -> None:
+def insert(
+    connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], otherwise: str = ""
+) -> None:
     """Insert rows, each with a value for the same columns; nothing where there are none. otherwise: an ON CONFLICT clause.
 
     SQLAlchemy compiles a statement of many rows anew each time, which takes as long as the insert; and one statement a row hands
@@ -20,4 +22,7 @@ def insert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, 
     place = "%s" if connection.dialect.paramstyle in ("format", "pyformat") else "?"
     names = ", ".join(map(connection.dialect.identifier_preparer.quote, rows[0]))
     places = ", ".join([f"({', '.join([place] * len(rows[0]))})"] * len(rows))
-    connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES {places} {otherwise}", tuple(value for row in rows for value in row.values()))  # noqa: S608
+    connection.exec_driver_sql(
+        f"INSERT INTO {table.name} ({names}) VALUES {places} {otherwise}",  # noqa: S608
+        tuple(value for row in rows for value in row.values()),
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 
 import pyarrow as pa
 
-from connector.joined import joined_key
+from connector.arrow.composite_key import joined_key
+from connector.model import Mark
 
 HASH_BYTES = 16
 _BLOCK = 64
@@ -27,7 +29,9 @@ def hash_of(key: Sequence[str], installation_key: bytes) -> bytes:
 def _keyed(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
     """HMAC's two hashes with the key taken in: copying them takes less than half of what `hmac.digest` takes."""
     block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
-    return hashlib.sha256(bytes(byte ^ 0x36 for byte in block)), hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in block)), hashlib.sha256(
+        bytes(byte ^ 0x5C for byte in block)
+    )
 
 
 def _digest(inner: hashlib._Hash, outer: hashlib._Hash, message: bytes) -> bytes:
@@ -35,3 +39,15 @@ def _digest(inner: hashlib._Hash, outer: hashlib._Hash, message: bytes) -> bytes
     first.update(message)
     second.update(first.digest())
     return second.digest()[:HASH_BYTES]
+
+
+def text_of_key(mark: Mark) -> str | None:
+    """The key of a place as JSON text, as the tables keep it."""
+    return None if mark.key is None else json.dumps(mark.key)
+
+
+def mark_of(cursor: str | None, key: str | None) -> Mark | None:
+    """A place from its two columns; None where there is none."""
+    if cursor is None:
+        return None
+    return Mark(cursor, None if key is None else tuple(json.loads(key)))

@@ -39,33 +39,56 @@ def acquire(connection: Connection, destination_id: int, owner: str) -> Lease:
     """Take the lease, or raise LeaseHeld where another run holds it and may still be at work."""
     now = clock_us(connection)
     statement = sa.select(lease).where(lease.c.destination_id == destination_id)
-    held = connection.execute(statement.with_for_update() if connection.dialect.name == "postgresql" else statement).one()
+    held = connection.execute(
+        statement.with_for_update() if connection.dialect.name == "postgresql" else statement
+    ).one()
     if held.owner != owner and _is_held(held, now):
         seconds = max(1, (held.expires_at - now) // 1_000_000)
-        raise LeaseHeld(f"run {held.owner} is at work on this destination; wait for it, or, if it is gone, for its lease to end in {seconds} s")
+        raise LeaseHeld(
+            f"run {held.owner} is at work on this destination; wait for it, or, if it is gone, for its lease to end in {seconds} s"
+        )
     token = held.token + 1
-    values = {"token": token, "owner": owner, "process": _process(), "expires_at": now + int(SECONDS * 1_000_000)}
-    connection.execute(lease.update().where(lease.c.destination_id == destination_id).values(values))
-    connection.execute(mark.update().where(mark.c.destination_id == destination_id).values(token=token))
+    values = {
+        "token": token,
+        "owner": owner,
+        "process": _process(),
+        "expires_at": now + int(SECONDS * 1_000_000),
+    }
+    connection.execute(
+        lease.update().where(lease.c.destination_id == destination_id).values(values)
+    )
+    connection.execute(
+        mark.update().where(mark.c.destination_id == destination_id).values(token=token)
+    )
     return Lease(destination_id, token, owner)
 
 
 def holder(connection: Connection, destination_id: int) -> str | None:
     """The run that holds the lease and may still be at work."""
-    held = connection.execute(sa.select(lease).where(lease.c.destination_id == destination_id)).one_or_none()
+    held = connection.execute(
+        sa.select(lease).where(lease.c.destination_id == destination_id)
+    ).one_or_none()
     return held.owner if held is not None and _is_held(held, clock_us(connection)) else None
 
 
 def fence(connection: Connection, held: Lease) -> None:
     """Refuse to go on where another run took over; locks the mark for the rest of the transaction."""
-    statement = mark.update().where(mark.c.destination_id == held.destination_id, mark.c.token == held.token).values(token=held.token)
+    statement = (
+        mark.update()
+        .where(mark.c.destination_id == held.destination_id, mark.c.token == held.token)
+        .values(token=held.token)
+    )
     if connection.execute(statement).rowcount != 1:
-        raise Fenced("another run took over this destination while this one was held up; this run records nothing more")
+        raise Fenced(
+            "another run took over this destination while this one was held up; this run records nothing more"
+        )
 
 
 def release(connection: Connection, held: Lease) -> None:
     """Give the lease back, if it is still ours."""
-    statement = lease.update().where(lease.c.destination_id == held.destination_id, lease.c.token == held.token)
+    statement = lease.update().where(
+        lease.c.destination_id == held.destination_id, lease.c.token == held.token
+    )
     connection.execute(statement.values(owner=None, process=None, expires_at=0))
 
 
@@ -90,7 +113,9 @@ class Heartbeat:
     def __enter__(self) -> Heartbeat:
         with self._store.write() as connection:
             if not renew(connection, self._held):
-                raise Fenced("another run took over this destination; this run records nothing more")
+                raise Fenced(
+                    "another run took over this destination; this run records nothing more"
+                )
         self._thread.start()
         return self
 
@@ -109,7 +134,11 @@ class Heartbeat:
 
 
 def _prolong(connection: Connection, held: Lease, seconds: float, process: str | None) -> bool:
-    ours = sa.and_(lease.c.destination_id == held.destination_id, lease.c.token == held.token, lease.c.owner == held.owner)
+    ours = sa.and_(
+        lease.c.destination_id == held.destination_id,
+        lease.c.token == held.token,
+        lease.c.owner == held.owner,
+    )
     values = {"expires_at": clock_us(connection) + int(seconds * 1_000_000), "process": process}
     return connection.execute(lease.update().where(ours).values(values)).rowcount == 1
 
@@ -121,8 +150,16 @@ def _is_held(row: Any, now: int) -> bool:
 def clock_us(connection: Connection) -> int:
     """The state database's clock in unix microseconds: runners on different machines agree on it."""
     if connection.dialect.name == "postgresql":
-        return int(connection.execute(sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")).scalar_one())
-    return int(connection.execute(sa.text("SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)")).scalar_one())
+        return int(
+            connection.execute(
+                sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+            ).scalar_one()
+        )
+    return int(
+        connection.execute(
+            sa.text("SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)")
+        ).scalar_one()
+    )
 
 
 def _process() -> str:

@@ -13,9 +13,19 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from connector.page import State
+from connector.model import RowState
 from connector.state.keys import HASH_BYTES
-from connector.state.recent import VERSION_BYTES, Recent, append, entries_of, grown, hashes_of, octets_of, parts, take
+from connector.state.ledger_buffer import (
+    VERSION_BYTES,
+    Recent,
+    append,
+    entries_of,
+    grown,
+    hashes_of,
+    octets_of,
+    parts,
+    take,
+)
 from connector.state.tables import ledger
 from connector.state.tables import recent as recent_entries
 
@@ -27,7 +37,7 @@ _ASKED_AT_ONCE = 10_000
 _AT_ONCE = 2_000
 """Rows of one statement in SQLite, which keeps every page of the table that it changes as it was: in a large ledger, one a row."""
 
-_STATES = {state.value: state for state in State}
+_STATES = {state.value: state for state in RowState}
 
 _RECORD = " ON CONFLICT (destination_id, key_hash) DO UPDATE SET state = excluded.state, at = excluded.at, place = excluded.place, version = excluded.version"
 
@@ -56,7 +66,7 @@ _RECORD_SQLITE = f"""
 class Entry(NamedTuple):
     """What is recorded of a row. place: of the cursor value that it had then. version: of its values, where changes are sent."""
 
-    state: State
+    state: RowState
     place: int
     version: bytes | None
 
@@ -66,7 +76,12 @@ def place_of(cursor: str) -> int:
     return crc32(cursor.encode()) & _PLACES
 
 
-def known(connection: Connection, destination_id: int, hashes: Sequence[bytes], recent: Recent | None = None) -> dict[bytes, Entry]:
+def known(
+    connection: Connection,
+    destination_id: int,
+    hashes: Sequence[bytes],
+    recent: Recent | None = None,
+) -> dict[bytes, Entry]:
     """The entries among these key hashes, HASH_BYTES each. recent: what was read before of the recent ones."""
     # First the recent ones: an entry may leave them for the table meanwhile, and never goes back.
     rows, found = (recent or Recent(destination_id)).find(connection, hashes)
@@ -90,7 +105,9 @@ def record(
     if not hashes:
         return
     places = [0 if cursor is None else place_of(cursor) for cursor in cursors]
-    append(connection, destination_id, entries_of(hashes, states, places, versions), int(time.time()))
+    append(
+        connection, destination_id, entries_of(hashes, states, places, versions), int(time.time())
+    )
     part = grown(connection, destination_id)
     if part is not None:
         _settle(connection, destination_id, part)
@@ -98,18 +115,30 @@ def record(
 
 def is_empty(connection: Connection, destination_id: int) -> bool:
     """True where nothing is recorded."""
-    return not (_has_rows(connection, ledger, destination_id) or _has_rows(connection, recent_entries, destination_id))
+    return not (
+        _has_rows(connection, ledger, destination_id)
+        or _has_rows(connection, recent_entries, destination_id)
+    )
 
 
-def count(connection: Connection, destination_id: int) -> dict[State, int]:
+def count(connection: Connection, destination_id: int) -> dict[RowState, int]:
     """Rows by state."""
-    statement = sa.select(ledger.c.state, sa.func.count()).where(ledger.c.destination_id == destination_id).group_by(ledger.c.state)
+    statement = (
+        sa.select(ledger.c.state, sa.func.count())
+        .where(ledger.c.destination_id == destination_id)
+        .group_by(ledger.c.state)
+    )
     entries = Recent(destination_id).all(connection)
-    numbers = Counter({State(state): number for state, number in connection.execute(statement)})
-    numbers.update(map(State, entries["state"].tolist()))
+    numbers = Counter({RowState(state): number for state, number in connection.execute(statement)})
+    numbers.update(map(RowState, entries["state"].tolist()))
     hashes = hashes_of(entries)
     for start in range(0, len(hashes), _ASKED_AT_ONCE):
-        numbers.subtract(entry.state for entry in _in_table(connection, destination_id, hashes[start : start + _ASKED_AT_ONCE]).values())
+        numbers.subtract(
+            entry.state
+            for entry in _in_table(
+                connection, destination_id, hashes[start : start + _ASKED_AT_ONCE]
+            ).values()
+        )
     return {state: number for state, number in numbers.items() if number}
 
 
@@ -117,26 +146,49 @@ def prune(connection: Connection, destination_id: int, before: int) -> int:
     """Forget what was recorded before a moment in unix seconds; returns how many. What is ambiguous or erased stays."""
     for part in parts(connection, destination_id, before):
         _settle(connection, destination_id, part)
-    stale = sa.and_(ledger.c.destination_id == destination_id, ledger.c.at < before, ledger.c.state < State.AMBIGUOUS_EXPIRED)
+    stale = sa.and_(
+        ledger.c.destination_id == destination_id,
+        ledger.c.at < before,
+        ledger.c.state < RowState.AMBIGUOUS_EXPIRED,
+    )
     return connection.execute(ledger.delete().where(stale)).rowcount
 
 
 def _entry(entry: np.void) -> Entry:
-    return Entry(_STATES[int(entry["state"])], int(entry["place"]), entry["version"].tobytes() if entry["versioned"] else None)
+    return Entry(
+        _STATES[int(entry["state"])],
+        int(entry["place"]),
+        entry["version"].tobytes() if entry["versioned"] else None,
+    )
 
 
 def _has_rows(connection: Connection, table: sa.Table, destination_id: int) -> bool:
-    return connection.execute(sa.select(table.c.destination_id).where(table.c.destination_id == destination_id).limit(1)).first() is not None
+    return (
+        connection.execute(
+            sa.select(table.c.destination_id)
+            .where(table.c.destination_id == destination_id)
+            .limit(1)
+        ).first()
+        is not None
+    )
 
 
-def _in_table(connection: Connection, destination_id: int, hashes: Sequence[bytes]) -> dict[bytes, Entry]:
+def _in_table(
+    connection: Connection, destination_id: int, hashes: Sequence[bytes]
+) -> dict[bytes, Entry]:
     if not _has_rows(connection, ledger, destination_id):
         return {}
     if connection.dialect.name == "postgresql":
         rows = connection.exec_driver_sql(_KNOWN_POSTGRESQL, (destination_id, list(hashes)))
     else:
-        rows = connection.exec_driver_sql(_KNOWN_SQLITE, (destination_id, b"".join(hashes), orjson.dumps([0] * len(hashes)).decode()))
-    return {bytes(key_hash): Entry(_STATES[state], place, version) for key_hash, state, place, version in rows.all()}
+        rows = connection.exec_driver_sql(
+            _KNOWN_SQLITE,
+            (destination_id, b"".join(hashes), orjson.dumps([0] * len(hashes)).decode()),
+        )
+    return {
+        bytes(key_hash): Entry(_STATES[state], place, version)
+        for key_hash, state, place, version in rows.all()
+    }
 
 
 def _settle(connection: Connection, destination_id: int, part: int) -> None:
@@ -150,12 +202,32 @@ def _settle(connection: Connection, destination_id: int, part: int) -> None:
             _write(connection, destination_id, mine[rows], moments[rows], versioned)
 
 
-def _write(connection: Connection, destination_id: int, entries: np.ndarray, at: np.ndarray, versioned: bool) -> None:
+def _write(
+    connection: Connection,
+    destination_id: int,
+    entries: np.ndarray,
+    at: np.ndarray,
+    versioned: bool,
+) -> None:
     states, places = entries["state"], entries["place"].astype(np.int64)
     if connection.dialect.name == "postgresql":
         versions = [version.tobytes() if versioned else None for version in entries["version"]]
-        connection.exec_driver_sql(_RECORD_POSTGRESQL, (destination_id, hashes_of(entries), states.tolist(), at.tolist(), places.tolist(), versions))
+        connection.exec_driver_sql(
+            _RECORD_POSTGRESQL,
+            (
+                destination_id,
+                hashes_of(entries),
+                states.tolist(),
+                at.tolist(),
+                places.tolist(),
+                versions,
+            ),
+        )
     else:
         moments = orjson.dumps(((at.astype(np.int64) << 31) | places).tolist()).decode()
-        texts = (octets_of(entries), states.tobytes(), entries["version"].tobytes() if versioned else None)
+        texts = (
+            octets_of(entries),
+            states.tobytes(),
+            entries["version"].tobytes() if versioned else None,
+        )
         connection.exec_driver_sql(_RECORD_SQLITE, (destination_id, moments, *texts))

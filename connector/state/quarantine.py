@@ -42,7 +42,10 @@ def put(connection: Connection, destination_id: int, rows: Sequence[Quarantined]
     """Add rows; one that is there already counts another attempt and takes the new reason."""
     if not rows:
         return
-    seen = {found.key_hash: found for found in _find(connection, destination_id, [row.key_hash for row in rows])}
+    seen = {
+        found.key_hash: found
+        for found in _find(connection, destination_id, [row.key_hash for row in rows])
+    }
     now = now_us()
     new, again = [], []
     for row in rows:
@@ -61,35 +64,63 @@ def put(connection: Connection, destination_id: int, rows: Sequence[Quarantined]
         }
         if old is None:
             key = None if row.key is None else json.dumps(row.key)
-            new.append({**values, "destination_id": destination_id, "key_hash": row.key_hash, "key": key, "first_seen": now})
+            new.append(
+                {
+                    **values,
+                    "destination_id": destination_id,
+                    "key_hash": row.key_hash,
+                    "key": key,
+                    "first_seen": now,
+                }
+            )
         else:
-            again.append({**{f"new_{name}": value for name, value in values.items()}, "of": row.key_hash})
+            again.append(
+                {**{f"new_{name}": value for name, value in values.items()}, "of": row.key_hash}
+            )
     if new:
         connection.execute(quarantine.insert(), new)
     if again:
-        chosen = sa.and_(quarantine.c.destination_id == destination_id, quarantine.c.key_hash == sa.bindparam("of"))
+        chosen = sa.and_(
+            quarantine.c.destination_id == destination_id,
+            quarantine.c.key_hash == sa.bindparam("of"),
+        )
         names = ("cursor", "state", "reason", "field", "code", "message", "attempts", "last_seen")
-        connection.execute(quarantine.update().where(chosen).values({name: sa.bindparam(f"new_{name}") for name in names}), again)
+        connection.execute(
+            quarantine.update()
+            .where(chosen)
+            .values({name: sa.bindparam(f"new_{name}") for name in names}),
+            again,
+        )
 
 
 def remove(connection: Connection, destination_id: int, hashes: Sequence[bytes]) -> None:
     """Forget rows that were settled."""
     for start in range(0, len(hashes), _CHUNK):
         chosen = quarantine.c.key_hash.in_(hashes[start : start + _CHUNK])
-        connection.execute(quarantine.delete().where(quarantine.c.destination_id == destination_id, chosen))
+        connection.execute(
+            quarantine.delete().where(quarantine.c.destination_id == destination_id, chosen)
+        )
 
 
 def reopen(connection: Connection, destination_id: int, hashes: Sequence[bytes]) -> None:
     """Let the next replay try rows again that waited for a decision."""
     for start in range(0, len(hashes), _CHUNK):
-        chosen = sa.and_(quarantine.c.destination_id == destination_id, quarantine.c.key_hash.in_(hashes[start : start + _CHUNK]))
-        connection.execute(quarantine.update().where(chosen).values(state="rejected", reason="ambiguous_resend"))
+        chosen = sa.and_(
+            quarantine.c.destination_id == destination_id,
+            quarantine.c.key_hash.in_(hashes[start : start + _CHUNK]),
+        )
+        connection.execute(
+            quarantine.update().where(chosen).values(state="rejected", reason="ambiguous_resend")
+        )
 
 
 def bury(connection: Connection, destination_id: int, hashes: Sequence[bytes], reason: str) -> None:
     """Mark rows of which nothing more can come."""
     for start in range(0, len(hashes), _CHUNK):
-        chosen = sa.and_(quarantine.c.destination_id == destination_id, quarantine.c.key_hash.in_(hashes[start : start + _CHUNK]))
+        chosen = sa.and_(
+            quarantine.c.destination_id == destination_id,
+            quarantine.c.key_hash.in_(hashes[start : start + _CHUNK]),
+        )
         connection.execute(quarantine.update().where(chosen).values(state="dead", reason=reason))
 
 
@@ -103,7 +134,11 @@ def listed(
     limit: int | None = None,
 ) -> Iterator[Quarantined]:
     """Quarantined rows in the order they came."""
-    statement = sa.select(quarantine).where(quarantine.c.destination_id == destination_id).order_by(quarantine.c.id)
+    statement = (
+        sa.select(quarantine)
+        .where(quarantine.c.destination_id == destination_id)
+        .order_by(quarantine.c.id)
+    )
     if reason is not None:
         statement = statement.where(quarantine.c.reason == reason)
     if state is not None:
@@ -118,25 +153,51 @@ def listed(
 
 def counts(connection: Connection, destination_id: int, state: str | None = None) -> dict[str, int]:
     """Rows by reason."""
-    statement = sa.select(quarantine.c.reason, sa.func.count()).where(quarantine.c.destination_id == destination_id)
+    statement = sa.select(quarantine.c.reason, sa.func.count()).where(
+        quarantine.c.destination_id == destination_id
+    )
     if state is not None:
         statement = statement.where(quarantine.c.state == state)
-    return {str(reason): int(number) for reason, number in connection.execute(statement.group_by(quarantine.c.reason).order_by(quarantine.c.reason))}
+    return {
+        str(reason): int(number)
+        for reason, number in connection.execute(
+            statement.group_by(quarantine.c.reason).order_by(quarantine.c.reason)
+        )
+    }
 
 
 def prune(connection: Connection, destination_id: int, before_us: int) -> int:
     """Drop rows last seen before a moment; what a person must still decide stays."""
-    stale = sa.and_(quarantine.c.destination_id == destination_id, quarantine.c.last_seen < before_us, quarantine.c.state != "ambiguous_expired")
+    stale = sa.and_(
+        quarantine.c.destination_id == destination_id,
+        quarantine.c.last_seen < before_us,
+        quarantine.c.state != "ambiguous_expired",
+    )
     return connection.execute(quarantine.delete().where(stale)).rowcount
 
 
-def _find(connection: Connection, destination_id: int, hashes: Sequence[bytes]) -> Iterator[Quarantined]:
+def _find(
+    connection: Connection, destination_id: int, hashes: Sequence[bytes]
+) -> Iterator[Quarantined]:
     for start in range(0, len(hashes), _CHUNK):
         chosen = quarantine.c.key_hash.in_(hashes[start : start + _CHUNK])
-        for row in connection.execute(sa.select(quarantine).where(quarantine.c.destination_id == destination_id, chosen)):
+        for row in connection.execute(
+            sa.select(quarantine).where(quarantine.c.destination_id == destination_id, chosen)
+        ):
             yield _quarantined(row)
 
 
 def _quarantined(row: sa.Row[tuple[object, ...]]) -> Quarantined:
     key = None if row.key is None else tuple(json.loads(row.key))
-    return Quarantined(bytes(row.key_hash), key, row.cursor, row.reason, row.field, row.code, row.message, row.state, row.attempts, row.first_seen)
+    return Quarantined(
+        bytes(row.key_hash),
+        key,
+        row.cursor,
+        row.reason,
+        row.field,
+        row.code,
+        row.message,
+        row.state,
+        row.attempts,
+        row.first_seen,
+    )

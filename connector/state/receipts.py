@@ -23,21 +23,39 @@ class Receipt(NamedTuple):
 def keep(connection: Connection, destination_id: int, run_id: str, found: Sequence[str]) -> None:
     """Remember receipts; one that is there already stays as it was."""
     known = (
-        set(connection.execute(sa.select(receipt.c.receipt).where(receipt.c.destination_id == destination_id, receipt.c.receipt.in_(found))).scalars())
+        set(
+            connection.execute(
+                sa.select(receipt.c.receipt).where(
+                    receipt.c.destination_id == destination_id, receipt.c.receipt.in_(found)
+                )
+            ).scalars()
+        )
         if found
         else set()
     )
-    new = [{"destination_id": destination_id, "receipt": each, "run_id": run_id, "at": now_us()} for each in dict.fromkeys(found) if each not in known]
+    new = [
+        {"destination_id": destination_id, "receipt": each, "run_id": run_id, "at": now_us()}
+        for each in dict.fromkeys(found)
+        if each not in known
+    ]
     if new:
         connection.execute(receipt.insert(), new)
 
 
 def oldest(connection: Connection, destination_id: int, number: int) -> list[Receipt]:
     """The receipts that wait longest."""
-    chosen = sa.select(receipt.c.receipt, receipt.c.run_id, receipt.c.at).where(receipt.c.destination_id == destination_id)
-    return [Receipt(*row) for row in connection.execute(chosen.order_by(receipt.c.at).limit(number))]
+    chosen = sa.select(receipt.c.receipt, receipt.c.run_id, receipt.c.at).where(
+        receipt.c.destination_id == destination_id
+    )
+    return [
+        Receipt(*row) for row in connection.execute(chosen.order_by(receipt.c.at).limit(number))
+    ]
 
 
 def drop(connection: Connection, destination_id: int, found: str) -> None:
     """Forget one that was settled."""
-    connection.execute(receipt.delete().where(receipt.c.destination_id == destination_id, receipt.c.receipt == found))
+    connection.execute(
+        receipt.delete().where(
+            receipt.c.destination_id == destination_id, receipt.c.receipt == found
+        )
+    )

@@ -14,16 +14,31 @@ from connector.state.insert import insert
 from connector.state.store import now_us
 from connector.state.tables import run, tally
 
-COUNTS = ("rows_read", "delivered", "rejected", "expired", "suppressed", "late", "changed", "ambiguous", "http_requests", "retries")
+COUNTS = (
+    "rows_read",
+    "delivered",
+    "rejected",
+    "expired",
+    "suppressed",
+    "late",
+    "changed",
+    "ambiguous",
+    "http_requests",
+    "retries",
+)
 
 _LONGEST_NAME = 128
 """Characters of a tally's name that are kept."""
 
 
-def start(connection: Connection, destination_id: int, run_id: str, kind: str, mark_from: str | None) -> None:
+def start(
+    connection: Connection, destination_id: int, run_id: str, kind: str, mark_from: str | None
+) -> None:
     """Begin a run; one that was cut off before is marked as interrupted, and one of the same name goes on."""
     now = now_us()
-    unfinished = sa.and_(run.c.destination_id == destination_id, run.c.status == "running", run.c.run_id != run_id)
+    unfinished = sa.and_(
+        run.c.destination_id == destination_id, run.c.status == "running", run.c.run_id != run_id
+    )
     connection.execute(run.update().where(unfinished).values(status="interrupted", ended_at=now))
     again = run.update().where(run.c.run_id == run_id).values(status="running", ended_at=None)
     if connection.execute(again).rowcount == 0:
@@ -42,13 +57,29 @@ def refuse(connection: Connection, destination_id: int, run_id: str, kind: str) 
     """Note a run that was not allowed to begin. A run that is under way is left alone."""
     if connection.execute(sa.select(run.c.id).where(run.c.run_id == run_id)).first() is None:
         now = now_us()
-        values = {"run_id": run_id, "destination_id": destination_id, "kind": kind, "status": "refused", "started_at": now, "ended_at": now, "seconds": 0.0}
+        values = {
+            "run_id": run_id,
+            "destination_id": destination_id,
+            "kind": kind,
+            "status": "refused",
+            "started_at": now,
+            "ended_at": now,
+            "seconds": 0.0,
+        }
         connection.execute(run.insert().values(values))
 
 
-def add(connection: Connection, run_id: str, counts: Mapping[str, int], tallies: Mapping[str, Counter[str]], mark_to: str | None) -> None:
+def add(
+    connection: Connection,
+    run_id: str,
+    counts: Mapping[str, int],
+    tallies: Mapping[str, Counter[str]],
+    mark_to: str | None,
+) -> None:
     """Add to a run's counts. tallies: kind -> name -> how many."""
-    changes: dict[str, Any] = {name: run.c[name] + number for name, number in counts.items() if number}
+    changes: dict[str, Any] = {
+        name: run.c[name] + number for name, number in counts.items() if number
+    }
     if mark_to is not None:
         changes["mark_to"] = mark_to
     if changes:
@@ -58,15 +89,27 @@ def add(connection: Connection, run_id: str, counts: Mapping[str, int], tallies:
         for name, number in names.items():
             totals[kind, name[:_LONGEST_NAME]] += number
     # In one order, so that slices that are delivered side by side wait for each other and not in a circle.
-    rows = [{"run_id": run_id, "kind": kind, "name": name, "count": number} for (kind, name), number in sorted(totals.items())]
-    insert(connection, tally, rows, "ON CONFLICT (run_id, kind, name) DO UPDATE SET count = tally.count + excluded.count")
+    rows = [
+        {"run_id": run_id, "kind": kind, "name": name, "count": number}
+        for (kind, name), number in sorted(totals.items())
+    ]
+    insert(
+        connection,
+        tally,
+        rows,
+        "ON CONFLICT (run_id, kind, name) DO UPDATE SET count = tally.count + excluded.count",
+    )
 
 
 def finish(connection: Connection, run_id: str, status: str) -> None:
     """End a run."""
     now = now_us()
     seconds = (now - run.c.started_at) / 1_000_000.0
-    connection.execute(run.update().where(run.c.run_id == run_id).values(status=status, ended_at=now, seconds=seconds))
+    connection.execute(
+        run.update()
+        .where(run.c.run_id == run_id)
+        .values(status=status, ended_at=now, seconds=seconds)
+    )
 
 
 def get(connection: Connection, run_id: str) -> dict[str, Any] | None:
@@ -77,35 +120,63 @@ def get(connection: Connection, run_id: str) -> dict[str, Any] | None:
 
 def latest(connection: Connection, destination_id: int, number: int) -> list[dict[str, Any]]:
     """The newest runs first."""
-    statement = sa.select(run).where(run.c.destination_id == destination_id).order_by(run.c.id.desc()).limit(number)
+    statement = (
+        sa.select(run)
+        .where(run.c.destination_id == destination_id)
+        .order_by(run.c.id.desc())
+        .limit(number)
+    )
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
 def mark_before(connection: Connection, destination_id: int, moment: dt.datetime) -> str | None:
     """Where the mark was at a moment: the end of the last run before it."""
-    chosen = sa.and_(run.c.destination_id == destination_id, run.c.mark_to.is_not(None), run.c.ended_at <= int(moment.timestamp() * 1_000_000))
-    return connection.execute(sa.select(run.c.mark_to).where(chosen).order_by(run.c.id.desc()).limit(1)).scalar()
+    chosen = sa.and_(
+        run.c.destination_id == destination_id,
+        run.c.mark_to.is_not(None),
+        run.c.ended_at <= int(moment.timestamp() * 1_000_000),
+    )
+    return connection.execute(
+        sa.select(run.c.mark_to).where(chosen).order_by(run.c.id.desc()).limit(1)
+    ).scalar()
 
 
 def tallies(connection: Connection, run_id: str) -> dict[str, dict[str, int]]:
     """A run's tallies: kind -> name -> how many."""
     found: dict[str, dict[str, int]] = {}
     for kind, name, number in connection.execute(
-        sa.select(tally.c.kind, tally.c.name, tally.c.count).where(tally.c.run_id == run_id).order_by(tally.c.kind, tally.c.name)
+        sa.select(tally.c.kind, tally.c.name, tally.c.count)
+        .where(tally.c.run_id == run_id)
+        .order_by(tally.c.kind, tally.c.name)
     ):
         found.setdefault(kind, {})[name] = number
     return found
 
 
-def usual_rows(connection: Connection, destination_id: int, least_runs: int = 5, most_runs: int = 20) -> int | None:
+def usual_rows(
+    connection: Connection, destination_id: int, least_runs: int = 5, most_runs: int = 20
+) -> int | None:
     """The median rows of the latest complete scheduled runs that had any; None while there are too few to tell."""
-    chosen = sa.and_(run.c.destination_id == destination_id, run.c.status == "complete", run.c.kind == "sync", run.c.rows_read > 0)
-    rows = sorted(connection.execute(sa.select(run.c.rows_read).where(chosen).order_by(run.c.id.desc()).limit(most_runs)).scalars())
+    chosen = sa.and_(
+        run.c.destination_id == destination_id,
+        run.c.status == "complete",
+        run.c.kind == "sync",
+        run.c.rows_read > 0,
+    )
+    rows = sorted(
+        connection.execute(
+            sa.select(run.c.rows_read).where(chosen).order_by(run.c.id.desc()).limit(most_runs)
+        ).scalars()
+    )
     return int(rows[len(rows) // 2]) if len(rows) >= least_runs else None
 
 
 def prune(connection: Connection, destination_id: int, before_us: int) -> int:
     """Drop runs that ended before a moment, with their tallies."""
-    stale = sa.select(run.c.run_id).where(run.c.destination_id == destination_id, run.c.ended_at < before_us)
+    stale = sa.select(run.c.run_id).where(
+        run.c.destination_id == destination_id, run.c.ended_at < before_us
+    )
     connection.execute(tally.delete().where(tally.c.run_id.in_(stale)))
-    return connection.execute(run.delete().where(run.c.destination_id == destination_id, run.c.ended_at < before_us)).rowcount
+    return connection.execute(
+        run.delete().where(run.c.destination_id == destination_id, run.c.ended_at < before_us)
+    ).rowcount

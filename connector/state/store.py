@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from connector.config.extras import missing_driver
 from connector.errors import ConfigError, ConnectorError, StateError, StateMismatch
-from connector.extras import missing_driver
 from connector.state import tables
 
 HEAD = "0002"
@@ -40,10 +40,16 @@ def state_url(root: Path) -> URL:
     try:
         url = make_url(text)
     except ArgumentError:
-        raise ConfigError("CAPI_STATE_URL is not a SQLAlchemy URL; use sqlite:///path or postgresql://host/database") from None
+        raise ConfigError(
+            "CAPI_STATE_URL is not a SQLAlchemy URL; use sqlite:///path or postgresql://host/database"
+        ) from None
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise ConfigError("CAPI_STATE_URL must be SQLite or PostgreSQL")
-    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+    return (
+        url.set(drivername="postgresql+psycopg")
+        if url.drivername in ("postgresql", "postgres")
+        else url
+    )
 
 
 class Store:
@@ -111,7 +117,9 @@ class Store:
         if version == HEAD:
             return
         if version is not None and version > HEAD:
-            raise StateMismatch(f"the state database was written by a newer release (schema {version}, this program knows {HEAD}); update the program")
+            raise StateMismatch(
+                f"the state database was written by a newer release (schema {version}, this program knows {HEAD}); update the program"
+            )
         from connector.state import migrations
 
         try:
@@ -123,7 +131,9 @@ class Store:
         with self.read() as connection:
             if not sa.inspect(connection).has_table("alembic_version"):
                 return None
-            version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+            version = connection.execute(
+                sa.text("SELECT version_num FROM alembic_version")
+            ).scalar()
         return None if version is None else str(version)
 
 
@@ -132,7 +142,11 @@ def _installation_key(connection: Connection) -> bytes:
     row = connection.execute(sa.select(tables.installation)).one_or_none()
     if row is None:
         key = _parse_key(given) if given else secrets.token_bytes(32)
-        values = {"id": 1, "key_hex": None if given else key.hex(), "fingerprint": _fingerprint(key)}
+        values = {
+            "id": 1,
+            "key_hex": None if given else key.hex(),
+            "fingerprint": _fingerprint(key),
+        }
         connection.execute(tables.installation.insert().values(values))
         return key
     stored = bytes.fromhex(row.key_hex) if row.key_hex else None
@@ -150,7 +164,9 @@ def _parse_key(text: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) < 16:
-        raise ConfigError("CAPI_INSTALLATION_KEY must be at least 32 hex digits; make one with: openssl rand -hex 32")
+        raise ConfigError(
+            "CAPI_INSTALLATION_KEY must be at least 32 hex digits; make one with: openssl rand -hex 32"
+        )
     return key
 
 
@@ -167,7 +183,9 @@ def _create_privately(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         path.chmod(0o600)
     except OSError as error:
-        raise StateError(f"the state file cannot be created ({type(error).__name__}); check the folder that CAPI_HOME or CAPI_STATE_URL names") from None
+        raise StateError(
+            f"the state file cannot be created ({type(error).__name__}); check the folder that CAPI_HOME or CAPI_STATE_URL names"
+        ) from None
 
 
 _ROOM = ("cache_size = -8000", "temp_store = MEMORY")
@@ -177,11 +195,17 @@ _ROOM = ("cache_size = -8000", "temp_store = MEMORY")
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         try:
-            return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+            return sa.create_engine(
+                url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 10}
+            )
         except (NoSuchModuleError, ImportError) as error:
-            lacking = missing_driver("postgresql", url.drivername, error if isinstance(error, ImportError) else None)
+            lacking = missing_driver(
+                "postgresql", url.drivername, error if isinstance(error, ImportError) else None
+            )
             raise ConfigError(f"CAPI_STATE_URL: {lacking}") from None
-    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = sa.create_engine(
+        url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False}
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: object, _record: object) -> None:
@@ -194,7 +218,9 @@ def _engine(url: URL) -> Engine:
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A transaction that reads first and writes later would fail at once when another one writes in between.
-        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql(
+            "BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE"
+        )
 
     return engine
 

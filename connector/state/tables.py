@@ -30,8 +30,15 @@ installation = Table(
     "installation",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("key_hex", String(64), nullable=True, comment="HMAC key, unless CAPI_INSTALLATION_KEY gives it"),
-    Column("fingerprint", String(16), nullable=False, comment="tells whether the key is still the same"),
+    Column(
+        "key_hex",
+        String(64),
+        nullable=True,
+        comment="HMAC key, unless CAPI_INSTALLATION_KEY gives it",
+    ),
+    Column(
+        "fingerprint", String(16), nullable=False, comment="tells whether the key is still the same"
+    ),
 )
 
 destination = Table(
@@ -39,10 +46,25 @@ destination = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(255), nullable=False, unique=True),
-    Column("source", Text, nullable=False, comment="JSON: fingerprints of query, cursor, key and time zone"),
-    Column("start", Text, nullable=True, comment="cursor text from which rows are owed; null: from the first"),
+    Column(
+        "source",
+        Text,
+        nullable=False,
+        comment="JSON: fingerprints of query, cursor, key and time zone",
+    ),
+    Column(
+        "start",
+        Text,
+        nullable=True,
+        comment="cursor text from which rows are owed; null: from the first",
+    ),
     Column("created_at", BigInteger, nullable=False),
-    Column("not_before", BigInteger, nullable=True, comment="the platform asked for patience until then"),
+    Column(
+        "not_before",
+        BigInteger,
+        nullable=True,
+        comment="the platform asked for patience until then",
+    ),
     Column("pruned_at", BigInteger, nullable=True, comment="when old entries were last dropped"),
 )
 
@@ -52,9 +74,21 @@ mark = Table(
     Column("destination_id", ForeignKey("destination.id", ondelete="CASCADE"), primary_key=True),
     Column("cursor", Text, nullable=True),
     Column("key", Text, nullable=True, comment="JSON list of key texts"),
-    Column("token", BigInteger, nullable=False, comment="fencing token of the lease that may move the mark"),
-    Column("clock", Text, nullable=True, comment="the warehouse's clock when the mark was last planned"),
-    Column("looked", Text, nullable=True, comment="where the mark was when a run last looked behind it, and to the end"),
+    Column(
+        "token",
+        BigInteger,
+        nullable=False,
+        comment="fencing token of the lease that may move the mark",
+    ),
+    Column(
+        "clock", Text, nullable=True, comment="the warehouse's clock when the mark was last planned"
+    ),
+    Column(
+        "looked",
+        Text,
+        nullable=True,
+        comment="where the mark was when a run last looked behind it, and to the end",
+    ),
 )
 
 lease = Table(
@@ -74,7 +108,12 @@ run = Table(
     Column("run_id", String(64), nullable=False, unique=True),
     Column("destination_id", ForeignKey("destination.id", ondelete="CASCADE"), nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("status", String(16), nullable=False, comment="running, complete, incomplete, failed, interrupted or refused"),
+    Column(
+        "status",
+        String(16),
+        nullable=False,
+        comment="running, complete, incomplete, failed, interrupted or refused",
+    ),
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger, nullable=True),
     *(
@@ -102,7 +141,12 @@ tally = Table(
     "tally",
     metadata,
     Column("run_id", String(64), primary_key=True),
-    Column("kind", String(16), primary_key=True, comment="rejected, dropped, status, match, resent or later"),
+    Column(
+        "kind",
+        String(16),
+        primary_key=True,
+        comment="rejected, dropped, status, match, resent or later",
+    ),
     Column("name", String(128), primary_key=True),
     Column("count", BigInteger, nullable=False),
 )
@@ -113,7 +157,12 @@ slices = Table(
     Column("destination_id", ForeignKey("destination.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("token", BigInteger, nullable=False),
-    Column("done_cursor", Text, nullable=True, comment="everything of this slice up to here is recorded"),
+    Column(
+        "done_cursor",
+        Text,
+        nullable=True,
+        comment="everything of this slice up to here is recorded",
+    ),
     Column("done_key", Text, nullable=True),
     Column("complete", Boolean, nullable=False),
 )
@@ -130,17 +179,34 @@ intent = Table(
     Column("after_key", Text, nullable=True),
     Column("to_cursor", Text, nullable=False),
     Column("to_key", Text, nullable=True),
-    Column("members", LargeBinary, nullable=False, comment="key hashes of the rows sent, 16 bytes each, in order"),
+    Column(
+        "members",
+        LargeBinary,
+        nullable=False,
+        comment="key hashes of the rows sent, 16 bytes each, in order",
+    ),
     Column("batch_size", Integer, nullable=False),
-    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the records, to see that a resend is the same"),
-    Column("as_of", BigInteger, nullable=False, comment="the moment that the records were made for"),
+    Column(
+        "digest",
+        LargeBinary,
+        nullable=False,
+        comment="SHA-256 of the records, to see that a resend is the same",
+    ),
+    Column(
+        "as_of", BigInteger, nullable=False, comment="the moment that the records were made for"
+    ),
 )
 
 receipt = Table(
     "receipt",
     metadata,
     Column("destination_id", ForeignKey("destination.id", ondelete="CASCADE"), primary_key=True),
-    Column("receipt", String(255), primary_key=True, comment="under which the platform tells the final result of a request"),
+    Column(
+        "receipt",
+        String(255),
+        primary_key=True,
+        comment="under which the platform tells the final result of a request",
+    ),
     Column("run_id", String(64), nullable=False),
     Column("at", BigInteger, nullable=False),
 )
@@ -152,8 +218,15 @@ ledger = Table(
     Column("key_hash", LargeBinary(16), primary_key=True),
     Column("state", SmallInteger, nullable=False),
     Column("at", Integer, nullable=False, comment="unix seconds when it was recorded"),
-    Column("place", Integer, nullable=False, comment="digest of the cursor value that the row had then"),
-    Column("version", LargeBinary(8), nullable=True, comment="of the row's values, where changes are sent"),
+    Column(
+        "place", Integer, nullable=False, comment="digest of the cursor value that the row had then"
+    ),
+    Column(
+        "version",
+        LargeBinary(8),
+        nullable=True,
+        comment="of the row's values, where changes are sent",
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -165,7 +238,12 @@ recent = Table(
     Column("part", SmallInteger, nullable=False, comment="the first bits of the key hashes"),
     Column("rows", Integer, nullable=False),
     Column("at", Integer, nullable=False, comment="unix seconds when they were recorded"),
-    Column("entries", LargeBinary, nullable=False, comment="newer entries of the ledger, which its table does not hold yet"),
+    Column(
+        "entries",
+        LargeBinary,
+        nullable=False,
+        comment="newer entries of the ledger, which its table does not hold yet",
+    ),
     Index("recent_of_part", "destination_id", "part", "rows"),
     sqlite_autoincrement=True,
 )
@@ -176,7 +254,12 @@ quarantine = Table(
     Column("id", _id, primary_key=True),
     Column("destination_id", ForeignKey("destination.id", ondelete="CASCADE"), nullable=False),
     Column("key_hash", LargeBinary(16), nullable=False),
-    Column("key", Text, nullable=True, comment="JSON list of key texts; null where the key may describe a person"),
+    Column(
+        "key",
+        Text,
+        nullable=True,
+        comment="JSON list of key texts; null where the key may describe a person",
+    ),
     Column("cursor", Text, nullable=True),
     Column("state", String(16), nullable=False, comment="rejected, dead or ambiguous_expired"),
     Column("reason", String(64), nullable=False),

@@ -7,24 +7,45 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
-from connector.destination import Destination
+from connector.config.destination import Destination
+from connector.engine.planner import Options, Plan, piece_from_json
+from connector.engine.report import Failure, Report
+from connector.engine.run import is_recorded
 from connector.errors import ConfigError, ConnectorError, StateMismatch
-from connector.plan import Options, Plan, piece_from_json
-from connector.report import Failure, Report
-from connector.sync import is_recorded
-from dagster_project.components.metadata import check_results, check_specs, failure_message, metadata_of
+from dagster_project.components.metadata import (
+    check_results,
+    check_specs,
+    failure_message,
+    metadata_of,
+)
 from dagster_project.resources import CapiResource
 
 Result = TypeVar("Result")
 
 CONFIG = {
-    "dry_run": dg.Field(bool, default_value=False, description="read and encode, send and record nothing"),
+    "dry_run": dg.Field(
+        bool, default_value=False, description="read and encode, send and record nothing"
+    ),
     "limit": dg.Field(dg.Noneable(int), default_value=None, description="rows at most"),
-    "since": dg.Field(dg.Noneable(str), default_value=None, description="from this time on, with a zone; the mark stays"),
-    "until": dg.Field(dg.Noneable(str), default_value=None, description="up to this time, with a zone"),
-    "replay_rejected": dg.Field(bool, default_value=False, description="try quarantined rows again as well"),
-    "test_mode": dg.Field(bool, default_value=False, description="use the platform's test mode; nothing is recorded"),
-    "yes": dg.Field(bool, default_value=False, description="send more rows than usual, and record refusals of nearly all of them"),
+    "since": dg.Field(
+        dg.Noneable(str),
+        default_value=None,
+        description="from this time on, with a zone; the mark stays",
+    ),
+    "until": dg.Field(
+        dg.Noneable(str), default_value=None, description="up to this time, with a zone"
+    ),
+    "replay_rejected": dg.Field(
+        bool, default_value=False, description="try quarantined rows again as well"
+    ),
+    "test_mode": dg.Field(
+        bool, default_value=False, description="use the platform's test mode; nothing is recorded"
+    ),
+    "yes": dg.Field(
+        bool,
+        default_value=False,
+        description="send more rows than usual, and record refusals of nearly all of them",
+    ),
 }
 """Run configuration, as on the command line."""
 
@@ -46,28 +67,55 @@ def word(text: str) -> str:
 
 def build_asset(destination: Destination) -> dg.AssetsDefinition:
     """A graph asset whose middle step runs once for each piece, on any executor."""
-    key, name = asset_key(destination), re.sub(r"[^A-Za-z0-9_]", "_", f"{destination.platform_name}__{destination.name}")
+    key, name = (
+        asset_key(destination),
+        re.sub(r"[^A-Za-z0-9_]", "_", f"{destination.platform_name}__{destination.name}"),
+    )
     spec, checks = destination.model.asset, check_specs(destination, key)
     outputs = {check.name: f"{name}_{check.name}" for check in checks}
 
-    @dg.op(name=f"{name}_plan", config_schema=CONFIG, out={"work": dg.Out(dict), "pieces": dg.DynamicOut(dict)})
+    @dg.op(
+        name=f"{name}_plan",
+        config_schema=CONFIG,
+        out={"work": dg.Out(dict), "pieces": dg.DynamicOut(dict)},
+    )
     def plan_op(context: dg.OpExecutionContext, capi: CapiResource) -> Iterator[Any]:
         """Take the lease, settle what an interrupted run left, cut the rest into pieces."""
         work = _told(lambda: _plan(context, capi, destination, key))
         yield dg.Output(work, "work")
         for piece in work["plan"]["pieces"] if work["plan"] else []:
-            yield dg.DynamicOutput(piece, mapping_key=f"{piece['kind']}_{piece['number']}", output_name="pieces")
+            yield dg.DynamicOutput(
+                piece, mapping_key=f"{piece['kind']}_{piece['number']}", output_name="pieces"
+            )
 
     @dg.op(name=f"{name}_deliver", pool=f"capi/{destination.name}")
-    def deliver_op(context: dg.OpExecutionContext, capi: CapiResource, work: dict, piece: dict) -> dict:  # type: ignore[type-arg]
+    def deliver_op(
+        context: dg.OpExecutionContext,
+        capi: CapiResource,
+        work: dict,  # type: ignore[type-arg]
+        piece: dict,  # type: ignore[type-arg]
+    ) -> dict:  # type: ignore[type-arg]
         """Send one piece; what became of it is in the state."""
-        failure = _told(lambda: capi.deliver(destination, Plan.from_json(work["plan"]), piece_from_json(piece)))
+        failure = _told(
+            lambda: capi.deliver(destination, Plan.from_json(work["plan"]), piece_from_json(piece))
+        )
         if failure is not None:
             context.log.error(failure.message)
         return {} if failure is None else vars(failure)
 
-    @dg.op(name=f"{name}_settle", out={output: dg.Out(dg.Nothing, is_required=False) for output in ("result", *outputs.values())})
-    def settle_op(context: dg.OpExecutionContext, capi: CapiResource, work: dict, failures: list) -> Iterator[Any]:  # type: ignore[type-arg]
+    @dg.op(
+        name=f"{name}_settle",
+        out={
+            output: dg.Out(dg.Nothing, is_required=False)
+            for output in ("result", *outputs.values())
+        },
+    )
+    def settle_op(
+        context: dg.OpExecutionContext,
+        capi: CapiResource,
+        work: dict,  # type: ignore[type-arg]
+        failures: list,  # type: ignore[type-arg]
+    ) -> Iterator[Any]:
         """End the run and show its counts."""
         report = _told(lambda: _settle(capi, destination, work, failures))
         if work["plan"] is None:
@@ -87,13 +135,19 @@ def build_asset(destination: Destination) -> dg.AssetsDefinition:
         kinds={"python", word(destination.platform_name)},
         check_specs=checks,
         config=dg.ConfigMapping(lambda config: {"plan": {"config": config}}, config_schema=CONFIG),
-        metadata={"platform": destination.platform.title, "query": str(destination.model.source.query)},
+        metadata={
+            "platform": destination.platform.title,
+            "query": str(destination.model.source.query),
+        },
     )
     def asset() -> Any:
         work, pieces = plan_op.alias("plan")()
         failures = pieces.map(lambda piece: deliver_op.alias("deliver")(work, piece)).collect()
         settled = settle_op.alias("settle")(work, failures)
-        return {"result": settled.result, **{output: getattr(settled, output) for output in outputs.values()}}
+        return {
+            "result": settled.result,
+            **{output: getattr(settled, output) for output in outputs.values()},
+        }
 
     return _with_freshness(asset, destination)
 
@@ -107,17 +161,25 @@ def _told(step: Callable[[], Result]) -> Result:
     raise dg.Failure(message, allow_retries=False)
 
 
-def _plan(context: dg.OpExecutionContext, capi: CapiResource, destination: Destination, key: dg.AssetKey) -> dict[str, Any]:
+def _plan(
+    context: dg.OpExecutionContext, capi: CapiResource, destination: Destination, key: dg.AssetKey
+) -> dict[str, Any]:
     """A plan as plain data; a run that leaves no trace is done right here."""
     options = _options(context.op_config)
     if not is_recorded(destination, options):
         return {"plan": None, "report": vars(capi.try_out(destination, options)), "failure": None}
     _refuse_lost_state(context, capi, destination, key)
     planned, failure = capi.plan(destination, options, context.run_id)
-    return {"plan": planned.to_json(), "report": None, "failure": None if failure is None else vars(failure)}
+    return {
+        "plan": planned.to_json(),
+        "report": None,
+        "failure": None if failure is None else vars(failure),
+    }
 
 
-def _refuse_lost_state(context: dg.OpExecutionContext, capi: CapiResource, destination: Destination, key: dg.AssetKey) -> None:
+def _refuse_lost_state(
+    context: dg.OpExecutionContext, capi: CapiResource, destination: Destination, key: dg.AssetKey
+) -> None:
     """Dagster remembers materializations; a state that knows nothing of them was lost."""
     with capi.session(destination) as session:
         unknown = session.destination_id == 0
@@ -128,28 +190,47 @@ def _refuse_lost_state(context: dg.OpExecutionContext, capi: CapiResource, desti
         )
 
 
-def _settle(capi: CapiResource, destination: Destination, work: dict[str, Any], failures: list[dict[str, Any]]) -> Report:
+def _settle(
+    capi: CapiResource,
+    destination: Destination,
+    work: dict[str, Any],
+    failures: list[dict[str, Any]],
+) -> Report:
     if work["plan"] is None:
         return Report(**work["report"])
     first = next((Failure(**failure) for failure in (work["failure"], *failures) if failure), None)
     return capi.settle(destination, Plan.from_json(work["plan"]), first)
 
 
-def _show_trial(context: dg.OpExecutionContext, destination: Destination, key: dg.AssetKey, report: Report) -> None:
+def _show_trial(
+    context: dg.OpExecutionContext, destination: Destination, key: dg.AssetKey, report: Report
+) -> None:
     """A dry run or a test shows its counts as an observation: nothing was materialized, and no check speaks of it."""
     metadata = metadata_of(report)
     context.log_event(dg.AssetObservation(asset_key=key, metadata=metadata))
     if report.failure is not None or report.all_rejected:
-        raise dg.Failure(failure_message(destination, report), metadata=metadata, allow_retries=False)
+        raise dg.Failure(
+            failure_message(destination, report), metadata=metadata, allow_retries=False
+        )
 
 
-def _show_failed_run(context: dg.OpExecutionContext, destination: Destination, key: dg.AssetKey, report: Report, results: list[dg.AssetCheckResult]) -> None:
+def _show_failed_run(
+    context: dg.OpExecutionContext,
+    destination: Destination,
+    key: dg.AssetKey,
+    report: Report,
+    results: list[dg.AssetCheckResult],
+) -> None:
     """A run that fails still shows its counts, as an observation."""
     metadata = metadata_of(report)
     context.log_event(dg.AssetObservation(asset_key=key, metadata=metadata))
     for result in results:
         evaluation: Any = dg.AssetCheckEvaluation(
-            asset_key=key, check_name=str(result.check_name), passed=result.passed, metadata=dict(result.metadata), severity=result.severity
+            asset_key=key,
+            check_name=str(result.check_name),
+            passed=result.passed,
+            metadata=dict(result.metadata),
+            severity=result.severity,
         )
         context.log_event(evaluation)
     raise dg.Failure(failure_message(destination, report), metadata=metadata, allow_retries=False)
@@ -158,7 +239,13 @@ def _show_failed_run(context: dg.OpExecutionContext, destination: Destination, k
 def _options(config: dict[str, Any]) -> Options:
     """Run configuration as options. Raises ConnectorError for a time without a zone."""
     return Options(
-        config["dry_run"], config["limit"], _moment(config["since"]), _moment(config["until"]), config["replay_rejected"], config["test_mode"], config["yes"]
+        config["dry_run"],
+        config["limit"],
+        _moment(config["since"]),
+        _moment(config["until"]),
+        config["replay_rejected"],
+        config["test_mode"],
+        config["yes"],
     )
 
 
@@ -178,5 +265,7 @@ def _with_freshness(asset: dg.AssetsDefinition, destination: Destination) -> dg.
     freshness = destination.model.asset.freshness
     if freshness is None:
         return asset
-    policy = dg.FreshnessPolicy.time_window(fail_window=freshness.fail_after, warn_window=freshness.warn_after)
+    policy = dg.FreshnessPolicy.time_window(
+        fail_window=freshness.fail_after, warn_window=freshness.warn_after
+    )
     return asset.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=policy))

@@ -6,14 +6,19 @@ from typing import NamedTuple
 
 import dagster as dg
 
-from connector.alerts import Standing, post, standing
-from connector.destination import Destination
+from connector.commands.alerts import Standing, post, standing
+from connector.config.destination import Destination
+from connector.engine.planner import anything_waits, at_work
 from connector.errors import ConnectorError
-from connector.plan import anything_waits, at_work
 from dagster_project.components.asset import name_of
 from dagster_project.resources import CapiResource
 
-IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+IN_PROGRESS = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
 
 LOOK_BACK_SECONDS = 300
 """A sensor that polls looks for late rows no more often, because that reads all keys within `lookback`."""
@@ -26,12 +31,19 @@ class Reconcile(NamedTuple):
     schedule: dg.ScheduleDefinition
 
 
-def build_schedule(destination: Destination, asset: dg.AssetsDefinition) -> dg.ScheduleDefinition | None:
+def build_schedule(
+    destination: Destination, asset: dg.AssetsDefinition
+) -> dg.ScheduleDefinition | None:
     """`schedule: "*/15 * * * *"`."""
     cron = destination.model.schedule
     if cron is None:
         return None
-    return dg.ScheduleDefinition(name=f"{name_of(destination)}_schedule", target=asset, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING)
+    return dg.ScheduleDefinition(
+        name=f"{name_of(destination)}_schedule",
+        target=asset,
+        cron_schedule=cron,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
 
 
 def build_sensor(destination: Destination, key: dg.AssetKey) -> dg.SensorDefinition | None:
@@ -46,7 +58,9 @@ def build_sensor(destination: Destination, key: dg.AssetKey) -> dg.SensorDefinit
         minimum_interval_seconds=max(1, int(every.total_seconds())),
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
-    def poll(context: dg.SensorEvaluationContext, capi: CapiResource) -> dg.SensorResult | dg.SkipReason:
+    def poll(
+        context: dg.SensorEvaluationContext, capi: CapiResource
+    ) -> dg.SensorResult | dg.SkipReason:
         if _is_under_way(context, key):
             return dg.SkipReason("a run is still in progress")
         late = time.time() - float(context.cursor or 0) >= LOOK_BACK_SECONDS
@@ -62,14 +76,20 @@ def build_sensor(destination: Destination, key: dg.AssetKey) -> dg.SensorDefinit
             context.update_cursor(str(time.time()))
         if not waits:
             return dg.SkipReason("no rows wait")
-        return dg.SensorResult(run_requests=[dg.RunRequest(tags={"capi/destination": destination.name})])
+        return dg.SensorResult(
+            run_requests=[dg.RunRequest(tags={"capi/destination": destination.name})]
+        )
 
     return poll
 
 
 def _is_under_way(context: dg.SensorEvaluationContext, key: dg.AssetKey) -> bool:
     """Whether a run that materializes an asset is in progress, whoever asked for it."""
-    jobs = {job.name: job for job in context.repository_def.get_all_jobs()} if context.repository_def is not None else {}
+    jobs = (
+        {job.name: job for job in context.repository_def.get_all_jobs()}
+        if context.repository_def is not None
+        else {}
+    )
     for run in context.instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS)):
         whole = jobs[run.job_name].asset_layer.executable_asset_keys if run.job_name in jobs else ()
         if key in (whole if run.asset_selection is None else run.asset_selection):
@@ -81,26 +101,48 @@ def build_reconcile(destination: Destination) -> Reconcile:
     """A job over the whole age window."""
     name = f"{name_of(destination)}_reconcile"
 
-    @dg.op(name=f"{name}_op", config_schema={"send": dg.Field(bool, default_value=True, description="deliver what is missing")})
+    @dg.op(
+        name=f"{name}_op",
+        config_schema={
+            "send": dg.Field(bool, default_value=True, description="deliver what is missing")
+        },
+    )
     def compare(context: dg.OpExecutionContext, capi: CapiResource) -> None:
         """Compare every row behind the mark with the ledger."""
         message = ""
         try:
-            found = capi.reconcile(destination, send=context.op_config["send"], run_id=context.run_id)
-            context.add_output_metadata({"rows": found.rows, "missing": found.missing, "sent": 0 if found.report is None else found.report.delivered})
+            found = capi.reconcile(
+                destination, send=context.op_config["send"], run_id=context.run_id
+            )
+            context.add_output_metadata(
+                {
+                    "rows": found.rows,
+                    "missing": found.missing,
+                    "sent": 0 if found.report is None else found.report.delivered,
+                }
+            )
             if found.missing:
                 context.log.warning(f"{found.missing} of {found.rows} rows had no record")
-            message = found.report.failure.message if found.report is not None and found.report.failure is not None else ""
+            message = (
+                found.report.failure.message
+                if found.report is not None and found.report.failure is not None
+                else ""
+            )
         except ConnectorError as error:
             message = str(error)
         if message:
             raise dg.Failure(message, allow_retries=False)
 
-    @dg.job(name=name, description=f"Looks for rows of {destination.name} that have no record, and delivers them.")
+    @dg.job(
+        name=name,
+        description=f"Looks for rows of {destination.name} that have no record, and delivers them.",
+    )
     def job() -> None:
         compare.alias("reconcile")()
 
-    return Reconcile(job, dg.ScheduleDefinition(name=f"{name}_weekly", job=job, cron_schedule="0 4 * * 0"))
+    return Reconcile(
+        job, dg.ScheduleDefinition(name=f"{name}_weekly", job=job, cron_schedule="0 4 * * 0")
+    )
 
 
 def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
@@ -109,12 +151,20 @@ def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
     if alerts is None:
         return None
 
-    @dg.sensor(name=f"{name_of(destination)}_alerts", minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+    @dg.sensor(
+        name=f"{name_of(destination)}_alerts",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
     def tell(context: dg.SensorEvaluationContext, capi: CapiResource) -> dg.SkipReason:
         before = Standing(**json.loads(context.cursor)) if context.cursor else None
         now = _standing(capi, destination, before)
         try:
-            if now is None or (before is not None and now.kind == before.kind) or (before is None and now.kind == "healthy"):
+            if (
+                now is None
+                or (before is not None and now.kind == before.kind)
+                or (before is None and now.kind == "healthy")
+            ):
                 reason = "nothing changed"
             else:
                 post(destination, now)
@@ -128,7 +178,9 @@ def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
     return tell
 
 
-def _standing(capi: CapiResource, destination: Destination, before: Standing | None) -> Standing | None:
+def _standing(
+    capi: CapiResource, destination: Destination, before: Standing | None
+) -> Standing | None:
     """How a destination stands. A state that cannot be read, or knows nothing of it any more, is a failure of one that was seen before."""
     lost = None if before is None else Standing("failing", "none", 0, 0)
     try:

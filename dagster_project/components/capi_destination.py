@@ -7,14 +7,19 @@ from pathlib import Path
 import dagster as dg
 from pydantic import BaseModel
 
-from connector.destination import Destination, DestinationModel, assemble, load
+from connector.config.destination import Destination, DestinationModel, assemble, load
 from connector.errors import DestinationError
 from dagster_project.components.asset import asset_key, build_asset
-from dagster_project.components.automation import build_alerts, build_reconcile, build_schedule, build_sensor
+from dagster_project.components.automation import (
+    build_alerts,
+    build_reconcile,
+    build_schedule,
+    build_sensor,
+)
 
 
 class CapiDestination(dg.Component):
-    """A destination of conversions. Its YAML is `connector.destination.DestinationModel`, as on the command line."""
+    """A destination of conversions. Its YAML is `connector.config.destination.DestinationModel`, as on the command line."""
 
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
@@ -34,7 +39,9 @@ class CapiDestination(dg.Component):
         return DestinationModel
 
     @classmethod
-    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> CapiDestination:
+    def load(
+        cls, attributes: BaseModel | None, context: dg.ComponentLoadContext
+    ) -> CapiDestination:
         """Read the file again, strictly: Dagster's own reader lets duplicate keys and YAML 1.1 surprises pass."""
         folder = Path(context.path)
         try:
@@ -51,7 +58,11 @@ class CapiDestination(dg.Component):
         destination = self.destination
         asset = build_asset(destination)
         reconcile = build_reconcile(destination)
-        schedule, sensor, alerts = build_schedule(destination, asset), build_sensor(destination, asset_key(destination)), build_alerts(destination)
+        schedule, sensor, alerts = (
+            build_schedule(destination, asset),
+            build_sensor(destination, asset_key(destination)),
+            build_alerts(destination),
+        )
         return dg.Definitions(
             assets=[asset],
             jobs=[reconcile.job],

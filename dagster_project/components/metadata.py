@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from connector.destination import Destination, Threshold
-from connector.report import COUNTS, Report
+from connector.config.destination import Destination, Threshold
+from connector.engine.report import COUNTS, Report
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
@@ -27,25 +27,43 @@ def metadata_of(report: Report) -> dict[str, Any]:
     if report.unsent:
         numbers["would_be_sent"] = report.unsent
     numbers["seconds"] = report.seconds
-    numbers["rows_per_second"] = round(report.rows_read / report.seconds, 1) if report.seconds else 0.0
+    numbers["rows_per_second"] = (
+        round(report.rows_read / report.seconds, 1) if report.seconds else 0.0
+    )
     numbers["lag_seconds"] = float(report.facts.get("lag_seconds") or 0.0)
     numbers["dagster/row_count"] = report.delivered
-    numbers |= {name: int(value) for name, value in report.facts.items() if name != "lag_seconds" and value is not None}
-    shown = {title: _table(report.tallies[kind], *columns) for title, (kind, *columns) in TABLES.items() if report.tallies.get(kind)}
-    marks = {name: value for name, value in (("mark_from", report.mark_from), ("mark_to", report.mark_to)) if value is not None}
+    numbers |= {
+        name: int(value)
+        for name, value in report.facts.items()
+        if name != "lag_seconds" and value is not None
+    }
+    shown = {
+        title: _table(report.tallies[kind], *columns)
+        for title, (kind, *columns) in TABLES.items()
+        if report.tallies.get(kind)
+    }
+    marks = {
+        name: value
+        for name, value in (("mark_from", report.mark_from), ("mark_to", report.mark_to))
+        if value is not None
+    }
     return {**numbers, **shown, **marks, "run_id": report.run_id}
 
 
 def _table(counts: dict[str, int], column: str, counted: str) -> dg.TableMetadataValue:
     schema = dg.TableSchema(columns=[dg.TableColumn(column), dg.TableColumn(counted, "int")])
-    return dg.MetadataValue.table([dg.TableRecord({column: name, counted: number}) for name, number in counts.items()], schema)
+    return dg.MetadataValue.table(
+        [dg.TableRecord({column: name, counted: number}) for name, number in counts.items()], schema
+    )
 
 
 def failure_message(destination: Destination, report: Report) -> str:
     """Why a run failed, for the person who must act."""
     if report.failure is not None:
         return report.failure.message
-    reasons = ", ".join(f"{name}: {number}" for name, number in report.tallies.get("rejected", {}).items())
+    reasons = ", ".join(
+        f"{name}: {number}" for name, number in report.tallies.get("rejected", {}).items()
+    )
     return f"all {report.rejected} rows were rejected ({reasons}); `capi rejected {destination.name}` lists them"
 
 
@@ -58,27 +76,47 @@ def check_specs(destination: Destination, key: dg.AssetKey) -> list[dg.AssetChec
         "match_keys": "share of delivered rows that carry each identifier",
         "lag": "age of the oldest row that waited",
     }
-    return [dg.AssetCheckSpec(name, asset=key, description=text) for name, text in described.items()]
+    return [
+        dg.AssetCheckSpec(name, asset=key, description=text) for name, text in described.items()
+    ]
 
 
-def check_results(destination: Destination, key: dg.AssetKey, report: Report) -> list[dg.AssetCheckResult]:
+def check_results(
+    destination: Destination, key: dg.AssetKey, report: Report
+) -> list[dg.AssetCheckResult]:
     """What the checks say of a report."""
     checks = destination.model.checks
     accounted = report.delivered + report.rejected + report.expired + report.suppressed
     lag = float(report.facts.get("lag_seconds") or 0.0)
     return [
-        _result(key, "reconciled", report.reconciled or report.failure is not None, ERROR, {"rows_read": report.rows_read, "accounted_for": accounted}),
+        _result(
+            key,
+            "reconciled",
+            report.reconciled or report.failure is not None,
+            ERROR,
+            {"rows_read": report.rows_read, "accounted_for": accounted},
+        ),
         _against(key, "rejection_rate", report.rejection_rate, checks.rejection_rate),
         _against(key, "late_rows", float(report.late), checks.late_rows),
         _match_keys(key, checks.match_keys, report),
-        _result(key, "lag", checks.lag is None or lag <= checks.lag.total_seconds(), WARN, {"lag_seconds": lag}),
+        _result(
+            key,
+            "lag",
+            checks.lag is None or lag <= checks.lag.total_seconds(),
+            WARN,
+            {"lag_seconds": lag},
+        ),
     ]
 
 
 def _match_keys(key: dg.AssetKey, least: dict[str, float], report: Report) -> dg.AssetCheckResult:
     rows = max(report.delivered, 1)
-    shares = {name: round(number / rows, 4) for name, number in report.tallies.get("match", {}).items()}
-    poor = [name for name, share in least.items() if report.delivered and shares.get(name, 0.0) < share]
+    shares = {
+        name: round(number / rows, 4) for name, number in report.tallies.get("match", {}).items()
+    }
+    poor = [
+        name for name, share in least.items() if report.delivered and shares.get(name, 0.0) < share
+    ]
     return _result(key, "match_keys", not poor, WARN, dict(shares))
 
 
@@ -88,5 +126,13 @@ def _against(key: dg.AssetKey, name: str, value: float, limits: Threshold) -> dg
     return _result(key, name, not (failed or warned), ERROR if failed else WARN, {name: value})
 
 
-def _result(key: dg.AssetKey, name: str, passed: bool, severity: dg.AssetCheckSeverity, metadata: dict[str, Any]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(asset_key=key, check_name=name, passed=passed, severity=severity, metadata=metadata)
+def _result(
+    key: dg.AssetKey,
+    name: str,
+    passed: bool,
+    severity: dg.AssetCheckSeverity,
+    metadata: dict[str, Any],
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key, check_name=name, passed=passed, severity=severity, metadata=metadata
+    )

@@ -27,18 +27,38 @@ from tests.support.warehouses import DuckDb, conversion
 def ui(tmp_path: Path, duck_destination: Make) -> Iterator[str]:
     """`dagster dev` on this project with one destination; the address of its UI."""
     destination = duck_destination(schedule=half_a_year_away(), asset={"owners": ["team:growth"]})
-    project = checkout(tmp_path / "checkout", destinations=destination.root / "dagster_project" / "defs")
+    project = checkout(
+        tmp_path / "checkout", destinations=destination.root / "dagster_project" / "defs"
+    )
     shutil.copytree(destination.root / "sql", project / "sql", dirs_exist_ok=True)
     home = tmp_path / "dagster home"
     home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n", encoding="utf-8")
+    (home / "dagster.yaml").write_text(
+        "telemetry:\n  enabled: false\nnux:\n  enabled: false\n", encoding="utf-8"
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "dagster_project.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "dagster_project.definitions",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
     environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONPATH": str(project)}
     log = tmp_path / "dagster.log"
-    with log.open("wb") as written, subprocess.Popen(command, cwd=project, env=environment, stdout=written, stderr=written) as process:
+    with (
+        log.open("wb") as written,
+        subprocess.Popen(
+            command, cwd=project, env=environment, stdout=written, stderr=written
+        ) as process,
+    ):
         try:
             _wait_for(f"http://127.0.0.1:{port}/server_info", process, log)
             yield f"http://127.0.0.1:{port}"
@@ -64,7 +84,9 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(log.read_text())
 
 
-def test_a_person_materializes_the_asset_and_reads_the_counts(page: Page, ui: str, duck: DuckDb, receiver: Receiver) -> None:
+def test_a_person_materializes_the_asset_and_reads_the_counts(
+    page: Page, ui: str, duck: DuckDb, receiver: Receiver
+) -> None:
     duck.insert(*(conversion(number) for number in range(9)), conversion(9, email="not an address"))
     page.goto(f"{ui}/assets/capi/acme")
     expect(page.get_by_text("on day 1 of the month, only in")).to_be_visible()

@@ -6,13 +6,15 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from connector.engine.run import sync
 from connector.sandbox.server import Receiver
-from connector.sync import sync
 from tests.conftest import Make
 from tests.support.warehouses import DuckDb, conversion
 
 
-def test_the_page_shows_counts_and_the_latest_events(page: Page, receiver: Receiver, duck: DuckDb, duck_destination: Make) -> None:
+def test_the_page_shows_counts_and_the_latest_events(
+    page: Page, receiver: Receiver, duck: DuckDb, duck_destination: Make
+) -> None:
     page.goto(receiver.url)
     expect(page.locator("#events")).to_have_text("0")
     duck.insert(*(conversion(number) for number in range(7)), conversion(8, email=None))
@@ -28,7 +30,9 @@ def test_the_page_shows_counts_and_the_latest_events(page: Page, receiver: Recei
     expect(page.locator("body")).not_to_contain_text("@shop.example.org")
 
 
-def test_the_page_shows_what_came_twice_and_what_was_refused(page: Page, receiver: Receiver, duck: DuckDb, duck_destination: Make) -> None:
+def test_the_page_shows_what_came_twice_and_what_was_refused(
+    page: Page, receiver: Receiver, duck: DuckDb, duck_destination: Make
+) -> None:
     duck.insert(*(conversion(number) for number in range(3)))
     destination = duck_destination()
     page.request.post(f"{receiver.url}/control", data={"faults": [{"status": 500, "take": True}]})

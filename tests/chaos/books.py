@@ -81,7 +81,13 @@ class Books:
 
 def violations(books: Books, *, final: bool) -> list[str]:
     """Everything that is wrong, each as `what: which`; final: nothing waits any more."""
-    found = [*_identity(books), *_mark(books), *_counts(books), *_quarantine(books), *_copies(books)]
+    found = [
+        *_identity(books),
+        *_mark(books),
+        *_counts(books),
+        *_quarantine(books),
+        *_copies(books),
+    ]
     return found + list(_settled(books)) if final else found
 
 
@@ -94,7 +100,9 @@ def _settled(books: Books) -> Iterator[str]:
     open_rows = sorted(books.rows.keys() - books.state.ledger.keys())
     if open_rows:
         yield f"unrecorded: {len(open_rows)} rows have no state, such as {open_rows[:3]}"
-    missing = sorted(key for key, row in books.rows.items() if not row.good and key not in books.state.quarantine)
+    missing = sorted(
+        key for key, row in books.rows.items() if not row.good and key not in books.state.quarantine
+    )
     if missing:
         yield f"quarantine: {len(missing)} bad rows are not there, such as {missing[:3]}"
     if books.state.intents:
@@ -119,7 +127,9 @@ def _identity(books: Books) -> Iterator[str]:
     shared = sorted(event_id for event_id, found in rows.items() if len(found) > 1)
     if shared:
         yield f"ids: {len(shared)} ids are shared by several rows"
-    differing = sorted(row for row, found in contents.items() if len(found) > 1 + books.changed.get(row, 0))
+    differing = sorted(
+        row for row, found in contents.items() if len(found) > 1 + books.changed.get(row, 0)
+    )
     if differing:
         yield f"bytes: {len(differing)} rows arrived with different bytes, such as {differing[:3]}"
 
@@ -132,7 +142,9 @@ def _mark(books: Books) -> Iterator[str]:
     passed = [
         name
         for name, row in books.rows.items()
-        if (row.cursor < cursor or (row.cursor == cursor and key is not None and name <= key)) and name not in books.state.ledger and name not in books.late
+        if (row.cursor < cursor or (row.cursor == cursor and key is not None and name <= key))
+        and name not in books.state.ledger
+        and name not in books.late
     ]
     if passed:
         yield f"mark: it passed {len(passed)} rows without a record, such as {sorted(passed)[:3]}"
@@ -147,12 +159,20 @@ def _counts(books: Books) -> Iterator[str]:
             yield f"counts: runs say {_total(books, name)} {name}, the ledger {recorded}"
     if _total(books, "rows_read") != len(books.state.ledger):
         yield f"counts: runs read {_total(books, 'rows_read')} rows, the ledger has {len(books.state.ledger)}"
-    invented = sorted(key for key, state in books.state.ledger.items() if state == DELIVERED and key not in arrived)
+    invented = sorted(
+        key
+        for key, state in books.state.ledger.items()
+        if state == DELIVERED and key not in arrived
+    )
     if invented:
         yield f"invented: {len(invented)} rows are recorded as delivered and never arrived, such as {invented[:3]}"
     for run_id, metadata in books.shown.items():
         run = books.state.runs.get(run_id, {})
-        differing = [name for name in ("rows_read", "delivered", "rejected", "late", "http_requests") if name in metadata and metadata[name] != run.get(name)]
+        differing = [
+            name
+            for name in ("rows_read", "delivered", "rejected", "late", "http_requests")
+            if name in metadata and metadata[name] != run.get(name)
+        ]
         if differing:
             yield f"counts: Dagster shows other {', '.join(differing)} than the state for run {run_id}"
 
@@ -162,13 +182,21 @@ def _quarantine(books: Books) -> Iterator[str]:
     again = [key for key, number in Counter(books.state.quarantine).items() if number > 1]
     if again:
         yield f"quarantine: {len(again)} rows are there more than once"
-    wronged = sorted(key for key in books.state.quarantine if key in books.rows and books.rows[key].good)
+    wronged = sorted(
+        key for key in books.state.quarantine if key in books.rows and books.rows[key].good
+    )
     if wronged:
         yield f"quarantine: {len(wronged)} good rows are there, such as {wronged[:3]}"
     rejected = {key for key, state in books.state.ledger.items() if state == REJECTED}
     if rejected != set(books.state.quarantine):
         yield f"quarantine: it has {len(books.state.quarantine)} rows, the ledger {len(rejected)} rejected ones"
-    taken = sorted({entry.row for entry in books.entries if entry.row in books.rows and not books.rows[entry.row].good})
+    taken = sorted(
+        {
+            entry.row
+            for entry in books.entries
+            if entry.row in books.rows and not books.rows[entry.row].good
+        }
+    )
     if taken:
         yield f"quarantine: {len(taken)} bad rows arrived"
 
@@ -184,12 +212,21 @@ def _copies(books: Books) -> Iterator[str]:
     unexplained = 0
     for entry in books.entries:
         before = last.get(entry.row)
-        if before is not None and before.fault == "ok" and not any(spell.began <= before.at <= spell.ended for spell in books.unclean):
-            unexplained += books.batch == 1 or bisect.bisect(bad, entry.at) == bisect.bisect(bad, before.at)
+        if (
+            before is not None
+            and before.fault == "ok"
+            and not any(spell.began <= before.at <= spell.ended for spell in books.unclean)
+        ):
+            unexplained += books.batch == 1 or bisect.bisect(bad, entry.at) == bisect.bisect(
+                bad, before.at
+            )
         last[entry.row] = entry
     if unexplained:
         yield f"copies: {unexplained} copies were sent without need"
-    bound = books.ambiguous_requests * books.batch + sum(spell.tries for spell in books.unclean) * books.page_bound
+    bound = (
+        books.ambiguous_requests * books.batch
+        + sum(spell.tries for spell in books.unclean) * books.page_bound
+    )
     if books.extra_copies > bound:
         yield f"copies: {books.extra_copies} extra copies, more than {books.ambiguous_requests} ambiguous requests and {len(books.unclean)} unclean runs explain"
 

@@ -28,7 +28,7 @@ def main(target: str, arguments: Sequence[str]) -> int:
         return mutants.NO_SEAM
     if target == "dagster":
         return materialize(Path(arguments[0]), Path(arguments[1]))
-    from connector.cli import main as capi
+    from connector.cli.app import main as capi
 
     sys.argv = ["capi", *arguments]
     try:
@@ -47,7 +47,7 @@ def prepare() -> None:
     if os.environ.get("CHAOS_CLOCK"):
         shift_clocks(dt.timedelta(seconds=float(os.environ["CHAOS_CLOCK"])))
     if os.environ.get("CHAOS_SLICE_ROWS"):
-        from connector import plan
+        from connector.engine import planner as plan
 
         plan.SLICE_ROWS = int(os.environ["CHAOS_SLICE_ROWS"])
     if os.environ.get("CHAOS_MUTANT"):
@@ -60,7 +60,7 @@ def prepare() -> None:
 
 def shift_clocks(by: dt.timedelta) -> None:
     """The warehouse's clock, as if so much time had passed."""
-    from connector import warehouse
+    from connector.source import reader as warehouse
 
     real = warehouse._clock
     warehouse._clock = lambda connection: real(connection) + by
@@ -71,15 +71,24 @@ def materialize(path: Path, root: Path) -> int:
     import dagster as dg
     import orjson
 
-    from connector.destination import load
+    from connector.config.destination import load
     from tests.support.dagster import materialize as run_asset
 
     with dg.DagsterInstance.ephemeral() as instance:
         run = run_asset(load(path, root), instance)
         values = (
-            {label: value for label, value in run.values.items() if isinstance(value, int | float | str)} if run.materializations or run.observations else {}
+            {
+                label: value
+                for label, value in run.values.items()
+                if isinstance(value, int | float | str)
+            }
+            if run.materializations or run.observations
+            else {}
         )
-        sys.stdout.buffer.write(orjson.dumps({"dagster": run.run_id, "success": run.success, "metadata": values}) + b"\n")
+        sys.stdout.buffer.write(
+            orjson.dumps({"dagster": run.run_id, "success": run.success, "metadata": values})
+            + b"\n"
+        )
         return 0 if run.success else 1
 
 
@@ -90,8 +99,8 @@ def warm_up(preload: str) -> None:
     import psycopg  # noqa: F401
     import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
 
-    from connector.plan import Options
-    from connector.sync import sync
+    from connector.engine.planner import Options
+    from connector.engine.run import sync
     from tests.chaos.world import PLATFORMS, ties, write_project
     from tests.support.projects import TOKEN
     from tests.support.warehouses import Sqlite
@@ -102,7 +111,9 @@ def warm_up(preload: str) -> None:
         warehouse.create()
         warehouse.insert(*ties(3))
         for platform in PLATFORMS:
-            project = write_project(Path(folder) / platform, platform, warehouse.url, "http://127.0.0.1:9/x")
+            project = write_project(
+                Path(folder) / platform, platform, warehouse.url, "http://127.0.0.1:9/x"
+            )
             sync(project.load(), Options(dry_run=True))
     if preload == "dagster":
         from tests.support.dagster import project_resources

@@ -81,7 +81,16 @@ class Launcher:
         number = next(self._numbers)
         job = Job(self, number, self._folder / f"{number}.out")
         self._jobs[number] = job
-        self.tell({"job": number, "target": target, "arguments": arguments, "cwd": str(cwd), "environment": environment, "out": str(job.out)})
+        self.tell(
+            {
+                "job": number,
+                "target": target,
+                "arguments": arguments,
+                "cwd": str(cwd),
+                "environment": environment,
+                "out": str(job.out),
+            }
+        )
         return job
 
     def tell(self, message: dict[str, Any]) -> None:

@@ -65,7 +65,12 @@ FAULTS: dict[str, Fault] = {
 }
 """All faults but poison, which lies in the rows."""
 
-STORMS = [name for name in FAULTS if name not in ("429_ten_years", "redirect", "429_decimal", "timeout_before", "timeout_after", "slow")]
+STORMS = [
+    name
+    for name in FAULTS
+    if name
+    not in ("429_ten_years", "redirect", "429_decimal", "timeout_before", "timeout_after", "slow")
+]
 """Faults that may last: the others end a run at once or cost it seconds."""
 
 
@@ -124,13 +129,19 @@ class Platform:
         with self._lock:
             lane = self._lane(name)
             fault = FAULTS.get(lane.next_fault() or "")
-            told = next((known for known, each in FAULTS.items() if each is fault), "ok") if fault else "ok"
+            told = (
+                next((known for known, each in FAULTS.items() if each is fault), "ok")
+                if fault
+                else "ok"
+            )
             taken = not poisoned and (fault is None or fault.taken)
             _write(lane, told if fault or not poisoned else "refused", taken, records)
         if fault is not None:
             return _fail(peer, fault)
         if poisoned:
-            peer.answer(400, b'{"error": {"code": "E_POISON", "message": "some event is not valid"}}')
+            peer.answer(
+                400, b'{"error": {"code": "E_POISON", "message": "some event is not valid"}}'
+            )
         else:
             peer.answer(200, f'{{"received": {len(records)}, "status": "ok"}}')
         return True
@@ -141,7 +152,10 @@ class Platform:
             lane = self._lane(message["lane"])
             lane.calm, lane.storm = message.get("calm", 0.0), message.get("storm", 0.0)
             lane.left, lane.kind = 0, None
-            lane.script = {lane.requests + int(number): name for number, name in message.get("script", {}).items()}
+            lane.script = {
+                lane.requests + int(number): name
+                for number, name in message.get("script", {}).items()
+            }
 
     def _lane(self, name: str) -> Lane:
         if name not in self._lanes:
@@ -155,7 +169,9 @@ def _write(lane: Lane, fault: str, taken: bool, records: list[bytes]) -> None:
     lines = [f"Q\t{now}\t{lane.requests}\t{fault}\t{int(taken)}\t{len(records)}\n"]
     for record in records if taken else ():
         event = json.loads(record)
-        lines.append(f"E\t{now}\t{lane.requests}\t{event['order_id']}\t{event['event_id']}\t{hashlib.sha256(record).hexdigest()}\n")
+        lines.append(
+            f"E\t{now}\t{lane.requests}\t{event['order_id']}\t{event['event_id']}\t{hashlib.sha256(record).hexdigest()}\n"
+        )
     os.write(lane.ledger, "".join(lines).encode())
 
 
@@ -170,10 +186,14 @@ def _fail(peer: Peer, fault: Fault) -> bool:
     if fault.kind == "hang":
         peer.hold(5)
     elif fault.kind == "drip":
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n")
+        peer.send(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+        )
         peer.drip(b" ")
     elif fault.kind == "truncate":
-        peer.send(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"status":')
+        peer.send(
+            b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"status":'
+        )
         peer.close()
     else:
         peer.reset()
@@ -224,16 +244,29 @@ class Receiver:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.receiver", str(folder), str(seed)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.chaos.receiver", str(folder), str(seed)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._lock = threading.Lock()
         self.url = str(self._line()["url"])
 
-    def treat(self, lane: str, *, calm: float = 0.0, storm: float = 0.0, script: dict[int, str] | None = None) -> None:
+    def treat(
+        self,
+        lane: str,
+        *,
+        calm: float = 0.0,
+        storm: float = 0.0,
+        script: dict[int, str] | None = None,
+    ) -> None:
         """Decide how a lane is treated from now on; without arguments, well. script: n-th request from now -> fault."""
         assert self._process.stdin is not None
         with self._lock:
-            self._process.stdin.write(json.dumps({"lane": lane, "calm": calm, "storm": storm, "script": script or {}}) + "\n")
+            self._process.stdin.write(
+                json.dumps({"lane": lane, "calm": calm, "storm": storm, "script": script or {}})
+                + "\n"
+            )
             self._process.stdin.flush()
             self._line()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from connector import failpoints
+from connector.engine import failpoints
 from connector.state import tables
 from tests.chaos.conftest import SEED
 from tests.chaos.launcher import Launcher
@@ -22,14 +22,26 @@ ONCE = ("after_plan", "before_settle")
 
 @pytest.mark.parametrize("fault", [*FAULTS, POISON])
 @pytest.mark.parametrize("failpoint", failpoints.NAMES)
-def test_a_killed_run_and_a_bad_answer_lose_nothing(tmp_path: Path, chaos_receiver: Receiver, launcher: Launcher, failpoint: str, fault: str) -> None:
+def test_a_killed_run_and_a_bad_answer_lose_nothing(
+    tmp_path: Path, chaos_receiver: Receiver, launcher: Launcher, failpoint: str, fault: str
+) -> None:
     dice = zlib.crc32(f"{SEED} {failpoint} {fault}".encode())
     name = f"{failpoint}-{fault}"
     transport = ("requests", "libcurl")[dice // 32 % 2]
-    world = World(tmp_path, chaos_receiver, launcher, platform=PLATFORMS[dice % 2], name=name, delivery__transport=transport)
+    world = World(
+        tmp_path,
+        chaos_receiver,
+        launcher,
+        platform=PLATFORMS[dice % 2],
+        name=name,
+        delivery__transport=transport,
+    )
     rows = ties(24)
     bad = (2, 9, 10, 17, 23) if fault == POISON else (9,)
-    world.insert([poisoned(row) if number in bad else row for number, row in enumerate(rows)] + [invalid(ties(25)[24])])
+    world.insert(
+        [poisoned(row) if number in bad else row for number, row in enumerate(rows)]
+        + [invalid(ties(25)[24])]
+    )
 
     if fault != POISON:
         chaos_receiver.treat(name, script={1 + dice // 2 % 4: fault, 6 + dice // 8 % 4: fault})
@@ -60,6 +72,8 @@ def test_a_run_of_several_slices_that_is_killed_again_and_again_completes_them_a
         kills += 1
     assert 1 <= kills < 30
     with sa.create_engine(world.state, poolclass=sa.NullPool).connect() as connection:
-        assert all(connection.execute(sa.select(tables.slices.c.complete)).scalars()), "a run that finds nothing to do forgets them"
+        assert all(connection.execute(sa.select(tables.slices.c.complete)).scalars()), (
+            "a run that finds nothing to do forgets them"
+        )
     world.calm_down(slice_rows="7")
     assert world.violations(final=True) == []

@@ -117,13 +117,21 @@ def test_every_mutant_has_its_trial() -> None:
 
 
 @pytest.mark.parametrize("name", TRIALS)
-def test_the_connector_passes_the_trial_of(name: str, tmp_path: Path, chaos_receiver: Receiver, launcher: Launcher) -> None:
-    world = World(tmp_path, chaos_receiver, launcher, name=f"trial-{name}", platform=TRIALS[name].platform)
+def test_the_connector_passes_the_trial_of(
+    name: str, tmp_path: Path, chaos_receiver: Receiver, launcher: Launcher
+) -> None:
+    world = World(
+        tmp_path, chaos_receiver, launcher, name=f"trial-{name}", platform=TRIALS[name].platform
+    )
     assert verdict(world, TRIALS[name].scene, {}) == []
 
 
 @pytest.mark.parametrize("name", TRIALS)
-def test_this_mutant_is_caught(name: str, tmp_path: Path, chaos_receiver: Receiver, launcher: Launcher) -> None:
-    world = World(tmp_path, chaos_receiver, launcher, name=f"mutant-{name}", platform=TRIALS[name].platform)
+def test_this_mutant_is_caught(
+    name: str, tmp_path: Path, chaos_receiver: Receiver, launcher: Launcher
+) -> None:
+    world = World(
+        tmp_path, chaos_receiver, launcher, name=f"mutant-{name}", platform=TRIALS[name].platform
+    )
     broken = verdict(world, TRIALS[name].scene, {"mutant": name})
     assert any(each.startswith(f"{TRIALS[name].breaks}:") for each in broken), broken

@@ -23,7 +23,7 @@ import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from connector import failpoints
+from connector.engine import failpoints
 from tests.chaos.books import Books
 from tests.chaos.conftest import SEED
 from tests.chaos.launcher import Launcher
@@ -78,7 +78,10 @@ class Lane:
         wanted = int(self.rows * min(share, 1.0))
         if wanted > self.inserted:
             rows = ties(wanted - self.inserted, first=self.inserted)
-            kinds = [poisoned if number % 97 == 13 else invalid if number % 211 == 17 else dict for number in range(self.inserted, wanted)]
+            kinds = [
+                poisoned if number % 97 == 13 else invalid if number % 211 == 17 else dict
+                for number in range(self.inserted, wanted)
+            ]
             self.world.insert(kind(row) for kind, row in zip(kinds, rows, strict=True))
             self.inserted = wanted
 
@@ -93,7 +96,9 @@ class Lane:
             self._through_dagster()
         elif dice < 0.5:
             name = self.chance.choice(failpoints.NAMES)
-            self.world.run(failpoint=f"{name}:{1 if name in ('after_plan', 'before_settle') else self.chance.randint(1, 25)}")
+            self.world.run(
+                failpoint=f"{name}:{1 if name in ('after_plan', 'before_settle') else self.chance.randint(1, 25)}"
+            )
         else:
             self._killed_at_random(self.world.start())
 
@@ -136,14 +141,24 @@ class Lane:
         self.counts["dagster"] += 1
 
     def _let_time_pass(self) -> None:
-        with contextlib.suppress(OperationalError):  # a database that is restarting, or that a sleeper has locked
+        with contextlib.suppress(
+            OperationalError
+        ):  # a database that is restarting, or that a sleeper has locked
             self.world.time_passes()
 
 
 def restart(server: Any, action: str = "restart") -> None:
     """End all processes of PostgreSQL at once, as a crash would, and start it again. action: `stop` leaves it there."""
-    command = f"'{server.bin_path}/pg_ctl' -D '{server.pgdata}' -m immediate -w {action} >/dev/null 2>&1"
-    subprocess.run(["su", "pgserver", "-s", "/bin/sh", "-c", command] if os.geteuid() == 0 else ["sh", "-c", command], check=True, timeout=60)
+    command = (
+        f"'{server.bin_path}/pg_ctl' -D '{server.pgdata}' -m immediate -w {action} >/dev/null 2>&1"
+    )
+    subprocess.run(
+        ["su", "pgserver", "-s", "/bin/sh", "-c", command]
+        if os.geteuid() == 0
+        else ["sh", "-c", command],
+        check=True,
+        timeout=60,
+    )
 
 
 @pytest.fixture
@@ -167,7 +182,9 @@ def database(server: Any, name: str) -> str:
 
 
 @pytest.mark.soak
-def test_a_thousand_kills_lose_nothing(tmp_path: Path, own_server: Any, chaos_receiver: Receiver, launcher: Launcher) -> None:
+def test_a_thousand_kills_lose_nothing(
+    tmp_path: Path, own_server: Any, chaos_receiver: Receiver, launcher: Launcher
+) -> None:
     print(f"\nCHAOS_SEED={SEED} CHAOS_KILLS={KILLS}")
     dagster = Launcher(tmp_path / "dagster runs", "dagster")
     lanes = list(_lanes(tmp_path, own_server, chaos_receiver, launcher, dagster))
@@ -202,7 +219,9 @@ def test_a_thousand_kills_lose_nothing(tmp_path: Path, own_server: Any, chaos_re
     assert lanes[2].counts["full disks"]
 
 
-def _lanes(folder: Path, server: Any, receiver: Receiver, launcher: Launcher, dagster: Launcher) -> Iterator[Lane]:
+def _lanes(
+    folder: Path, server: Any, receiver: Receiver, launcher: Launcher, dagster: Launcher
+) -> Iterator[Lane]:
     """Batches from PostgreSQL; single events with the state in PostgreSQL; batches from a table that is loaded in bulk."""
     for number, (name, platform, kills, rows) in enumerate(
         [("batches", "batching", 45, 33), ("singles", "capi", 25, 6), ("bulk", "batching", 30, 13)],
@@ -214,13 +233,33 @@ def _lanes(folder: Path, server: Any, receiver: Receiver, launcher: Launcher, da
             warehouse.execute("create unique index on conversions (conversion_id)")
             warehouse.execute("create index on conversions (updated_at, conversion_id)")
         state = database(server, "state") if name == "singles" else None
-        settings = {"source__lag": "4s", "source__lookback": "60s"} if warehouse is not None else {"source__lag": "0s"}
-        settings["delivery__timeout"] = "3s"  # a good answer is never late, however busy this machine is
-        world = World(folder / name, receiver, launcher, platform=platform, warehouse=warehouse, name=name, batch=20, state=state, **settings)
+        settings = (
+            {"source__lag": "4s", "source__lookback": "60s"}
+            if warehouse is not None
+            else {"source__lag": "0s"}
+        )
+        settings["delivery__timeout"] = (
+            "3s"  # a good answer is never late, however busy this machine is
+        )
+        world = World(
+            folder / name,
+            receiver,
+            launcher,
+            platform=platform,
+            warehouse=warehouse,
+            name=name,
+            batch=20,
+            state=state,
+            **settings,
+        )
         lane = Lane(world, KILLS * kills // 100, KILLS * rows, random.Random(seed))
         if warehouse is not None:
             lane.writers = Writers(world, lane.rows, SEED + number)
-        lane.sleepers, lane.full_disks, lane.dagster = name == "singles", name == "bulk", dagster if name != "singles" else None
+        lane.sleepers, lane.full_disks, lane.dagster = (
+            name == "singles",
+            name == "bulk",
+            dagster if name != "singles" else None,
+        )
         yield lane
 
 
@@ -235,11 +274,35 @@ def _table(lanes: list[Lane], books: list[Books], restarts: int, seconds: float)
     line("rows", [len(each.rows) for each in books])
     line("good rows", [sum(row.good for row in each.rows.values()) for each in books])
     line("arrived", [len(each) for each in arrived])
-    line("lost", [sum(row.good and key not in found for key, row in each.rows.items()) for each, found in zip(books, arrived, strict=True)])
-    line("mismatched ids", [len({(entry.row, entry.event_id) for entry in each.entries}) - len(found) for each, found in zip(books, arrived, strict=True)])
-    line("mismatched bytes", [len({(entry.row, entry.digest) for entry in each.entries}) - len(found) for each, found in zip(books, arrived, strict=True)])
-    line("delivered, runs", [sum(run["delivered"] for run in each.state.runs.values()) for each in books])
-    line("delivered, ledger", [sum(state == 1 for state in each.state.ledger.values()) for each in books])
+    line(
+        "lost",
+        [
+            sum(row.good and key not in found for key, row in each.rows.items())
+            for each, found in zip(books, arrived, strict=True)
+        ],
+    )
+    line(
+        "mismatched ids",
+        [
+            len({(entry.row, entry.event_id) for entry in each.entries}) - len(found)
+            for each, found in zip(books, arrived, strict=True)
+        ],
+    )
+    line(
+        "mismatched bytes",
+        [
+            len({(entry.row, entry.digest) for entry in each.entries}) - len(found)
+            for each, found in zip(books, arrived, strict=True)
+        ],
+    )
+    line(
+        "delivered, runs",
+        [sum(run["delivered"] for run in each.state.runs.values()) for each in books],
+    )
+    line(
+        "delivered, ledger",
+        [sum(state == 1 for state in each.state.ledger.values()) for each in books],
+    )
     line("bad rows", [sum(not row.good for row in each.rows.values()) for each in books])
     line("quarantined", [len(each.state.quarantine) for each in books])
     line("late rows", [sum(run["late"] for run in each.state.runs.values()) for each in books])
@@ -250,4 +313,9 @@ def _table(lanes: list[Lane], books: list[Books], restarts: int, seconds: float)
     line("extra copies", [each.extra_copies for each in books])
     for name in ("sleepers", "full disks", "dagster"):
         line(name, [lane.counts[name] for lane in lanes])
-    return "\n".join([*lines, f"{restarts} restarts of PostgreSQL, {seconds:.0f} s, {len(os.sched_getaffinity(0))} cores"])
+    return "\n".join(
+        [
+            *lines,
+            f"{restarts} restarts of PostgreSQL, {seconds:.0f} s, {len(os.sched_getaffinity(0))} cores",
+        ]
+    )

@@ -26,17 +26,31 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from connector import dispatch, failpoints, plan, session, warehouse
+from connector.delivery import factory as dispatch
 from connector.delivery import retry
-from connector.delivery.sender import Answer, Failure
-from connector.delivery.sender import Call as Request
-from connector.plan import Options
+from connector.delivery.transports.base import Answer, Failure
+from connector.delivery.transports.base import Call as Request
+from connector.engine import context as session
+from connector.engine import failpoints
+from connector.engine import planner as plan
+from connector.engine.planner import Options
+from connector.engine.run import sync
+from connector.source import reader as warehouse
 from connector.state import lease
 from connector.state.store import Store
-from connector.sync import sync
 from tests.chaos.books import Books, Spell, violations
 from tests.chaos.receiver import FAULTS, Call, Entry, is_poisoned, records_of
-from tests.chaos.world import PAGES_IN_FLIGHT, PLATFORMS, SINGLE_PAGE, invalid, poisoned, read_rows, read_state, row, write_project
+from tests.chaos.world import (
+    PAGES_IN_FLIGHT,
+    PLATFORMS,
+    SINGLE_PAGE,
+    invalid,
+    poisoned,
+    read_rows,
+    read_state,
+    row,
+    write_project,
+)
 from tests.support.projects import TOKEN
 from tests.support.warehouses import Sqlite
 
@@ -52,7 +66,10 @@ class Machine(RuleBasedStateMachine):
     """One destination; its rows, runs, crashes and bad answers in any order."""
 
     @initialize(
-        platform=st.sampled_from(PLATFORMS), batch=st.integers(1, 4), lookback=st.sampled_from(["0s", "1m"]), slice_rows=st.sampled_from([3, plan.SLICE_ROWS])
+        platform=st.sampled_from(PLATFORMS),
+        batch=st.integers(1, 4),
+        lookback=st.sampled_from(["0s", "1m"]),
+        slice_rows=st.sampled_from([3, plan.SLICE_ROWS]),
     )
     def begin(self, platform: str, batch: int, lookback: str, slice_rows: int) -> None:
         """A new source, a new state, and a wire that ends here."""
@@ -62,10 +79,20 @@ class Machine(RuleBasedStateMachine):
         self.state = self.folder / "home" / "state.db"
         changes: dict[str, Any] = {"delivery__batch_size": batch} if platform == "batching" else {}
         project = write_project(
-            self.folder / "project", platform, self.source.url, "http://127.0.0.1:9/x", source__lag="10s", source__lookback=lookback, **changes
+            self.folder / "project",
+            platform,
+            self.source.url,
+            "http://127.0.0.1:9/x",
+            source__lag="10s",
+            source__lookback=lookback,
+            **changes,
         )
         self.platform = platform
-        self.batch, self.page, self.has_lookback = (batch, batch, lookback != "0s") if platform == "batching" else (1, SINGLE_PAGE, lookback != "0s")
+        self.batch, self.page, self.has_lookback = (
+            (batch, batch, lookback != "0s")
+            if platform == "batching"
+            else (1, SINGLE_PAGE, lookback != "0s")
+        )
         self.patch = pytest.MonkeyPatch()
         self.patch.setenv("CAPI_HOME", str(self.state.parent))
         self.patch.setenv("ACME_TOKEN", TOKEN)
@@ -115,7 +142,10 @@ class Machine(RuleBasedStateMachine):
         self.number += 1
         return row(self.number, **{"updated_at": self.now, **changes})
 
-    @rule(count=st.integers(1, 7), kind=st.sampled_from(["good", "good", "good", "poisoned", "invalid"]))
+    @rule(
+        count=st.integers(1, 7),
+        kind=st.sampled_from(["good", "good", "good", "poisoned", "invalid"]),
+    )
     def insert(self, count: int, kind: str) -> None:
         """Rows that share a cursor value; the first may be a bad one."""
         made = [self._new() for _ in range(count)]
@@ -171,7 +201,10 @@ class Machine(RuleBasedStateMachine):
         self.now = later
 
     @rule(
-        faults=st.lists(st.sampled_from(["", "", *(name for name in FAULTS if name != "429_decimal")]), max_size=8),
+        faults=st.lists(
+            st.sampled_from(["", "", *(name for name in FAULTS if name != "429_decimal")]),
+            max_size=8,
+        ),
         crash=st.none() | st.tuples(st.sampled_from(failpoints.NAMES), st.integers(1, 6)),
         limit=st.none() | st.integers(1, 9),
     )
@@ -216,7 +249,9 @@ class Machine(RuleBasedStateMachine):
             self._commit_held(self.now)
             self.now += dt.timedelta(minutes=5)
             self.faults.clear()
-            assert any(self._sync() for _ in range(3)), "rows still wait after three runs in fair weather"
+            assert any(self._sync() for _ in range(3)), (
+                "rows still wait after three runs in fair weather"
+            )
             assert violations(self._books(), final=True) == []
         finally:
             self.patch.undo()
@@ -225,7 +260,18 @@ class Machine(RuleBasedStateMachine):
     def _books(self) -> Books:
         rows, platform = read_rows(self.source), self.platform
         state = read_state(f"sqlite:///{self.state}", list(rows))
-        return Books(rows, self.calls, self.entries, state, self.unclean, self.late, {}, {}, PAGES_IN_FLIGHT[platform] * self.page, self.batch)
+        return Books(
+            rows,
+            self.calls,
+            self.entries,
+            state,
+            self.unclean,
+            self.late,
+            {},
+            {},
+            PAGES_IN_FLIGHT[platform] * self.page,
+            self.batch,
+        )
 
     def answer(self, request: Request) -> Answer | Failure:
         """What the platform makes of a request."""
@@ -243,7 +289,14 @@ class Machine(RuleBasedStateMachine):
         if taken:
             for record in records:
                 event = json.loads(record)
-                entry = Entry(now, len(self.calls), name or "ok", event["order_id"], event["event_id"], hashlib.sha256(record).hexdigest())
+                entry = Entry(
+                    now,
+                    len(self.calls),
+                    name or "ok",
+                    event["order_id"],
+                    event["event_id"],
+                    hashlib.sha256(record).hexdigest(),
+                )
                 self.entries.append(entry)
         if fault is not None:
             if fault.kind == "redirect":
@@ -251,7 +304,11 @@ class Machine(RuleBasedStateMachine):
             if fault.kind != "status":
                 return Failure("unknown", "the connection broke")
             waits = {"retry-after": "0"} if fault.status == 429 else {}
-            return Answer(fault.status, {**JSON, **waits, **{key.lower(): value for key, value in fault.headers.items()}}, fault.body)
+            return Answer(
+                fault.status,
+                {**JSON, **waits, **{key.lower(): value for key, value in fault.headers.items()}},
+                fault.body,
+            )
         if poison:
             return Answer(400, JSON, b'{"error": {"code": "E_POISON", "message": "no"}}')
         return Answer(200, JSON, b'{"received": %d, "status": "ok"}' % len(records))

@@ -15,7 +15,7 @@ import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
 
-from connector.page import State as Recorded
+from connector.model import RowState as Recorded
 from connector.state import ledger, tables
 from connector.state.keys import hash_keys
 from tests.chaos.books import Books, Row, Spell, State, violations
@@ -33,7 +33,9 @@ ATTEMPTS = 5
 runner that slept over the answers to its requests may send each of them so often."""
 
 
-def write_project(root: Path, platform: str, warehouse: str, endpoint: str, name: str = "acme", **changes: Any) -> Project:
+def write_project(
+    root: Path, platform: str, warehouse: str, endpoint: str, name: str = "acme", **changes: Any
+) -> Project:
     """A project with one destination, of the base platform or of the batching one."""
     project = Project(root)
     if platform == "batching":
@@ -52,7 +54,10 @@ def row(number: int, **changes: Any) -> dict[str, Any]:
 def ties(count: int, *, first: int = 0, group: int = 3, **changes: Any) -> list[dict[str, Any]]:
     """Rows of which `group` share each cursor value, two hours old."""
     start = ago(hours=2)
-    return [row(number, updated_at=start + dt.timedelta(milliseconds=number // group), **changes) for number in range(first, first + count)]
+    return [
+        row(number, updated_at=start + dt.timedelta(milliseconds=number // group), **changes)
+        for number in range(first, first + count)
+    ]
 
 
 def poisoned(made: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +90,10 @@ class Run(NamedTuple):
     @property
     def clean(self) -> bool:
         """Whether it ended in order, so that only requests with bad answers can be unrecorded."""
-        return self.code >= 0 and not any(words in self.text for words in ("another run took over", "the state database failed", "unexpected "))
+        return self.code >= 0 and not any(
+            words in self.text
+            for words in ("another run took over", "the state database failed", "unexpected ")
+        )
 
 
 class World:
@@ -118,12 +126,26 @@ class World:
             **({"delivery__batch_size": batch} if platform == "batching" else {}),
             **changes,
         }
-        self.project = write_project(root / "project", platform, "env:WAREHOUSE_URL", f"{receiver.url}/{name}", **self.settings)
+        self.project = write_project(
+            root / "project",
+            platform,
+            "env:WAREHOUSE_URL",
+            f"{receiver.url}/{name}",
+            **self.settings,
+        )
         self.home = root / "home"
-        self.environment = {"CAPI_HOME": str(self.home), "WAREHOUSE_URL": self.warehouse.url, "CHAOS_BACKOFF": "0.01"}
+        self.environment = {
+            "CAPI_HOME": str(self.home),
+            "WAREHOUSE_URL": self.warehouse.url,
+            "CHAOS_BACKOFF": "0.01",
+        }
         if state is not None:
             self.environment["CAPI_STATE_URL"] = state
-        self.state = state.replace("postgresql://", "postgresql+psycopg://") if state else f"sqlite:///{self.home}/state.db"
+        self.state = (
+            state.replace("postgresql://", "postgresql+psycopg://")
+            if state
+            else f"sqlite:///{self.home}/state.db"
+        )
         self.unclean: list[Spell] = []
         self.ended_uncleanly = False
         self.kills = 0
@@ -136,7 +158,13 @@ class World:
         """Change the destination's settings."""
         self.settings |= changes
         shutil.rmtree(self.project.root)
-        self.project = write_project(self.project.root, self.platform, "env:WAREHOUSE_URL", f"{self.receiver.url}/{self.name}", **self.settings)
+        self.project = write_project(
+            self.project.root,
+            self.platform,
+            "env:WAREHOUSE_URL",
+            f"{self.receiver.url}/{self.name}",
+            **self.settings,
+        )
 
     def insert(self, rows: Iterable[dict[str, Any]], *, late: bool = False) -> None:
         """Commit rows. late: they may lie behind the mark."""
@@ -149,8 +177,18 @@ class World:
         self.runs += 1
         if self.ended_uncleanly:
             self.unclean[-1] = self.unclean[-1]._replace(ended=time.time_ns())
-        given = {**self.environment, **{f"CHAOS_{name.upper()}" if name != "failpoint" else "CAPI_FAILPOINT": value for name, value in environment.items()}}
-        arguments = (str(self.project.path()), str(self.project.root)) if target == "dagster" else ("sync", "acme", "--json")
+        given = {
+            **self.environment,
+            **{
+                f"CHAOS_{name.upper()}" if name != "failpoint" else "CAPI_FAILPOINT": value
+                for name, value in environment.items()
+            },
+        }
+        arguments = (
+            (str(self.project.path()), str(self.project.root))
+            if target == "dagster"
+            else ("sync", "acme", "--json")
+        )
         return self.launcher.start(target, *arguments, cwd=self.project.root, environment=given)
 
     def end(self, job: Job, began: int) -> Run:
@@ -161,9 +199,13 @@ class World:
         self.kills += run.killed
         if "dagster" in run.report:
             self.dagster[run.report["dagster"]] = run.report["metadata"]
-        self.ended_uncleanly = not run.clean or job.stopped.is_set()  # who slept may have missed good answers
+        self.ended_uncleanly = (
+            not run.clean or job.stopped.is_set()
+        )  # who slept may have missed good answers
         if self.ended_uncleanly:
-            self.unclean.append(Spell(began, time.time_ns(), ATTEMPTS if job.stopped.is_set() else 1))
+            self.unclean.append(
+                Spell(began, time.time_ns(), ATTEMPTS if job.stopped.is_set() else 1)
+            )
         return run
 
     def run(self, target: str = "capi", **environment: str) -> Run:
@@ -223,7 +265,10 @@ def read_rows(warehouse: TestWarehouse) -> dict[str, Row]:
         reading = sqlite3.connect(warehouse.path)
         found = reading.execute(sql).fetchall()
         reading.close()
-    return {key: Row(_microseconds(cursor), float(value) == POISON, float(value) < 0) for key, cursor, value in found}
+    return {
+        key: Row(_microseconds(cursor), float(value) == POISON, float(value) < 0)
+        for key, cursor, value in found
+    }
 
 
 def read_state(url: str, names: list[str]) -> State:
@@ -234,17 +279,40 @@ def read_state(url: str, names: list[str]) -> State:
             return State({}, None, {}, ())
         key = connection.execute(sa.select(tables.installation.c.key_hex)).scalar()
         mark = connection.execute(sa.select(tables.mark.c.cursor, tables.mark.c.key)).one_or_none()
-        runs = {run["run_id"]: dict(run) for run in connection.execute(sa.select(tables.run)).mappings()}
-        quarantine = [bytes(each.key_hash) for each in connection.execute(sa.select(tables.quarantine.c.key_hash))]
-        intents = connection.execute(sa.select(sa.func.count()).select_from(tables.intent)).scalar_one()
-        known = dict(zip(hash_keys(pa.array(names, pa.string()), bytes.fromhex(key or "")), names, strict=True))
-        recorded = {known[key_hash]: int(entry.state) for key_hash, entry in ledger.known(connection, 1, list(known)).items()}
+        runs = {
+            run["run_id"]: dict(run) for run in connection.execute(sa.select(tables.run)).mappings()
+        }
+        quarantine = [
+            bytes(each.key_hash)
+            for each in connection.execute(sa.select(tables.quarantine.c.key_hash))
+        ]
+        intents = connection.execute(
+            sa.select(sa.func.count()).select_from(tables.intent)
+        ).scalar_one()
+        known = dict(
+            zip(
+                hash_keys(pa.array(names, pa.string()), bytes.fromhex(key or "")),
+                names,
+                strict=True,
+            )
+        )
+        recorded = {
+            known[key_hash]: int(entry.state)
+            for key_hash, entry in ledger.known(connection, 1, list(known)).items()
+        }
         strange = sum(ledger.count(connection, 1).values()) - len(recorded)
-        recorded.update((f"unknown row {number}", int(Recorded.DELIVERED)) for number in range(strange))
+        recorded.update(
+            (f"unknown row {number}", int(Recorded.DELIVERED)) for number in range(strange)
+        )
     where = None
     if mark is not None and mark.cursor is not None:
-        where = (_microseconds(mark.cursor), None if mark.key is None else str(json.loads(mark.key)[0]))
-    return State(recorded, where, runs, [known.get(each, each.hex()) for each in quarantine], intents)
+        where = (
+            _microseconds(mark.cursor),
+            None if mark.key is None else str(json.loads(mark.key)[0]),
+        )
+    return State(
+        recorded, where, runs, [known.get(each, each.hex()) for each in quarantine], intents
+    )
 
 
 class Stuck(AssertionError):

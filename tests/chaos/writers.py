@@ -30,13 +30,20 @@ class Writers:
     late: share of transactions whose rows carry a timestamp from up to 40 seconds ago.
     """
 
-    def __init__(self, world: World, target: int, seed: int, *, threads: int = 3, late: float = 0.06) -> None:
+    def __init__(
+        self, world: World, target: int, seed: int, *, threads: int = 3, late: float = 0.06
+    ) -> None:
         self._world, self._target, self._late = world, target, late
         self._numbers, self._lock = itertools.count(), threading.Lock()
         self._stop = threading.Event()
         self.allowed = 0
         self.written = self.rolled_back = self.touched = 0
-        self._threads = [threading.Thread(target=self._write, args=(random.Random(f"{seed}/{number}"),), daemon=True) for number in range(threads)]
+        self._threads = [
+            threading.Thread(
+                target=self._write, args=(random.Random(f"{seed}/{number}"),), daemon=True
+            )
+            for number in range(threads)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -78,7 +85,12 @@ class Writers:
         if late:
             self._world.late |= set(keys)
         began = time.monotonic()
-        values = {"first": numbers[0], "last": numbers[-1], "late": chance.uniform(8, 40) if late else 0.0, "poison": POISON}
+        values = {
+            "first": numbers[0],
+            "last": numbers[-1],
+            "late": chance.uniform(8, 40) if late else 0.0,
+            "poison": POISON,
+        }
         connection.execute(_INSERT, values)
         if numbers[0] > 50 and chance.random() < 0.3:
             touched = [f"c{chance.randrange(numbers[0]):06d}" for _ in range(5)]

@@ -52,7 +52,9 @@ def webhook() -> Iterator[Webhook]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            hook.texts.append(orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+            hook.texts.append(
+                orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
+            )
             self.send_response(hook.status)
             self.send_header("Content-Length", "2")
             self.end_headers()

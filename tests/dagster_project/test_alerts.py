@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 import pytest
 
-from connector.destination import Destination
+from connector.config.destination import Destination
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from tests.conftest import Make
@@ -29,7 +29,9 @@ class Daemon:
 
     def tick(self) -> str | None:
         definitions = load_definitions(self.destination)
-        with dg.build_sensor_context(self.instance, self.cursor, definitions=definitions, resources=definitions.resources) as context:
+        with dg.build_sensor_context(
+            self.instance, self.cursor, definitions=definitions, resources=definitions.resources
+        ) as context:
             result = definitions.resolve_sensor_def("acme_alerts").evaluate_tick(context)
         assert not result.run_requests
         self.cursor = result.cursor
@@ -37,12 +39,19 @@ class Daemon:
 
 
 @pytest.fixture
-def daemon(duck_destination: Make, instance: dg.DagsterInstance, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> Daemon:
+def daemon(
+    duck_destination: Make,
+    instance: dg.DagsterInstance,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Daemon:
     monkeypatch.setenv("SLACK_WEBHOOK", webhook.url)
     return Daemon(duck_destination(alerts={"webhook": "env:SLACK_WEBHOOK"}), instance)
 
 
-def test_before_the_first_run_and_while_all_is_well_nobody_is_told(daemon: Daemon, duck: DuckDb, webhook: Webhook) -> None:
+def test_before_the_first_run_and_while_all_is_well_nobody_is_told(
+    daemon: Daemon, duck: DuckDb, webhook: Webhook
+) -> None:
     daemon.tick()
     duck.insert(conversion(1))
     materialize(daemon.destination, daemon.instance)
@@ -52,7 +61,9 @@ def test_before_the_first_run_and_while_all_is_well_nobody_is_told(daemon: Daemo
     assert webhook.texts == []
 
 
-def test_each_change_is_told_once(daemon: Daemon, duck: DuckDb, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_change_is_told_once(
+    daemon: Daemon, duck: DuckDb, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     duck.insert(conversion(1))
     first = materialize(daemon.destination, daemon.instance)
     daemon.tick()
@@ -64,17 +75,23 @@ def test_each_change_is_told_once(daemon: Daemon, duck: DuckDb, webhook: Webhook
     daemon.tick()
     materialize(daemon.destination, daemon.instance)
     daemon.tick()
-    assert webhook.texts == [f"acme is refused by the platform: its token must be renewed (run {refused.run_id}: 0 delivered, 0 rejected)"]
+    assert webhook.texts == [
+        f"acme is refused by the platform: its token must be renewed (run {refused.run_id}: 0 delivered, 0 rejected)"
+    ]
 
     monkeypatch.setenv("ACME_TOKEN", TOKEN)
     mended = materialize(daemon.destination, daemon.instance)
     daemon.tick()
     daemon.tick()
-    assert webhook.texts[1:] == [f"acme delivers again (run {mended.run_id}: 1 delivered, 0 rejected)"]
+    assert webhook.texts[1:] == [
+        f"acme delivers again (run {mended.run_id}: 1 delivered, 0 rejected)"
+    ]
     assert len({first.run_id, refused.run_id, mended.run_id}) == 3
 
 
-def test_a_destination_whose_rows_are_all_rejected_is_failing(daemon: Daemon, duck: DuckDb, webhook: Webhook) -> None:
+def test_a_destination_whose_rows_are_all_rejected_is_failing(
+    daemon: Daemon, duck: DuckDb, webhook: Webhook
+) -> None:
     duck.insert(conversion(1, email=None))
     run = materialize(daemon.destination, daemon.instance)
     daemon.tick()
@@ -82,7 +99,11 @@ def test_a_destination_whose_rows_are_all_rejected_is_failing(daemon: Daemon, du
 
 
 def test_a_failing_destination_whose_token_is_refused_next_is_told_again(
-    daemon: Daemon, duck: DuckDb, receiver: Receiver, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+    daemon: Daemon,
+    duck: DuckDb,
+    receiver: Receiver,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     duck.insert(conversion(1))
     receiver.script.add(Fault(status=404))
@@ -91,10 +112,15 @@ def test_a_failing_destination_whose_token_is_refused_next_is_told_again(
     monkeypatch.setenv("ACME_TOKEN", "an-old-token")
     materialize(daemon.destination, daemon.instance)
     daemon.tick()
-    assert [text.partition(" (run")[0] for text in webhook.texts] == ["acme is failing", "acme is refused by the platform: its token must be renewed"]
+    assert [text.partition(" (run")[0] for text in webhook.texts] == [
+        "acme is failing",
+        "acme is refused by the platform: its token must be renewed",
+    ]
 
 
-def test_a_webhook_that_does_not_answer_is_tried_again(daemon: Daemon, duck: DuckDb, webhook: Webhook) -> None:
+def test_a_webhook_that_does_not_answer_is_tried_again(
+    daemon: Daemon, duck: DuckDb, webhook: Webhook
+) -> None:
     duck.insert(conversion(1, email=None))
     materialize(daemon.destination, daemon.instance)
     webhook.status = 500
@@ -105,7 +131,9 @@ def test_a_webhook_that_does_not_answer_is_tried_again(daemon: Daemon, duck: Duc
     assert len(webhook.texts) == 2
 
 
-def test_a_webhook_without_an_address_is_a_sentence(daemon: Daemon, duck: DuckDb, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_webhook_without_an_address_is_a_sentence(
+    daemon: Daemon, duck: DuckDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
     duck.insert(conversion(1, email=None))
     materialize(daemon.destination, daemon.instance)
     monkeypatch.delenv("SLACK_WEBHOOK")
@@ -124,19 +152,31 @@ def test_a_warehouse_that_is_gone_is_told(daemon: Daemon, duck: DuckDb, webhook:
     assert [text.partition(" (run")[0] for text in webhook.texts] == ["acme is failing"]
 
 
-def test_a_query_that_was_changed_is_told(daemon: Daemon, project: Project, duck: DuckDb, webhook: Webhook) -> None:
+def test_a_query_that_was_changed_is_told(
+    daemon: Daemon, project: Project, duck: DuckDb, webhook: Webhook
+) -> None:
     """Every run fails from now on until a person decides, and nobody looks at the UI."""
     duck.insert(conversion(1))
     materialize(daemon.destination, daemon.instance)
     daemon.tick()
     project.query("select * from conversions where event_name <> 'Test'")
-    assert "the query changed since the last run" in materialize(daemon.destination, daemon.instance).failure
+    assert (
+        "the query changed since the last run"
+        in materialize(daemon.destination, daemon.instance).failure
+    )
     daemon.tick()
     assert [text.partition(" (run")[0] for text in webhook.texts] == ["acme is failing"]
 
 
 @pytest.mark.parametrize("how", ["out of reach", "lost"])
-def test_a_state_that_is_gone_is_told(daemon: Daemon, project: Project, duck: DuckDb, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+def test_a_state_that_is_gone_is_told(
+    daemon: Daemon,
+    project: Project,
+    duck: DuckDb,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
     duck.insert(conversion(1))
     materialize(daemon.destination, daemon.instance)
     daemon.tick()

@@ -7,11 +7,11 @@ import os
 import dagster as dg
 import pytest
 
-from connector.destination import Destination
-from connector.plan import take_lease
+from connector.commands.status import status
+from connector.config.destination import Destination
+from connector.engine.context import open_session
+from connector.engine.planner import take_lease
 from connector.sandbox.server import Receiver
-from connector.session import open_session
-from connector.status import status
 from dagster_project.resources import CapiResource, State, Warehouse
 from tests.conftest import Make
 from tests.support.dagster import load_definitions, materialize
@@ -21,27 +21,45 @@ from tests.support.warehouses import DuckDb, ago, conversion
 KEY = dg.AssetKey(["capi", "acme"])
 
 
-def poll(destination: Destination, instance: dg.DagsterInstance) -> tuple[list[dg.RunRequest], str | None]:
+def poll(
+    destination: Destination, instance: dg.DagsterInstance
+) -> tuple[list[dg.RunRequest], str | None]:
     """One tick of the sensor: what it asks for, or why it asks for nothing."""
     definitions = load_definitions(destination)
-    with dg.build_sensor_context(instance, definitions=definitions, resources=definitions.resources) as context:
+    with dg.build_sensor_context(
+        instance, definitions=definitions, resources=definitions.resources
+    ) as context:
         tick = definitions.resolve_sensor_def("acme_poll").evaluate_tick(context)
     return list(tick.run_requests or []), tick.skip_message
 
 
-def begin_run(destination: Destination, instance: dg.DagsterInstance, tags: dict[str, str], status: dg.DagsterRunStatus) -> None:
+def begin_run(
+    destination: Destination,
+    instance: dg.DagsterInstance,
+    tags: dict[str, str],
+    status: dg.DagsterRunStatus,
+) -> None:
     """A run of the asset that Dagster knows of."""
     job = load_definitions(destination).resolve_implicit_global_asset_job_def()
-    instance.create_run_for_job(job, tags=tags, status=status, asset_selection={dg.AssetKey([destination.platform_name, destination.name])})
+    instance.create_run_for_job(
+        job,
+        tags=tags,
+        status=status,
+        asset_selection={dg.AssetKey([destination.platform_name, destination.name])},
+    )
 
 
-def test_a_waiting_row_starts_a_run(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_a_waiting_row_starts_a_run(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     duck.insert(conversion(1))
     requests, skipped = poll(duck_destination(poll="30s"), instance)
     assert ([request.tags["capi/destination"] for request in requests], skipped) == (["acme"], None)
 
 
-def test_the_run_that_was_asked_for_delivers_and_then_nothing_waits(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_the_run_that_was_asked_for_delivers_and_then_nothing_waits(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     duck.insert(conversion(1))
     made = duck_destination(poll="30s")
     assert materialize(made, instance).counts("delivered") == (1,)
@@ -54,17 +72,24 @@ def test_an_empty_table_starts_no_run(duck_destination: Make, instance: dg.Dagst
     assert poll(duck_destination(poll="30s"), instance) == ([], "no rows wait")
 
 
-def test_a_row_younger_than_the_lag_starts_no_run(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_a_row_younger_than_the_lag_starts_no_run(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     duck.insert(conversion(1, updated_at=ago(seconds=10)))
     assert poll(duck_destination(poll="30s"), instance) == ([], "no rows wait")
 
 
-def test_rows_from_before_the_start_start_no_run(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_rows_from_before_the_start_start_no_run(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     duck.insert(conversion(1))
     assert poll(duck_destination(poll="30s", source__start="now"), instance) == ([], "no rows wait")
 
 
-@pytest.mark.parametrize("stage", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+@pytest.mark.parametrize(
+    "stage",
+    [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED],
+)
 def test_a_run_of_the_sensor_that_is_under_way_is_waited_for(
     duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance, stage: dg.DagsterRunStatus
 ) -> None:
@@ -80,19 +105,27 @@ def test_runs_of_other_destinations_and_runs_that_ended_are_not_waited_for(
     duck.insert(conversion(1))
     made = duck_destination(poll="30s")
     project.write("env:WAREHOUSE_URL", "https://px.dsp.example/conversion", "other")
-    begin_run(project.load("other"), instance, {"capi/destination": "other"}, dg.DagsterRunStatus.STARTED)
+    begin_run(
+        project.load("other"), instance, {"capi/destination": "other"}, dg.DagsterRunStatus.STARTED
+    )
     begin_run(made, instance, {"capi/destination": "acme"}, dg.DagsterRunStatus.FAILURE)
     assert len(poll(made, instance)[0]) == 1
 
 
-def test_a_run_of_the_schedule_or_of_a_person_is_waited_for_as_well(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_a_run_of_the_schedule_or_of_a_person_is_waited_for_as_well(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     duck.insert(conversion(1))
     made = duck_destination(poll="30s", schedule="@hourly")
-    begin_run(made, instance, {"dagster/schedule_name": "acme_schedule"}, dg.DagsterRunStatus.STARTED)
+    begin_run(
+        made, instance, {"dagster/schedule_name": "acme_schedule"}, dg.DagsterRunStatus.STARTED
+    )
     assert poll(made, instance)[0] == []
 
 
-def test_a_run_at_the_command_line_is_waited_for_as_well(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_a_run_at_the_command_line_is_waited_for_as_well(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     duck.insert(conversion(1))
     made = duck_destination(poll="30s")
     with open_session(made) as session:
@@ -101,7 +134,9 @@ def test_a_run_at_the_command_line_is_waited_for_as_well(duck_destination: Make,
     assert requests == []
 
 
-def test_a_row_that_was_committed_late_starts_a_run(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_a_row_that_was_committed_late_starts_a_run(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     duck.insert(conversion(1, updated_at=ago(hours=1)))
     made = duck_destination(poll="30s")
     materialize(made, instance)
@@ -109,7 +144,9 @@ def test_a_row_that_was_committed_late_starts_a_run(duck_destination: Make, duck
     assert len(poll(made, instance)[0]) == 1
 
 
-def test_an_unreachable_warehouse_is_a_sentence_and_no_run(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_an_unreachable_warehouse_is_a_sentence_and_no_run(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     made = duck_destination(poll="30s")
     os.rename(duck.path, duck.path.with_suffix(".moved"))
     requests, skipped = poll(made, instance)
@@ -118,10 +155,16 @@ def test_an_unreachable_warehouse_is_a_sentence_and_no_run(duck_destination: Mak
     assert skipped.startswith("acme: there is no duckdb file at the address in source.warehouse")
 
 
-def reconcile(destination: Destination, instance: dg.DagsterInstance, **config: object) -> dg.ExecuteInProcessResult:
+def reconcile(
+    destination: Destination, instance: dg.DagsterInstance, **config: object
+) -> dg.ExecuteInProcessResult:
     """Run the destination's reconcile job."""
     job = load_definitions(destination).resolve_job_def("acme_reconcile")
-    return job.execute_in_process(instance=instance, run_config={"ops": {"reconcile": {"config": config}}}, raise_on_error=False)
+    return job.execute_in_process(
+        instance=instance,
+        run_config={"ops": {"reconcile": {"config": config}}},
+        raise_on_error=False,
+    )
 
 
 def metadata(result: dg.ExecuteInProcessResult) -> dict[str, object]:
@@ -146,7 +189,10 @@ def test_reconciling_finds_and_delivers_a_row_that_lookback_is_too_short_for(
 
 
 def test_reconciling_fails_in_a_sentence_while_the_platform_refuses(
-    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    duck_destination: Make,
+    duck: DuckDb,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     duck.insert(conversion(1, updated_at=ago(hours=1)))
     made = duck_destination()
@@ -154,20 +200,37 @@ def test_reconciling_fails_in_a_sentence_while_the_platform_refuses(
     duck.insert(conversion(2, updated_at=ago(days=4)))
     monkeypatch.setenv("ACME_TOKEN", "an-old-token")
     result = reconcile(made, instance)
-    [failure] = [event.step_failure_data.user_failure_data for event in result.all_events if event.is_step_failure]
+    [failure] = [
+        event.step_failure_data.user_failure_data
+        for event in result.all_events
+        if event.is_step_failure
+    ]
     assert failure is not None
     assert failure.description is not None
     assert "401" in failure.description
 
 
 def test_reconciling_uses_the_warehouse_and_state_of_the_resources(
-    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    project: Project,
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     duck.insert(conversion(1, updated_at=ago(hours=1)))
     made = duck_destination()
     warehouse, state = Warehouse(), State(url=f"sqlite:///{project.root / 'elsewhere.db'}")
-    resources = {"warehouse": warehouse, "state": state, "capi": CapiResource(warehouse=warehouse, state=state)}
+    resources = {
+        "warehouse": warehouse,
+        "state": state,
+        "capi": CapiResource(warehouse=warehouse, state=state),
+    }
     materialize(made, instance, resources=resources)
     duck.insert(conversion(2, updated_at=ago(days=4)))
     job = load_definitions(made, resources).resolve_job_def("acme_reconcile")
-    assert metadata(job.execute_in_process(instance=instance)) == {"rows": 2, "missing": 1, "sent": 1}
+    assert metadata(job.execute_in_process(instance=instance)) == {
+        "rows": 2,
+        "missing": 1,
+        "sent": 1,
+    }

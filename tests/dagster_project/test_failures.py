@@ -7,23 +7,27 @@ import shutil
 import dagster as dg
 import pytest
 
-from connector.again import restart
-from connector.plan import take_lease
+from connector.commands.reprocess import restart
+from connector.commands.status import status
+from connector.engine.context import open_session
+from connector.engine.planner import take_lease
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
-from connector.session import open_session
-from connector.status import status
 from tests.conftest import Make
 from tests.support.dagster import load_definitions, materialize
 from tests.support.projects import TOKEN, Project
 from tests.support.warehouses import DuckDb, conversion
 
 
-def test_a_run_in_which_everything_was_rejected_fails_and_shows_its_counts(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_a_run_in_which_everything_was_rejected_fails_and_shows_its_counts(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     duck.insert(*(conversion(number, email=None) for number in range(3)))
     run = materialize(duck_destination(), instance)
     assert not run.success
-    assert run.failure == "all 3 rows were rejected (no_identity: 3); `capi rejected acme` lists them"
+    assert (
+        run.failure == "all 3 rows were rejected (no_identity: 3); `capi rejected acme` lists them"
+    )
     assert not run.materializations
     assert run.counts("rows_read", "delivered", "rejected") == (3, 0, 3)
     assert run.failure_values == run.values
@@ -31,7 +35,9 @@ def test_a_run_in_which_everything_was_rejected_fails_and_shows_its_counts(duck_
     assert run.checks["rejection_rate"].severity == dg.AssetCheckSeverity.ERROR
 
 
-def test_one_row_that_arrives_makes_the_run_a_success(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_one_row_that_arrives_makes_the_run_a_success(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     """The counterpart of the test above."""
     duck.insert(conversion(9), *(conversion(number, email=None) for number in range(3)))
     run = materialize(duck_destination(), instance)
@@ -41,7 +47,11 @@ def test_one_row_that_arrives_makes_the_run_a_success(duck_destination: Make, du
 
 
 def test_refused_credentials_fail_the_run_with_its_counts(
-    duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     duck.insert(*(conversion(number) for number in range(50)))
     made = duck_destination()
@@ -57,19 +67,29 @@ def test_refused_credentials_fail_the_run_with_its_counts(
     assert materialize(made, instance).counts("delivered") == (50,)
 
 
-def test_a_run_that_stops_half_way_shows_what_it_delivered(duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance) -> None:
+def test_a_run_that_stops_half_way_shows_what_it_delivered(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
+) -> None:
     duck.insert(*(conversion(number) for number in range(500)))
     receiver.script.add(Fault(status=404, after=300))
     made = duck_destination()
     run = materialize(made, instance)
     assert "404" in run.failure
     assert 300 <= run.values["delivered"] == receiver.ledger.summary()["events"] < 500
-    assert run.counts("delivered", "http_requests") == tuple(status(made).runs[0][name] for name in ("delivered", "http_requests"))
+    assert run.counts("delivered", "http_requests") == tuple(
+        status(made).runs[0][name] for name in ("delivered", "http_requests")
+    )
     rest = materialize(made, instance)
-    assert run.values["delivered"] + rest.values["delivered"] == receiver.ledger.summary()["accepted"] == 500
+    assert (
+        run.values["delivered"] + rest.values["delivered"]
+        == receiver.ledger.summary()["accepted"]
+        == 500
+    )
 
 
-def test_rows_met_again_after_a_stop_have_not_changed(duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance) -> None:
+def test_rows_met_again_after_a_stop_have_not_changed(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
+) -> None:
     duck.insert(*(conversion(number) for number in range(100)))
     receiver.script.add(Fault(status=404, after=20))
     made = duck_destination()
@@ -78,13 +98,24 @@ def test_rows_met_again_after_a_stop_have_not_changed(duck_destination: Make, du
     assert materialize(made, instance).counts("changed") == (0,)
 
 
-def test_over_a_stop_every_row_is_counted_once(duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance) -> None:
-    duck.insert(*(conversion(number, email=None if number % 10 == 0 else f"p{number}@example.org") for number in range(100)))
+def test_over_a_stop_every_row_is_counted_once(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
+) -> None:
+    duck.insert(
+        *(
+            conversion(number, email=None if number % 10 == 0 else f"p{number}@example.org")
+            for number in range(100)
+        )
+    )
     receiver.script.add(Fault(status=404, after=20))
     made = duck_destination()
     first, second = materialize(made, instance), materialize(made, instance)
     assert (first.success, second.success) == (False, True)
-    assert first.values["delivered"] + second.values["delivered"] == receiver.ledger.summary()["events"] == 90
+    assert (
+        first.values["delivered"] + second.values["delivered"]
+        == receiver.ledger.summary()["events"]
+        == 90
+    )
     assert first.values["rejected"] + second.values["rejected"] == 10
     assert first.values["rows_read"] + second.values["rows_read"] == 100
 
@@ -92,16 +123,30 @@ def test_over_a_stop_every_row_is_counted_once(duck_destination: Make, duck: Duc
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"source__cursor": "loaded_at"}, "acme: the query sql/conversions.sql has no column loaded_at; it has conversion_id, updated_at,"),
-        ({"columns": {"email": "mail"}}, "acme: the query sql/conversions.sql has no column mail; it has conversion_id, updated_at,"),
+        (
+            {"source__cursor": "loaded_at"},
+            "acme: the query sql/conversions.sql has no column loaded_at; it has conversion_id, updated_at,",
+        ),
+        (
+            {"columns": {"email": "mail"}},
+            "acme: the query sql/conversions.sql has no column mail; it has conversion_id, updated_at,",
+        ),
         ({"auth__bearer": "env:ACME_TOKEN_OF_NOBODY"}, "ACME_TOKEN_OF_NOBODY"),
         ({"source__warehouse": "env:WAREHOUSE_OF_NOBODY"}, "WAREHOUSE_OF_NOBODY"),
-        ({"source__warehouse": "duckdb:///gone.duckdb"}, "acme: there is no duckdb file at the address in source.warehouse"),
+        (
+            {"source__warehouse": "duckdb:///gone.duckdb"},
+            "acme: there is no duckdb file at the address in source.warehouse",
+        ),
         ({"source__query": "sql/gone.sql"}, "there is no file sql/gone.sql"),
     ],
 )
 def test_what_a_person_must_mend_is_told_in_a_sentence_before_the_first_send(
-    change: dict[str, object], sentence: str, duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
+    change: dict[str, object],
+    sentence: str,
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    instance: dg.DagsterInstance,
 ) -> None:
     duck.insert(conversion(1))
     run = materialize(duck_destination(**change), instance)
@@ -111,7 +156,9 @@ def test_what_a_person_must_mend_is_told_in_a_sentence_before_the_first_send(
     assert receiver.ledger.summary()["requests"] == 0
 
 
-def test_the_event_log_holds_no_chain_of_exceptions(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_the_event_log_holds_no_chain_of_exceptions(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     """A cause or a context would carry the driver's own text, which quotes values."""
     duck.insert(conversion(1))
     run = materialize(duck_destination(source__cursor="loaded_at"), instance)
@@ -120,7 +167,9 @@ def test_the_event_log_holds_no_chain_of_exceptions(duck_destination: Make, duck
     assert (error.cause, error.context) == (None, None)
 
 
-def test_a_run_beside_another_one_fails_and_sends_nothing(duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance) -> None:
+def test_a_run_beside_another_one_fails_and_sends_nothing(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
+) -> None:
     duck.insert(conversion(1))
     made = duck_destination()
     with open_session(made) as session:
@@ -133,15 +182,25 @@ def test_a_run_beside_another_one_fails_and_sends_nothing(duck_destination: Make
 def retried(duck_destination: Make, instance: dg.DagsterInstance) -> list[str]:
     """Run the asset in a job whose author asked for three more attempts; steps that Dagster tried again."""
     definitions = load_definitions(duck_destination())
-    job = dg.define_asset_job("insistent", selection=list(definitions.assets or []), op_retry_policy=dg.RetryPolicy(max_retries=3))  # type: ignore[arg-type]
-    resolved = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job])).resolve_job_def("insistent")
+    job = dg.define_asset_job(
+        "insistent",
+        selection=list(definitions.assets or []),
+        op_retry_policy=dg.RetryPolicy(max_retries=3),
+    )  # type: ignore[arg-type]
+    resolved = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job])).resolve_job_def(
+        "insistent"
+    )
     result = resolved.execute_in_process(instance=instance, raise_on_error=False)
     assert not result.success
     return [str(event.step_key) for event in result.all_events if event.is_step_up_for_retry]
 
 
 def test_a_retry_policy_does_not_multiply_attempts(
-    duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     duck.insert(conversion(1))
     monkeypatch.setenv("ACME_TOKEN", "an-old-token")
@@ -149,34 +208,50 @@ def test_a_retry_policy_does_not_multiply_attempts(
     assert receiver.ledger.summary()["requests"] == 1
 
 
-def test_a_retry_policy_does_not_repeat_a_plan_that_failed(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_a_retry_policy_does_not_repeat_a_plan_that_failed(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     duck.insert(conversion(1, updated_at=None), conversion(2))
     assert retried(duck_destination, instance) == []
 
 
 def test_a_state_that_was_lost_is_noticed_by_dagsters_own_history(
-    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
+    project: Project,
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    instance: dg.DagsterInstance,
 ) -> None:
     duck.insert(*(conversion(number) for number in range(5)))
     made = duck_destination()
     assert materialize(made, instance).success
     shutil.rmtree(project.root / ".capi")
     refused = materialize(made, instance)
-    assert "Dagster has materialized this asset before, but the state knows nothing of it" in refused.failure
+    assert (
+        "Dagster has materialized this asset before, but the state knows nothing of it"
+        in refused.failure
+    )
     assert receiver.ledger.summary()["requests"] == 5
     restart(made, "now")
     assert materialize(made, instance).counts("rows_read") == (0,)
     assert receiver.ledger.summary()["requests"] == 5
 
 
-def test_a_first_run_that_failed_is_no_lost_state(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_first_run_that_failed_is_no_lost_state(
+    duck_destination: Make,
+    duck: DuckDb,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Only a materialization counts: after a failure there may be no state, and the next run is welcome."""
     duck.insert(conversion(1))
     assert not materialize(duck_destination(source__query="sql/gone.sql"), instance).success
     assert materialize(duck_destination(), instance).counts("delivered") == (1,)
 
 
-def test_a_new_dagster_home_goes_on_where_the_state_stands(duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance) -> None:
+def test_a_new_dagster_home_goes_on_where_the_state_stands(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
+) -> None:
     duck.insert(*(conversion(number) for number in range(5)))
     made = duck_destination()
     materialize(made, instance)

@@ -7,17 +7,27 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from connector.rejected import rejected
+from connector.commands.rejected import rejected
+from connector.commands.status import status
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
-from connector.status import status
 from dagster_project.resources import CapiResource, State, Warehouse
 from tests.conftest import Make
 from tests.support.dagster import materialize
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, ago, conversion
 
-COUNTS = ("rows_read", "delivered", "rejected", "expired", "suppressed", "late", "ambiguous", "http_requests", "retries")
+COUNTS = (
+    "rows_read",
+    "delivered",
+    "rejected",
+    "expired",
+    "suppressed",
+    "late",
+    "ambiguous",
+    "http_requests",
+    "retries",
+)
 NUMBERS = {*COUNTS, "seconds", "rows_per_second", "lag_seconds", "dagster/row_count"}
 """What DESIGN.md promises to the plots of the UI."""
 
@@ -28,39 +38,59 @@ OLD = {"windows": {"max_age": "7d"}}
 def fill(duck: DuckDb) -> None:
     """Twenty good rows, three that cannot be delivered, two that may not be, one that is too old."""
     duck.insert(*(conversion(number) for number in range(20)))
-    duck.insert(*(conversion(number, email=None) for number in (30, 31)), conversion(32, value="-1.00"))
-    duck.insert(*(conversion(number, email=f"private{number}@shop.example.org") for number in (40, 41)))
+    duck.insert(
+        *(conversion(number, email=None) for number in (30, 31)), conversion(32, value="-1.00")
+    )
+    duck.insert(
+        *(conversion(number, email=f"private{number}@shop.example.org") for number in (40, 41))
+    )
     duck.insert(conversion(50, event_time=ago(days=30)))
 
 
 def test_metadata_holds_the_numbers_that_the_ui_plots(
-    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
+    project: Project,
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    instance: dg.DagsterInstance,
 ) -> None:
     fill(duck)
     project.query(MIXED)
     run = materialize(duck_destination(overrides=OLD), instance)
     assert run.success
-    assert {label for label, each in run.metadata.items() if isinstance(each, dg.IntMetadataValue | dg.FloatMetadataValue)} >= NUMBERS
-    assert run.counts("rows_read", "delivered", "rejected", "expired", "suppressed", "late", "dagster/row_count") == (26, 20, 3, 1, 2, 0, 20)
+    assert {
+        label
+        for label, each in run.metadata.items()
+        if isinstance(each, dg.IntMetadataValue | dg.FloatMetadataValue)
+    } >= NUMBERS
+    assert run.counts(
+        "rows_read", "delivered", "rejected", "expired", "suppressed", "late", "dagster/row_count"
+    ) == (26, 20, 3, 1, 2, 0, 20)
     assert run.counts("http_requests", "retries", "ambiguous") == (20, 0, 0)
     assert run.table("rejected_by_reason") == {"no_identity": 2, "bad_value": 1}
     assert run.table("http_statuses") == {"200": 20}
     assert receiver.ledger.summary()["events"] == 20
 
 
-def test_metadata_equals_what_the_state_recorded(project: Project, duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_metadata_equals_what_the_state_recorded(
+    project: Project, duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     fill(duck)
     project.query(MIXED)
     made = duck_destination(overrides=OLD)
     run, state = materialize(made, instance), status(made)
     assert state.runs[0]["run_id"] == run.values["run_id"] == run.run_id
-    assert {name: state.runs[0][name] for name in COUNTS} == {name: run.values[name] for name in COUNTS}
+    assert {name: state.runs[0][name] for name in COUNTS} == {
+        name: run.values[name] for name in COUNTS
+    }
     assert (state.mark, state.runs[0]["status"]) == (run.values["mark_to"], "complete")
     assert state.recorded == {"delivered": 20, "rejected": 3, "expired": 1, "suppressed": 2}
     assert len(rejected(made)) == run.values["rejected"]
 
 
-def test_speed_and_lag_are_what_they_say(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_speed_and_lag_are_what_they_say(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     duck.insert(conversion(1, updated_at=ago(hours=3)), conversion(2))
     run = materialize(duck_destination(), instance)
     assert 86_400 < run.values["lag_seconds"] < 86_400 + 60
@@ -80,24 +110,32 @@ def test_requests_that_were_repeated_and_answers_that_said_nothing_are_counted(
     assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["conflicts"]) == (5, 0)
 
 
-def test_a_second_materialization_sends_nothing(duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance) -> None:
+def test_a_second_materialization_sends_nothing(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
+) -> None:
     duck.insert(*(conversion(number) for number in range(10)))
     made = duck_destination()
     first, second = materialize(made, instance), materialize(made, instance)
     assert second.success
-    assert second.counts("rows_read", "delivered", "http_requests", "lag_seconds", "rows_per_second") == (0, 0, 0, 0.0, 0.0)
+    assert second.counts(
+        "rows_read", "delivered", "http_requests", "lag_seconds", "rows_per_second"
+    ) == (0, 0, 0, 0.0, 0.0)
     assert second.values["mark_from"] == second.values["mark_to"] == first.values["mark_to"]
     assert receiver.ledger.summary()["requests"] == 10
 
 
-def test_an_empty_table_is_no_failure(duck_destination: Make, receiver: Receiver, instance: dg.DagsterInstance) -> None:
+def test_an_empty_table_is_no_failure(
+    duck_destination: Make, receiver: Receiver, instance: dg.DagsterInstance
+) -> None:
     run = materialize(duck_destination(), instance)
     assert run.success
     assert run.counts("rows_read", "dagster/row_count") == (0, 0)
     assert receiver.ledger.summary()["requests"] == 0
 
 
-def test_a_late_row_is_delivered_counted_and_shown_by_its_check(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
+def test_a_late_row_is_delivered_counted_and_shown_by_its_check(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
     duck.insert(conversion(1, updated_at=ago(hours=3)), conversion(2, updated_at=ago(hours=1)))
     made = duck_destination()
     assert materialize(made, instance).checks["late_rows"].passed
@@ -105,13 +143,28 @@ def test_a_late_row_is_delivered_counted_and_shown_by_its_check(duck_destination
     run = materialize(made, instance)
     assert run.counts("delivered", "late") == (1, 1)
     check = run.checks["late_rows"]
-    assert (check.passed, check.severity, check.metadata["late_rows"].value) == (False, dg.AssetCheckSeverity.WARN, 1.0)
+    assert (check.passed, check.severity, check.metadata["late_rows"].value) == (
+        False,
+        dg.AssetCheckSeverity.WARN,
+        1.0,
+    )
 
 
-def test_every_check_is_evaluated_and_a_good_run_passes_them_all(duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance) -> None:
-    duck.insert(*(conversion(number, phone="+14155552671" if number % 2 else None) for number in range(10)))
-    run = materialize(duck_destination(checks={"lag": "2d", "match_keys": {"HashedEmail": 0.9, "HashedPhone": 0.5}}), instance)
-    assert {name: check.passed for name, check in run.checks.items()} == dict.fromkeys(["reconciled", "rejection_rate", "late_rows", "match_keys", "lag"], True)
+def test_every_check_is_evaluated_and_a_good_run_passes_them_all(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
+    duck.insert(
+        *(conversion(number, phone="+14155552671" if number % 2 else None) for number in range(10))
+    )
+    run = materialize(
+        duck_destination(
+            checks={"lag": "2d", "match_keys": {"HashedEmail": 0.9, "HashedPhone": 0.5}}
+        ),
+        instance,
+    )
+    assert {name: check.passed for name, check in run.checks.items()} == dict.fromkeys(
+        ["reconciled", "rejection_rate", "late_rows", "match_keys", "lag"], True
+    )
     shares = {name: value.value for name, value in run.checks["match_keys"].metadata.items()}
     assert shares == {"HashedEmail": 1.0, "HashedPhone": 0.5, "Guid": 0.0, "FirstPartyId": 0.0}
     accounted = {name: value.value for name, value in run.checks["reconciled"].metadata.items()}
@@ -119,15 +172,38 @@ def test_every_check_is_evaluated_and_a_good_run_passes_them_all(duck_destinatio
 
 
 def spoil_one_in_five(duck: DuckDb) -> None:
-    duck.insert(*(conversion(number, email=None if number % 5 == 0 else f"p{number}@example.org") for number in range(20)))
+    duck.insert(
+        *(
+            conversion(number, email=None if number % 5 == 0 else f"p{number}@example.org")
+            for number in range(20)
+        )
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "checks", "fill", "passed", "severity"),
     [
-        ("rejection_rate", {"rejection_rate": {"warn": 0.3, "fail": 0.5}}, spoil_one_in_five, True, "WARN"),
-        ("rejection_rate", {"rejection_rate": {"warn": 0.1, "fail": 0.5}}, spoil_one_in_five, False, "WARN"),
-        ("rejection_rate", {"rejection_rate": {"warn": 0.1, "fail": 0.15}}, spoil_one_in_five, False, "ERROR"),
+        (
+            "rejection_rate",
+            {"rejection_rate": {"warn": 0.3, "fail": 0.5}},
+            spoil_one_in_five,
+            True,
+            "WARN",
+        ),
+        (
+            "rejection_rate",
+            {"rejection_rate": {"warn": 0.1, "fail": 0.5}},
+            spoil_one_in_five,
+            False,
+            "WARN",
+        ),
+        (
+            "rejection_rate",
+            {"rejection_rate": {"warn": 0.1, "fail": 0.15}},
+            spoil_one_in_five,
+            False,
+            "ERROR",
+        ),
         ("match_keys", {"match_keys": {"HashedPhone": 0.1}}, spoil_one_in_five, False, "WARN"),
         ("match_keys", {"match_keys": {"HashedEmail": 0.9}}, spoil_one_in_five, True, "WARN"),
         ("lag", {"lag": "1h"}, spoil_one_in_five, False, "WARN"),
@@ -150,14 +226,30 @@ def test_limits_of_the_yaml_decide_on_a_check_and_its_severity(
 
 
 def test_resources_move_all_destinations_to_another_warehouse_and_state(
-    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    project: Project,
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A staging deployment: the YAML stays, `definitions.py` says where to read and where to keep progress."""
     duck.insert(conversion(1))
     made = duck_destination(source__warehouse="env:PRODUCTION_URL")
     monkeypatch.setenv("STAGING_URL", duck.url)
-    warehouse, state = Warehouse(reference="env:STAGING_URL"), State(url=f"sqlite:///{project.root / 'staging.db'}")
-    run = materialize(made, instance, resources={"warehouse": warehouse, "state": state, "capi": CapiResource(warehouse=warehouse, state=state)})
+    warehouse, state = (
+        Warehouse(reference="env:STAGING_URL"),
+        State(url=f"sqlite:///{project.root / 'staging.db'}"),
+    )
+    run = materialize(
+        made,
+        instance,
+        resources={
+            "warehouse": warehouse,
+            "state": state,
+            "capi": CapiResource(warehouse=warehouse, state=state),
+        },
+    )
     assert run.counts("delivered") == (1,)
     assert (project.root / "staging.db").is_file()
     assert not (project.root / ".capi" / "state.db").exists()

@@ -8,8 +8,8 @@ import sys
 import dagster as dg
 import pytest
 
+from connector.commands.status import status
 from connector.sandbox.server import Receiver
-from connector.status import status
 from tests.conftest import Make
 from tests.support.dagster import materialize, materialize_in_processes
 from tests.support.projects import TOKEN, Project
@@ -20,10 +20,10 @@ WITHOUT_TIMES = "select * exclude (event_time) from conversions"
 
 PLAN_AND_LEAVE = """
 from pathlib import Path
-from connector.destination import load
-from connector.plan import Options
-from connector.session import open_session
-from connector.sync import plan
+from connector.config.destination import load
+from connector.engine.planner import Options
+from connector.engine.context import open_session
+from connector.engine.run import plan
 
 with open_session(load(Path("dagster_project/defs/acme/defs.yaml"))) as session:
     plan(session, Options(), run_id="a run whose next step has not begun")
@@ -31,7 +31,12 @@ with open_session(load(Path("dagster_project/defs/acme/defs.yaml"))) as session:
 
 
 def test_after_a_killed_step_the_next_run_goes_on_and_counts_stay_exact(
-    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver, lasting_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    project: Project,
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    lasting_instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     project.query(WITHOUT_TIMES)
     duck.insert(*(conversion(number) for number in range(900)))
@@ -44,14 +49,23 @@ def test_after_a_killed_step_the_next_run_goes_on_and_counts_stay_exact(
     assert run.success, run.failed_steps
     interrupted, resumed = status(made).runs[1], status(made).runs[0]
     assert (interrupted["run_id"], interrupted["status"]) == (killed.run_id, "interrupted")
-    assert interrupted["delivered"] + run.values["delivered"] == 900 == status(made).recorded["delivered"]
+    assert (
+        interrupted["delivered"] + run.values["delivered"]
+        == 900
+        == status(made).recorded["delivered"]
+    )
     assert 0 < resumed["delivered"] == run.values["delivered"] < 900
     assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["conflicts"]) == (900, 0)
     assert materialize(made, lasting_instance).counts("rows_read") == (0,)
 
 
 def test_a_killed_run_that_is_re_executed_from_its_failure_sends_the_same_bytes(
-    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver, lasting_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    project: Project,
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    lasting_instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The button in the UI, and what run retries do by default: the plan of the first run is used again."""
     project.query(WITHOUT_TIMES)
@@ -68,7 +82,11 @@ def test_a_killed_run_that_is_re_executed_from_its_failure_sends_the_same_bytes(
 
 
 def test_between_two_steps_no_other_run_takes_over(
-    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
+    project: Project,
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    instance: dg.DagsterInstance,
 ) -> None:
     """The process of a step is gone when the next step begins, but the run is not."""
     duck.insert(conversion(1))
@@ -81,7 +99,11 @@ def test_between_two_steps_no_other_run_takes_over(
 
 
 def test_a_run_that_ended_cannot_be_re_executed_from_its_failure_and_says_what_to_do(
-    duck_destination: Make, duck: DuckDb, receiver: Receiver, lasting_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    lasting_instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its steps are done but for the last one, which has nothing left to do but to tell the same failure again."""
     duck.insert(*(conversion(number) for number in range(3)))

@@ -6,10 +6,10 @@ import dagster as dg
 import duckdb
 import pytest
 
-from connector.plan import SLICE_ROWS
+from connector.commands.status import status
+from connector.engine.planner import SLICE_ROWS
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
-from connector.status import status
 from tests.conftest import Make
 from tests.support.dagster import materialize, materialize_in_processes
 from tests.support.projects import Project
@@ -43,14 +43,25 @@ def backlog(project: Project, duck: DuckDb) -> DuckDb:
 
 
 @pytest.mark.usefixtures("backlog")
-def test_slices_are_delivered_by_processes_side_by_side(duck_destination: Make, receiver: Receiver, lasting_instance: dg.DagsterInstance) -> None:
+def test_slices_are_delivered_by_processes_side_by_side(
+    duck_destination: Make, receiver: Receiver, lasting_instance: dg.DagsterInstance
+) -> None:
     made = duck_destination()
     run = materialize_in_processes(made, lasting_instance)
     assert run.success, run.failed_steps
-    assert sorted(run.steps("STEP_SUCCESS")) == ["deliver[range_0]", "deliver[range_1]", "deliver[range_2]", "plan", "settle"]
+    assert sorted(run.steps("STEP_SUCCESS")) == [
+        "deliver[range_0]",
+        "deliver[range_1]",
+        "deliver[range_2]",
+        "plan",
+        "settle",
+    ]
     assert run.counts("rows_read", "delivered", "suppressed") == (ROWS, len(SENT), ROWS - len(SENT))
     assert (status(made).mark, status(made).backlog) == (run.values["mark_to"], 0)
-    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["duplicates"]) == (len(SENT), 0)
+    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["duplicates"]) == (
+        len(SENT),
+        0,
+    )
 
 
 def test_the_mark_stops_at_a_gap_and_later_slices_are_not_sent_twice(
@@ -68,16 +79,23 @@ def test_the_mark_stops_at_a_gap_and_later_slices_are_not_sent_twice(
     second = materialize(made, instance)
     assert second.success
     assert first.values["delivered"] + second.values["delivered"] == len(SENT)
-    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["duplicates"]) == (len(SENT), 0)
+    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["duplicates"]) == (
+        len(SENT),
+        0,
+    )
     assert status(made).backlog == 0
 
 
 def assert_mark_is_before(duck: DuckDb, mark: str, number: int) -> None:
     """The mark has moved, but not over a row."""
     with duckdb.connect(str(duck.path)) as connection:
-        sql = "select count(*) from backlog where updated_at <= ?::timestamptz and conversion_id = ?"
+        sql = (
+            "select count(*) from backlog where updated_at <= ?::timestamptz and conversion_id = ?"
+        )
         over = connection.execute(sql, [mark, f"c{number:06d}"]).fetchone()
-        behind = connection.execute("select count(*) from backlog where updated_at <= ?::timestamptz", [mark]).fetchone()
+        behind = connection.execute(
+            "select count(*) from backlog where updated_at <= ?::timestamptz", [mark]
+        ).fetchone()
     assert over == (0,)
     assert behind is not None
     assert 0 < behind[0] <= number

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from connector.delivery.sender import Sender
-from connector.delivery.transport import Transport
+from connector.delivery.transports.base import Sender
+from connector.delivery.transports.requests import Transport
 
 Kind = Callable[..., Sender]
 
@@ -18,6 +18,6 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     if request.param == "requests":
         return Transport
     pytest.importorskip("pycurl")
-    from connector.delivery.curl import CurlTransport
+    from connector.delivery.transports.libcurl import CurlTransport
 
     return CurlTransport

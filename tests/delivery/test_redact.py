@@ -17,13 +17,42 @@ from hypothesis import strategies as st
 
 from connector.delivery.redact import LONGEST, redact, redact_code
 
-WORDS = st.sampled_from(["the value", "of field", "is not valid:", "events[3]", "Param", "{", "}", '"', "'", ",", "\n", "must be", "data.7.user_data.em"])
-TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=40).map(str.strip)
-VALUES = st.one_of(TEXTS, st.integers(-(2**53), 2**53), st.from_regex(r"\d{1,6}\.\d[1-9]", fullmatch=True).map(float), st.booleans(), st.none())
+WORDS = st.sampled_from(
+    [
+        "the value",
+        "of field",
+        "is not valid:",
+        "events[3]",
+        "Param",
+        "{",
+        "}",
+        '"',
+        "'",
+        ",",
+        "\n",
+        "must be",
+        "data.7.user_data.em",
+    ]
+)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=40).map(
+    str.strip
+)
+VALUES = st.one_of(
+    TEXTS,
+    st.integers(-(2**53), 2**53),
+    st.from_regex(r"\d{1,6}\.\d[1-9]", fullmatch=True).map(float),
+    st.booleans(),
+    st.none(),
+)
 RECORDS = st.dictionaries(
     st.text("abcdefghij_", min_size=1, max_size=8),
     st.recursive(
-        VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("klmnop_", min_size=1, max_size=6), inner, max_size=3), max_leaves=8
+        VALUES,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.text("klmnop_", min_size=1, max_size=6), inner, max_size=3)
+        ),
+        max_leaves=8,
     ),
     max_size=6,
 )
@@ -40,7 +69,9 @@ def values_of(node: Any) -> list[str]:
 
 @given(record=RECORDS, words=st.lists(WORDS, max_size=6), data=st.data())
 @settings(max_examples=150, deadline=None)
-def test_no_value_of_the_record_survives(record: dict[str, Any], words: list[str], data: st.DataObject) -> None:
+def test_no_value_of_the_record_survives(
+    record: dict[str, Any], words: list[str], data: st.DataObject
+) -> None:
     values = values_of(record)
     echoed = data.draw(st.lists(st.sampled_from(values), max_size=4)) if values else []
     message = " ".join(data.draw(st.permutations([*words, *echoed])))
@@ -52,7 +83,9 @@ def test_no_value_of_the_record_survives(record: dict[str, Any], words: list[str
 
 DIGEST = st.binary(max_size=8).map(lambda content: hashlib.sha256(content).hexdigest())
 PERSONAL = {
-    "an e-mail address": st.from_regex(r"[a-z0-9.!#$%&*+/=?^_{|}~-]{1,20}@[a-z0-9-]{1,12}\.[a-z]{2,6}", fullmatch=True),
+    "an e-mail address": st.from_regex(
+        r"[a-z0-9.!#$%&*+/=?^_{|}~-]{1,20}@[a-z0-9-]{1,12}\.[a-z]{2,6}", fullmatch=True
+    ),
     "a digest": DIGEST,
     "an upper-case digest": DIGEST.map(str.upper),
     "an MD5": st.binary(max_size=8).map(lambda content: hashlib.md5(content).hexdigest()),
@@ -61,19 +94,27 @@ PERSONAL = {
     "a token": st.from_regex(r"EAA[A-Za-z0-9]{60}", fullmatch=True),
     "a UUID": st.uuids().map(str),
     "an IPv4 address": st.ip_addresses(v=4).map(str),
-    "an IPv6 address": st.ip_addresses(v=6, network="2001:db8::/32").map(lambda address: address.exploded),
+    "an IPv6 address": st.ip_addresses(v=6, network="2001:db8::/32").map(
+        lambda address: address.exploded
+    ),
 }
 
 
 @pytest.mark.parametrize("what", PERSONAL)
 @given(data=st.data())
 @settings(max_examples=100, deadline=None)
-def test_nothing_that_looks_like_a_person_survives_though_it_was_never_sent(what: str, data: st.DataObject) -> None:
+def test_nothing_that_looks_like_a_person_survives_though_it_was_never_sent(
+    what: str, data: st.DataObject
+) -> None:
     value = data.draw(PERSONAL[what])
     before, after = data.draw(WORDS), data.draw(WORDS)
     said = redact(f"{before} {value} {after}", b"{}")
     assert value not in said
-    assert not [part for part in re.findall(r"[^\W_]{6,}", value) if part in said and part not in before + after]
+    assert not [
+        part
+        for part in re.findall(r"[^\W_]{6,}", value)
+        if part in said and part not in before + after
+    ]
 
 
 def test_an_address_with_an_apostrophe_goes_as_a_whole() -> None:
@@ -85,13 +126,28 @@ def test_words_and_field_names_stay() -> None:
     assert redact(message, b'{"user_data":{"em":"abc"}}') == message
 
 
-@pytest.mark.parametrize("written", [str.upper, str.title, lambda text: f'"{text}"', lambda text: f"<{text}>", lambda text: text + text])
+@pytest.mark.parametrize(
+    "written",
+    [
+        str.upper,
+        str.title,
+        lambda text: f'"{text}"',
+        lambda text: f"<{text}>",
+        lambda text: text + text,
+    ],
+)
 def test_a_value_is_found_however_it_is_set(written: Any) -> None:
     assert "shelley" not in redact(written("mary shelley"), b'{"name":"mary shelley"}').lower()
 
 
 @pytest.mark.parametrize(
-    "value", ["12345678 Baker Street", "flat 3, 020 7946 0123 Road", "Mozilla/5.0 Gecko/20100101 Seldom/9.1", "order 2026-11-24 10:15 Jane"]
+    "value",
+    [
+        "12345678 Baker Street",
+        "flat 3, 020 7946 0123 Road",
+        "Mozilla/5.0 Gecko/20100101 Seldom/9.1",
+        "order 2026-11-24 10:15 Jane",
+    ],
 )
 def test_a_value_with_a_number_in_it_goes_as_a_whole(value: str) -> None:
     assert redact(f"not valid: {value}!", orjson.dumps({"value": value})) == "not valid: ***!"
@@ -101,14 +157,23 @@ def test_a_value_of_two_lines_is_found() -> None:
     assert "Baker" not in redact("not valid: Jane\nBaker", orjson.dumps({"value": "Jane\nBaker"}))
 
 
-@pytest.mark.parametrize("written", [urllib.parse.quote, urllib.parse.quote_plus, json.dumps], ids=["percent", "plus", "JSON"])
+@pytest.mark.parametrize(
+    "written",
+    [urllib.parse.quote, urllib.parse.quote_plus, json.dumps],
+    ids=["percent", "plus", "JSON"],
+)
 def test_a_value_in_another_writing_is_found(written: Any) -> None:
     said = redact(f"not valid: {written('Zoë Baker')}", orjson.dumps({"value": "Zoë Baker"}))
     assert "Baker" not in said
 
 
 def test_what_no_database_takes_is_left_out() -> None:
-    assert redact("Jane\x00Doe is \x1b[31mnot\x7f valid\x85\ud800", orjson.dumps({"value": "Jane\x00Doe"})) == "*** is [31mnot valid"
+    assert (
+        redact(
+            "Jane\x00Doe is \x1b[31mnot\x7f valid\x85\ud800", orjson.dumps({"value": "Jane\x00Doe"})
+        )
+        == "*** is [31mnot valid"
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,7 +190,18 @@ def test_values_that_overlap_go_together(message: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ['Jane "Jay" Doe', "Jane\\Doe", "Jane & Doe", "<Jane>", "Jane O'Doe", "a/b Jane?x=1", "\u0130stanbul Jane", "Jane\u00a0Doe", "Ja\u1e9ene"]
+    "value",
+    [
+        'Jane "Jay" Doe',
+        "Jane\\Doe",
+        "Jane & Doe",
+        "<Jane>",
+        "Jane O'Doe",
+        "a/b Jane?x=1",
+        "\u0130stanbul Jane",
+        "Jane\u00a0Doe",
+        "Ja\u1e9ene",
+    ],
 )
 @pytest.mark.parametrize(
     "written",
@@ -146,7 +222,15 @@ def test_every_value_is_found_in_every_writing(value: str, written: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [("100", "100"), ("2804050", "2804050"), ("-1", "-1"), ("INVALID_EM", "INVALID_EM"), ("4915112345678", "***"), ("bad:A-77", "bad:***")]
+    ("code", "said"),
+    [
+        ("100", "100"),
+        ("2804050", "2804050"),
+        ("-1", "-1"),
+        ("INVALID_EM", "INVALID_EM"),
+        ("4915112345678", "***"),
+        ("bad:A-77", "bad:***"),
+    ],
 )
 def test_a_code_stays_unless_it_tells_something(code: str, said: str) -> None:
     assert redact_code(code, b'{"value":100,"order":"A-77"}', 64) == said
@@ -171,24 +255,49 @@ def test_a_code_of_one_word_keeps_what_cannot_be_a_person(code: str, said: str) 
 
 
 def test_a_person_who_is_called_as_an_event_is_not_told() -> None:
-    assert redact_code("order_total", orjson.dumps({**ORDERED, "person": {"last_name": "Order"}}), 64, NOT_A_PERSON) == "***_total"
+    assert (
+        redact_code(
+            "order_total",
+            orjson.dumps({**ORDERED, "person": {"last_name": "Order"}}),
+            64,
+            NOT_A_PERSON,
+        )
+        == "***_total"
+    )
 
 
-@given(people=st.lists(st.from_regex(r"[a-z0-9]{3,9}", fullmatch=True), min_size=1, max_size=4), kind=TEXTS, data=st.data())
+@given(
+    people=st.lists(st.from_regex(r"[a-z0-9]{3,9}", fullmatch=True), min_size=1, max_size=4),
+    kind=TEXTS,
+    data=st.data(),
+)
 @settings(max_examples=200, deadline=None)
-def test_a_code_tells_no_person_whatever_else_may_stay(people: list[str], kind: str, data: st.DataObject) -> None:
-    parts = data.draw(st.permutations([*people, *data.draw(st.lists(st.sampled_from([kind, "invalid", "total", "E7"]), max_size=3))]))
+def test_a_code_tells_no_person_whatever_else_may_stay(
+    people: list[str], kind: str, data: st.DataObject
+) -> None:
+    parts = data.draw(
+        st.permutations(
+            [
+                *people,
+                *data.draw(st.lists(st.sampled_from([kind, "invalid", "total", "E7"]), max_size=3)),
+            ]
+        )
+    )
     code = data.draw(st.sampled_from(["_", "-", ".", " ", ""])).join(parts)
     record = orjson.dumps({"kind": kind, "person": [{"name": name} for name in people]})
     said = redact_code(code, record, 256, NOT_A_PERSON)
-    assert not [name for name in people if name in said.lower() and not re.fullmatch(r"-?\d{1,7}", code)]
+    assert not [
+        name for name in people if name in said.lower() and not re.fullmatch(r"-?\d{1,7}", code)
+    ]
 
 
 def test_a_code_is_as_long_as_it_may_be() -> None:
     assert redact_code("E " * 100, b"{}", 64) == "E " * 32
 
 
-@pytest.mark.parametrize("text", ["a.", "1 ", "1(", "a1-", "0123456789abcdef-", "1:", "@", "a@", "+"])
+@pytest.mark.parametrize(
+    "text", ["a.", "1 ", "1(", "a1-", "0123456789abcdef-", "1:", "@", "a@", "+"]
+)
 def test_a_megabyte_of_anything_takes_no_time(text: str) -> None:
     started = time.perf_counter()
     redact(text * (1024 * 1024 // len(text)), orjson.dumps({"value": "a b", "other": "aaa"}))

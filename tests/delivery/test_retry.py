@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.delivery.answers import Delivered, Outcome, Stop, TryAgain
-from connector.delivery.pace import Budget, Gate
+from connector.delivery.rate_limit import Budget, Gate
+from connector.delivery.response import Delivered, Outcome, Stop, TryAgain
 from connector.delivery.retry import Policy
 
 FAILED = TryAgain("HTTP 503", ambiguous=False)
@@ -61,9 +61,20 @@ class Platform:
         return self._outcomes[min(self.asked, len(self._outcomes)) - 1]
 
 
-def policy(clock: Clock, share: float = 1.0, budget: Budget | None = None, stopped: Callable[[], bool] = lambda: False) -> Policy:
+def policy(
+    clock: Clock,
+    share: float = 1.0,
+    budget: Budget | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Policy:
     gate = Gate(None, clock, clock.sleep)
-    return Policy(budget or Budget(requests=10_000), gate, sleep=clock.sleep, stopped=stopped, random=Always(share))
+    return Policy(
+        budget or Budget(requests=10_000),
+        gate,
+        sleep=clock.sleep,
+        stopped=stopped,
+        random=Always(share),
+    )
 
 
 @pytest.mark.parametrize("final", [Delivered(), Stop("no")])
@@ -74,7 +85,9 @@ def test_a_final_outcome_is_not_repeated(final: Outcome) -> None:
 
 
 @pytest.mark.parametrize(("outcome", "attempts"), [(FAILED, 5), (UNCLEAR, 5), (GARBLED, 3)])
-def test_a_failure_is_repeated_so_often_and_then_left_to_the_next_run(outcome: TryAgain, attempts: int) -> None:
+def test_a_failure_is_repeated_so_often_and_then_left_to_the_next_run(
+    outcome: TryAgain, attempts: int
+) -> None:
     clock, platform = Clock(), Platform(outcome)
     assert policy(clock).run(platform) == outcome
     assert platform.asked == attempts
@@ -101,7 +114,9 @@ def test_every_pause_lies_between_nothing_and_its_bound(seed: int) -> None:
     clock = Clock()
     drawn = Policy(Budget(requests=100), Gate(None), sleep=clock.sleep, random=random.Random(seed))
     drawn.run(Platform(FAILED))
-    assert all(0 <= pause <= bound for pause, bound in zip(clock.slept, [0.5, 1.0, 2.0, 4.0], strict=True))
+    assert all(
+        0 <= pause <= bound for pause, bound in zip(clock.slept, [0.5, 1.0, 2.0, 4.0], strict=True)
+    )
 
 
 @pytest.mark.parametrize("wait", [0.0, 1.5, 60.0])
@@ -114,7 +129,10 @@ def test_the_platforms_wait_is_honoured_with_little_on_top(wait: float) -> None:
 
 @pytest.mark.parametrize("throttled", [True, False])
 def test_a_wait_of_more_than_a_minute_ends_it_at_once(throttled: bool) -> None:
-    clock, platform = Clock(), Platform(TryAgain("HTTP 429", ambiguous=False, wait=60.1, throttled=throttled))
+    clock, platform = (
+        Clock(),
+        Platform(TryAgain("HTTP 429", ambiguous=False, wait=60.1, throttled=throttled)),
+    )
     policy(clock).run(platform)
     assert (platform.asked, clock.slept) == (1, [])
 
@@ -158,8 +176,12 @@ def test_nothing_is_repeated_once_the_run_has_ended() -> None:
 # The budget: a fifth of the requests, and ten.
 
 
-@pytest.mark.parametrize(("requests", "retries"), [(0, 10), (1, 11), (5, 11), (50, 20), (1000, 210)])
-def test_a_run_may_spend_ten_retries_and_a_fifth_of_its_requests(requests: int, retries: int) -> None:
+@pytest.mark.parametrize(
+    ("requests", "retries"), [(0, 10), (1, 11), (5, 11), (50, 20), (1000, 210)]
+)
+def test_a_run_may_spend_ten_retries_and_a_fifth_of_its_requests(
+    requests: int, retries: int
+) -> None:
     budget = Budget()
     for _ in range(requests):
         budget.sent()
@@ -199,7 +221,13 @@ def test_without_a_rate_nobody_waits() -> None:
 
 def test_a_rate_spaces_requests_evenly() -> None:
     clock = Clock()
-    assert list(passes(Gate(4.0, clock, clock.sleep), clock, 5)) == [1000.0, 1000.25, 1000.5, 1000.75, 1001.0]
+    assert list(passes(Gate(4.0, clock, clock.sleep), clock, 5)) == [
+        1000.0,
+        1000.25,
+        1000.5,
+        1000.75,
+        1001.0,
+    ]
 
 
 def test_time_in_which_nothing_was_sent_is_not_saved_up() -> None:
@@ -257,10 +285,16 @@ def test_threads_share_the_rate_and_every_turn_is_given_once() -> None:
 def test_who_comes_first_goes_first() -> None:
     clock = Clock()
     turns: list[tuple[str, float]] = []
-    gate = Gate(10.0, clock, lambda seconds: turns.append((threading.current_thread().name, seconds)))
+    gate = Gate(
+        10.0, clock, lambda seconds: turns.append((threading.current_thread().name, seconds))
+    )
     gate.wait()
     for name in ("first", "second", "third"):
         thread = threading.Thread(target=gate.wait, name=name)
         thread.start()
         thread.join()
-    assert [(name, round(seconds, 3)) for name, seconds in turns] == [("first", 0.1), ("second", 0.2), ("third", 0.3)]
+    assert [(name, round(seconds, 3)) for name, seconds in turns] == [
+        ("first", 0.1),
+        ("second", 0.2),
+        ("third", 0.3),
+    ]

@@ -47,7 +47,9 @@ def http_date(seconds: float) -> str:
         ("Thu, 01 Jan 99999 00:00:00 GMT", None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date_and_anything_else_is_absent(header: str, seconds: float | None) -> None:
+def test_retry_after_is_seconds_or_a_date_and_anything_else_is_absent(
+    header: str, seconds: float | None
+) -> None:
     assert wait_seconds({"retry-after": header}, NOW) == seconds
 
 
@@ -76,7 +78,9 @@ def test_a_date_in_the_form_of_asctime_is_utc(monkeypatch: pytest.MonkeyPatch) -
         ("", None),
     ],
 )
-def test_a_reset_is_a_delta_or_a_moment_of_the_next_day(name: str, header: str, seconds: float | None) -> None:
+def test_a_reset_is_a_delta_or_a_moment_of_the_next_day(
+    name: str, header: str, seconds: float | None
+) -> None:
     assert wait_seconds({name: header}, NOW) == seconds
 
 
@@ -100,7 +104,13 @@ def test_retry_after_wins_over_a_reset_and_a_bad_one_leaves_it_the_word() -> Non
     headers = {"x-ratelimit-reset": "40", "ratelimit": "reset=50"}
     assert wait_seconds({"retry-after": "3", **headers}, NOW) == 3
     assert wait_seconds({"retry-after": "nonsense", **headers}, NOW) == 40
-    assert wait_seconds({"retry-after": "nonsense", "x-ratelimit-reset": "nonsense", "ratelimit": "reset=50"}, NOW) == 50
+    assert (
+        wait_seconds(
+            {"retry-after": "nonsense", "x-ratelimit-reset": "nonsense", "ratelimit": "reset=50"},
+            NOW,
+        )
+        == 50
+    )
 
 
 def test_without_a_header_nothing_is_asked() -> None:
@@ -108,15 +118,32 @@ def test_without_a_header_nothing_is_asked() -> None:
 
 
 NUMBERS = st.one_of(
-    st.integers().map(str), st.floats().map(str), st.decimals(allow_nan=True).map(str), st.integers(0, 10**25).map(lambda number: f"{number}.{number}")
+    st.integers().map(str),
+    st.floats().map(str),
+    st.decimals(allow_nan=True).map(str),
+    st.integers(0, 10**25).map(lambda number: f"{number}.{number}"),
 )
 DATES = st.datetimes().map(lambda moment: email.utils.format_datetime(moment))
-ODD_DATES = st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d{1,3}:\d{1,3}:\d{1,3} ([+-]\d{1,8}|[A-Z]{0,4})", fullmatch=True)
-VALUES = st.one_of(st.text(max_size=40), NUMBERS, DATES, ODD_DATES, st.from_regex(r"(t|reset)=\d{1,12}", fullmatch=True))
+ODD_DATES = st.from_regex(
+    r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d{1,3}:\d{1,3}:\d{1,3} ([+-]\d{1,8}|[A-Z]{0,4})",
+    fullmatch=True,
+)
+VALUES = st.one_of(
+    st.text(max_size=40),
+    NUMBERS,
+    DATES,
+    ODD_DATES,
+    st.from_regex(r"(t|reset)=\d{1,12}", fullmatch=True),
+)
 
 
 @given(
-    headers=st.dictionaries(st.sampled_from(["retry-after", "x-ratelimit-reset", "x-rate-limit-reset", "ratelimit", "other"]), VALUES),
+    headers=st.dictionaries(
+        st.sampled_from(
+            ["retry-after", "x-ratelimit-reset", "x-rate-limit-reset", "ratelimit", "other"]
+        ),
+        VALUES,
+    ),
     now=st.floats(0, 4e9),
 )
 @settings(max_examples=300, deadline=None)

@@ -10,8 +10,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SPEAKERS = {"aiohttp", "http.client", "httpx", "pycurl", "requests", "urllib.request", "urllib3"}
-TRANSPORTS = {Path("connector/delivery/transport.py"), Path("connector/delivery/curl.py")}
-MODULES = sorted(path.relative_to(ROOT) for package in ("connector", "dagster_project") for path in (ROOT / package).rglob("*.py"))
+TRANSPORTS = {
+    Path("connector/delivery/transports/requests.py"),
+    Path("connector/delivery/transports/libcurl.py"),
+}
+MODULES = sorted(
+    path.relative_to(ROOT)
+    for package in ("connector", "dagster_project")
+    for path in (ROOT / package).rglob("*.py")
+)
 
 
 def imported(module: Path) -> Iterator[str]:
@@ -24,13 +31,19 @@ def imported(module: Path) -> Iterator[str]:
 
 
 def speaks_http(module: Path) -> bool:
-    return any(name == speaker or name.startswith(f"{speaker}.") for name in imported(module) for speaker in SPEAKERS)
+    return any(
+        name == speaker or name.startswith(f"{speaker}.")
+        for name in imported(module)
+        for speaker in SPEAKERS
+    )
 
 
 def test_the_transports_speak_http() -> None:
     assert {module for module in MODULES if speaks_http(module)} >= TRANSPORTS
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module not in TRANSPORTS], ids=str)
+@pytest.mark.parametrize(
+    "module", [module for module in MODULES if module not in TRANSPORTS], ids=str
+)
 def test_no_other_module_speaks_http(module: Path) -> None:
     assert not speaks_http(module)

@@ -14,8 +14,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.identifiers.digest import hex_to_b64, prehashed_hex, sha256_b64, sha256_hex, sha512_b64
-from connector.identifiers.email import email_alnum_local, email_basic, email_gmail, email_strip_all, email_uid2
+from connector.identifiers.digest import (
+    hex_to_b64,
+    prehashed_hex,
+    sha256_b64,
+    sha256_hex,
+    sha512_b64,
+)
+from connector.identifiers.email import (
+    email_alnum_local,
+    email_basic,
+    email_gmail,
+    email_strip_all,
+    email_uid2,
+)
 from connector.identifiers.person import country_alpha2, dob_yyyymmdd, name_nopunct
 from connector.identifiers.phone import phone_digits, phone_e164
 from connector.identifiers.placeholders import PLACEHOLDERS
@@ -39,13 +51,21 @@ RULES: dict[tuple[str, str], Callable[..., pa.Array]] = {
 }
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=[f"{vector['platform']}-{vector['field']}-{number}" for number, vector in enumerate(VECTORS)])
+@pytest.mark.parametrize(
+    "vector",
+    VECTORS,
+    ids=[
+        f"{vector['platform']}-{vector['field']}-{number}" for number, vector in enumerate(VECTORS)
+    ],
+)
 def test_published_vectors_are_met(vector: dict[str, Any]) -> None:
     rule = RULES[vector["platform"], vector["field"]]
     options = {"region": "US"} if rule in (phone_e164, phone_digits) else {}
     normal = applied(rule, vector["raw"], **options)
     assert normal == [vector["normalised"]]
-    assert applied({"hex": sha256_hex, "base64": sha256_b64}[vector["encoding"]], *normal) == [vector["digest"]]
+    assert applied({"hex": sha256_hex, "base64": sha256_b64}[vector["encoding"]], *normal) == [
+        vector["digest"]
+    ]
 
 
 @settings(max_examples=100, deadline=None)
@@ -55,8 +75,12 @@ def test_digests_are_those_of_the_utf8_bytes(texts: list[str | None]) -> None:
         return [None if text is None else digest(text.encode()) for text in texts]
 
     assert applied(sha256_hex, *texts) == each(lambda data: hashlib.sha256(data).hexdigest())
-    assert applied(sha256_b64, *texts) == each(lambda data: base64.b64encode(hashlib.sha256(data).digest()).decode())
-    assert applied(sha512_b64, *texts) == each(lambda data: base64.b64encode(hashlib.sha512(data).digest()).decode())
+    assert applied(sha256_b64, *texts) == each(
+        lambda data: base64.b64encode(hashlib.sha256(data).digest()).decode()
+    )
+    assert applied(sha512_b64, *texts) == each(
+        lambda data: base64.b64encode(hashlib.sha512(data).digest()).decode()
+    )
     assert applied(hex_to_b64, *applied(sha256_hex, *texts)) == applied(sha256_b64, *texts)
 
 
@@ -73,7 +97,9 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@pytest.mark.parametrize("text", ["", " ", "None", "none", "null", "NULL", "nan", "NaN", "n/a", "N/A", "undefined", "-"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "None", "none", "null", "NULL", "nan", "NaN", "n/a", "N/A", "undefined", "-"]
+)
 def test_the_digest_of_an_absent_value_is_refused(text: str) -> None:
     assert applied(prehashed_hex, digest_of(text), digest_of(text).upper()) == [None, None]
 
@@ -81,14 +107,19 @@ def test_the_digest_of_an_absent_value_is_refused(text: str) -> None:
 LISTED = {"", "none", "null", "nan", "n/a", "undefined", "-"}
 
 
-@pytest.mark.parametrize("text", [*sorted(PLACEHOLDERS - LISTED), "NaT", "<NA>", "Unknown", "[REDACTED]"])
+@pytest.mark.parametrize(
+    "text", [*sorted(PLACEHOLDERS - LISTED), "NaT", "<NA>", "Unknown", "[REDACTED]"]
+)
 def test_the_digest_of_every_placeholder_is_refused(text: str) -> None:
     assert applied(prehashed_hex, digest_of(text)) == [None]
 
 
 @pytest.mark.parametrize("address", ["test@test.com", "a@example.com", "noreply@example.com"])
 def test_the_digest_of_an_address_that_stands_for_none_is_refused(address: str) -> None:
-    assert applied(prehashed_hex, digest_of(address), digest_of("jane@example.com")) == [None, digest_of("jane@example.com")]
+    assert applied(prehashed_hex, digest_of(address), digest_of("jane@example.com")) == [
+        None,
+        digest_of("jane@example.com"),
+    ]
 
 
 @pytest.mark.parametrize("text", ["zz", "abc", "aa bb", "", "é"])
@@ -100,5 +131,9 @@ def test_text_that_is_not_hex_has_no_base64_form(text: str) -> None:
 @given(st.binary(min_size=32, max_size=32), st.binary(min_size=16, max_size=33))
 def test_a_digest_in_base64_is_the_same_digest(digest: bytes, other: bytes) -> None:
     assert applied(prehashed_hex, base64.b64encode(digest).decode()) == [digest.hex()]
-    assert applied(prehashed_hex, base64.b64encode(other).decode()) == [other.hex() if len(other) == 32 else None]
-    assert applied(prehashed_hex, base64.b64encode(hashlib.sha256(b"None").digest()).decode()) == [None]
+    assert applied(prehashed_hex, base64.b64encode(other).decode()) == [
+        other.hex() if len(other) == 32 else None
+    ]
+    assert applied(prehashed_hex, base64.b64encode(hashlib.sha256(b"None").digest()).decode()) == [
+        None
+    ]

@@ -12,20 +12,56 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from connector.identifiers.email import email_alnum_local, email_amazon, email_basic, email_gmail, email_strip_all, email_uid2, is_placeholder
+from connector.identifiers.email import (
+    email_alnum_local,
+    email_amazon,
+    email_basic,
+    email_gmail,
+    email_strip_all,
+    email_uid2,
+    is_placeholder,
+)
 from tests.support.encoding import TEXTS, applied
 
 RULES = [email_basic, email_gmail, email_uid2, email_strip_all, email_alnum_local, email_amazon]
 ATOM = string.ascii_lowercase + string.digits + "!#$%&'*+/=?^_`{|}~-"
 INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
 
-LOCALS = st.lists(st.text("abcJKz019_+-'", min_size=1, max_size=8), min_size=1, max_size=3).map(".".join)
-LABELS = st.sampled_from(["shop", "EXAMPLE", "mail-1", "x9", "gmail", "googlemail", "bücher", "例子", "a_b", "-a", ""])
+LOCALS = st.lists(st.text("abcJKz019_+-'", min_size=1, max_size=8), min_size=1, max_size=3).map(
+    ".".join
+)
+LABELS = st.sampled_from(
+    ["shop", "EXAMPLE", "mail-1", "x9", "gmail", "googlemail", "bücher", "例子", "a_b", "-a", ""]
+)
 DOMAINS = st.builds(
-    lambda labels, top: ".".join([*labels, top]), st.lists(LABELS, min_size=1, max_size=2), st.sampled_from(["org", "COM", "xn--p1ai", "c", "1", "рф"])
+    lambda labels, top: ".".join([*labels, top]),
+    st.lists(LABELS, min_size=1, max_size=2),
+    st.sampled_from(["org", "COM", "xn--p1ai", "c", "1", "рф"]),
 )
 ADDRESSES = st.builds(lambda local, domain: f"{local}@{domain}", LOCALS, DOMAINS)
-NOISE = st.sampled_from(["", "", "", " ", "mailto:", "\u00a0", "@", ".", ",", "\n", ";", "\u0130", "é", *INVISIBLE, "\u202e", "\x00", "ｊ", "＠", "+"])
+NOISE = st.sampled_from(
+    [
+        "",
+        "",
+        "",
+        " ",
+        "mailto:",
+        "\u00a0",
+        "@",
+        ".",
+        ",",
+        "\n",
+        ";",
+        "\u0130",
+        "é",
+        *INVISIBLE,
+        "\u202e",
+        "\x00",
+        "ｊ",
+        "＠",
+        "+",
+    ]
+)
 
 
 @st.composite
@@ -41,7 +77,9 @@ EMAILS = st.one_of(TEXTS, ADDRESSES, nearly_addresses())
 
 def reference(text: str) -> str | None:
     """RFC 5321 dot-atoms read by hand, one character after the other."""
-    text = unicodedata.normalize("NFKC", "".join(letter for letter in text if letter not in INVISIBLE)).strip()
+    text = unicodedata.normalize(
+        "NFKC", "".join(letter for letter in text if letter not in INVISIBLE)
+    ).strip()
     if text.lower().startswith("mailto:"):
         text = text[7:]
     if text.count("@") != 1:
@@ -59,9 +97,19 @@ def reference(text: str) -> str | None:
     letters = string.ascii_lowercase + string.digits
     good = (
         all(atom and set(atom) <= set(ATOM) for atom in atoms)
-        and all(label and set(label) <= set(letters + "-") and label[0] != "-" and label[-1] != "-" and len(label) <= 63 for label in labels)
+        and all(
+            label
+            and set(label) <= set(letters + "-")
+            and label[0] != "-"
+            and label[-1] != "-"
+            and len(label) <= 63
+            for label in labels
+        )
         and len(labels) >= 2
-        and ((labels[-1].startswith("xn--") and len(labels[-1]) > 4) or (len(labels[-1]) >= 2 and labels[-1].isalpha()))
+        and (
+            (labels[-1].startswith("xn--") and len(labels[-1]) > 4)
+            or (len(labels[-1]) >= 2 and labels[-1].isalpha())
+        )
         and len(local) <= 64
         and len(local) + 1 + len(domain) <= 254
     )
@@ -84,13 +132,19 @@ def test_an_address_is_what_the_reference_reads(text: str) -> None:
 @given(EMAILS)
 def test_an_address_that_takes_the_careful_path_gets_the_same_form(text: str) -> None:
     """A soft hyphen is not plain, so it sends any text the long way round; it must change nothing."""
-    assert applied(email_basic, text) == applied(email_basic, f"{text}\u00ad") == applied(email_basic, f"\u200b{text}")
+    assert (
+        applied(email_basic, text)
+        == applied(email_basic, f"{text}\u00ad")
+        == applied(email_basic, f"\u200b{text}")
+    )
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.none() | EMAILS, max_size=12))
 @pytest.mark.parametrize("rule", RULES)
-def test_every_text_has_a_normal_form_or_none(rule: Callable[[pa.Array], pa.Array], texts: list[str | None]) -> None:
+def test_every_text_has_a_normal_form_or_none(
+    rule: Callable[[pa.Array], pa.Array], texts: list[str | None]
+) -> None:
     found = applied(rule, *texts)
     assert len(found) == len(texts)
     assert all(form is None for text, form in zip(texts, found, strict=True) if text is None)
@@ -101,13 +155,17 @@ def test_every_text_has_a_normal_form_or_none(rule: Callable[[pa.Array], pa.Arra
 @settings(max_examples=100, deadline=None)
 @given(EMAILS)
 @pytest.mark.parametrize("rule", RULES)
-def test_a_normal_form_is_its_own_normal_form(rule: Callable[[pa.Array], pa.Array], text: str) -> None:
+def test_a_normal_form_is_its_own_normal_form(
+    rule: Callable[[pa.Array], pa.Array], text: str
+) -> None:
     (once,) = applied(rule, text)
     assert applied(rule, once) == [once]
 
 
 @pytest.mark.parametrize("rule", [email_gmail, email_strip_all, email_alnum_local])
-def test_a_placeholder_that_shows_only_after_normalising_is_dropped(rule: Callable[[pa.Array], pa.Array]) -> None:
+def test_a_placeholder_that_shows_only_after_normalising_is_dropped(
+    rule: Callable[[pa.Array], pa.Array],
+) -> None:
     assert applied(rule, "no.reply+shop@gmail.com") == [None]
 
 
@@ -127,20 +185,35 @@ def test_amazon_gets_no_address_without_a_local_part(text: str) -> None:
         (email_amazon, "jane.doe+news@{}"),
     ],
 )
-@pytest.mark.parametrize("domain", ["example.org", "notgmail.com", "gmail.com.example.org", "mail.gmail.com"])
-def test_dots_and_alias_go_where_the_platform_says(rule: Callable[[pa.Array], pa.Array], form: str, domain: str) -> None:
+@pytest.mark.parametrize(
+    "domain", ["example.org", "notgmail.com", "gmail.com.example.org", "mail.gmail.com"]
+)
+def test_dots_and_alias_go_where_the_platform_says(
+    rule: Callable[[pa.Array], pa.Array], form: str, domain: str
+) -> None:
     assert applied(rule, f"Jane.Doe+News@{domain}") == [form.format(domain)]
 
 
-@pytest.mark.parametrize(("rule", "domains"), [(email_gmail, {"gmail.com", "googlemail.com"}), (email_uid2, {"gmail.com"}), (email_basic, set())])
+@pytest.mark.parametrize(
+    ("rule", "domains"),
+    [
+        (email_gmail, {"gmail.com", "googlemail.com"}),
+        (email_uid2, {"gmail.com"}),
+        (email_basic, set()),
+    ],
+)
 @pytest.mark.parametrize("domain", ["gmail.com", "googlemail.com"])
-def test_gmail_addresses_lose_dots_and_alias(rule: Callable[[pa.Array], pa.Array], domains: set[str], domain: str) -> None:
+def test_gmail_addresses_lose_dots_and_alias(
+    rule: Callable[[pa.Array], pa.Array], domains: set[str], domain: str
+) -> None:
     expected = f"janedoe@{domain}" if domain in domains else f"jane.doe+news@{domain}"
     assert applied(rule, f"Jane.Doe+News@{domain.upper()}") == [expected]
 
 
 @pytest.mark.parametrize("rule", [email_strip_all, email_alnum_local])
-def test_an_alias_without_a_name_in_front_is_no_address(rule: Callable[[pa.Array], pa.Array]) -> None:
+def test_an_alias_without_a_name_in_front_is_no_address(
+    rule: Callable[[pa.Array], pa.Array],
+) -> None:
     assert applied(rule, "+news@example.org") == [None]
 
 
@@ -165,6 +238,14 @@ def test_a_placeholder_is_nobody(text: str) -> None:
     assert applied(email_basic, text) == [None]
 
 
-@pytest.mark.parametrize("text", ["noreplyjane@example.org", "jane@noreply.example.org", "test@test.example.org", "contest@test.example.org"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "noreplyjane@example.org",
+        "jane@noreply.example.org",
+        "test@test.example.org",
+        "contest@test.example.org",
+    ],
+)
 def test_a_person_whose_address_resembles_a_placeholder_stays(text: str) -> None:
     assert applied(email_basic, text) == [text]

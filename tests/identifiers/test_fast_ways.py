@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.arrow.dictionary import over_distinct, remembered
 from connector.identifiers import digest, email, opaque, person
 from connector.identifiers.characters import without_characters
-from connector.identifiers.distinct import over_distinct, remembered
 from connector.identifiers.e164 import plain_e164
 from connector.identifiers.opaque import public_ip
 from connector.identifiers.phone import _read_number, phone_e164
@@ -32,7 +32,14 @@ def examples(region: str) -> list[phonenumbers.PhoneNumber]:
 def spelled(number: phonenumbers.PhoneNumber) -> list[str]:
     forms = [phonenumbers.format_number(number, form) for form in (0, 1, 2)]
     national = phonenumbers.national_significant_number(number)
-    return [*forms, national, f"0{national}", f"+{number.country_code}0{national}", f"{number.country_code}{national}", f"00{number.country_code}{national}"]
+    return [
+        *forms,
+        national,
+        f"0{national}",
+        f"+{number.country_code}0{national}",
+        f"{number.country_code}{national}",
+        f"00{number.country_code}{national}",
+    ]
 
 
 def agrees(texts: list[str], region: str | None) -> int:
@@ -57,19 +64,29 @@ def test_numbers_with_other_digits_and_separators(data: st.DataObject) -> None:
     region = data.draw(st.sampled_from(REGIONS))
     number = data.draw(st.sampled_from(spelled(data.draw(st.sampled_from(examples(region))))))
     place = data.draw(st.integers(0, len(number) - 1))
-    changed = number[:place] + data.draw(st.text("0123456789 ().-+", max_size=3)) + number[place + data.draw(st.integers(0, 2)) :]
+    changed = (
+        number[:place]
+        + data.draw(st.text("0123456789 ().-+", max_size=3))
+        + number[place + data.draw(st.integers(0, 2)) :]
+    )
     agrees([changed], data.draw(st.sampled_from([None, region, "US", "DE", "IT", "AR", "XX"])))
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.none() | st.from_regex(r"\+?[0-9 ().-]{3,18}(\.0)?", fullmatch=True) | TEXTS, max_size=5))
+@given(
+    st.lists(
+        st.none() | st.from_regex(r"\+?[0-9 ().-]{3,18}(\.0)?", fullmatch=True) | TEXTS, max_size=5
+    )
+)
 def test_any_text_as_a_phone(texts: list[str | None]) -> None:
     fast = plain_e164(pa.array(texts, pa.string()), "US").to_pylist()
     for text, found in zip(texts, fast, strict=True):
         assert found is None or (text is not None and found == _read_number(text, "US"))
 
 
-@pytest.mark.parametrize("text", ["+14155552671", "+1 (415) 555-2671", "415-555-2671", "+442079460958", "+4930901820"])
+@pytest.mark.parametrize(
+    "text", ["+14155552671", "+1 (415) 555-2671", "415-555-2671", "+442079460958", "+4930901820"]
+)
 def test_the_usual_spellings_are_not_left_to_libphonenumber(text: str) -> None:
     assert plain_e164(pa.array([text]), "US").is_valid().to_pylist() == [True]
 
@@ -82,40 +99,85 @@ def test_columns_without_phones(texts: list[None]) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.ip_addresses(v=4).map(str), min_size=1, max_size=20))
 def test_addresses_on_the_network(addresses: list[str]) -> None:
-    expected = [text if ipaddress.ip_address(text).is_global and not ipaddress.ip_address(text).is_multicast else None for text in addresses]
+    expected = [
+        text
+        if ipaddress.ip_address(text).is_global and not ipaddress.ip_address(text).is_multicast
+        else None
+        for text in addresses
+    ]
     assert public_ip(pa.array(addresses)).to_pylist() == expected
 
 
 @pytest.mark.parametrize(
-    "address", sorted({f"{first}.{rest}" for first in range(256) for rest in ("0.0.0", "0.0.9", "2.3.4", "64.0.1", "168.1.1", "255.255.255")})
+    "address",
+    sorted(
+        {
+            f"{first}.{rest}"
+            for first in range(256)
+            for rest in ("0.0.0", "0.0.9", "2.3.4", "64.0.1", "168.1.1", "255.255.255")
+        }
+    ),
 )
 def test_every_first_octet(address: str) -> None:
     known = ipaddress.ip_address(address)
-    assert public_ip(pa.array([address])).to_pylist() == [address if known.is_global and not known.is_multicast else None]
+    assert public_ip(pa.array([address])).to_pylist() == [
+        address if known.is_global and not known.is_multicast else None
+    ]
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.none() | TEXTS, max_size=6), st.integers(1, 4))
 def test_values_that_repeat_give_what_they_give_alone(texts: list[str | None], times: int) -> None:
-    for normalise in (person.name_basic, person.name_nopunct, person.city_nospace, person.zip_nospace, digest.sha256_hex, opaque.own_id):
+    for normalise in (
+        person.name_basic,
+        person.name_nopunct,
+        person.city_nospace,
+        person.zip_nospace,
+        digest.sha256_hex,
+        opaque.own_id,
+    ):
         alone = [normalise(pa.array([text], pa.string()))[0].as_py() for text in texts]
         assert normalise(pa.array(texts * times, pa.string())).to_pylist() == alone * times
 
 
-@pytest.mark.parametrize("removed", [person._CONTROL, person._PUNCTUATION, person._SPACE, person._SPACE_OR_DASH, person._NEITHER_LETTER_NOR_DIGIT, r"[^0-9]"])
+@pytest.mark.parametrize(
+    "removed",
+    [
+        person._CONTROL,
+        person._PUNCTUATION,
+        person._SPACE,
+        person._SPACE_OR_DASH,
+        person._NEITHER_LETTER_NOR_DIGIT,
+        r"[^0-9]",
+    ],
+)
 def test_characters_are_taken_out_as_the_regular_expression_says(removed: str) -> None:
-    everything = pa.array([f"a{chr(point)}1" for point in range(0x110000) if not 0xD800 <= point < 0xE000])
-    for texts in (everything.slice(0, 0x3000), everything.slice(5, 300), everything.slice(0, 0), everything):
-        assert without_characters(texts, removed).equals(pc.replace_substring_regex(texts, removed, ""))
+    everything = pa.array(
+        [f"a{chr(point)}1" for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+    )
+    for texts in (
+        everything.slice(0, 0x3000),
+        everything.slice(5, 300),
+        everything.slice(0, 0),
+        everything,
+    ):
+        assert without_characters(texts, removed).equals(
+            pc.replace_substring_regex(texts, removed, "")
+        )
 
 
-PLACEHOLDER_ADDRESSES = st.from_regex(re.compile(email._PLACEHOLDER, re.ASCII), fullmatch=True).filter(str.isprintable)
+PLACEHOLDER_ADDRESSES = st.from_regex(
+    re.compile(email._PLACEHOLDER, re.ASCII), fullmatch=True
+).filter(str.isprintable)
 
 
 @settings(max_examples=300, deadline=None)
 @given(PLACEHOLDER_ADDRESSES)
 def test_an_address_that_stands_for_none_is_found_by_its_first_letter(address: str) -> None:
-    assert email._without_placeholders(pa.array(["jane@example.org", address])).to_pylist() == ["jane@example.org", None]
+    assert email._without_placeholders(pa.array(["jane@example.org", address])).to_pylist() == [
+        "jane@example.org",
+        None,
+    ]
 
 
 def test_a_value_that_repeats_is_looked_at_once() -> None:
@@ -125,7 +187,13 @@ def test_a_value_that_repeats_is_looked_at_once() -> None:
         seen.append(len(values))
         return pc.utf8_upper(values)
 
-    assert over_distinct(pa.array(["a", "b", "a", None, "a"]), watched).to_pylist() == ["A", "B", "A", None, "A"]
+    assert over_distinct(pa.array(["a", "b", "a", None, "a"]), watched).to_pylist() == [
+        "A",
+        "B",
+        "A",
+        None,
+        "A",
+    ]
     assert over_distinct(pa.array(["a", "b"]), watched).to_pylist() == ["A", "B"]
     assert seen == [2, 2]
 

@@ -27,11 +27,34 @@ def read(text: str, region: str | None) -> str | None:
 def written_numbers(draw: st.DrawFn) -> tuple[str, str, str]:
     """A real number, its region, and one of the ways in which people write it."""
     region = draw(st.sampled_from(["US", "GB", "IT", "DE", "FR", "BR", "JP", "AU", "CI", "AR"]))
-    kind = draw(st.sampled_from([phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE]))
+    kind = draw(
+        st.sampled_from(
+            [phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE]
+        )
+    )
     number = phonenumbers.example_number_for_type(region, kind)
-    form = draw(st.sampled_from([PhoneNumberFormat.NATIONAL, PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.E164, PhoneNumberFormat.RFC3966]))
+    form = draw(
+        st.sampled_from(
+            [
+                PhoneNumberFormat.NATIONAL,
+                PhoneNumberFormat.INTERNATIONAL,
+                PhoneNumberFormat.E164,
+                PhoneNumberFormat.RFC3966,
+            ]
+        )
+    )
     text = phonenumbers.format_number(number, form)
-    written = draw(st.sampled_from([text, text.replace(" ", "-"), text.replace(" ", "."), f"{text} x12", text.translate({ord("1"): "１", ord("2"): "٢"})]))
+    written = draw(
+        st.sampled_from(
+            [
+                text,
+                text.replace(" ", "-"),
+                text.replace(" ", "."),
+                f"{text} x12",
+                text.translate({ord("1"): "１", ord("2"): "٢"}),
+            ]
+        )
+    )
     return written, region, phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
@@ -39,7 +62,9 @@ def written_numbers(draw: st.DrawFn) -> tuple[str, str, str]:
 @given(TEXTS | DIALLED, st.sampled_from(REGIONS))
 def test_any_text_is_a_valid_number_or_nothing(text: str, region: str | None) -> None:
     number = read(text, region)
-    assert number is None or (E164.match(number) and phonenumbers.is_valid_number(phonenumbers.parse(number)))
+    assert number is None or (
+        E164.match(number) and phonenumbers.is_valid_number(phonenumbers.parse(number))
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -52,9 +77,13 @@ def test_a_real_number_is_read_however_it_is_written(written: tuple[str, str, st
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.none() | DIALLED, max_size=10), st.sampled_from(REGIONS))
-def test_digits_are_the_number_without_its_plus(texts: list[str | None], region: str | None) -> None:
+def test_digits_are_the_number_without_its_plus(
+    texts: list[str | None], region: str | None
+) -> None:
     numbers = applied(phone_e164, *texts, region=region)
-    assert applied(phone_digits, *texts, region=region) == [None if number is None else number[1:] for number in numbers]
+    assert applied(phone_digits, *texts, region=region) == [
+        None if number is None else number[1:] for number in numbers
+    ]
     assert all(number is None for text, number in zip(texts, numbers, strict=True) if text is None)
 
 
@@ -82,6 +111,9 @@ def test_a_whole_number_that_came_as_a_float_is_read(text: str) -> None:
     assert read(text, "US") == "+14155552671"
 
 
-@pytest.mark.parametrize("text", ["14155552671.5", "14155552671.00", "1.4155552671e10", "1.4155552671E+10", "1415555.0.2671"])
+@pytest.mark.parametrize(
+    "text",
+    ["14155552671.5", "14155552671.00", "1.4155552671e10", "1.4155552671E+10", "1415555.0.2671"],
+)
 def test_a_number_with_a_fraction_or_an_exponent_is_not_guessed_at(text: str) -> None:
     assert read(text, "US") is None

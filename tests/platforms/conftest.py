@@ -14,7 +14,9 @@ from tests.support.projects import TOKEN
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A receiver that wants Meta's proof of the app secret too."""
-    with running(Settings(port=0, token=TOKEN, app_secret=SECRETS["META_APP_SECRET"])) as running_receiver:
+    with running(
+        Settings(port=0, token=TOKEN, app_secret=SECRETS["META_APP_SECRET"])
+    ) as running_receiver:
         yield running_receiver
 
 

@@ -12,12 +12,13 @@ import orjson
 import pyarrow as pa
 import yaml
 
-from connector import platforms, strict_yaml
-from connector.conversion import COLUMNS
-from connector.destination import Destination, build
+from connector.config.destination import Destination, build
+from connector.platforms import loader as platforms
+from connector.platforms.columns import COLUMNS
 from connector.sandbox.server import Receiver
 from connector.state.store import Store, state_url
 from connector.state.tables import quarantine
+from connector.syntax import yaml as strict_yaml
 from tests.support.projects import TOKEN, Project
 
 NAMES = tuple(platforms.names())
@@ -28,7 +29,11 @@ AS_OF = dt.datetime(2026, 6, 1, 12, 30, 15, 250_000, tzinfo=dt.UTC)
 
 ACCOUNTS: dict[str, dict[str, Any]] = {
     "capi": {"advertiser_id": 12, "data_source_key": "abc123def456"},
-    "google": {"account_type": "GOOGLE_ADS", "account_id": "1234567890", "login_account_id": "9876543210"},
+    "google": {
+        "account_type": "GOOGLE_ADS",
+        "account_id": "1234567890",
+        "login_account_id": "9876543210",
+    },
     "linkedin": {},
     "meta": {"pixel_id": "1234567890"},
     "microsoft": {"tag_id": "97031234"},
@@ -54,7 +59,11 @@ _OAUTH1 = {
     "token": "env:ACME_TOKEN",
     "token_secret": "env:X_TOKEN_SECRET",
 }
-_OAUTH2 = {"client_id": "env:GOOGLE_CLIENT_ID", "client_secret": "env:GOOGLE_CLIENT_SECRET", "refresh_token": "env:GOOGLE_REFRESH_TOKEN"}
+_OAUTH2 = {
+    "client_id": "env:GOOGLE_CLIENT_ID",
+    "client_secret": "env:GOOGLE_CLIENT_SECRET",
+    "refresh_token": "env:GOOGLE_REFRESH_TOKEN",
+}
 AUTH: dict[str, dict[str, str]] = {
     **{name: {"bearer": "env:ACME_TOKEN"} for name in NAMES},
     "meta": {"bearer": "env:ACME_TOKEN", "app_secret": "env:META_APP_SECRET"},
@@ -84,7 +93,13 @@ def attributes(name: str, **changes: Any) -> dict[str, Any]:
         "account": dict(ACCOUNTS[name]),
         "auth": dict(AUTH[name]),
         "events": dict(EVENTS.get(name, {})),
-        "source": {"warehouse": "duckdb:///w.duckdb", "query": "sql/conversions.sql", "cursor": "updated_at", "key": "conversion_id", "start": "all"},
+        "source": {
+            "warehouse": "duckdb:///w.duckdb",
+            "query": "sql/conversions.sql",
+            "cursor": "updated_at",
+            "key": "conversion_id",
+            "start": "all",
+        },
     }
     for key, value in changes.items():
         *parents, last = key.split("__")
@@ -97,7 +112,13 @@ def attributes(name: str, **changes: Any) -> dict[str, Any]:
 
 def on_paper(name: str, **changes: Any) -> Destination:
     """A destination that nothing is ever sent to."""
-    text = yaml.safe_dump({"type": "dagster_project.components.CapiDestination", "attributes": attributes(name, **changes)}, sort_keys=False)
+    text = yaml.safe_dump(
+        {
+            "type": "dagster_project.components.CapiDestination",
+            "attributes": attributes(name, **changes),
+        },
+        sort_keys=False,
+    )
     return build(strict_yaml.load(text, "defs.yaml"), Path("/"), None)
 
 
@@ -106,14 +127,26 @@ def everything(name: str) -> list[str]:
     return list(platforms.load(name).identifiers)
 
 
-def on_receiver(project: Project, receiver: Receiver, rows: Sequence[Mapping[str, Any]], name: str, **changes: Any) -> Destination:
+def on_receiver(
+    project: Project,
+    receiver: Receiver,
+    rows: Sequence[Mapping[str, Any]],
+    name: str,
+    **changes: Any,
+) -> Destination:
     """A destination of a platform that goes from a warehouse with these rows to the receiver."""
     url = fill(project, rows)
     endpoint = f"{receiver.url}/signal/v1/conversion" if name == "capi" else receiver.url
     wanted = {"auth__bearer": None, **{f"auth__{key}": value for key, value in AUTH[name].items()}}
     if name == "google":
         wanted["overrides__auth__token_url"] = f"{receiver.url}/oauth2/token"
-    wanted |= {"platform": name, "account": dict(ACCOUNTS[name]), "events": dict(EVENTS.get(name, {})), "source__lag": "0s", "source__lookback": "0s"}
+    wanted |= {
+        "platform": name,
+        "account": dict(ACCOUNTS[name]),
+        "events": dict(EVENTS.get(name, {})),
+        "source__lag": "0s",
+        "source__lookback": "0s",
+    }
     project.write(url, endpoint, **{**wanted, **changes})
     return project.load()
 
@@ -122,9 +155,24 @@ def fill(project: Project, rows: Sequence[Mapping[str, Any]]) -> str:
     """Put rows into a warehouse of their own; its address. Every row gets a key and a cursor."""
     path = project.root / "conversions.duckdb"
     start = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
-    keyed = [{"conversion_id": f"c{number:06d}", "updated_at": start + dt.timedelta(milliseconds=number), **row} for number, row in enumerate(rows)]
+    keyed = [
+        {
+            "conversion_id": f"c{number:06d}",
+            "updated_at": start + dt.timedelta(milliseconds=number),
+            **row,
+        }
+        for number, row in enumerate(rows)
+    ]
     names = list(dict.fromkeys(name for row in keyed for name in row))
-    table = pa.table({name: pa.array([row.get(name) for row in keyed], pa.timestamp("us", "UTC") if name in TIMES else None) for name in names})
+    table = pa.table(
+        {
+            name: pa.array(
+                [row.get(name) for row in keyed],
+                pa.timestamp("us", "UTC") if name in TIMES else None,
+            )
+            for name in names
+        }
+    )
     with duckdb.connect(str(path)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("given", table)
@@ -198,7 +246,14 @@ def full(**changes: Any) -> dict[str, Any]:
         "msclkid": "0A1B2C3D4E5F60718293A4B5C6D7E8F9",
         "twclid": "23opevjt",
         "contents": [
-            {"id": "sku-1", "quantity": 2, "price": "9.5", "name": "Tea, green", "category": "Drinks", "brand": "Acme"},
+            {
+                "id": "sku-1",
+                "quantity": 2,
+                "price": "9.5",
+                "name": "Tea, green",
+                "category": "Drinks",
+                "brand": "Acme",
+            },
             {"id": "sku-2", "quantity": 1, "price": "80.99"},
         ],
         "content_ids": ["sku-1", "sku-2"],
@@ -214,7 +269,9 @@ def full(**changes: Any) -> dict[str, Any]:
 def recent(row: Mapping[str, Any], **age: float) -> dict[str, Any]:
     """The same conversion, some time before now, with its lists as a warehouse keeps them."""
     moment = dt.datetime.now(dt.UTC) - dt.timedelta(**(age or {"hours": 2}))
-    texts = {name: orjson.dumps(value).decode() for name, value in row.items() if isinstance(value, list)}
+    texts = {
+        name: orjson.dumps(value).decode() for name, value in row.items() if isinstance(value, list)
+    }
     return {**row, **texts, "event_time": moment}
 
 
@@ -222,13 +279,28 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "capi": {"guid": "85b04ded-09dd-4015-ad30-581e45452dd9"},
     "google": {"gclid": "Cj0KCQjw"},
     "linkedin": {"li_fat_id": "85b04ded-09dd"},
-    "meta": {"fbp": "fb.1.1558571054389.1098115397", "action_source": "email", "value": "1", "currency": "USD"},
+    "meta": {
+        "fbp": "fb.1.1558571054389.1098115397",
+        "action_source": "email",
+        "value": "1",
+        "currency": "USD",
+    },
     "microsoft": {"msclkid": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"},
     "openai": {"email": "jane@shop.example", "action_source": "email"},
     "pinterest": {"email": "jane@shop.example", "action_source": "email"},
     "reddit": {"rdt_cid": "38299", "action_source": "email"},
-    "snapchat": {"email": "jane@shop.example", "action_source": "email", "value": "1", "currency": "USD"},
-    "tiktok": {"ttclid": "E.C.P.abc", "event_source_url": "https://shop.example/", "value": "1", "currency": "USD"},
+    "snapchat": {
+        "email": "jane@shop.example",
+        "action_source": "email",
+        "value": "1",
+        "currency": "USD",
+    },
+    "tiktok": {
+        "ttclid": "E.C.P.abc",
+        "event_source_url": "https://shop.example/",
+        "value": "1",
+        "currency": "USD",
+    },
     "x": {"twclid": "23opevjt"},
 }
 """The least that each platform takes of a Purchase, beside its name and time."""
@@ -236,4 +308,10 @@ MINIMAL: dict[str, dict[str, Any]] = {
 
 def minimal(name: str, **changes: Any) -> dict[str, Any]:
     """The least conversion that a platform takes."""
-    return {"conversion_id": "c1", "event_name": "Purchase", "event_time": "2026-05-31T10:00:00Z", **MINIMAL[name], **changes}
+    return {
+        "conversion_id": "c1",
+        "event_name": "Purchase",
+        "event_time": "2026-05-31T10:00:00Z",
+        **MINIMAL[name],
+        **changes,
+    }

@@ -8,27 +8,41 @@ from typing import Any
 import orjson
 import pytest
 
-from connector import platforms
-from connector.delivery.answers import Delivered, Named, Stop, TryAgain, Unlocated, interpret
-from connector.delivery.sender import Answer
+from connector.delivery.response import Delivered, Named, Stop, TryAgain, Unlocated, interpret
+from connector.delivery.transports.base import Answer
+from connector.engine.report import Report
+from connector.engine.run import sync
+from connector.platforms import loader as platforms
 from connector.platforms.model import Code
-from connector.report import Report
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
-from connector.sync import sync
-from tests.platforms.parts import BATCHING, NAMES, SECRETS, minimal, on_receiver, quarantined, recent
+from tests.platforms.parts import (
+    BATCHING,
+    NAMES,
+    SECRETS,
+    minimal,
+    on_receiver,
+    quarantined,
+    recent,
+)
 from tests.support.projects import TOKEN, Project
 
 RECORDS = [b'{"id":"a"}', b'{"id":"b"}']
 
 
 def rows(name: str, count: int = 3) -> list[dict[str, Any]]:
-    return [recent(minimal(name, conversion_id=f"c{number}", event_id=f"e{number}")) for number in range(count)]
+    return [
+        recent(minimal(name, conversion_id=f"c{number}", event_id=f"e{number}"))
+        for number in range(count)
+    ]
 
 
 def arrived(receiver: Receiver) -> dict[str, tuple[int, int]]:
     """Event id -> copies that came, and how many of those differed."""
-    return {event_id: (seen.copies, seen.conflicts) for (_, event_id), seen in receiver.ledger.arrivals.items()}
+    return {
+        event_id: (seen.copies, seen.conflicts)
+        for (_, event_id), seen in receiver.ledger.arrivals.items()
+    }
 
 
 def untouched(project: Project, receiver: Receiver, report: Report) -> None:
@@ -40,8 +54,16 @@ def untouched(project: Project, receiver: Receiver, report: Report) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_wrong_credentials_stop_the_run_and_blame_no_row(name: str, project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = "X_TOKEN_SECRET" if name == "x" else "GOOGLE_REFRESH_TOKEN" if name == "google" else "ACME_TOKEN"
+def test_wrong_credentials_stop_the_run_and_blame_no_row(
+    name: str, project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = (
+        "X_TOKEN_SECRET"
+        if name == "x"
+        else "GOOGLE_REFRESH_TOKEN"
+        if name == "google"
+        else "ACME_TOKEN"
+    )
     monkeypatch.setenv(wrong, "not-the-one")
     destination = on_receiver(project, receiver, rows(name), name)
     report = sync(destination)
@@ -55,7 +77,9 @@ def test_wrong_credentials_stop_the_run_and_blame_no_row(name: str, project: Pro
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_platform_that_has_had_enough_is_asked_again_later(name: str, project: Project, receiver: Receiver) -> None:
+def test_a_platform_that_has_had_enough_is_asked_again_later(
+    name: str, project: Project, receiver: Receiver
+) -> None:
     receiver.script.add(Fault("throttle", headers={"Retry-After": "0"}))
     report = sync(on_receiver(project, receiver, rows(name), name))
     assert (report.failure, report.delivered, report.rejected, report.ambiguous) == (None, 3, 0, 0)
@@ -64,7 +88,9 @@ def test_a_platform_that_has_had_enough_is_asked_again_later(name: str, project:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_answer_that_says_nothing_is_followed_by_the_same_bytes(name: str, project: Project, receiver: Receiver) -> None:
+def test_an_answer_that_says_nothing_is_followed_by_the_same_bytes(
+    name: str, project: Project, receiver: Receiver
+) -> None:
     receiver.script.add(Fault("garbage", take=True))
     report = sync(on_receiver(project, receiver, rows(name), name))
     assert (report.failure, report.delivered, report.rejected, report.ambiguous) == (None, 3, 0, 1)
@@ -74,10 +100,17 @@ def test_an_answer_that_says_nothing_is_followed_by_the_same_bytes(name: str, pr
 
 @pytest.mark.parametrize("status", [500, 503])
 @pytest.mark.parametrize("name", BATCHING)
-def test_a_server_that_fails_is_asked_again(name: str, status: int, project: Project, receiver: Receiver) -> None:
+def test_a_server_that_fails_is_asked_again(
+    name: str, status: int, project: Project, receiver: Receiver
+) -> None:
     receiver.script.add(Fault(status=status, body="<html>upstream</html>"))
     report = sync(on_receiver(project, receiver, rows(name), name))
-    assert (report.failure, report.delivered, report.retries, report.ambiguous) == (None, 3, 1, int(status == 500))
+    assert (report.failure, report.delivered, report.retries, report.ambiguous) == (
+        None,
+        3,
+        1,
+        int(status == 500),
+    )
 
 
 META = {"type": "OAuthException", "code": 2, "is_transient": False}
@@ -98,7 +131,9 @@ META = {"type": "OAuthException", "code": 2, "is_transient": False}
         ("google", 503, {"error": {"status": "UNAVAILABLE"}}),
     ],
 )
-def test_codes_that_pass_are_waited_for_whatever_the_status(name: str, status: int, body: Any, project: Project, receiver: Receiver) -> None:
+def test_codes_that_pass_are_waited_for_whatever_the_status(
+    name: str, status: int, body: Any, project: Project, receiver: Receiver
+) -> None:
     receiver.script.add(Fault(status=status, body=body))
     report = sync(on_receiver(project, receiver, rows(name), name))
     assert (report.failure, report.delivered, report.rejected, report.retries) == (None, 3, 0, 1)
@@ -107,18 +142,48 @@ def test_codes_that_pass_are_waited_for_whatever_the_status(name: str, status: i
 @pytest.mark.parametrize(
     ("name", "status", "body", "remedy"),
     [
-        ("meta", 400, {"error": {**META, "code": 100, "error_subcode": 33, "type": "GraphMethodException"}}, "account.pixel_id"),
+        (
+            "meta",
+            400,
+            {"error": {**META, "code": 100, "error_subcode": 33, "type": "GraphMethodException"}},
+            "account.pixel_id",
+        ),
         ("meta", 400, {"error": {**META, "code": 190, "error_subcode": 460}}, "make a new one"),
         ("meta", 403, {"error": {**META, "code": 200}}, "no permission for this pixel"),
         ("meta", 400, {"error": {**META, "code": 368}}, "policy"),
-        ("tiktok", 200, {"code": 40001, "message": "No permission"}, "may not use this event source"),
+        (
+            "tiktok",
+            200,
+            {"code": 40001, "message": "No permission"},
+            "may not use this event source",
+        ),
         ("tiktok", 401, b"", ""),
-        ("snapchat", 401, {"status": "INVALID", "errors": {"codes": ["401"], "error_msgs": ["no"]}}, ""),
+        (
+            "snapchat",
+            401,
+            {"status": "INVALID", "errors": {"codes": ["401"], "error_msgs": ["no"]}},
+            "",
+        ),
         ("pinterest", 403, {"code": 29, "message": "no"}, "may not write events"),
         ("reddit", 401, b"Authorization Required", ""),
-        ("reddit", 403, {"success": False, "error": {"reason": "FORBIDDEN", "explanation": "types"}}, ""),
-        ("linkedin", 401, {"serviceErrorCode": 65601, "status": 401, "code": "REVOKED_ACCESS_TOKEN"}, "revoked"),
-        ("linkedin", 426, {"code": "NONEXISTENT_VERSION", "status": 426}, "overrides.params.version"),
+        (
+            "reddit",
+            403,
+            {"success": False, "error": {"reason": "FORBIDDEN", "explanation": "types"}},
+            "",
+        ),
+        (
+            "linkedin",
+            401,
+            {"serviceErrorCode": 65601, "status": 401, "code": "REVOKED_ACCESS_TOKEN"},
+            "revoked",
+        ),
+        (
+            "linkedin",
+            426,
+            {"code": "NONEXISTENT_VERSION", "status": 426},
+            "overrides.params.version",
+        ),
         ("google", 403, {"error": {"status": "PERMISSION_DENIED"}}, "account.account_id"),
         ("google", 404, {"error": {"status": "NOT_FOUND"}}, "no such account or conversion action"),
         ("microsoft", 401, {"error": {"code": "Unauthorized"}, "traceId": "t"}, "GetUetTagAuthKey"),
@@ -130,7 +195,9 @@ def test_codes_that_pass_are_waited_for_whatever_the_status(name: str, status: i
 def test_what_no_row_can_be_blamed_for_stops_the_run_with_a_remedy(
     name: str, status: int, body: Any, remedy: str, project: Project, receiver: Receiver
 ) -> None:
-    receiver.script.add(Fault(status=status, body=body.decode() if isinstance(body, bytes) else body, times=100))
+    receiver.script.add(
+        Fault(status=status, body=body.decode() if isinstance(body, bytes) else body, times=100)
+    )
     report = sync(on_receiver(project, receiver, rows(name, 30), name))
     assert report.failure is not None
     assert report.failure.exit_code == 3
@@ -139,7 +206,9 @@ def test_what_no_row_can_be_blamed_for_stops_the_run_with_a_remedy(
     assert report.http_requests <= 2, "nothing of it is halved"
 
 
-def test_a_wrong_app_secret_blames_no_row(project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_app_secret_blames_no_row(
+    project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("META_APP_SECRET", "another")
     report = sync(on_receiver(project, receiver, rows("meta"), "meta"))
     assert report.failure is not None
@@ -148,27 +217,53 @@ def test_a_wrong_app_secret_blames_no_row(project: Project, receiver: Receiver, 
 
 
 def test_a_rule_that_nobody_has_is_told_as_such(project: Project, receiver: Receiver) -> None:
-    report = sync(on_receiver(project, receiver, rows("linkedin"), "linkedin", events={"Purchase": "0"}))
+    report = sync(
+        on_receiver(project, receiver, rows("linkedin"), "linkedin", events={"Purchase": "0"})
+    )
     assert report.failure is not None
     assert "rule id under `events` does not exist" in report.failure.message
     untouched(project, receiver, report)
 
 
 def test_a_version_that_was_retired_is_told_as_such(project: Project, receiver: Receiver) -> None:
-    report = sync(on_receiver(project, receiver, rows("linkedin"), "linkedin", overrides={"params": {"version": "202401"}}))
+    report = sync(
+        on_receiver(
+            project,
+            receiver,
+            rows("linkedin"),
+            "linkedin",
+            overrides={"params": {"version": "202401"}},
+        )
+    )
     assert report.failure is not None
     assert "overrides.params.version" in report.failure.message
     untouched(project, receiver, report)
 
 
 def test_a_whole_refusal_of_microsoft_takes_nobody(project: Project, receiver: Receiver) -> None:
-    details = [{"index": 1, "propertyName": "data[1].userData.em", "errorMessage": "no", "errorCode": "InvalidValue", "isWarning": False}]
-    receiver.script.add(Fault(status=400, body={"error": {"code": "BadRequest", "message": "no", "details": details}}))
+    details = [
+        {
+            "index": 1,
+            "propertyName": "data[1].userData.em",
+            "errorMessage": "no",
+            "errorCode": "InvalidValue",
+            "isWarning": False,
+        }
+    ]
+    receiver.script.add(
+        Fault(
+            status=400, body={"error": {"code": "BadRequest", "message": "no", "details": details}}
+        )
+    )
     report = sync(on_receiver(project, receiver, rows("microsoft"), "microsoft"))
     assert (report.delivered, report.rejected) == (2, 1)
     assert arrived(receiver) == {"e0": (1, 0), "e2": (1, 0)}
     (entry,) = quarantined(project)
-    assert (entry["code"], entry["field"], entry["message"]) == ("InvalidValue", "data[1].userData.em", "no")
+    assert (entry["code"], entry["field"], entry["message"]) == (
+        "InvalidValue",
+        "data[1].userData.em",
+        "no",
+    )
 
 
 KNOWN = [(name, code) for name in NAMES for code in platforms.load(name).answers.codes.known]
@@ -184,10 +279,20 @@ def test_every_registered_code_is_understood_as_it_is_registered(name: str, code
             continue
         body = body_with(path, code.replace("*", "7"))
         for status in (200, 400, 500):
-            outcome = interpret(Answer(status, {"content-type": "application/json"}, orjson.dumps(body)), RECORDS, spec, 0)
-            expected: Any = {"retry": TryAgain, "ambiguous": TryAgain, "auth": Stop, "halt": Stop, "refused": (Unlocated, Named), "delivered": Delivered}[
-                known.means
-            ]
+            outcome = interpret(
+                Answer(status, {"content-type": "application/json"}, orjson.dumps(body)),
+                RECORDS,
+                spec,
+                0,
+            )
+            expected: Any = {
+                "retry": TryAgain,
+                "ambiguous": TryAgain,
+                "auth": Stop,
+                "halt": Stop,
+                "refused": (Unlocated, Named),
+                "delivered": Delivered,
+            }[known.means]
             found |= isinstance(outcome, expected)
             if isinstance(outcome, Stop):
                 assert known.remedy
@@ -217,10 +322,20 @@ def body_with(path: str, code: str) -> dict[str, Any]:
 
 
 def test_no_secret_is_logged_whatever_happens(
-    project: Project, receiver: Receiver, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    project: Project,
+    receiver: Receiver,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    for fault in (None, Fault("reset"), Fault("truncate"), Fault("redirect"), Fault(status=500), Fault("throttle", headers={"Retry-After": "x"})):
+    for fault in (
+        None,
+        Fault("reset"),
+        Fault("truncate"),
+        Fault("redirect"),
+        Fault(status=500),
+        Fault("throttle", headers={"Retry-After": "x"}),
+    ):
         receiver.script.clear()
         if fault is not None:
             receiver.script.add(fault)

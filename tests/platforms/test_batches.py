@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from connector.engine.run import sync
 from connector.sandbox.server import Receiver
-from connector.sync import sync
 from tests.platforms.parts import BATCHING, minimal, on_receiver, quarantined, recent
 from tests.support.projects import Project
 
@@ -49,7 +49,15 @@ def rows_with_bad_ones(name: str, bad: int) -> tuple[list[dict[str, Any]], set[i
     chosen = set(random.Random(bad).sample(range(ROWS), bad))
     spoiler = SPOILED[name][1]
     rows = [
-        recent(minimal(name, conversion_id=f"c{number:06d}", event_id=f"e{number}", spoiler=spoiler if number in chosen else None)) for number in range(ROWS)
+        recent(
+            minimal(
+                name,
+                conversion_id=f"c{number:06d}",
+                event_id=f"e{number}",
+                spoiler=spoiler if number in chosen else None,
+            )
+        )
+        for number in range(ROWS)
     ]
     return rows, chosen
 
@@ -66,18 +74,29 @@ def most(name: str, bad: int) -> int:
 
 @pytest.mark.parametrize("bad", [0, 1, 10, 50])
 @pytest.mark.parametrize("name", BATCHING)
-def test_good_rows_are_delivered_and_bad_ones_quarantined_with_their_reason(name: str, bad: int, project: Project, receiver: Receiver) -> None:
+def test_good_rows_are_delivered_and_bad_ones_quarantined_with_their_reason(
+    name: str, bad: int, project: Project, receiver: Receiver
+) -> None:
     path, _, said = SPOILED[name]
     rows, chosen = rows_with_bad_ones(name, bad)
     report = sync(on_receiver(project, receiver, rows, name, extra={path: "spoiler"}))
     assert report.failure is None
-    assert (report.rows_read, report.delivered, report.rejected, report.expired) == (ROWS, ROWS - bad, bad, 0)
+    assert (report.rows_read, report.delivered, report.rejected, report.expired) == (
+        ROWS,
+        ROWS - bad,
+        bad,
+        0,
+    )
     entries = quarantined(project)
-    assert sorted(entry["key"] for entry in entries) == sorted(f'["c{number:06d}"]' for number in chosen)
+    assert sorted(entry["key"] for entry in entries) == sorted(
+        f'["c{number:06d}"]' for number in chosen
+    )
     for entry in entries:
         assert said in f"{entry['field']} {entry['message']}", entry
         assert entry["code"]
     taken = {event_id: seen.copies for (_, event_id), seen in receiver.ledger.arrivals.items()}
     assert taken == {f"e{number}": 1 for number in range(ROWS) if number not in chosen}
-    print(f"{name}: {bad} bad of {ROWS}: {report.http_requests} requests, at most {most(name, bad)}")
+    print(
+        f"{name}: {bad} bad of {ROWS}: {report.http_requests} requests, at most {most(name, bad)}"
+    )
     assert report.http_requests <= most(name, bad)

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import pytest
 
-from connector.check import Findings, check
-from connector.conversion import COLUMNS
+from connector.commands.check import Findings, check
+from connector.platforms.columns import COLUMNS
 from connector.sandbox.server import Receiver
 from tests.platforms.parts import NAMES, full, minimal, on_receiver, recent
 from tests.support.projects import Project
 
 
-def look(project: Project, receiver: Receiver, name: str, *, whole: bool = False, without: tuple[str, ...] = ()) -> Findings:
+def look(
+    project: Project,
+    receiver: Receiver,
+    name: str,
+    *,
+    whole: bool = False,
+    without: tuple[str, ...] = (),
+) -> Findings:
     """Check a destination whose query has the least columns, or all."""
     row = full(conversion_id="c1") if whole else minimal(name)
-    on_receiver(project, receiver, [{column: value for column, value in recent(row).items() if column not in without}], name)
+    on_receiver(
+        project,
+        receiver,
+        [{column: value for column, value in recent(row).items() if column not in without}],
+        name,
+    )
     return check(project.path(), project.root)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_least_columns_are_enough_and_the_rest_is_told_with_what_it_adds(name: str, project: Project, receiver: Receiver) -> None:
+def test_the_least_columns_are_enough_and_the_rest_is_told_with_what_it_adds(
+    name: str, project: Project, receiver: Receiver
+) -> None:
     found = look(project, receiver, name)
     assert found.errors == []
     assert set(found.missing) & set(minimal(name)) == set()
@@ -29,7 +43,9 @@ def test_the_least_columns_are_enough_and_the_rest_is_told_with_what_it_adds(nam
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_query_with_everything_lacks_nothing(name: str, project: Project, receiver: Receiver) -> None:
+def test_a_query_with_everything_lacks_nothing(
+    name: str, project: Project, receiver: Receiver
+) -> None:
     found = look(project, receiver, name, whole=True)
     assert (found.errors, found.missing) == ([], {})
 
@@ -53,19 +69,38 @@ def test_a_query_with_everything_lacks_nothing(name: str, project: Project, rece
         ("capi", "first_party_id", "match key FirstPartyId, enough on its own"),
     ],
 )  # fmt: skip
-def test_a_missing_column_is_told_with_its_weight(name: str, column: str, said: str | None, project: Project, receiver: Receiver) -> None:
+def test_a_missing_column_is_told_with_its_weight(
+    name: str, column: str, said: str | None, project: Project, receiver: Receiver
+) -> None:
     assert look(project, receiver, name).missing.get(column) == said
 
 
-@pytest.mark.parametrize(("name", "column"), [("meta", "action_source"), ("pinterest", "action_source"), ("capi", "event_name"), ("x", "event_time")])
-def test_a_column_without_which_every_row_is_rejected_is_an_error(name: str, column: str, project: Project, receiver: Receiver) -> None:
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("meta", "action_source"),
+        ("pinterest", "action_source"),
+        ("capi", "event_name"),
+        ("x", "event_time"),
+    ],
+)
+def test_a_column_without_which_every_row_is_rejected_is_an_error(
+    name: str, column: str, project: Project, receiver: Receiver
+) -> None:
     (problem,) = look(project, receiver, name, without=(column,)).errors
     assert f"the query has no column {column}, which " in problem.message
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_query_without_a_person_is_an_error(name: str, project: Project, receiver: Receiver) -> None:
-    personal = tuple(column for column in COLUMNS if COLUMNS[column].group in ("identity", "click ids") or column in ("client_ip", "user_agent"))
+def test_a_query_without_a_person_is_an_error(
+    name: str, project: Project, receiver: Receiver
+) -> None:
+    personal = tuple(
+        column
+        for column in COLUMNS
+        if COLUMNS[column].group in ("identity", "click ids")
+        or column in ("client_ip", "user_agent")
+    )
     found = look(project, receiver, name, whole=True, without=personal)
     assert any("no column that identifies a person" in problem.message for problem in found.errors)
 

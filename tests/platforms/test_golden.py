@@ -15,12 +15,21 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
-from connector.destination import Destination
-from connector.preview import preview
+from connector.commands.preview import preview
+from connector.config.destination import Destination
 from connector.sandbox.dialect import Desk, Dialect, Received, Reply, Secrets
 from connector.sandbox.dialects import all_dialects, shapes
 from connector.sandbox.server import Receiver
-from tests.platforms.parts import AS_OF, NAMES, everything, full, minimal, on_paper, on_receiver, recent
+from tests.platforms.parts import (
+    AS_OF,
+    NAMES,
+    everything,
+    full,
+    minimal,
+    on_paper,
+    on_receiver,
+    recent,
+)
 from tests.support.projects import Project
 
 FOLDER = Path(__file__).parent / "golden"
@@ -28,7 +37,9 @@ TOKYO = {
     "conversion_id": "c2",
     "event_id": None,
     "event_name": "Lead",
-    "event_time": dt.datetime(2026, 6, 1, 21, 0, 0, 999_999, tzinfo=dt.timezone(dt.timedelta(hours=9))),
+    "event_time": dt.datetime(
+        2026, 6, 1, 21, 0, 0, 999_999, tzinfo=dt.timezone(dt.timedelta(hours=9))
+    ),
     "value": "1250",
     "currency": "JPY",
     "email": "Yuki.Sato@例え.jp",
@@ -49,7 +60,12 @@ TOKYO = {
     "num_items": None,
 }
 
-NOBODY = {**dict.fromkeys(("guid", "gclid", "li_fat_id", "fbp", "msclkid", "rdt_cid", "ttclid", "twclid")), "email": "nobody"}
+NOBODY = {
+    **dict.fromkeys(
+        ("guid", "gclid", "li_fat_id", "fbp", "msclkid", "rdt_cid", "ttclid", "twclid")
+    ),
+    "email": "nobody",
+}
 
 
 def cases(name: str) -> dict[str, tuple[Destination, list[dict[str, Any]]]]:
@@ -64,11 +80,18 @@ def cases(name: str) -> dict[str, tuple[Destination, list[dict[str, Any]]]]:
         minimal(name, conversion_id="c7", **NOBODY),
     ]
     everyone = on_paper(name, identifiers=everything(name))
-    return {"full": (everyone, [full(conversion_id="c1")]), "minimal": (on_paper(name), [minimal(name)]), "batch": (on_paper(name), batch)}
+    return {
+        "full": (everyone, [full(conversion_id="c1")]),
+        "minimal": (on_paper(name), [minimal(name)]),
+        "batch": (on_paper(name), batch),
+    }
 
 
 def requests(name: str) -> dict[str, list[dict[str, Any]]]:
-    return {case: list(preview(destination, rows, as_of=AS_OF)) for case, (destination, rows) in cases(name).items()}
+    return {
+        case: list(preview(destination, rows, as_of=AS_OF))
+        for case, (destination, rows) in cases(name).items()
+    }
 
 
 def golden(name: str) -> dict[str, list[dict[str, Any]]]:
@@ -89,9 +112,13 @@ def test_a_request_is_written_in_the_same_bytes_every_time(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_row_of_a_batch_is_in_one_request_or_rejected_with_a_reason(name: str) -> None:
     items = golden(name)["batch"]
-    rows = [row for item in items for row in item.get("rows", [])] + [item["rejected"]["row"] for item in items if "rejected" in item]
+    rows = [row for item in items for row in item.get("rows", [])] + [
+        item["rejected"]["row"] for item in items if "rejected" in item
+    ]
     assert sorted(rows) == list(range(7))
-    why = {item["rejected"]["row"]: item["rejected"]["reason"] for item in items if "rejected" in item}
+    why = {
+        item["rejected"]["row"]: item["rejected"]["reason"] for item in items if "rejected" in item
+    }
     assert why[4] == "suppressed"
     assert why[6] in ("no_identity", "bad_email")
 
@@ -101,7 +128,9 @@ DIALECTS = {dialect.name: dialect for dialect in all_dialects()}
 
 @pytest.mark.parametrize("case", ["full", "minimal", "batch"])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_receiver_accepts_every_golden_request(name: str, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_receiver_accepts_every_golden_request(
+    name: str, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shapes.time, "time", AS_OF.timestamp)
     sent = [item["request"] for item in golden(name)[case] if "request" in item]
     assert sent
@@ -111,23 +140,45 @@ def test_the_receiver_accepts_every_golden_request(name: str, case: str, monkeyp
         assert not isinstance(events, Reply), events
         for event in events:
             problems = DIALECTS[name].check(event, received)
-            assert [problem for problem in problems if problem.code != "too_old"] == [], "not even a warning, but for Google's of the sixth row"
-            assert not any(problem.code == "too_old" and not problem.warning for problem in problems)
+            assert [problem for problem in problems if problem.code != "too_old"] == [], (
+                "not even a warning, but for Google's of the sixth row"
+            )
+            assert not any(
+                problem.code == "too_old" and not problem.warning for problem in problems
+            )
 
 
 def as_received(dialect: Dialect, request: dict[str, Any]) -> Received:
     """A previewed request as the receiver would see it."""
     url = urlsplit(request["url"])
     route = dialect.routes[0]
-    path = dict(zip((part[1:-1].partition(":")[0] for part in route.split("/")), url.path.split("/"), strict=True))
+    path = dict(
+        zip(
+            (part[1:-1].partition(":")[0] for part in route.split("/")),
+            url.path.split("/"),
+            strict=True,
+        )
+    )
     headers = {key.lower(): value for key, value in request["headers"].items()}
     query = {key: values[0] for key, values in parse_qs(url.query).items()}
     body = orjson.dumps(request["body"])
-    return Received(path, query, headers, request["body"], body, request["method"], request["url"], route, Desk(Secrets()))
+    return Received(
+        path,
+        query,
+        headers,
+        request["body"],
+        body,
+        request["method"],
+        request["url"],
+        route,
+        Desk(Secrets()),
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_command_line_shows_the_same_requests(name: str, project: Project, receiver: Receiver) -> None:
+def test_the_command_line_shows_the_same_requests(
+    name: str, project: Project, receiver: Receiver
+) -> None:
     row = recent(full(conversion_id="c1"))
     destination = on_receiver(project, receiver, [row], name)
     rows = [{**row, "event_time": row["event_time"].isoformat()}, {"event_name": "Purchase"}]
@@ -142,7 +193,12 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-BASIC, GMAIL, STRIPPED, ALNUM = "john_smith+shop@gmail.com", "john_smith@gmail.com", "john_smith@gmail.com", "johnsmith@gmail.com"
+BASIC, GMAIL, STRIPPED, ALNUM = (
+    "john_smith+shop@gmail.com",
+    "john_smith@gmail.com",
+    "john_smith@gmail.com",
+    "johnsmith@gmail.com",
+)
 DIGITS, E164 = "16505551212", "+16505551212"
 NAMES_WITH, NAMES_WITHOUT = ("mary-ann", "valéry"), ("maryann", "valéry")
 _PLACE = {"ct": "sanfrancisco", "st": "ca", "country": "us"}
@@ -158,7 +214,15 @@ HASHED: dict[str, dict[str, str]] = {
     "meta": {
         f"user_data.{key}.0": text
         for key, text in (
-            *(("em", BASIC), ("ph", DIGITS), ("fn", NAMES_WITHOUT[0]), ("ln", NAMES_WITHOUT[1]), ("db", "19970216"), ("ge", "f"), ("zp", "94105")),
+            *(
+                ("em", BASIC),
+                ("ph", DIGITS),
+                ("fn", NAMES_WITHOUT[0]),
+                ("ln", NAMES_WITHOUT[1]),
+                ("db", "19970216"),
+                ("ge", "f"),
+                ("zp", "94105"),
+            ),
             *(("external_id", "u-77"), *_PLACE.items()),
         )
     },
@@ -167,15 +231,39 @@ HASHED: dict[str, dict[str, str]] = {
     "pinterest": {
         f"user_data.{key}.0": text
         for key, text in (
-            *(("em", BASIC), ("ph", DIGITS), ("fn", NAMES_WITHOUT[0]), ("ln", NAMES_WITHOUT[1]), ("db", "19970216"), ("ge", "f"), ("zp", "941051234")),
-            *(("external_id", "u-77"), ("hashed_maids", "6d92078a-8246-4ba4-ae5b-76104861e7dc"), *_PLACE.items()),
+            *(
+                ("em", BASIC),
+                ("ph", DIGITS),
+                ("fn", NAMES_WITHOUT[0]),
+                ("ln", NAMES_WITHOUT[1]),
+                ("db", "19970216"),
+                ("ge", "f"),
+                ("zp", "941051234"),
+            ),
+            *(
+                ("external_id", "u-77"),
+                ("hashed_maids", "6d92078a-8246-4ba4-ae5b-76104861e7dc"),
+                *_PLACE.items(),
+            ),
         )
     },
-    "reddit": {"user.email": ALNUM, "user.phone_number": E164, "user.external_id": "u-77", "user.idfa": "6D92078A-8246-4BA4-AE5B-76104861E7DC"},
+    "reddit": {
+        "user.email": ALNUM,
+        "user.phone_number": E164,
+        "user.external_id": "u-77",
+        "user.idfa": "6D92078A-8246-4BA4-AE5B-76104861E7DC",
+    },
     "snapchat": {
         f"user_data.{key}.0": text
         for key, text in (
-            *(("em", BASIC), ("ph", DIGITS), ("fn", NAMES_WITH[0]), ("ln", NAMES_WITH[1]), ("ge", "f"), ("zp", "941051234")),
+            *(
+                ("em", BASIC),
+                ("ph", DIGITS),
+                ("fn", NAMES_WITH[0]),
+                ("ln", NAMES_WITH[1]),
+                ("ge", "f"),
+                ("zp", "941051234"),
+            ),
             *(("external_id", "u-77"), *_PLACE.items()),
         )
     },
@@ -193,20 +281,34 @@ HASHED: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_digest_is_of_the_documented_normal_form_and_nothing_personal_is_readable(name: str) -> None:
+def test_every_digest_is_of_the_documented_normal_form_and_nothing_personal_is_readable(
+    name: str,
+) -> None:
     (item,) = golden(name)["full"]
     record = first_record(item["request"]["body"])
     found = {path: at(record, path) for path in digests(record)}
     assert found == {path: sha(text) for path, text in HASHED[name].items()}
     text = orjson.dumps(golden(name)["batch"]).decode().lower()
-    for secret in ("smith", "6505551212", "valéry", "mary", "shop.example/thanks?", "token=secret", "sandbox-", "1 main st"):
+    for secret in (
+        "smith",
+        "6505551212",
+        "valéry",
+        "mary",
+        "shop.example/thanks?",
+        "token=secret",
+        "sandbox-",
+        "1 main st",
+    ):
         assert secret not in text, secret
 
 
 def test_the_base_platform_is_exactly_that_of_its_reference() -> None:
     """Field for field, in name, type and order."""
     (item,) = golden("capi")["full"]
-    assert item["request"]["headers"] == {"Content-Type": "application/json", "Authorization": "Bearer ***"}
+    assert item["request"]["headers"] == {
+        "Content-Type": "application/json",
+        "Authorization": "Bearer ***",
+    }
     assert orjson.dumps(item["request"]["body"]) == orjson.dumps(
         {
             "advertiser_id": 12,
@@ -231,7 +333,14 @@ def test_the_base_platform_is_exactly_that_of_its_reference() -> None:
     (least,) = golden("capi")["minimal"]
     made = hashlib.sha256(b"v1\x1fc1\x1fPurchase").hexdigest()
     assert least["request"]["body"]["event_id"] == made
-    assert least["request"]["body"].keys() == {"advertiser_id", "conversion_type", "data_source_key", "event_id", "ids", "timestamp"}
+    assert least["request"]["body"].keys() == {
+        "advertiser_id",
+        "conversion_type",
+        "data_source_key",
+        "event_id",
+        "ids",
+        "timestamp",
+    }
 
 
 def first_record(body: Any) -> Any:
@@ -254,12 +363,22 @@ def at(value: Any, path: str) -> Any:
 
 def digests(value: Any, path: str = "") -> list[str]:
     """Paths of everything that looks like a SHA-256 in hex."""
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    inner = [found for key, entry in entries for found in digests(entry, f"{path}.{key}".lstrip("."))]
+    entries = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    inner = [
+        found for key, entry in entries for found in digests(entry, f"{path}.{key}".lstrip("."))
+    ]
     return [path] if isinstance(value, str) and len(value) == 64 else inner
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for each in NAMES:
-        (FOLDER / f"{each}.json").write_bytes(orjson.dumps(requests(each), option=orjson.OPT_INDENT_2) + b"\n")
+        (FOLDER / f"{each}.json").write_bytes(
+            orjson.dumps(requests(each), option=orjson.OPT_INDENT_2) + b"\n"
+        )

@@ -6,14 +6,23 @@ from typing import Any
 
 import pytest
 
-from connector import platforms
-from connector.check import check
+from connector.commands.check import check
+from connector.commands.preview import preview
+from connector.engine.planner import Options
+from connector.engine.run import sync
 from connector.errors import ConfigError, DestinationError
-from connector.plan import Options
-from connector.preview import preview
+from connector.platforms import loader as platforms
 from connector.sandbox.server import Receiver
-from connector.sync import sync
-from tests.platforms.parts import AS_OF, BATCHING, NAMES, minimal, on_paper, on_receiver, quarantined, recent
+from tests.platforms.parts import (
+    AS_OF,
+    BATCHING,
+    NAMES,
+    minimal,
+    on_paper,
+    on_receiver,
+    quarantined,
+    recent,
+)
 from tests.platforms.test_golden import at, first_record
 from tests.support.projects import Project
 
@@ -24,8 +33,14 @@ FLAGS = ("google", "openai", "pinterest", "snapchat")
 NONE = ("capi", "linkedin", "microsoft", "x")
 HOW: dict[str, tuple[str, dict[str, Any]]] = {
     "meta": ("https://graph.facebook.com/v25.0/1234567890/events", {"test_event_code": "TEST123"}),
-    "tiktok": ("https://business-api.tiktok.com/open_api/v1.3/event/track/", {"test_event_code": "TEST123"}),
-    "reddit": ("https://ads-api.reddit.com/api/v3/pixels/a2_abc/conversion_events", {"data.test_id": "t2_test"}),
+    "tiktok": (
+        "https://business-api.tiktok.com/open_api/v1.3/event/track/",
+        {"test_event_code": "TEST123"},
+    ),
+    "reddit": (
+        "https://ads-api.reddit.com/api/v3/pixels/a2_abc/conversion_events",
+        {"data.test_id": "t2_test"},
+    ),
     "google": ("https://datamanager.googleapis.com/v1/events:ingest", {"validateOnly": True}),
     "openai": ("https://bzr.openai.com/v1/events?pid=px_abc", {"validate_only": True}),
     "pinterest": ("https://api.pinterest.com/v5/ad_accounts/549755885175/events?test=true", {}),
@@ -58,7 +73,9 @@ def test_a_platform_without_a_test_mode_says_so(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CODES)
-def test_a_test_without_the_code_is_never_sent_as_an_earnest_one(name: str, project: Project, receiver: Receiver) -> None:
+def test_a_test_without_the_code_is_never_sent_as_an_earnest_one(
+    name: str, project: Project, receiver: Receiver
+) -> None:
     with pytest.raises(DestinationError, match="needs the code that it shows"):
         on_paper(name, test_mode=True)
     with pytest.raises(ConfigError, match="needs the code that it shows"):
@@ -67,26 +84,56 @@ def test_a_test_without_the_code_is_never_sent_as_an_earnest_one(name: str, proj
 
 
 @pytest.mark.parametrize("name", HOW)
-def test_a_test_run_validates_every_row_and_records_nothing(name: str, project: Project, receiver: Receiver) -> None:
-    rows = [recent(minimal(name, conversion_id=f"c{number}", event_id=f"e{number}")) for number in range(45)]
+def test_a_test_run_validates_every_row_and_records_nothing(
+    name: str, project: Project, receiver: Receiver
+) -> None:
+    rows = [
+        recent(minimal(name, conversion_id=f"c{number}", event_id=f"e{number}"))
+        for number in range(45)
+    ]
     destination = on_receiver(project, receiver, rows, name, test_mode=CODES.get(name, True))
     report = sync(destination)
     assert (report.failure, report.delivered, report.rejected) == (None, 45, 0)
-    assert report.http_requests == (3 if name == "pinterest" else 1), "Pinterest takes twenty events in a test"
+    assert report.http_requests == (3 if name == "pinterest" else 1), (
+        "Pinterest takes twenty events in a test"
+    )
     counted = {event_id for _, event_id in receiver.ledger.arrivals}
-    assert counted == ({f"e{number}" for number in range(45)} if name == "meta" else set()), "Meta counts test events like any other"
+    assert counted == ({f"e{number}" for number in range(45)} if name == "meta" else set()), (
+        "Meta counts test events like any other"
+    )
     assert (report.mark_from, quarantined(project)) == (report.mark_to, [])
-    assert sync(on_receiver(project, receiver, rows, name)).delivered == 45, "a test uses nothing up"
+    assert sync(on_receiver(project, receiver, rows, name)).delivered == 45, (
+        "a test uses nothing up"
+    )
 
 
-BAD = {"google": {"colour": "red"}, "openai": {"user.colour": "red"}, "pinterest": {"partner_name": "acme"}, "snapchat": {"custom_data.status": 7}}
+BAD = {
+    "google": {"colour": "red"},
+    "openai": {"user.colour": "red"},
+    "pinterest": {"partner_name": "acme"},
+    "snapchat": {"custom_data.status": 7},
+}
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_test_run_tells_which_rows_would_be_refused(name: str, project: Project, receiver: Receiver) -> None:
+def test_a_test_run_tells_which_rows_would_be_refused(
+    name: str, project: Project, receiver: Receiver
+) -> None:
     ((path, spoiler),) = BAD[name].items()
-    rows = [recent(minimal(name, conversion_id=f"c{number}", event_id=f"e{number}", spoiler=spoiler if number in (3, 7) else None)) for number in range(12)]
-    report = sync(on_receiver(project, receiver, rows, name, test_mode=True, extra={path: "spoiler"}))
+    rows = [
+        recent(
+            minimal(
+                name,
+                conversion_id=f"c{number}",
+                event_id=f"e{number}",
+                spoiler=spoiler if number in (3, 7) else None,
+            )
+        )
+        for number in range(12)
+    ]
+    report = sync(
+        on_receiver(project, receiver, rows, name, test_mode=True, extra={path: "spoiler"})
+    )
     assert (report.failure, report.delivered, report.rejected) == (None, 10, 2)
     assert receiver.ledger.arrivals == {}
 
@@ -95,14 +142,24 @@ def test_check_warns_where_test_events_count(project: Project, receiver: Receive
     for name in ("meta", "tiktok"):
         rows = [recent(minimal(name))]
         on_receiver(project, receiver, rows, name, test_mode=CODES[name])
-        warned = [warning for warning in check(project.path(), project.root).warnings if "test" in warning]
-        assert warned == (["test_mode is on, and this platform counts test events like any other"] if name == "meta" else [])
+        warned = [
+            warning for warning in check(project.path(), project.root).warnings if "test" in warning
+        ]
+        assert warned == (
+            ["test_mode is on, and this platform counts test events like any other"]
+            if name == "meta"
+            else []
+        )
 
 
 # Consent.
 
 LIMITED: dict[str, dict[str, Any]] = {
-    "meta": {"data_processing_options": ["LDU"], "data_processing_options_country": 0, "data_processing_options_state": 0},
+    "meta": {
+        "data_processing_options": ["LDU"],
+        "data_processing_options_country": 0,
+        "data_processing_options_state": 0,
+    },
     "tiktok": {"limited_data_use": True},
     "snapchat": {"data_processing_options": ["LMU"]},
     "pinterest": {"custom_data.opt_out_type": "LDP"},
@@ -126,12 +183,17 @@ CONSENT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def outcome(name: str, row: dict[str, Any], **changes: Any) -> Any:
     """The record of a row, or why it is not sent."""
     (item,) = preview(on_paper(name, **changes), [{**minimal(name), **row}], as_of=AS_OF)
-    return first_record(item["request"]["body"]) if "request" in item else item["rejected"]["reason"]
+    return (
+        first_record(item["request"]["body"]) if "request" in item else item["rejected"]["reason"]
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_limited_use_is_told_or_the_row_stays(name: str) -> None:
-    limited, free = outcome(name, {"limited_data_use": True}), outcome(name, {"limited_data_use": False})
+    limited, free = (
+        outcome(name, {"limited_data_use": True}),
+        outcome(name, {"limited_data_use": False}),
+    )
     if name not in LIMITED:
         assert limited == "suppressed"
         assert free == outcome(name, {})
@@ -175,8 +237,15 @@ def test_where_consent_is_required_silence_is_a_refusal(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BATCHING)
-def test_suppressed_rows_are_counted_and_never_leave(name: str, project: Project, receiver: Receiver) -> None:
-    rows = [recent(minimal(name, conversion_id=f"c{number}", event_id=f"e{number}", consent=number != 1)) for number in range(3)]
+def test_suppressed_rows_are_counted_and_never_leave(
+    name: str, project: Project, receiver: Receiver
+) -> None:
+    rows = [
+        recent(
+            minimal(name, conversion_id=f"c{number}", event_id=f"e{number}", consent=number != 1)
+        )
+        for number in range(3)
+    ]
     report = sync(on_receiver(project, receiver, rows, name))
     assert (report.failure, report.delivered, report.suppressed, report.rejected) == (None, 2, 1, 0)
     assert {event_id for _, event_id in receiver.ledger.arrivals} == {"e0", "e2"}

@@ -13,11 +13,11 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from connector.commands.preview import preview
+from connector.engine.run import sync
 from connector.platforms import declared
 from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
-from connector.preview import preview
-from connector.sync import sync
 from tests.platforms.parts import AS_OF, fill, full, quarantined, recent
 from tests.support.projects import Project
 from tests.support.servers import Reply, Request, Server, answering, serving
@@ -39,7 +39,10 @@ class Acme:
     def __call__(self, request: Request) -> Reply:
         if request.headers.get("x-acme-key") != KEY:
             return Reply(401, {"error": {"code": "key_revoked", "message": "no such key"}})
-        if request.target != "/v2/advertisers/4711/events" or request.headers["content-type"] != "application/json":
+        if (
+            request.target != "/v2/advertisers/4711/events"
+            or request.headers["content-type"] != "application/json"
+        ):
             return Reply(404, {"error": {"code": "not_found", "message": "no such advertiser"}})
         if self.busy:
             self.busy -= 1
@@ -48,10 +51,19 @@ class Acme:
         events = body["events"]
         if body["source"] != "warehouse" or len(events) > 500:
             return Reply(400, {"error": {"code": "envelope", "message": "at most 500 events"}})
-        bad = [position for position, event in enumerate(events) if event.get("order", {}).get("total", 0) > 5000]
+        bad = [
+            position
+            for position, event in enumerate(events)
+            if event.get("order", {}).get("total", 0) > 5000
+        ]
         if bad:
-            items = [{"position": position, "code": "too_much", "reason": "more than 5,000"} for position in bad]
-            return Reply(400, {"error": {"code": "some", "message": "nothing was taken", "items": items}})
+            items = [
+                {"position": position, "code": "too_much", "reason": "more than 5,000"}
+                for position in bad
+            ]
+            return Reply(
+                400, {"error": {"code": "some", "message": "nothing was taken", "items": items}}
+            )
         self.copies += len(events)
         self.taken.update({event["id"]: event for event in events})
         return Reply(200, {"accepted": len(events)})
@@ -70,32 +82,57 @@ def server(acme: Acme) -> Iterator[Server]:
 
 def orders(count: int, **changes: Any) -> list[dict[str, Any]]:
     return [
-        recent(full(conversion_id=f"c{number:04d}", event_id=f"e{number:04d}", value=str(9000 if number % 100 == 7 else number), **changes))
+        recent(
+            full(
+                conversion_id=f"c{number:04d}",
+                event_id=f"e{number:04d}",
+                value=str(9000 if number % 100 == 7 else number),
+                **changes,
+            )
+        )
         for number in range(count)
     ]
 
 
-def destination_of_the_guide(project: Project, server: Server, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Any:
+def destination_of_the_guide(
+    project: Project, server: Server, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> Any:
     """The YAML that the guide shows, in a project that has the example's file; only the address is another."""
     monkeypatch.setenv("ACME_KEY", KEY)
     monkeypatch.setenv("WAREHOUSE_URL", fill(project, rows))
     (project.root / "docs" / "examples").mkdir(parents=True)
     shutil.copy(DOCS / "examples" / "acme_batch.yaml", project.root / EXAMPLE)
-    shown = "\n".join(re.findall(r"^    ((?:type|attributes|  ).*)$", GUIDE.split("## Where requests go")[0], re.MULTILINE))
+    shown = "\n".join(
+        re.findall(
+            r"^    ((?:type|attributes|  ).*)$",
+            GUIDE.split("## Where requests go")[0],
+            re.MULTILINE,
+        )
+    )
     attributes = yaml.safe_load(shown)["attributes"]
     attributes["endpoint"] = server.url
-    project.write_text(yaml.safe_dump({"type": "dagster_project.components.CapiDestination", "attributes": attributes}))
+    project.write_text(
+        yaml.safe_dump(
+            {"type": "dagster_project.components.CapiDestination", "attributes": attributes}
+        )
+    )
     return project.load()
 
 
-def test_the_example_delivers_good_rows_and_quarantines_bad_ones(project: Project, acme: Acme, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_delivers_good_rows_and_quarantines_bad_ones(
+    project: Project, acme: Acme, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     acme.busy = 1
     destination = destination_of_the_guide(project, server, orders(1000), monkeypatch)
     report = sync(destination)
     assert report.failure is None
     assert (report.rows_read, report.delivered, report.rejected) == (1000, 990, 10)
-    assert (len(acme.taken), acme.copies, report.http_requests) == (990, 990, 5), "two batches, one of them twice; each once more without its bad rows"
-    assert {(entry["code"], entry["message"]) for entry in quarantined(project)} == {("too_much", "more than 5,000")}
+    assert (len(acme.taken), acme.copies, report.http_requests) == (990, 990, 5), (
+        "two batches, one of them twice; each once more without its bad rows"
+    )
+    assert {(entry["code"], entry["message"]) for entry in quarantined(project)} == {
+        ("too_much", "more than 5,000")
+    }
     assert acme.taken["e0001"] == {
         "name": "order",
         "id": "e0001",
@@ -111,7 +148,9 @@ def test_the_example_delivers_good_rows_and_quarantines_bad_ones(project: Projec
     assert sync(destination).rows_read == 0
 
 
-def test_the_example_stops_with_its_remedy_when_the_key_is_gone(project: Project, acme: Acme, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_stops_with_its_remedy_when_the_key_is_gone(
+    project: Project, acme: Acme, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     destination = destination_of_the_guide(project, server, orders(3), monkeypatch)
     monkeypatch.setenv("ACME_KEY", "another")
     report = sync(destination)
@@ -120,19 +159,29 @@ def test_the_example_stops_with_its_remedy_when_the_key_is_gone(project: Project
     assert (acme.taken, quarantined(project)) == ({}, [])
 
 
-def test_the_example_expires_and_rejects_by_its_own_rules(project: Project, acme: Acme, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_expires_and_rejects_by_its_own_rules(
+    project: Project, acme: Acme, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nobody = dict.fromkeys(("email", "phone", "mobile_ad_id", "email_sha256", "phone_e164_sha256"))
-    rows = [recent(full(conversion_id="c1"), days=15), recent(full(conversion_id="c2", **nobody)), recent(full(conversion_id="c3"))]
+    rows = [
+        recent(full(conversion_id="c1"), days=15),
+        recent(full(conversion_id="c2", **nobody)),
+        recent(full(conversion_id="c3")),
+    ]
     report = sync(destination_of_the_guide(project, server, rows, monkeypatch))
     assert (report.expired, report.rejected, report.delivered) == (1, 1, 1)
 
 
-def test_the_commands_of_the_guide_work(project: Project, acme: Acme, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_the_guide_work(
+    project: Project, acme: Acme, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     destination = destination_of_the_guide(project, server, orders(2), monkeypatch)
     assert project.capi("check", "acme", "--json", check=True).json()["ok"]
     (item,) = preview(destination, [full(conversion_id="c1")], as_of=AS_OF)
     assert item["request"]["headers"]["X-Acme-Key"] == "***"
-    assert project.capi("sync", "acme", "--dry-run", "--json", check=True).json()["http_requests"] == 0
+    assert (
+        project.capi("sync", "acme", "--dry-run", "--json", check=True).json()["http_requests"] == 0
+    )
     assert acme.taken == {}
 
 

@@ -11,17 +11,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.columns import usable_columns
-from connector.conversion import COLUMNS
-from connector.encode import Encoded, Encoder
+from connector.arrow.convert import array_of_values, to_frame
+from connector.arrow.records import Records
+from connector.engine.run import sync
 from connector.errors import DestinationError
-from connector.frames import array_of_values, to_frame
-from connector.records import Records
+from connector.mapping.serializer import Encoded, Encoder
+from connector.mapping.used_columns import usable_columns
+from connector.platforms.columns import COLUMNS
 from connector.sandbox.dialect import Desk, Dialect, Received, Reply, Secrets
 from connector.sandbox.dialects import all_dialects
 from connector.sandbox.server import Receiver
-from connector.sync import sync
-from tests.platforms.parts import BATCHING, NAMES, everything, full, minimal, on_paper, on_receiver, quarantined, recent
+from tests.platforms.parts import (
+    BATCHING,
+    NAMES,
+    everything,
+    full,
+    minimal,
+    on_paper,
+    on_receiver,
+    quarantined,
+    recent,
+)
 from tests.support.projects import Project
 
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in all_dialects()}
@@ -73,7 +83,12 @@ HOSTILE: dict[str, list[Any]] = {
 def encoded(name: str, rows: list[dict[str, Any]], **changes: Any) -> tuple[Encoder, Encoded]:
     """Rows through our rules, now."""
     encoder = Encoder(on_paper(name, **changes))
-    table = pa.table({column: array_of_values([row.get(column) for row in rows]) for column in usable_columns(encoder.destination)})
+    table = pa.table(
+        {
+            column: array_of_values([row.get(column) for row in rows])
+            for column in usable_columns(encoder.destination)
+        }
+    )
     keys = pa.array([f"c{number}" for number in range(len(rows))])
     return encoder, encoder.encode(to_frame(table), keys, dt.datetime.now(dt.UTC))
 
@@ -81,26 +96,61 @@ def encoded(name: str, rows: list[dict[str, Any]], **changes: Any) -> tuple[Enco
 def refusals(name: str, encoder: Encoder, found: Encoded) -> list[tuple[int, str, str]]:
     """What the platform says against records that passed: row, field and message."""
     said = []
-    for record, row, group in zip(found.records, found.positions.tolist(), found.groups.tolist(), strict=True):
+    for record, row, group in zip(
+        found.records, found.positions.tolist(), found.groups.tolist(), strict=True
+    ):
         body = orjson.loads(encoder.body(Records.of([record]), found.group_values[group]))
-        path = {"pixel": "1234567890", "ad_account_id": "549755885175", "tag": "97031234", "version": 25.0}
-        headers = {"linkedin-version": "202608", "x-restli-protocol-version": "2.0.0", "x-restli-method": "BATCH_CREATE"}
+        path = {
+            "pixel": "1234567890",
+            "ad_account_id": "549755885175",
+            "tag": "97031234",
+            "version": 25.0,
+        }
+        headers = {
+            "linkedin-version": "202608",
+            "x-restli-protocol-version": "2.0.0",
+            "x-restli-method": "BATCH_CREATE",
+        }
         dialect = DIALECTS[name]
-        received = Received(path, {"pid": "px"}, headers, body, b"", "POST", "https://x.example/", dialect.routes[0], Desk(Secrets()))
+        received = Received(
+            path,
+            {"pid": "px"},
+            headers,
+            body,
+            b"",
+            "POST",
+            "https://x.example/",
+            dialect.routes[0],
+            Desk(Secrets()),
+        )
         events = dialect.events(received)
         assert not isinstance(events, Reply), events
         for event in events:
-            said += [(row, problem.field, problem.message) for problem in dialect.check(event, received) if not problem.warning]
+            said += [
+                (row, problem.field, problem.message)
+                for problem in dialect.check(event, received)
+                if not problem.warning
+            ]
     return said
 
 
 def spoilt(name: str) -> list[dict[str, Any]]:
     """Conversions in each of which one column is odd, bad or missing, on top of the fullest and of the least one."""
     bases = [full(), minimal(name)]
-    changes = [{}, *({column: value} for column, values in HOSTILE.items() for value in [None, *values])]
-    pairs = [{"action_source": source, **change} for source in ("website", "app", None) for change in changes]
+    changes = [
+        {},
+        *({column: value} for column, values in HOSTILE.items() for value in [None, *values]),
+    ]
+    pairs = [
+        {"action_source": source, **change}
+        for source in ("website", "app", None)
+        for change in changes
+    ]
     rows = [(base, change) for base in bases for change in [*changes, *pairs]]
-    return [{**recent(base), "event_id": f"e{number}", "order_id": f"o{number}", **change} for number, (base, change) in enumerate(rows)]
+    return [
+        {**recent(base), "event_id": f"e{number}", "order_id": f"o{number}", **change}
+        for number, (base, change) in enumerate(rows)
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -109,17 +159,28 @@ def test_what_passes_our_rules_is_accepted_by_the_platform(name: str) -> None:
     for changes in ({}, {"identifiers": everything(name)}):
         encoder, found = encoded(name, rows, **changes)
         said = refusals(name, encoder, found)
-        assert said == [], [(rows[row] if row < 3 else {k: v for k, v in rows[row].items() if k in HOSTILE}, where, why) for row, where, why in said[:3]]
+        assert said == [], [
+            (
+                rows[row] if row < 3 else {k: v for k, v in rows[row].items() if k in HOSTILE},
+                where,
+                why,
+            )
+            for row, where, why in said[:3]
+        ]
         assert len(found.records) > len(rows) / 4
 
 
-CHANGES = st.dictionaries(st.sampled_from(sorted(HOSTILE)), st.integers(0, 20), min_size=2, max_size=8)
+CHANGES = st.dictionaries(
+    st.sampled_from(sorted(HOSTILE)), st.integers(0, 20), min_size=2, max_size=8
+)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), CHANGES), min_size=20, max_size=60))
 @pytest.mark.parametrize("name", NAMES)
-def test_several_bad_columns_at_once_spoil_no_batch_either(name: str, drawn: list[tuple[bool, dict[str, int]]]) -> None:
+def test_several_bad_columns_at_once_spoil_no_batch_either(
+    name: str, drawn: list[tuple[bool, dict[str, int]]]
+) -> None:
     def value(column: str, number: int) -> Any:
         return [None, *HOSTILE[column]][number % (len(HOSTILE[column]) + 1)]
 
@@ -137,7 +198,13 @@ def verdict(name: str, row: dict[str, Any], **changes: Any) -> str:
     _, found = encoded(name, [row], **changes)
     if found.records:
         return "sent"
-    return "expired" if len(found.expired) else "suppressed" if len(found.suppressed) else found.rejected[0].reason
+    return (
+        "expired"
+        if len(found.expired)
+        else "suppressed"
+        if len(found.suppressed)
+        else found.rejected[0].reason
+    )
 
 
 AD = "Mozilla/5.0"
@@ -147,7 +214,18 @@ IP = "8.8.4.4"
 @pytest.mark.parametrize(
     ("name", "given_columns", "enough"),
     [
-        ("meta", {"city": "Paris", "country": "FR", "state": "x", "postal_code": "75001", "gender": "f", "user_agent": AD}, False),
+        (
+            "meta",
+            {
+                "city": "Paris",
+                "country": "FR",
+                "state": "x",
+                "postal_code": "75001",
+                "gender": "f",
+                "user_agent": AD,
+            },
+            False,
+        ),
         ("meta", {"date_of_birth": "1990-12-31", "user_agent": AD}, False),
         ("meta", {"first_name": "Jane", "gender": "f"}, False),
         ("meta", {"last_name": "Doe", "gender": "f"}, False),
@@ -174,7 +252,11 @@ IP = "8.8.4.4"
         ("linkedin", {"phone": "+14155552671"}, False),
         ("linkedin", {"client_ip": IP}, False),
         ("google", {"first_name": "Jane", "last_name": "Doe", "country": "US"}, False),
-        ("google", {"first_name": "Jane", "last_name": "Doe", "country": "US", "postal_code": "94105"}, True),
+        (
+            "google",
+            {"first_name": "Jane", "last_name": "Doe", "country": "US", "postal_code": "94105"},
+            True,
+        ),
         ("google", {"client_ip": IP, "user_agent": AD}, False),
         ("microsoft", {"client_ip": IP}, True),
         ("openai", {"phone": "+14155552671"}, False),
@@ -184,8 +266,14 @@ IP = "8.8.4.4"
         ("capi", {"phone": "+14155552671"}, True),
     ],
 )
-def test_who_cannot_be_matched_is_not_sent(name: str, given_columns: dict[str, Any], enough: bool) -> None:
-    nobody = {column: None for column in minimal(name) if column in COLUMNS and COLUMNS[column].group in ("identity", "click ids")}
+def test_who_cannot_be_matched_is_not_sent(
+    name: str, given_columns: dict[str, Any], enough: bool
+) -> None:
+    nobody = {
+        column: None
+        for column in minimal(name)
+        if column in COLUMNS and COLUMNS[column].group in ("identity", "click ids")
+    }
     row = recent({**minimal(name), **nobody, "action_source": "physical_store", **given_columns})
     assert verdict(name, row) == ("sent" if enough else "no_identity")
 
@@ -196,8 +284,16 @@ def test_who_cannot_be_matched_is_not_sent(name: str, given_columns: dict[str, A
         ("meta", {"action_source": None}, "missing_action_source"),
         ("meta", {"action_source": "shop"}, "bad_action_source"),
         ("meta", {"action_source": "website", "user_agent": AD}, "missing_event_source_url"),
-        ("meta", {"action_source": "website", "user_agent": AD, "event_source_url": "no page"}, "bad_event_source_url"),
-        ("meta", {"action_source": "website", "event_source_url": "https://shop.example/"}, "missing_user_agent"),
+        (
+            "meta",
+            {"action_source": "website", "user_agent": AD, "event_source_url": "no page"},
+            "bad_event_source_url",
+        ),
+        (
+            "meta",
+            {"action_source": "website", "event_source_url": "https://shop.example/"},
+            "missing_user_agent",
+        ),
         ("meta", {"value": None}, "missing_value"),
         ("meta", {"currency": None}, "missing_currency"),
         ("meta", {"currency": "US$"}, "bad_currency"),
@@ -218,7 +314,9 @@ def test_who_cannot_be_matched_is_not_sent(name: str, given_columns: dict[str, A
         ("openai", {"action_source": None}, "missing_action_source"),
     ],
 )
-def test_what_the_platform_requires_is_required_before_it_is_sent(name: str, changes: dict[str, Any], reason: str) -> None:
+def test_what_the_platform_requires_is_required_before_it_is_sent(
+    name: str, changes: dict[str, Any], reason: str
+) -> None:
     assert verdict(name, recent(minimal(name))) == "sent"
     assert verdict(name, recent(minimal(name, **changes))) == reason
 
@@ -227,7 +325,9 @@ def test_a_key_that_meta_requires_and_the_destination_leaves_out_spoils_no_batch
     website = recent(full(conversion_id="c1"))
     assert verdict("meta", website) == "sent"
     assert verdict("meta", website, identifiers=["em", "ph"]) == "missing_user_agent"
-    assert verdict("meta", {**website, "action_source": "email"}, identifiers=["em", "ph"]) == "sent"
+    assert (
+        verdict("meta", {**website, "action_source": "email"}, identifiers=["em", "ph"]) == "sent"
+    )
     assert verdict("meta", {**website, "user_agent": "x" * 1001}) == "bad_user_agent"
 
 
@@ -248,7 +348,9 @@ WINDOWS = {
 def test_age_and_future_are_those_of_the_platform(name: str) -> None:
     days, minutes = WINDOWS.get(name, (None, 10))
     assert verdict(name, recent(minimal(name), days=(days or 400) - 0.01)) == "sent"
-    assert verdict(name, recent(minimal(name), days=days + 0.01 if days else 4000)) == ("expired" if days else "sent")
+    assert verdict(name, recent(minimal(name), days=days + 0.01 if days else 4000)) == (
+        "expired" if days else "sent"
+    )
     assert verdict(name, recent(minimal(name), minutes=0.3 - minutes)) == "sent"
     assert verdict(name, recent(minimal(name), minutes=-0.3 - minutes)) == "future_timestamp"
 
@@ -259,12 +361,25 @@ def test_a_row_that_grows_too_old_on_its_way_is_not_sent(name: str) -> None:
     limit = dt.timedelta(days=days).total_seconds() / 60
     assert verdict(name, recent(minimal(name), minutes=limit - 1)) == "expired"
     assert verdict(name, recent(minimal(name), minutes=limit - 3)) == "sent"
-    assert verdict(name, recent(minimal(name), minutes=limit - 1), overrides={"windows": {"margin": "0s"}}) == "sent"
+    assert (
+        verdict(
+            name, recent(minimal(name), minutes=limit - 1), overrides={"windows": {"margin": "0s"}}
+        )
+        == "sent"
+    )
 
 
-def test_rows_that_reach_their_limit_during_a_run_spoil_no_batch(project: Project, receiver: Receiver) -> None:
+def test_rows_that_reach_their_limit_during_a_run_spoil_no_batch(
+    project: Project, receiver: Receiver
+) -> None:
     week = dt.timedelta(days=7).total_seconds()
-    rows = [recent(minimal("meta", conversion_id=f"c{number:04d}", event_id=f"e{number}"), seconds=week - number) for number in range(1, 400)]
+    rows = [
+        recent(
+            minimal("meta", conversion_id=f"c{number:04d}", event_id=f"e{number}"),
+            seconds=week - number,
+        )
+        for number in range(1, 400)
+    ]
     report = sync(on_receiver(project, receiver, rows, "meta"))
     assert (report.failure, report.rejected, report.http_requests) == (None, 0, 1)
     assert report.expired >= 119
@@ -272,9 +387,17 @@ def test_rows_that_reach_their_limit_during_a_run_spoil_no_batch(project: Projec
 
 
 def test_a_sale_in_a_shop_may_be_older_for_meta() -> None:
-    assert verdict("meta", recent(minimal("meta", action_source="physical_store"), days=61.9)) == "sent"
-    assert verdict("meta", recent(minimal("meta", action_source="physical_store"), days=62.1)) == "expired"
-    assert verdict("meta", recent(minimal("meta", action_source="phone_call"), days=61.9)) == "expired"
+    assert (
+        verdict("meta", recent(minimal("meta", action_source="physical_store"), days=61.9))
+        == "sent"
+    )
+    assert (
+        verdict("meta", recent(minimal("meta", action_source="physical_store"), days=62.1))
+        == "expired"
+    )
+    assert (
+        verdict("meta", recent(minimal("meta", action_source="phone_call"), days=61.9)) == "expired"
+    )
 
 
 @pytest.mark.parametrize("name", ["linkedin", "x", "google"])
@@ -288,40 +411,84 @@ def test_a_platform_without_event_names_wants_each_mapped(name: str) -> None:
 def test_googles_action_may_stand_in_the_account_instead() -> None:
     account = {"account_type": "GOOGLE_ADS", "account_id": "1", "conversion_action_id": "77"}
     encoder, found = encoded("google", [recent(minimal("google"))], events={}, account=account)
-    assert orjson.loads(encoder.body(found.records, found.group_values[0]))["destinations"][0]["productDestinationId"] == "77"
+    assert (
+        orjson.loads(encoder.body(found.records, found.group_values[0]))["destinations"][0][
+            "productDestinationId"
+        ]
+        == "77"
+    )
 
 
 @pytest.mark.parametrize("name", BATCHING)
-def test_a_batch_with_every_kind_of_bad_row_is_one_request(name: str, project: Project, receiver: Receiver) -> None:
+def test_a_batch_with_every_kind_of_bad_row_is_one_request(
+    name: str, project: Project, receiver: Receiver
+) -> None:
     good = [recent(minimal(name, event_id=f"e{number}")) for number in range(20)]
     bad = [
         recent(minimal(name, event_name=None)),
         recent(minimal(name), minutes=-120),
         recent(minimal(name, value="-5")),
         {**recent(minimal(name)), "event_time": None},
-        recent({**minimal(name), **dict.fromkeys(("email", "fbp", "gclid", "li_fat_id", "msclkid", "rdt_cid", "ttclid", "twclid"))}),
+        recent(
+            {
+                **minimal(name),
+                **dict.fromkeys(
+                    ("email", "fbp", "gclid", "li_fat_id", "msclkid", "rdt_cid", "ttclid", "twclid")
+                ),
+            }
+        ),
         recent(minimal(name, email="f" * 64)),
     ]
     old = [recent(minimal(name), days=91)] if name in WINDOWS else []
     silent = [recent(minimal(name, consent=False)), recent(minimal(name, consent="no idea"))]
-    mixed = [row for pair in zip(good, [*bad, *old, *silent, *good], strict=False) for row in pair][: len(good) + len(bad) + len(old) + len(silent)]
-    rows = [{column: row.get(column) for column in dict.fromkeys(key for each in mixed for key in each) if column != "conversion_id"} for row in mixed]
+    mixed = [row for pair in zip(good, [*bad, *old, *silent, *good], strict=False) for row in pair][
+        : len(good) + len(bad) + len(old) + len(silent)
+    ]
+    rows = [
+        {
+            column: row.get(column)
+            for column in dict.fromkeys(key for each in mixed for key in each)
+            if column != "conversion_id"
+        }
+        for row in mixed
+    ]
     for number, row in enumerate(rows):
         row["consent"] = None if row.get("consent") is None else str(row["consent"])
         row["conversion_id"] = f"c{number:06d}"
         row["event_id"] = f"e{number}"
     report = sync(on_receiver(project, receiver, rows, name))
     assert report.failure is None
-    assert (report.http_requests, report.expired, report.suppressed, report.rejected) == (1, len(old), 2, len(bad))
+    assert (report.http_requests, report.expired, report.suppressed, report.rejected) == (
+        1,
+        len(old),
+        2,
+        len(bad),
+    )
     assert report.delivered == report.rows_read - len(old) - 2 - len(bad)
-    assert {entry["code"] for entry in quarantined(project)} == {None}, "the platform refused nobody"
+    assert {entry["code"] for entry in quarantined(project)} == {None}, (
+        "the platform refused nobody"
+    )
 
 
 @pytest.mark.parametrize("name", BATCHING)
-def test_a_record_that_is_too_large_alone_is_rejected_and_the_rest_is_cut_by_bytes(name: str, project: Project, receiver: Receiver) -> None:
-    rows = [recent(minimal(name, conversion_id=f"c{number}", event_id=f"e{number}")) for number in range(12)]
+def test_a_record_that_is_too_large_alone_is_rejected_and_the_rest_is_cut_by_bytes(
+    name: str, project: Project, receiver: Receiver
+) -> None:
+    rows = [
+        recent(minimal(name, conversion_id=f"c{number}", event_id=f"e{number}"))
+        for number in range(12)
+    ]
     rows[5]["note"] = "x" * 4000
-    report = sync(on_receiver(project, receiver, rows, name, overrides__limits={"max_bytes": 1200}, extra={"note": "note"}))
+    report = sync(
+        on_receiver(
+            project,
+            receiver,
+            rows,
+            name,
+            overrides__limits={"max_bytes": 1200},
+            extra={"note": "note"},
+        )
+    )
     assert report.failure is None
     assert (report.delivered, report.rejected) == (11, 1)
     (entry,) = quarantined(project)

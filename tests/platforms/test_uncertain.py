@@ -10,11 +10,20 @@ import orjson
 import pytest
 import yaml
 
-from connector import platforms
-from connector.preview import preview
+from connector.commands.preview import preview
+from connector.engine.run import sync
+from connector.platforms import loader as platforms
 from connector.sandbox.server import Receiver
-from connector.sync import sync
-from tests.platforms.parts import AS_OF, NAMES, everything, full, minimal, on_paper, on_receiver, recent
+from tests.platforms.parts import (
+    AS_OF,
+    NAMES,
+    everything,
+    full,
+    minimal,
+    on_paper,
+    on_receiver,
+    recent,
+)
 from tests.platforms.test_golden import at, first_record
 from tests.support.projects import Project
 
@@ -29,16 +38,30 @@ IDS = [f"{name}-{'.'.join(overrides)}-{number}" for number, (name, overrides) in
 
 def record(name: str, overrides: dict[str, Any], **changes: Any) -> Any:
     """A full record under these overrides, with every identifier."""
-    identifiers = [*everything(name), *(each for each in overrides.get("identifiers", {}) if each not in everything(name))]
-    (item,) = preview(on_paper(name, overrides=overrides, identifiers=identifiers), [full(conversion_id="c1", **changes)], as_of=AS_OF)
+    identifiers = [
+        *everything(name),
+        *(each for each in overrides.get("identifiers", {}) if each not in everything(name)),
+    ]
+    (item,) = preview(
+        on_paper(name, overrides=overrides, identifiers=identifiers),
+        [full(conversion_id="c1", **changes)],
+        as_of=AS_OF,
+    )
     return first_record(item["request"]["body"])
 
 
 @pytest.mark.parametrize(("name", "overrides"), CHOICES, ids=IDS)
-def test_an_override_is_accepted_and_changes_something(name: str, overrides: dict[str, Any]) -> None:
+def test_an_override_is_accepted_and_changes_something(
+    name: str, overrides: dict[str, Any]
+) -> None:
     assert platforms.load(name, overrides=overrides) != platforms.load(name)
     changed = record(name, overrides) != record(name, {})
-    assert changed or not {"event", "identifiers"} & overrides.keys() or "custom_data" in overrides.get("event", {}) or "consent" in overrides
+    assert (
+        changed
+        or not {"event", "identifiers"} & overrides.keys()
+        or "custom_data" in overrides.get("event", {})
+        or "consent" in overrides
+    )
 
 
 def test_every_platform_has_its_section() -> None:
@@ -60,11 +83,31 @@ def test_whatever_a_platform_file_calls_uncertain_is_on_the_page(name: str) -> N
         ("snapchat", 0, "event_time", 1780221600123),
         ("snapchat", 3, "custom_data.value", "99.99"),
         ("pinterest", 3, "custom_data.st", "ca"),
-        ("reddit", 1, "user.aaid", "31b806b4deec8c4cb1ffb18b9ab4ee1fa82a2b30e1f47902f04d03f5db023376"),
+        (
+            "reddit",
+            1,
+            "user.aaid",
+            "31b806b4deec8c4cb1ffb18b9ab4ee1fa82a2b30e1f47902f04d03f5db023376",
+        ),
         ("linkedin", 1, "user.userIds.1.idType", "GOOGLE_AID"),
-        ("google", 1, "userData.userIdentifiers.0.emailAddress", "YqFORPdlQZ0Q/qmTZzYacnwSNl4lIPMiGNUF7Zqg9i8="),
-        ("microsoft", 0, "userData.ph", "e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176"),
-        ("microsoft", 1, "userData.externalId", "b11957b465a24a87b1a73c78d654345ab0748b18bbabe71b419531609a5689b8"),
+        (
+            "google",
+            1,
+            "userData.userIdentifiers.0.emailAddress",
+            "YqFORPdlQZ0Q/qmTZzYacnwSNl4lIPMiGNUF7Zqg9i8=",
+        ),
+        (
+            "microsoft",
+            0,
+            "userData.ph",
+            "e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176",
+        ),
+        (
+            "microsoft",
+            1,
+            "userData.externalId",
+            "b11957b465a24a87b1a73c78d654345ab0748b18bbabe71b419531609a5689b8",
+        ),
         ("microsoft", 3, "userData.gaid", "6d92078a-8246-4ba4-ae5b-76104861e7dc"),
         ("x", 1, "value", "99.99"),
     ],
@@ -78,21 +121,56 @@ def test_an_override_does_what_the_page_says(name: str, number: int, path: str, 
 def test_the_pixels_token_is_enough_for_x(project: Project, receiver: Receiver) -> None:
     chosen = next(overrides for name, overrides in CHOICES if name == "x" and "auth" in overrides)
     rows = [recent(minimal("x"))]
-    plain = dict.fromkeys(("auth__consumer_key", "auth__consumer_secret", "auth__token", "auth__token_secret"))
-    report = sync(on_receiver(project, receiver, rows, "x", **{**plain, "auth__bearer": "env:ACME_TOKEN", "overrides": chosen}))
+    plain = dict.fromkeys(
+        ("auth__consumer_key", "auth__consumer_secret", "auth__token", "auth__token_secret")
+    )
+    report = sync(
+        on_receiver(
+            project,
+            receiver,
+            rows,
+            "x",
+            **{**plain, "auth__bearer": "env:ACME_TOKEN", "overrides": chosen},
+        )
+    )
     assert (report.failure, report.delivered) == (None, 1)
 
 
 def test_metas_token_may_travel_in_a_header(project: Project, receiver: Receiver) -> None:
-    (item,) = preview(on_paper("meta", overrides={"auth": {"method": "bearer"}}), [minimal("meta")], as_of=AS_OF)
+    (item,) = preview(
+        on_paper("meta", overrides={"auth": {"method": "bearer"}}), [minimal("meta")], as_of=AS_OF
+    )
     assert item["request"]["headers"]["Authorization"] == "Bearer ***"
     assert "access_token" not in orjson.dumps(item).decode()
 
 
-def test_tiktoks_bad_events_are_found_by_halving_where_their_place_is_not_told(project: Project, receiver: Receiver) -> None:
-    chosen = next(overrides for name, overrides in CHOICES if name == "tiktok" and "located" in overrides.get("answers", {}))
-    rows = [recent(minimal("tiktok", conversion_id=f"c{number}", event_id=f"e{number}", spoiler=7 if number == 5 else None)) for number in range(16)]
-    destination = on_receiver(project, receiver, rows, "tiktok", overrides=chosen, extra={"properties.description": "spoiler"})
+def test_tiktoks_bad_events_are_found_by_halving_where_their_place_is_not_told(
+    project: Project, receiver: Receiver
+) -> None:
+    chosen = next(
+        overrides
+        for name, overrides in CHOICES
+        if name == "tiktok" and "located" in overrides.get("answers", {})
+    )
+    rows = [
+        recent(
+            minimal(
+                "tiktok",
+                conversion_id=f"c{number}",
+                event_id=f"e{number}",
+                spoiler=7 if number == 5 else None,
+            )
+        )
+        for number in range(16)
+    ]
+    destination = on_receiver(
+        project,
+        receiver,
+        rows,
+        "tiktok",
+        overrides=chosen,
+        extra={"properties.description": "spoiler"},
+    )
     report = sync(destination)
     assert (report.failure, report.delivered, report.rejected) == (None, 15, 1)
     assert report.http_requests == 9

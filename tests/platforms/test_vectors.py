@@ -8,14 +8,22 @@ from typing import Any
 import orjson
 import pytest
 
-from connector.preview import preview
+from connector.commands.preview import preview
 from tests.platforms.parts import AS_OF, minimal, on_paper
 from tests.platforms.test_golden import at, first_record
 
-VECTORS: list[dict[str, Any]] = orjson.loads((Path(__file__).parents[1] / "vectors.json").read_bytes())
-BASE64 = {"body": {"encoding": "=BASE64"}, "identifiers": {"emailAddress": {"value": "email | email_gmail | sha256_b64"}}}
+VECTORS: list[dict[str, Any]] = orjson.loads(
+    (Path(__file__).parents[1] / "vectors.json").read_bytes()
+)
+BASE64 = {
+    "body": {"encoding": "=BASE64"},
+    "identifiers": {"emailAddress": {"value": "email | email_gmail | sha256_b64"}},
+}
 UID2 = {
-    "identifiers": {"HashedEmail": {"value": "email | email_uid2 | sha256_b64"}, "HashedPhone": {"value": "phone | phone_e164 | sha256_b64"}},
+    "identifiers": {
+        "HashedEmail": {"value": "email | email_uid2 | sha256_b64"},
+        "HashedPhone": {"value": "phone | phone_e164 | sha256_b64"},
+    },
 }
 PLACES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("meta", "em"): ("meta", "email", "user_data.em.0"),
@@ -38,15 +46,25 @@ REGIONS = {"1(650)555-1212": "US"}
 """Numbers that are not written with a plus: their country must be said."""
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=[f"{number}-{vector['platform']}-{vector['field']}" for number, vector in enumerate(VECTORS)])
+@pytest.mark.parametrize(
+    "vector",
+    VECTORS,
+    ids=[
+        f"{number}-{vector['platform']}-{vector['field']}" for number, vector in enumerate(VECTORS)
+    ],
+)
 def test_a_published_vector_is_met_by_the_platforms_request(vector: dict[str, Any]) -> None:
     name, column, path = PLACES[vector["platform"], vector["field"]]
-    changes: dict[str, Any] = {"source__default_region": REGIONS[vector["raw"]]} if vector["raw"] in REGIONS else {}
+    changes: dict[str, Any] = (
+        {"source__default_region": REGIONS[vector["raw"]]} if vector["raw"] in REGIONS else {}
+    )
     if vector["platform"] == "uid2":
         changes["overrides"] = UID2
     elif vector["encoding"] == "base64":
         changes["overrides"] = BASE64
-    (item,) = preview(on_paper(name, **changes), [minimal(name, **{column: vector["raw"]})], as_of=AS_OF)
+    (item,) = preview(
+        on_paper(name, **changes), [minimal(name, **{column: vector["raw"]})], as_of=AS_OF
+    )
     found = at(first_record(item["request"]["body"]), path)
     assert found == vector["digest"]
 

@@ -21,5 +21,7 @@ def module_receiver() -> Iterator[Receiver]:
 def receiver(module_receiver: Receiver) -> Receiver:
     """A receiver that has seen nothing and behaves."""
     call("DELETE", f"{module_receiver.url}/control")
-    assert control(module_receiver, token=TOKEN, fail_rate=0, reject_rate=0, latency=0).status == 200
+    assert (
+        control(module_receiver, token=TOKEN, fail_rate=0, reject_rate=0, latency=0).status == 200
+    )
     return module_receiver

@@ -34,9 +34,13 @@ class Answer(NamedTuple):
     headers: Any
 
 
-def call(method: str, url: str, body: Any = None, headers: dict[str, str] | None = None, **more: Any) -> Answer:
+def call(
+    method: str, url: str, body: Any = None, headers: dict[str, str] | None = None, **more: Any
+) -> Answer:
     """One request. body: sent as JSON."""
-    answer = _http.request(method, url, json=body, headers=headers, timeout=10, allow_redirects=False, **more)
+    answer = _http.request(
+        method, url, json=body, headers=headers, timeout=10, allow_redirects=False, **more
+    )
     try:
         said = answer.json()
     except requests.JSONDecodeError:
@@ -100,14 +104,33 @@ class Platform:
     wrap: Callable[[list[Any]], Any]
     most: int
     bad: Json
-    headers: Callable[[str, str], dict[str, str]] = lambda _url, token: {"Authorization": f"Bearer {token}"}
+    headers: Callable[[str, str], dict[str, str]] = lambda _url, token: {
+        "Authorization": f"Bearer {token}"
+    }
     partial: bool = False
 
-    def send(self, receiver: Receiver, *events: Any, token: str = TOKEN, path: str | None = None, headers: dict[str, str] | None = None, **body: Any) -> Answer:
+    def send(
+        self,
+        receiver: Receiver,
+        *events: Any,
+        token: str = TOKEN,
+        path: str | None = None,
+        headers: dict[str, str] | None = None,
+        **body: Any,
+    ) -> Answer:
         """Send events. body: more fields of the envelope."""
-        return self.post(receiver, {**self.wrap(list(events)), **body}, token=token, path=path, headers=headers)
+        return self.post(
+            receiver, {**self.wrap(list(events)), **body}, token=token, path=path, headers=headers
+        )
 
-    def post(self, receiver: Receiver, body: Any, token: str = TOKEN, path: str | None = None, headers: dict[str, str] | None = None) -> Answer:
+    def post(
+        self,
+        receiver: Receiver,
+        body: Any,
+        token: str = TOKEN,
+        path: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
         """Send a body as it is."""
         url = receiver.url + (path or self.path).replace("{token}", token)
         return call("POST", url, body, self.headers(url, token) if headers is None else headers)
@@ -163,7 +186,13 @@ def meta_event(number: int) -> Json:
             "fbc": "fb.1.1554763741205.AbCdEf",
             "fbp": "fb.1.1558571054389.1098115397",
         },
-        "custom_data": {"value": 12.5, "currency": "EUR", "contents": [{"id": "sku", "quantity": 1, "item_price": 12.5}], "num_items": 1, "order_id": "o1"},
+        "custom_data": {
+            "value": 12.5,
+            "currency": "EUR",
+            "contents": [{"id": "sku", "quantity": 1, "item_price": 12.5}],
+            "num_items": 1,
+            "order_id": "o1",
+        },
     }
 
 
@@ -181,7 +210,12 @@ def tiktok_event(number: int) -> Json:
             "user_agent": "Mozilla/5.0",
         },
         "page": {"url": "https://shop.example.com/thanks"},
-        "properties": {"value": 12.5, "currency": "EUR", "order_id": "o1", "contents": [{"content_id": "sku", "price": 12.5, "quantity": 1}]},
+        "properties": {
+            "value": 12.5,
+            "currency": "EUR",
+            "order_id": "o1",
+            "contents": [{"content_id": "sku", "price": 12.5, "quantity": 1}],
+        },
         "limited_data_use": False,
     }
 
@@ -193,8 +227,19 @@ def snapchat_event(number: int) -> Json:
         "event_id": f"e{number}",
         "action_source": "WEB",
         "event_source_url": "https://shop.example.com/thanks",
-        "user_data": {"em": [sha("person@example.org")], "ph": [sha("16505551212")], "client_ip_address": "203.0.113.9", "client_user_agent": "Mozilla/5.0"},
-        "custom_data": {"value": 12.5, "currency": "EUR", "order_id": "o1", "num_items": 1, "content_ids": ["sku"]},
+        "user_data": {
+            "em": [sha("person@example.org")],
+            "ph": [sha("16505551212")],
+            "client_ip_address": "203.0.113.9",
+            "client_user_agent": "Mozilla/5.0",
+        },
+        "custom_data": {
+            "value": 12.5,
+            "currency": "EUR",
+            "order_id": "o1",
+            "num_items": 1,
+            "content_ids": ["sku"],
+        },
         "data_processing_options": ["LMU"],
     }
 
@@ -207,7 +252,12 @@ def pinterest_event(number: int) -> Json:
         "event_id": f"e{number}",
         "event_source_url": "https://shop.example.com/thanks",
         "opt_out": False,
-        "user_data": {"em": [sha("person@example.org")], "ph": [sha("16505551212")], "client_ip_address": "203.0.113.9", "client_user_agent": "Mozilla/5.0"},
+        "user_data": {
+            "em": [sha("person@example.org")],
+            "ph": [sha("16505551212")],
+            "client_ip_address": "203.0.113.9",
+            "client_user_agent": "Mozilla/5.0",
+        },
         "custom_data": {
             "value": "12.50",
             "currency": "EUR",
@@ -225,8 +275,18 @@ def reddit_event(number: int) -> Json:
         "event_source_url": "https://shop.example.com/thanks",
         "click_id": "abc",
         "type": {"tracking_type": "PURCHASE"},
-        "user": {"email": sha("person@example.org"), "ip_address": "203.0.113.9", "user_agent": "Mozilla/5.0"},
-        "metadata": {"conversion_id": f"e{number}", "currency": "EUR", "value": 12.5, "item_count": 1, "products": [{"id": "sku", "quantity": 1}]},
+        "user": {
+            "email": sha("person@example.org"),
+            "ip_address": "203.0.113.9",
+            "user_agent": "Mozilla/5.0",
+        },
+        "metadata": {
+            "conversion_id": f"e{number}",
+            "currency": "EUR",
+            "value": 12.5,
+            "item_count": 1,
+            "products": [{"id": "sku", "quantity": 1}],
+        },
     }
 
 
@@ -239,7 +299,10 @@ def linkedin_event(number: int) -> Json:
         "user": {
             "userIds": [
                 {"idType": "SHA256_EMAIL", "idValue": sha("person@example.org")},
-                {"idType": "LINKEDIN_FIRST_PARTY_ADS_TRACKING_UUID", "idValue": "df5gf5-gh6t7-ph4j7h-fgf6n1"},
+                {
+                    "idType": "LINKEDIN_FIRST_PARTY_ADS_TRACKING_UUID",
+                    "idValue": "df5gf5-gh6t7-ph4j7h-fgf6n1",
+                },
             ],
             "userInfo": {"firstName": "Ada", "lastName": "Example", "countryCode": "GB"},
         },
@@ -258,7 +321,14 @@ def google_event(number: int) -> Json:
             "userIdentifiers": [
                 {"emailAddress": sha("person@example.org")},
                 {"phoneNumber": sha("+16505551212")},
-                {"address": {"givenName": sha("ada"), "familyName": sha("example"), "regionCode": "GB", "postalCode": "EC1"}},
+                {
+                    "address": {
+                        "givenName": sha("ada"),
+                        "familyName": sha("example"),
+                        "regionCode": "GB",
+                        "postalCode": "EC1",
+                    }
+                },
             ]
         },
         "consent": {"adUserData": "CONSENT_GRANTED"},
@@ -279,7 +349,13 @@ def microsoft_event(number: int) -> Json:
             "msclkid": "3d1eb6a0-4a1b-4bd5-9d1a-0f1e2d3c4b5a",
             "clientIpAddress": "203.0.113.9",
         },
-        "customData": {"value": 12.5, "currency": "EUR", "transactionId": "o1", "items": [{"id": "sku", "price": 12.5, "quantity": 1}], "pageType": "purchase"},
+        "customData": {
+            "value": 12.5,
+            "currency": "EUR",
+            "transactionId": "o1",
+            "items": [{"id": "sku", "price": 12.5, "quantity": 1}],
+            "pageType": "purchase",
+        },
     }
 
 
@@ -291,16 +367,30 @@ def openai_event(number: int) -> Json:
         "oppref": "oppref_abc",
         "source_url": "https://shop.example.com/thanks",
         "action_source": "web",
-        "user": {"email_sha256": sha("person@example.org"), "country": "GB", "ip_address": "203.0.113.9"},
-        "data": {"type": "contents", "amount": 1250, "currency": "EUR", "contents": [{"id": "sku", "quantity": 1, "amount": 1250, "currency": "EUR"}]},
+        "user": {
+            "email_sha256": sha("person@example.org"),
+            "country": "GB",
+            "ip_address": "203.0.113.9",
+        },
+        "data": {
+            "type": "contents",
+            "amount": 1250,
+            "currency": "EUR",
+            "contents": [{"id": "sku", "quantity": 1, "amount": 1250, "currency": "EUR"}],
+        },
     }
 
 
 def x_event(number: int) -> Json:
     return {
-        "conversion_time": dt.datetime.fromtimestamp(now(hours=1), dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "conversion_time": dt.datetime.fromtimestamp(now(hours=1), dt.UTC).strftime(
+            "%Y-%m-%dT%H:%M:%S.000Z"
+        ),
         "event_id": "tw-o8z6j-o8z6k",
-        "identifiers": [{"twclid": "23opevjt88psuo13lu8d020qkn"}, {"hashed_email": sha("person@example.org")}],
+        "identifiers": [
+            {"twclid": "23opevjt88psuo13lu8d020qkn"},
+            {"hashed_email": sha("person@example.org")},
+        ],
         "conversion_id": f"e{number}",
         "value": "12.50",
         "price_currency": "EUR",
@@ -309,7 +399,9 @@ def x_event(number: int) -> Json:
     }
 
 
-def oauth1(method: str, url: str, consumer: tuple[str, str], token: tuple[str, str], nonce: str, stamp: str) -> dict[str, str]:
+def oauth1(
+    method: str, url: str, consumer: tuple[str, str], token: tuple[str, str], nonce: str, stamp: str
+) -> dict[str, str]:
     """A signed header. consumer, token: key and secret. RFC 5849, section 3.4."""
 
     def escaped(text: str) -> str:
@@ -324,17 +416,26 @@ def oauth1(method: str, url: str, consumer: tuple[str, str], token: tuple[str, s
         "oauth_token": token[0],
         "oauth_version": "1.0",
     }
-    pairs = [f"{escaped(name)}={escaped(value)}" for name, value in given.items()] + [pair for pair in query.split("&") if pair]
+    pairs = [f"{escaped(name)}={escaped(value)}" for name, value in given.items()] + [
+        pair for pair in query.split("&") if pair
+    ]
     base = f"{method}&{escaped(where)}&{escaped('&'.join(sorted(pairs)))}"
     key = f"{escaped(consumer[1])}&{escaped(token[1])}"
-    signature = base64.b64encode(hmac.new(key.encode(), base.encode(), hashlib.sha1).digest()).decode()
-    parts = ", ".join(f'{name}="{escaped(value)}"' for name, value in {**given, "oauth_signature": signature}.items())
+    signature = base64.b64encode(
+        hmac.new(key.encode(), base.encode(), hashlib.sha1).digest()
+    ).decode()
+    parts = ", ".join(
+        f'{name}="{escaped(value)}"'
+        for name, value in {**given, "oauth_signature": signature}.items()
+    )
     return {"Authorization": f"OAuth {parts}"}
 
 
 def x_headers(url: str, token: str) -> dict[str, str]:
     consumer = ("sandbox-consumer-key", "sandbox-consumer-secret")
-    return oauth1("POST", url, consumer, (token, "sandbox-token-secret"), f"nonce{next(_nonces)}", str(now()))
+    return oauth1(
+        "POST", url, consumer, (token, "sandbox-token-secret"), f"nonce{next(_nonces)}", str(now())
+    )
 
 
 def google_token(url: str, **changes: str) -> Answer:
@@ -355,11 +456,18 @@ def google_headers(url: str, token: str) -> dict[str, str]:
 
 
 def linkedin_headers(_url: str, token: str) -> dict[str, str]:
-    versions = {"LinkedIn-Version": "202608", "X-Restli-Protocol-Version": "2.0.0", "X-RestLi-Method": "BATCH_CREATE"}
+    versions = {
+        "LinkedIn-Version": "202608",
+        "X-Restli-Protocol-Version": "2.0.0",
+        "X-RestLi-Method": "BATCH_CREATE",
+    }
     return {"Authorization": f"Bearer {token}", **versions}
 
 
-_google_account = {"operatingAccount": {"accountType": "GOOGLE_ADS", "accountId": "1234567890"}, "productDestinationId": "42"}
+_google_account = {
+    "operatingAccount": {"accountType": "GOOGLE_ADS", "accountId": "1234567890"},
+    "productDestinationId": "42",
+}
 _google = {"destinations": [_google_account], "encoding": "HEX"}
 
 PLATFORMS = {
@@ -418,7 +526,15 @@ PLATFORMS = {
             {"conversionValue": {"currencyCode": "EUR", "amount": 12.5}},
             linkedin_headers,
         ),
-        Platform("google", "/v1/events:ingest", google_event, lambda events: {**_google, "events": events}, 2000, {"currency": "eur"}, google_headers),
+        Platform(
+            "google",
+            "/v1/events:ingest",
+            google_event,
+            lambda events: {**_google, "events": events},
+            2000,
+            {"currency": "eur"},
+            google_headers,
+        ),
         Platform(
             "microsoft",
             "/v1/tag-1/events",
@@ -428,7 +544,14 @@ PLATFORMS = {
             {"userData": {}},
             partial=True,
         ),
-        Platform("openai", "/v1/events?pid=pixel-1", openai_event, lambda events: {"events": events}, 1000, {"data": {"type": "contents", "amount": 12.5}}),
+        Platform(
+            "openai",
+            "/v1/events?pid=pixel-1",
+            openai_event,
+            lambda events: {"events": events},
+            1000,
+            {"data": {"type": "contents", "amount": 12.5}},
+        ),
         Platform(
             "x",
             "/12/measurement/conversions/o8z6j",

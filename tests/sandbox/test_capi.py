@@ -7,13 +7,28 @@ from typing import Any
 import pytest
 
 from connector.sandbox.server import Receiver
-from tests.sandbox.platforms import ABSENT, TOKEN, Answer, call, capi_event, changed, control, ids, sha
+from tests.sandbox.platforms import (
+    ABSENT,
+    TOKEN,
+    Answer,
+    call,
+    capi_event,
+    changed,
+    control,
+    ids,
+    sha,
+)
 
 PATH = "/signal/v1/conversion"
 
 
 def send(receiver: Receiver, event: Any, headers: dict[str, str] | None = None) -> Answer:
-    return call("POST", receiver.url + PATH, event, {"Authorization": f"Bearer {TOKEN}"} if headers is None else headers)
+    return call(
+        "POST",
+        receiver.url + PATH,
+        event,
+        {"Authorization": f"Bearer {TOKEN}"} if headers is None else headers,
+    )
 
 
 def test_a_full_good_event_is_taken(receiver: Receiver) -> None:
@@ -23,7 +38,10 @@ def test_a_full_good_event_is_taken(receiver: Receiver) -> None:
 
 
 def test_the_least_event_is_taken(receiver: Receiver) -> None:
-    least = {name: capi_event(1)[name] for name in ("advertiser_id", "conversion_type", "data_source_key", "event_id", "ids")}
+    least = {
+        name: capi_event(1)[name]
+        for name in ("advertiser_id", "conversion_type", "data_source_key", "event_id", "ids")
+    }
     assert send(receiver, least).status == 200
 
 
@@ -38,8 +56,16 @@ def test_the_least_event_is_taken(receiver: Receiver) -> None:
         ({"ids": [{"name": "Email", "id": "Person@Example.org"}]}, "format", "ids[0].id"),
         ({"ids": [{"name": "HashedEmail", "id": sha("x").upper()}]}, "format", "ids[0].id"),
         ({"ids": [{"name": "Phone", "id": "+14155552671"}]}, "format", "ids[0].id"),
-        ({"ids": [{"name": "Guid", "id": "85B04DED-09DD-4015-AD30-581E45452DD9"}]}, "format", "ids[0].id"),
-        ({"ids": [{"name": "Guid", "id": "00000000-0000-0000-0000-000000000000"}]}, "format", "ids[0].id"),
+        (
+            {"ids": [{"name": "Guid", "id": "85B04DED-09DD-4015-AD30-581E45452DD9"}]},
+            "format",
+            "ids[0].id",
+        ),
+        (
+            {"ids": [{"name": "Guid", "id": "00000000-0000-0000-0000-000000000000"}]},
+            "format",
+            "ids[0].id",
+        ),
         ({"ids": [{"name": "Cookie", "id": "x"}]}, "format", "ids[0].name"),
         ({"ids": [{"name": ["Guid"], "id": "x"}]}, "format", "ids[0].name"),
         ({"ids": [{"name": "Guid"}]}, "format", "ids[0]"),
@@ -55,7 +81,11 @@ def test_the_least_event_is_taken(receiver: Receiver) -> None:
 )
 def test_it_refuses(receiver: Receiver, changes: dict[str, Any], code: str, field: str) -> None:
     answer = send(receiver, changed(capi_event(1), **changes))
-    assert (answer.status, answer.body["error"]["code"], answer.body["error"]["field"]) == (400, code, field)
+    assert (answer.status, answer.body["error"]["code"], answer.body["error"]["field"]) == (
+        400,
+        code,
+        field,
+    )
     assert receiver.ledger.summary()["reasons"] == {code: 1}
 
 
@@ -66,7 +96,12 @@ def test_a_body_is_one_object(receiver: Receiver, body: Any) -> None:
 
 def test_a_key_in_its_own_header_will_do(receiver: Receiver) -> None:
     assert send(receiver, capi_event(1), {"X-Api-Key": TOKEN}).status == 200
-    for headers in ({"X-Api-Key": "another"}, {"Authorization": f"Basic {TOKEN}"}, {"Authorization": TOKEN}, {}):
+    for headers in (
+        {"X-Api-Key": "another"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": TOKEN},
+        {},
+    ):
         answer = send(receiver, capi_event(1), headers)
         assert (answer.status, answer.body["error"]["code"]) == (401, "unauthorized")
 

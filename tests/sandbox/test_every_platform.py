@@ -52,14 +52,20 @@ def test_a_batch_of_three_is_taken(platform: Platform, receiver: Receiver) -> No
     assert counts(receiver) == (3, 0, 0)
 
 
-def test_one_bad_event_spoils_the_batch_unless_the_platform_is_partial(platform: Platform, receiver: Receiver) -> None:
+def test_one_bad_event_spoils_the_batch_unless_the_platform_is_partial(
+    platform: Platform, receiver: Receiver
+) -> None:
     platform.send(receiver, platform.event(1), platform.spoiled(2), platform.event(3))
     assert counts(receiver) == (2 if platform.partial else 0, 0, 1)
 
 
-def test_an_event_without_a_required_field_is_refused(platform: Platform, receiver: Receiver) -> None:
+def test_an_event_without_a_required_field_is_refused(
+    platform: Platform, receiver: Receiver
+) -> None:
     for name in REQUIRED[platform.name]:
-        platform.send(receiver, {key: value for key, value in platform.event(1).items() if key != name})
+        platform.send(
+            receiver, {key: value for key, value in platform.event(1).items() if key != name}
+        )
     assert counts(receiver) == (0, 0, len(REQUIRED[platform.name]))
     assert receiver.ledger.summary()["reasons"] == {"missing": len(REQUIRED[platform.name])}
 
@@ -71,11 +77,18 @@ def test_a_wrong_token_gets_nothing_in(platform: Platform, receiver: Receiver) -
 
 
 def test_without_credentials_nothing_gets_in(platform: Platform, receiver: Receiver) -> None:
-    platform.send(receiver, platform.event(1), path=platform.path.replace("access_token={token}", ""), headers={})
+    platform.send(
+        receiver,
+        platform.event(1),
+        path=platform.path.replace("access_token={token}", ""),
+        headers={},
+    )
     assert counts(receiver) == (0, 0, 0)
 
 
-def test_a_throttled_request_takes_nothing_and_the_next_is_heard(platform: Platform, receiver: Receiver) -> None:
+def test_a_throttled_request_takes_nothing_and_the_next_is_heard(
+    platform: Platform, receiver: Receiver
+) -> None:
     control(receiver, faults=[{"kind": "throttle", "headers": {"Retry-After": "7"}}])
     first = platform.send(receiver, platform.event(1))
     assert first.headers["Retry-After"] == "7"
@@ -85,7 +98,9 @@ def test_a_throttled_request_takes_nothing_and_the_next_is_heard(platform: Platf
     assert receiver.ledger.summary()["statuses"] == {"throttle": 1, "200": 1}
 
 
-def test_the_largest_batch_is_taken_and_one_event_more_is_not(platform: Platform, receiver: Receiver) -> None:
+def test_the_largest_batch_is_taken_and_one_event_more_is_not(
+    platform: Platform, receiver: Receiver
+) -> None:
     events = [platform.event(0)] * platform.most
     platform.send(receiver, *events, platform.event(1))
     assert counts(receiver) == (0, 0, 0)
@@ -100,21 +115,32 @@ def test_an_empty_batch_is_refused(platform: Platform, receiver: Receiver) -> No
 
 def test_copies_and_conflicts_are_counted(platform: Platform, receiver: Receiver) -> None:
     event = platform.event(1)
-    other = json.loads(json.dumps(event).replace(sha("person@example.org"), sha("other@example.org")))
+    other = json.loads(
+        json.dumps(event).replace(sha("person@example.org"), sha("other@example.org"))
+    )
     for each in (event, event, other):
         platform.send(receiver, each)
     assert list(ids(receiver).values()) == [[3, 1]]
     summary = receiver.ledger.summary()
-    assert (summary["accepted"], summary["events"], summary["duplicates"], summary["conflicts"]) == (3, 1, 2, 1)
+    assert (
+        summary["accepted"],
+        summary["events"],
+        summary["duplicates"],
+        summary["conflicts"],
+    ) == (3, 1, 2, 1)
 
 
-def test_the_reject_rate_refuses_the_same_events_every_time(platform: Platform, receiver: Receiver) -> None:
+def test_the_reject_rate_refuses_the_same_events_every_time(
+    platform: Platform, receiver: Receiver
+) -> None:
     control(receiver, reject_rate=0.5)
     arrived: list[set[str]] = []
     for _ in range(2):
         for number in range(12):
             platform.send(receiver, platform.event(number))
-        arrived.append({where for where, (copies, _) in ids(receiver).items() if copies == len(arrived) + 1})
+        arrived.append(
+            {where for where, (copies, _) in ids(receiver).items() if copies == len(arrived) + 1}
+        )
     assert arrived[0] == arrived[1]
     assert 0 < len(arrived[0]) < 12
     assert receiver.ledger.summary()["reasons"] == {"sandbox": 2 * (12 - len(arrived[0]))}
@@ -123,7 +149,11 @@ def test_the_reject_rate_refuses_the_same_events_every_time(platform: Platform, 
 def test_a_refusal_by_rate_looks_like_any_other(platform: Platform, receiver: Receiver) -> None:
     def shape(value: Any) -> Any:
         if isinstance(value, dict):
-            return {name: shape(inner) for name, inner in value.items() if name not in ("event", "invalid_events")}
+            return {
+                name: shape(inner)
+                for name, inner in value.items()
+                if name not in ("event", "invalid_events")
+            }
         return [shape(inner) for inner in value] if isinstance(value, list) else type(value)
 
     usual = platform.send(receiver, platform.spoiled(1))
@@ -145,18 +175,35 @@ def test_a_thousand_events_are_judged_quickly(platform: Platform, receiver: Rece
 
 
 def test_events_of_other_platforms_do_not_pass(platform: Platform, receiver: Receiver) -> None:
-    for other in (*(each.event for each in PLATFORMS.values() if each.name != platform.name), capi_event):
+    for other in (
+        *(each.event for each in PLATFORMS.values() if each.name != platform.name),
+        capi_event,
+    ):
         platform.send(receiver, other(1))
     assert counts(receiver)[0] == 0
 
 
-scalars = st.none() | st.booleans() | st.integers(-(2**40), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2), max_leaves=4)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_nothing_that_is_sent_confuses_it(platform: Platform, module_receiver: Receiver, data: st.DataObject) -> None:
+def test_nothing_that_is_sent_confuses_it(
+    platform: Platform, module_receiver: Receiver, data: st.DataObject
+) -> None:
     body: Any = platform.wrap([platform.event(1), platform.event(2)])
     for place in data.draw(st.lists(st.sampled_from(list(places(body))), min_size=1, max_size=3)):
         body = put(body, place, data.draw(values))
@@ -167,7 +214,13 @@ def test_nothing_that_is_sent_confuses_it(platform: Platform, module_receiver: R
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Every path inside a JSON value."""
     yield path
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    entries = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for name, inner in entries:
         yield from places(inner, (*path, name))
 
@@ -176,7 +229,13 @@ def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     """The same with another value at a path, where that still exists."""
     if not path:
         return new
-    copy = dict(value) if isinstance(value, dict) else list(value) if isinstance(value, list) else value
+    copy = (
+        dict(value)
+        if isinstance(value, dict)
+        else list(value)
+        if isinstance(value, list)
+        else value
+    )
     with contextlib.suppress(KeyError, IndexError, TypeError):
         copy[path[0]] = put(copy[path[0]], path[1:], new)
     return copy

@@ -16,12 +16,20 @@ takes = pytest.mark.parametrize("take", [True, False])
 
 
 def send(receiver: Receiver, number: int = 1) -> Answer:
-    return call("POST", receiver.url + PATH, capi_event(number), {"Authorization": f"Bearer {TOKEN}"})
+    return call(
+        "POST", receiver.url + PATH, capi_event(number), {"Authorization": f"Bearer {TOKEN}"}
+    )
 
 
 def raw(receiver: Receiver, timeout: float = 5) -> requests.Response:
     """One request on a connection of its own."""
-    return requests.post(receiver.url + PATH, json=capi_event(1), headers={"Authorization": f"Bearer {TOKEN}"}, timeout=timeout, stream=True)
+    return requests.post(
+        receiver.url + PATH,
+        json=capi_event(1),
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=timeout,
+        stream=True,
+    )
 
 
 def script(receiver: Receiver, **fault: Any) -> None:
@@ -37,7 +45,11 @@ def accepted(receiver: Receiver) -> int:
 def test_a_status_with_headers_and_a_body(receiver: Receiver, take: bool) -> None:
     script(receiver, status=503, headers={"Retry-After": "5"}, body={"error": "busy"}, take=take)
     answer = send(receiver)
-    assert (answer.status, answer.body, answer.headers["Retry-After"]) == (503, {"error": "busy"}, "5")
+    assert (answer.status, answer.body, answer.headers["Retry-After"]) == (
+        503,
+        {"error": "busy"},
+        "5",
+    )
     assert accepted(receiver) == take
     assert send(receiver).status == 200
 
@@ -129,7 +141,13 @@ def test_faults_come_in_their_order_and_as_often_as_they_say(receiver: Receiver)
 
 def test_a_fault_can_wait_for_a_text_or_an_address(receiver: Receiver) -> None:
     meta = PLATFORMS["meta"]
-    control(receiver, faults=[{"status": 500, "match": capi_event(2)["event_id"]}, {"status": 502, "path": "/v25.0/"}])
+    control(
+        receiver,
+        faults=[
+            {"status": 500, "match": capi_event(2)["event_id"]},
+            {"status": 502, "path": "/v25.0/"},
+        ],
+    )
     assert [send(receiver, number).status for number in range(4)] == [200, 200, 500, 200]
     assert [meta.send(receiver, meta.event(1)).status for _ in range(2)] == [502, 200]
 

@@ -5,10 +5,21 @@ from typing import Any
 import pytest
 
 from connector.sandbox.server import Receiver
-from tests.sandbox.platforms import ABSENT, PLATFORMS, TOKEN, changed, control, linkedin_headers, now, sha
+from tests.sandbox.platforms import (
+    ABSENT,
+    PLATFORMS,
+    TOKEN,
+    changed,
+    control,
+    linkedin_headers,
+    now,
+    sha,
+)
 
 LINKEDIN = PLATFORMS["linkedin"]
-SINGLE = {name: value for name, value in linkedin_headers("", TOKEN).items() if name != "X-RestLi-Method"}
+SINGLE = {
+    name: value for name, value in linkedin_headers("", TOKEN).items() if name != "X-RestLi-Method"
+}
 
 
 def test_a_batch_has_a_status_for_each(receiver: Receiver) -> None:
@@ -23,8 +34,15 @@ def test_a_single_event_gets_an_empty_201(receiver: Receiver) -> None:
 
 
 def test_every_problem_of_every_event_has_its_line(receiver: Receiver) -> None:
-    two = changed(LINKEDIN.event(1), conversionValue={"currencyCode": "EUR", "amount": 12.5}, colour="red")
-    answer = LINKEDIN.send(receiver, LINKEDIN.event(0), two, changed(LINKEDIN.event(2), user__userIds=[{"idType": "SHA256_EMAIL", "idValue": "x"}]))
+    two = changed(
+        LINKEDIN.event(1), conversionValue={"currencyCode": "EUR", "amount": 12.5}, colour="red"
+    )
+    answer = LINKEDIN.send(
+        receiver,
+        LINKEDIN.event(0),
+        two,
+        changed(LINKEDIN.event(2), user__userIds=[{"idType": "SHA256_EMAIL", "idValue": "x"}]),
+    )
     assert (answer.status, answer.body["status"]) == (422, 422)
     assert [line.rpartition(" :: ")[0] for line in answer.body["message"].splitlines()] == [
         "Index: 1, ERROR :: /conversionValue/amount",
@@ -35,8 +53,13 @@ def test_every_problem_of_every_event_has_its_line(receiver: Receiver) -> None:
 
 
 def test_the_lines_of_a_single_event_have_no_index(receiver: Receiver) -> None:
-    answer = LINKEDIN.post(receiver, changed(LINKEDIN.event(1), conversionValue__amount=12.5), headers=SINGLE)
-    assert (answer.status, answer.body["message"]) == (422, "ERROR :: /conversionValue/amount :: must be a string\n")
+    answer = LINKEDIN.post(
+        receiver, changed(LINKEDIN.event(1), conversionValue__amount=12.5), headers=SINGLE
+    )
+    assert (answer.status, answer.body["message"]) == (
+        422,
+        "ERROR :: /conversionValue/amount :: must be a string\n",
+    )
 
 
 def test_times_are_refused_by_their_indices(receiver: Receiver) -> None:
@@ -46,11 +69,16 @@ def test_times_are_refused_by_their_indices(receiver: Receiver) -> None:
     )
     answer = LINKEDIN.send(receiver, old, LINKEDIN.event(1), late)
     assert answer.status == 400
-    assert answer.body == {"message": "Conversion time should be within 90 days and not exceed current time, indices [0, 2] (0-indexed).", "status": 400}
+    assert answer.body == {
+        "message": "Conversion time should be within 90 days and not exceed current time, indices [0, 2] (0-indexed).",
+        "status": 400,
+    }
 
 
 def test_a_rule_that_nobody_has_reads_like_a_problem_of_the_account(receiver: Receiver) -> None:
-    answer = LINKEDIN.send(receiver, changed(LINKEDIN.event(1), conversion="urn:lla:llaPartnerConversion:0"))
+    answer = LINKEDIN.send(
+        receiver, changed(LINKEDIN.event(1), conversion="urn:lla:llaPartnerConversion:0")
+    )
     assert (answer.status, answer.body["message"]) == (403, "No ad accounts found")
 
 
@@ -63,9 +91,18 @@ def test_a_rule_that_nobody_has_reads_like_a_problem_of_the_account(receiver: Re
         ({"conversionHappenedAt": "1700000000000"}, "/conversionHappenedAt"),
         ({"user__userIds": ABSENT}, "/user/userIds"),
         ({"user": {"userIds": []}}, "/user/userIds"),
-        ({"user__userIds": [{"idType": "SHA256_PHONE", "idValue": sha("1")}]}, "/user/userIds/0/idType"),
-        ({"user__userIds": [{"idType": "SHA256_EMAIL", "idValue": sha("x").upper()}]}, "/user/userIds/0/idValue"),
-        ({"user__userIds": [{"idType": "SHA256_EMAIL", "idValue": sha("x"), "x": 1}]}, "/user/userIds/0/x"),
+        (
+            {"user__userIds": [{"idType": "SHA256_PHONE", "idValue": sha("1")}]},
+            "/user/userIds/0/idType",
+        ),
+        (
+            {"user__userIds": [{"idType": "SHA256_EMAIL", "idValue": sha("x").upper()}]},
+            "/user/userIds/0/idValue",
+        ),
+        (
+            {"user__userIds": [{"idType": "SHA256_EMAIL", "idValue": sha("x"), "x": 1}]},
+            "/user/userIds/0/x",
+        ),
         ({"user__userInfo": {"firstName": "Ada"}}, "/user/userInfo/lastName"),
         ({"user__userInfo__city": "London"}, "/user/userInfo/city"),
         ({"user__externalIds": ["1", "2"]}, "/user/externalIds"),
@@ -94,16 +131,27 @@ def test_it_takes_and_does_not_look_closer(receiver: Receiver, changes: dict[str
 
 
 def without(name: str, **others: str) -> dict[str, str]:
-    return {key: value for key, value in linkedin_headers("", TOKEN).items() if key != name} | others
+    return {
+        key: value for key, value in linkedin_headers("", TOKEN).items() if key != name
+    } | others
 
 
 def test_the_version_is_part_of_every_request(receiver: Receiver) -> None:
     missing = LINKEDIN.send(receiver, LINKEDIN.event(1), headers=without("LinkedIn-Version"))
     assert (missing.status, missing.body["code"]) == (400, "VERSION_MISSING")
     for version in ("202511", "2026-08", "202613"):
-        answer = LINKEDIN.send(receiver, LINKEDIN.event(1), headers=without("LinkedIn-Version", **{"LinkedIn-Version": version}))
+        answer = LINKEDIN.send(
+            receiver,
+            LINKEDIN.event(1),
+            headers=without("LinkedIn-Version", **{"LinkedIn-Version": version}),
+        )
         assert (answer.status, answer.body["status"]) == (426, 426)
-    assert LINKEDIN.send(receiver, LINKEDIN.event(1), headers=without("X-Restli-Protocol-Version")).status == 400
+    assert (
+        LINKEDIN.send(
+            receiver, LINKEDIN.event(1), headers=without("X-Restli-Protocol-Version")
+        ).status
+        == 400
+    )
     assert receiver.ledger.summary()["accepted"] == 0
 
 
@@ -115,7 +163,10 @@ def test_elements_without_the_method_are_an_unknown_field(receiver: Receiver) ->
 
 
 def test_a_batch_has_at_most_a_hundred_rules(receiver: Receiver) -> None:
-    events = [changed(LINKEDIN.event(number), conversion=f"urn:lla:llaPartnerConversion:{number}") for number in range(1, 102)]
+    events = [
+        changed(LINKEDIN.event(number), conversion=f"urn:lla:llaPartnerConversion:{number}")
+        for number in range(1, 102)
+    ]
     assert LINKEDIN.send(receiver, *events[:100]).status == 200
     assert LINKEDIN.send(receiver, *events).status == 400
 

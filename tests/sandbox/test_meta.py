@@ -31,8 +31,19 @@ def test_a_bad_event_is_not_located(receiver: Receiver) -> None:
     assert error(answer) == (400, 100, 2804050)
     assert said["type"] == "OAuthException"
     assert said["is_transient"] is False
-    assert set(said) == {"message", "type", "code", "is_transient", "fbtrace_id", "error_subcode", "error_user_title", "error_user_msg"}
-    assert META.send(receiver, *reversed(events)).body["error"] | {"fbtrace_id": ""} == said | {"fbtrace_id": ""}
+    assert set(said) == {
+        "message",
+        "type",
+        "code",
+        "is_transient",
+        "fbtrace_id",
+        "error_subcode",
+        "error_user_title",
+        "error_user_msg",
+    }
+    assert META.send(receiver, *reversed(events)).body["error"] | {"fbtrace_id": ""} == said | {
+        "fbtrace_id": ""
+    }
 
 
 @pytest.mark.parametrize(
@@ -42,7 +53,16 @@ def test_a_bad_event_is_not_located(receiver: Receiver) -> None:
         ({"event_time": now(days=62, minutes=1), "action_source": "physical_store"}, 2804003),
         ({"custom_data__value": ABSENT}, 2804009),
         ({"custom_data__currency": ABSENT}, 2804009),
-        ({"user_data": {"client_user_agent": "Mozilla/5.0", "ct": sha("paris"), "zp": sha("75001")}}, 2804050),
+        (
+            {
+                "user_data": {
+                    "client_user_agent": "Mozilla/5.0",
+                    "ct": sha("paris"),
+                    "zp": sha("75001"),
+                }
+            },
+            2804050,
+        ),
         ({"user_data": {"client_user_agent": "Mozilla/5.0", "db": sha("19970216")}}, 2804050),
         ({"action_source": "app", "user_data": {"fn": sha("ada"), "ge": sha("f")}}, 2804050),
         ({"action_source": "app", "user_data": {"ln": sha("example")}}, 2804050),
@@ -75,10 +95,19 @@ def test_it_refuses(receiver: Receiver, changes: dict[str, Any], subcode: int | 
         {"event_time": now(days=62, hours=-1), "action_source": "physical_store"},
         {"event_time": now(hours=-1)},
         {"event_name": "SomethingOfOurOwn"},
-        {"user_data": {"client_user_agent": "Mozilla/5.0", "fbp": "fb.1.1558571054389.1098115397.AQ"}},
+        {
+            "user_data": {
+                "client_user_agent": "Mozilla/5.0",
+                "fbp": "fb.1.1558571054389.1098115397.AQ",
+            }
+        },
         {"user_data": {"fn": sha("ada"), "ln": sha("example")}, "action_source": "app"},
         {"custom_data__currency": "eur"},
-        {"data_processing_options": [], "data_processing_options_country": 0, "data_processing_options_state": 0},
+        {
+            "data_processing_options": [],
+            "data_processing_options_country": 0,
+            "data_processing_options_state": 0,
+        },
         {"data_processing_options_state": 1013},
     ],
 )
@@ -99,7 +128,11 @@ def test_the_same_id_under_two_names_is_two_events(receiver: Receiver) -> None:
 def test_the_token_is_heard_in_query_and_body(receiver: Receiver) -> None:
     assert META.send(receiver, META.event(1), path=PATH, access_token=TOKEN).status == 200
     assert error(META.send(receiver, META.event(1), path=PATH)) == (400, 190, None)
-    assert error(META.send(receiver, META.event(1), path=PATH, access_token="an-old-token")) == (401, 190, 463)
+    assert error(META.send(receiver, META.event(1), path=PATH, access_token="an-old-token")) == (
+        401,
+        190,
+        463,
+    )
     assert error(META.send(receiver, META.event(1), path=PATH, access_token=7)) == (401, 190, 463)
 
 
@@ -107,9 +140,18 @@ def test_an_app_secret_demands_its_proof() -> None:
     proof = hmac.new(b"app-secret", TOKEN.encode(), hashlib.sha256).hexdigest()
     with running(Settings(port=0, app_secret="app-secret")) as receiver:
         assert error(META.send(receiver, META.event(1))) == (400, 100, None)
-        assert error(META.send(receiver, META.event(1), appsecret_proof=sha("guessed"))) == (400, 100, None)
+        assert error(META.send(receiver, META.event(1), appsecret_proof=sha("guessed"))) == (
+            400,
+            100,
+            None,
+        )
         assert META.send(receiver, META.event(1), appsecret_proof=proof).status == 200
-        assert META.send(receiver, META.event(1), path=f"{PATH}?access_token={TOKEN}&appsecret_proof={proof}").status == 200
+        assert (
+            META.send(
+                receiver, META.event(1), path=f"{PATH}?access_token={TOKEN}&appsecret_proof={proof}"
+            ).status
+            == 200
+        )
     assert receiver.ledger.summary()["accepted"] == 2
 
 
@@ -119,7 +161,9 @@ def test_throttling_is_a_code_inside_a_400(receiver: Receiver) -> None:
 
 
 def test_what_is_no_pixel_is_an_object_that_does_not_exist(receiver: Receiver) -> None:
-    assert error(META.send(receiver, META.event(1), path="/v25.0/no-pixel/events?access_token={token}")) == (400, 100, 33)
+    assert error(
+        META.send(receiver, META.event(1), path="/v25.0/no-pixel/events?access_token={token}")
+    ) == (400, 100, 33)
 
 
 @pytest.mark.parametrize("agent", ["x", "12345", "a name of 23 characters", 7])

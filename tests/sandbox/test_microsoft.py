@@ -33,7 +33,9 @@ def test_where_it_may_continue_the_bad_event_is_told_inside_a_200(receiver: Rece
 
 @pytest.mark.parametrize("flag", [False, ABSENT])
 def test_where_it_may_not_the_whole_request_is_refused(receiver: Receiver, flag: Any) -> None:
-    body = changed(MICROSOFT.wrap([MICROSOFT.event(0), MICROSOFT.spoiled(1)]), continueOnValidationError=flag)
+    body = changed(
+        MICROSOFT.wrap([MICROSOFT.event(0), MICROSOFT.spoiled(1)]), continueOnValidationError=flag
+    )
     answer = MICROSOFT.post(receiver, body)
     assert answer.status == 400
     assert set(answer.body) == {"error", "traceId"}
@@ -48,7 +50,9 @@ def test_the_flag_inside_an_event_is_only_worth_a_warning(receiver: Receiver) ->
     assert refused.status == 400
     taken = MICROSOFT.send(receiver, event, continueOnValidationError=False)
     assert (taken.status, taken.body["eventsReceived"]) == (200, 1)
-    assert [(detail["propertyName"], detail["isWarning"]) for detail in taken.body["error"]["details"]] == [("data[0].continueOnValidationError", True)]
+    assert [
+        (detail["propertyName"], detail["isWarning"]) for detail in taken.body["error"]["details"]
+    ] == [("data[0].continueOnValidationError", True)]
     assert receiver.ledger.summary()["events"] == 1
 
 
@@ -75,7 +79,12 @@ def test_it_refuses(receiver: Receiver, changes: dict[str, Any], field: str, cod
     answer = MICROSOFT.send(receiver, MICROSOFT.event(0), changed(MICROSOFT.event(1), **changes))
     assert answer.body["eventsReceived"] == 1
     (detail,) = answer.body["error"]["details"]
-    assert (detail["index"], detail["propertyName"], detail["errorCode"], detail["isWarning"]) == (1, f"data[1].{field}", code, False)
+    assert (detail["index"], detail["propertyName"], detail["errorCode"], detail["isWarning"]) == (
+        1,
+        f"data[1].{field}",
+        code,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +97,9 @@ def test_it_refuses(receiver: Receiver, changes: dict[str, Any], field: str, cod
     ],
 )
 def test_it_takes(receiver: Receiver, changes: dict[str, Any]) -> None:
-    assert MICROSOFT.send(receiver, changed(MICROSOFT.event(1), **changes)).body == {"eventsReceived": 1}
+    assert MICROSOFT.send(receiver, changed(MICROSOFT.event(1), **changes)).body == {
+        "eventsReceived": 1
+    }
 
 
 def test_an_empty_batch_tells_a_wrong_token_from_a_right_one(receiver: Receiver) -> None:

@@ -18,7 +18,10 @@ def test_success_is_a_200(receiver: Receiver) -> None:
 def test_a_bad_event_is_not_located(receiver: Receiver) -> None:
     events = [OPENAI.event(0), OPENAI.event(1), OPENAI.spoiled(2)]
     answer = OPENAI.send(receiver, *events)
-    assert (answer.status, answer.body) == (400, {"errors": [{"code": "invalid_event", "message": "data.amount must be an integer"}]})
+    assert (answer.status, answer.body) == (
+        400,
+        {"errors": [{"code": "invalid_event", "message": "data.amount must be an integer"}]},
+    )
     assert OPENAI.send(receiver, *reversed(events)).body == answer.body
     assert receiver.ledger.summary()["accepted"] == 0
 

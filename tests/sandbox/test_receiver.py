@@ -21,18 +21,35 @@ PATH = "/signal/v1/conversion"
 
 
 def send(receiver: Receiver, number: int = 1, token: str = TOKEN, **changes: Any) -> int:
-    return call("POST", receiver.url + PATH, changed(capi_event(number), **changes), {"X-Api-Key": token}).status
+    return call(
+        "POST", receiver.url + PATH, changed(capi_event(number), **changes), {"X-Api-Key": token}
+    ).status
 
 
-@pytest.mark.parametrize(("name", "field"), [("meta", "event_time"), ("tiktok", "event_time"), ("pinterest", "event_time"), ("microsoft", "eventTime")])
-def test_milliseconds_are_refused_where_seconds_are_meant(receiver: Receiver, name: str, field: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("meta", "event_time"),
+        ("tiktok", "event_time"),
+        ("pinterest", "event_time"),
+        ("microsoft", "eventTime"),
+    ],
+)
+def test_milliseconds_are_refused_where_seconds_are_meant(
+    receiver: Receiver, name: str, field: str
+) -> None:
     platform = PLATFORMS[name]
     platform.send(receiver, {**platform.event(1), field: now() * 1000})
     assert receiver.ledger.summary()["accepted"] == 0
 
 
-@pytest.mark.parametrize(("name", "field"), [("reddit", "event_at"), ("linkedin", "conversionHappenedAt"), ("openai", "timestamp_ms")])
-def test_seconds_are_refused_where_milliseconds_are_meant(receiver: Receiver, name: str, field: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("reddit", "event_at"), ("linkedin", "conversionHappenedAt"), ("openai", "timestamp_ms")],
+)
+def test_seconds_are_refused_where_milliseconds_are_meant(
+    receiver: Receiver, name: str, field: str
+) -> None:
     platform = PLATFORMS[name]
     platform.send(receiver, {**platform.event(1), field: now()})
     assert receiver.ledger.summary()["accepted"] == 0
@@ -97,7 +114,9 @@ def test_received_shows_the_latest_first_and_fifty_at_most(receiver: Receiver) -
     for number in range(52):
         send(receiver, number)
     latest = call("GET", f"{receiver.url}/received").body["latest"]
-    assert [item["event_id"] for item in latest] == [capi_event(number)["event_id"] for number in range(51, 1, -1)]
+    assert [item["event_id"] for item in latest] == [
+        capi_event(number)["event_id"] for number in range(51, 1, -1)
+    ]
     assert latest[0]["account"] == "capi/abc123def456"
     assert latest[0]["event"] == capi_event(51)
 
@@ -108,7 +127,12 @@ def test_copies_are_told_from_conflicts(receiver: Receiver) -> None:
         send(receiver, 1, **changes)
     send(receiver, 1, data_source_key="another")
     summary = receiver.ledger.summary()
-    assert (summary["accepted"], summary["events"], summary["duplicates"], summary["conflicts"]) == (6, 2, 4, 2)
+    assert (
+        summary["accepted"],
+        summary["events"],
+        summary["duplicates"],
+        summary["conflicts"],
+    ) == (6, 2, 4, 2)
     assert sorted(ids(receiver).values()) == [[1, 0], [5, 2]]
 
 
@@ -120,7 +144,14 @@ def test_the_order_of_fields_is_no_conflict(receiver: Receiver) -> None:
 
 def test_events_without_an_id_are_known_by_their_content(receiver: Receiver) -> None:
     google = PLATFORMS["google"]
-    events = [{name: value for name, value in changed(google.event(1), conversionValue=value).items() if name != "transactionId"} for value in (1, 2, 2)]
+    events = [
+        {
+            name: value
+            for name, value in changed(google.event(1), conversionValue=value).items()
+            if name != "transactionId"
+        }
+        for value in (1, 2, 2)
+    ]
     google.send(receiver, *events)
     assert sorted(ids(receiver).values()) == [[1, 0], [2, 0]]
 
@@ -131,14 +162,30 @@ def test_many_callers_at_once_are_all_counted(receiver: Receiver) -> None:
     def one(caller: int) -> int:
         with requests.Session() as session:
             for part in range(5):
-                body = {"data": [{**meta.event(0), "event_id": f"{(caller * 5 + part) % 20}-{number}"} for number in range(50)], "access_token": TOKEN}
-                assert session.post(f"{receiver.url}/v25.0/1/events", json=body, timeout=10).json()["events_received"] == 50
+                body = {
+                    "data": [
+                        {**meta.event(0), "event_id": f"{(caller * 5 + part) % 20}-{number}"}
+                        for number in range(50)
+                    ],
+                    "access_token": TOKEN,
+                }
+                assert (
+                    session.post(f"{receiver.url}/v25.0/1/events", json=body, timeout=10).json()[
+                        "events_received"
+                    ]
+                    == 50
+                )
         return 250
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(one, range(8))) == 2000
     summary = receiver.ledger.summary()
-    assert (summary["requests"], summary["accepted"], summary["events"], summary["duplicates"]) == (40, 2000, 1000, 1000)
+    assert (summary["requests"], summary["accepted"], summary["events"], summary["duplicates"]) == (
+        40,
+        2000,
+        1000,
+        1000,
+    )
 
 
 def test_the_page_needs_nothing_from_elsewhere(receiver: Receiver) -> None:
@@ -187,5 +234,9 @@ def test_arrivals_count_as_a_plain_list_would(seen: list[tuple[str, str, int]]) 
     assert len(found) == len(keys)
     for key in keys:
         digests = [digest for account, event_id, digest in seen if (account, event_id) == key]
-        assert found[key] == (digests[0], len(digests), sum(digest != digests[0] for digest in digests))
+        assert found[key] == (
+            digests[0],
+            len(digests),
+            sum(digest != digests[0] for digest in digests),
+        )
     assert ("c", "1") not in found

@@ -12,7 +12,10 @@ REDDIT = PLATFORMS["reddit"]
 
 def test_success_is_a_sentence(receiver: Receiver) -> None:
     answer = REDDIT.send(receiver, *REDDIT.good(3))
-    assert (answer.status, answer.body) == (200, {"message": "Successfully processed 3 conversion events."})
+    assert (answer.status, answer.body) == (
+        200,
+        {"message": "Successfully processed 3 conversion events."},
+    )
 
 
 def test_bad_events_are_echoed_and_none_is_processed(receiver: Receiver) -> None:
@@ -21,7 +24,9 @@ def test_bad_events_are_echoed_and_none_is_processed(receiver: Receiver) -> None
     assert answer.status == 400
     assert answer.body == {
         "message": "There were 1 invalid conversion events. None were processed.",
-        "invalid_events": [{"error_message": "event_at timestamp must be less than 168h0m0s old", "event": stale}],
+        "invalid_events": [
+            {"error_message": "event_at timestamp must be less than 168h0m0s old", "event": stale}
+        ],
     }
     assert receiver.ledger.summary()["accepted"] == 0
 
@@ -29,7 +34,9 @@ def test_bad_events_are_echoed_and_none_is_processed(receiver: Receiver) -> None
 def test_every_bad_event_is_echoed(receiver: Receiver) -> None:
     answer = REDDIT.send(receiver, REDDIT.spoiled(0), REDDIT.event(1), REDDIT.spoiled(2))
     assert answer.body["message"] == "There were 2 invalid conversion events. None were processed."
-    assert [invalid["event"]["metadata"]["conversion_id"] for invalid in answer.body["invalid_events"]] == ["e0", "e2"]
+    assert [
+        invalid["event"]["metadata"]["conversion_id"] for invalid in answer.body["invalid_events"]
+    ] == ["e0", "e2"]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +60,15 @@ def test_it_refuses(receiver: Receiver, changes: dict[str, Any]) -> None:
     assert (answer.status, len(answer.body["invalid_events"])) == (400, 1)
 
 
-@pytest.mark.parametrize("changes", [{"event_at": "2026-11-24T10:00:00Z"}, {"metadata__value": "12.50"}, {"metadata__item_count": 1.5}, {"user__email": ["x"]}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"event_at": "2026-11-24T10:00:00Z"},
+        {"metadata__value": "12.50"},
+        {"metadata__item_count": 1.5},
+        {"user__email": ["x"]},
+    ],
+)
 def test_a_wrong_json_type_is_a_403(receiver: Receiver, changes: dict[str, Any]) -> None:
     answer = REDDIT.send(receiver, REDDIT.event(0), changed(REDDIT.event(1), **changes))
     assert (answer.status, answer.body["success"]) == (403, False)
@@ -83,8 +98,15 @@ def test_a_test_id_counts_nothing(receiver: Receiver) -> None:
 
 
 def test_it_refuses_tokens_in_two_ways(receiver: Receiver) -> None:
-    wrong, missing = REDDIT.send(receiver, REDDIT.event(1), token="an-old-token"), REDDIT.send(receiver, REDDIT.event(1), headers={})
-    assert (wrong.status, wrong.body["success"], wrong.body["error"]["reason"]) == (401, False, "UNAUTHORIZED")
+    wrong, missing = (
+        REDDIT.send(receiver, REDDIT.event(1), token="an-old-token"),
+        REDDIT.send(receiver, REDDIT.event(1), headers={}),
+    )
+    assert (wrong.status, wrong.body["success"], wrong.body["error"]["reason"]) == (
+        401,
+        False,
+        "UNAUTHORIZED",
+    )
     assert (missing.status, missing.body) == (401, "Authorization Required")
 
 

@@ -37,7 +37,9 @@ def test_success_is_valid(receiver: Receiver) -> None:
         ({"app_data": {"extinfo": ["i2"] * 17}}, "400"),
     ],
 )
-def test_the_first_bad_event_is_named_by_its_index(receiver: Receiver, changes: dict[str, Any], code: str) -> None:
+def test_the_first_bad_event_is_named_by_its_index(
+    receiver: Receiver, changes: dict[str, Any], code: str
+) -> None:
     answer = SNAP.send(receiver, SNAP.event(0), changed(SNAP.event(1), **changes), SNAP.spoiled(2))
     assert answer.status == 400
     assert set(answer.body) == {"status", "reason", "event", "errors"}
@@ -70,13 +72,18 @@ def test_the_twin_locates_every_bad_event_and_counts_nothing(receiver: Receiver)
     assert answer.status == 200
     assert (answer.body["status"], answer.body["test_event"]) == ("INVALID", True)
     logs = answer.body["event_logs"]
-    assert [(log["event"], log["status"], log["errors"]["codes"], log["warnings"]) for log in logs] == [
+    assert [
+        (log["event"], log["status"], log["errors"]["codes"], log["warnings"]) for log in logs
+    ] == [
         (0, "INVALID", ["507"], []),
         (1, "VALID", [], []),
         (2, "INVALID", ["507"], []),
     ]
     good = SNAP.send(receiver, *SNAP.good(2), path=VALIDATE).body
-    assert (good["status"], [log["status"] for log in good["event_logs"]]) == ("VALID", ["VALID"] * 2)
+    assert (good["status"], [log["status"] for log in good["event_logs"]]) == (
+        "VALID",
+        ["VALID"] * 2,
+    )
     assert (receiver.ledger.summary()["accepted"], receiver.ledger.summary()["validated"]) == (0, 2)
 
 

@@ -23,7 +23,10 @@ def test_success_is_code_0(receiver: Receiver) -> None:
 
 def test_a_value_of_the_wrong_type_is_located_as_in_the_old_api(receiver: Receiver) -> None:
     bad = changed(TIKTOK.event(2), properties__contents=[{"content_id": 7}])
-    assert said(TIKTOK.send(receiver, *TIKTOK.good(2), bad)) == (40002, "Batch.2.properties.contents.0.content_id: Not a valid string.")
+    assert said(TIKTOK.send(receiver, *TIKTOK.good(2), bad)) == (
+        40002,
+        "Batch.2.properties.contents.0.content_id: Not a valid string.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,14 +46,21 @@ def test_a_value_of_the_wrong_type_is_located_as_in_the_old_api(receiver: Receiv
         ({"properties__content_type": "goods"}, "properties.content_type"),
     ],
 )
-def test_a_bad_event_is_located_by_its_place_in_data(receiver: Receiver, changes: dict[str, Any], field: str) -> None:
-    code, message = said(TIKTOK.send(receiver, TIKTOK.event(0), changed(TIKTOK.event(1), **changes), TIKTOK.event(2)))
+def test_a_bad_event_is_located_by_its_place_in_data(
+    receiver: Receiver, changes: dict[str, Any], field: str
+) -> None:
+    code, message = said(
+        TIKTOK.send(receiver, TIKTOK.event(0), changed(TIKTOK.event(1), **changes), TIKTOK.event(2))
+    )
     assert code == 40002
     assert message.startswith(f"data.1.{field}: ")
     assert receiver.ledger.summary()["accepted"] == 0
 
 
-@pytest.mark.parametrize("field", ["event_time", "limited_data_use", "properties__value", "properties__num_items", "page"])
+@pytest.mark.parametrize(
+    "field",
+    ["event_time", "limited_data_use", "properties__value", "properties__num_items", "page"],
+)
 def test_types_are_what_they_are(receiver: Receiver, field: str) -> None:
     code, message = said(TIKTOK.send(receiver, changed(TIKTOK.event(1), **{field: "12"})))
     assert code == 40002
@@ -69,7 +79,12 @@ def test_the_source_is_of_the_request(receiver: Receiver) -> None:
     assert said(TIKTOK.send(receiver, without_page, event_source="web"))[0] == 40002
     assert said(TIKTOK.send(receiver, TIKTOK.event(1), event_source="website"))[0] == 40002
     for name in ("event_source", "event_source_id"):
-        code, message = said(TIKTOK.post(receiver, {key: value for key, value in TIKTOK.wrap(TIKTOK.good(1)).items() if key != name}))
+        code, message = said(
+            TIKTOK.post(
+                receiver,
+                {key: value for key, value in TIKTOK.wrap(TIKTOK.good(1)).items() if key != name},
+            )
+        )
         assert (code, message) == (40002, f"{name}: is required")
     assert said(TIKTOK.send(receiver, TIKTOK.event(1), event_source_id=""))[0] == 40002
 
@@ -83,7 +98,12 @@ def test_a_test_event_code_counts_nothing(receiver: Receiver) -> None:
 def test_tokens_are_refused_inside_a_200(receiver: Receiver) -> None:
     assert said(TIKTOK.send(receiver, TIKTOK.event(1), token="an-old-token"))[0] == 40105
     assert said(TIKTOK.send(receiver, TIKTOK.event(1), headers={}))[0] == 40104
-    assert said(TIKTOK.send(receiver, TIKTOK.event(1), headers={"Authorization": f"Bearer {TOKEN}"}))[0] == 40104
+    assert (
+        said(TIKTOK.send(receiver, TIKTOK.event(1), headers={"Authorization": f"Bearer {TOKEN}"}))[
+            0
+        ]
+        == 40104
+    )
 
 
 def test_what_cannot_be_a_token_gets_an_empty_401(receiver: Receiver) -> None:
@@ -101,4 +121,7 @@ def test_too_many_events_are_refused_in_its_own_words(receiver: Receiver) -> Non
 
 
 def test_a_month_is_too_long_and_four_weeks_are_not(receiver: Receiver) -> None:
-    assert said(TIKTOK.send(receiver, changed(TIKTOK.event(1), event_time=now(days=28, hours=-1))))[0] == 0
+    assert (
+        said(TIKTOK.send(receiver, changed(TIKTOK.event(1), event_time=now(days=28, hours=-1))))[0]
+        == 0
+    )

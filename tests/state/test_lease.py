@@ -11,16 +11,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
+from connector.commands.status import status
+from connector.engine.context import Session, open_session, register
+from connector.engine.planner import at_work
+from connector.engine.run import sync
 from connector.errors import Fenced, LeaseHeld
-from connector.plan import at_work
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
-from connector.session import Session, open_session, register
-from connector.state import lease, progress
+from connector.state import lease, watermark
 from connector.state.lease import Lease, acquire, fence, hand_over, holder, release, renew
 from connector.state.tables import lease as leases
-from connector.status import status
-from connector.sync import sync
 from tests.conftest import Make
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, conversion
@@ -41,7 +41,10 @@ def take(session: Session, owner: str) -> Lease:
 
 def test_a_second_runner_is_refused_until_the_first_one_is_done(session: Session) -> None:
     first = take(session, "first")
-    with pytest.raises(LeaseHeld, match=r"run first is at work on this destination; .* its lease to end in (59|60) s"):
+    with pytest.raises(
+        LeaseHeld,
+        match=r"run first is at work on this destination; .* its lease to end in (59|60) s",
+    ):
         take(session, "second")
     with session.store.write() as connection:
         assert holder(connection, session.destination_id) == "first"
@@ -60,14 +63,18 @@ def test_a_lease_that_was_given_back_cannot_be_prolonged(session: Session) -> No
         assert holder(connection, session.destination_id) is None
 
 
-def test_a_process_that_ended_holds_nothing(session: Session, project: Project, duck: DuckDb) -> None:
+def test_a_process_that_ended_holds_nothing(
+    session: Session, project: Project, duck: DuckDb
+) -> None:
     duck.insert(conversion(1))
     assert project.capi("sync", "acme", CAPI_FAILPOINT="after_plan").code < 0
     assert at_work(session) is None
     take(session, "next")
 
 
-def test_between_two_steps_the_lease_is_held_by_no_process_and_lasts_longer(session: Session) -> None:
+def test_between_two_steps_the_lease_is_held_by_no_process_and_lasts_longer(
+    session: Session,
+) -> None:
     held = take(session, "first")
     with session.store.write() as connection:
         assert hand_over(connection, held)
@@ -80,7 +87,9 @@ def test_between_two_steps_the_lease_is_held_by_no_process_and_lasts_longer(sess
 
 
 @pytest.mark.parametrize("ahead", [-7200, 7200])
-def test_a_lease_ends_by_the_clock_of_the_store(session: Session, monkeypatch: pytest.MonkeyPatch, ahead: int) -> None:
+def test_a_lease_ends_by_the_clock_of_the_store(
+    session: Session, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
     """Clocks of runners may be wrong; they all ask the same database."""
     moment, moment_ns = time.time(), time.time_ns()
     monkeypatch.setattr(time, "time", lambda: moment + ahead)
@@ -93,7 +102,9 @@ def test_a_lease_ends_by_the_clock_of_the_store(session: Session, monkeypatch: p
     assert take(session, "second").owner == "second"
 
 
-def test_a_runner_whose_lease_was_taken_over_can_neither_record_nor_move_the_mark(session: Session) -> None:
+def test_a_runner_whose_lease_was_taken_over_can_neither_record_nor_move_the_mark(
+    session: Session,
+) -> None:
     first = take(session, "first")
     with session.store.write() as connection:
         connection.execute(leases.update().values(expires_at=0))
@@ -101,7 +112,7 @@ def test_a_runner_whose_lease_was_taken_over_can_neither_record_nor_move_the_mar
     with pytest.raises(Fenced, match="another run took over"), session.store.write() as connection:
         fence(connection, first)
     with pytest.raises(Fenced), session.store.write() as connection:
-        progress.set_mark(connection, first, None)
+        watermark.put(connection, first, None)
     with session.store.write() as connection:
         fence(connection, second)
         release(connection, first)
@@ -109,7 +120,12 @@ def test_a_runner_whose_lease_was_taken_over_can_neither_record_nor_move_the_mar
 
 
 def test_a_runner_that_is_stopped_and_woken_records_nothing(
-    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver, state: URL, monkeypatch: pytest.MonkeyPatch
+    project: Project,
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    state: URL,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """SIGSTOP in the middle of a request, another run meanwhile, SIGCONT: the sleeper wakes and believes that it may go on."""
     duck.insert(*(conversion(number) for number in range(5)))
@@ -124,7 +140,11 @@ def test_a_runner_that_is_stopped_and_woken_records_nothing(
             while at_work(session) is not None:
                 os.sched_yield()
         taken_over = sync(made)
-        assert (taken_over.complete, status(made).recorded, status(made).mark) == (True, {"delivered": 5}, taken_over.mark_to)
+        assert (taken_over.complete, status(made).recorded, status(made).mark) == (
+            True,
+            {"delivered": 5},
+            taken_over.mark_to,
+        )
     finally:
         os.kill(sleeper.pid, signal.SIGCONT)
     out, err = sleeper.communicate(timeout=60)

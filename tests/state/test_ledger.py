@@ -11,19 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL
 
-from connector.again import erase
-from connector.cursor import Mark
-from connector.destination import Destination
-from connector.page import State
-from connector.retention import KEEP_RUNS, forget_old
-from connector.session import open_session
-from connector.state import ledger, progress
+from connector.commands.reprocess import erase
+from connector.commands.status import status
+from connector.config.destination import Destination
+from connector.engine.context import open_session
+from connector.engine.retention import KEEP_RUNS, forget_old
+from connector.engine.run import sync
+from connector.model import Mark, RowState
+from connector.state import ledger, watermark
 from connector.state.lease import acquire, release
 from connector.state.ledger import Entry, place_of
 from connector.state.store import Store
 from connector.state.tables import destination as destinations
-from connector.status import status
-from connector.sync import sync
 from tests.conftest import Make
 from tests.support.warehouses import DuckDb, conversion
 
@@ -37,28 +36,44 @@ def hashes(number: int) -> list[bytes]:
 def test_what_was_recorded_is_known_and_nothing_else(store: Store) -> None:
     keys = hashes(12_000)
     with store.write() as connection:
-        ledger.record(connection, 1, keys[:6_000], [State.DELIVERED] * 6_000, ["2026-01-01"] * 6_000, None)
+        ledger.record(
+            connection, 1, keys[:6_000], [RowState.DELIVERED] * 6_000, ["2026-01-01"] * 6_000, None
+        )
     with store.read() as connection:
-        assert ledger.known(connection, 1, keys) == dict.fromkeys(keys[:6_000], Entry(State.DELIVERED, place_of("2026-01-01"), None))
+        assert ledger.known(connection, 1, keys) == dict.fromkeys(
+            keys[:6_000], Entry(RowState.DELIVERED, place_of("2026-01-01"), None)
+        )
         assert ledger.known(connection, 2, keys) == {}
         assert (ledger.is_empty(connection, 1), ledger.is_empty(connection, 2)) == (False, True)
-        assert ledger.count(connection, 1) == {State.DELIVERED: 6_000}
+        assert ledger.count(connection, 1) == {RowState.DELIVERED: 6_000}
 
 
 def test_a_row_takes_its_new_state_place_and_version(store: Store) -> None:
     [key] = hashes(1)
     with store.write() as connection:
-        ledger.record(connection, 1, [key], [State.REJECTED], ["1"], [b"the old "])
-        ledger.record(connection, 1, [key], [State.DELIVERED], ["2"], [b"the new "])
-        assert ledger.known(connection, 1, [key]) == {key: Entry(State.DELIVERED, place_of("2"), b"the new ")}
+        ledger.record(connection, 1, [key], [RowState.REJECTED], ["1"], [b"the old "])
+        ledger.record(connection, 1, [key], [RowState.DELIVERED], ["2"], [b"the new "])
+        assert ledger.known(connection, 1, [key]) == {
+            key: Entry(RowState.DELIVERED, place_of("2"), b"the new ")
+        }
 
 
 def test_of_a_row_that_is_recorded_twice_at_once_the_last_counts(store: Store) -> None:
     first, second = hashes(2)
     with store.write() as connection:
-        ledger.record(connection, 1, [first, second, first], [State.REJECTED, State.EXPIRED, State.DELIVERED], ["1", "2", "3"], None)
+        ledger.record(
+            connection,
+            1,
+            [first, second, first],
+            [RowState.REJECTED, RowState.EXPIRED, RowState.DELIVERED],
+            ["1", "2", "3"],
+            None,
+        )
         known = ledger.known(connection, 1, [first, second])
-    assert known == {first: Entry(State.DELIVERED, place_of("3"), None), second: Entry(State.EXPIRED, place_of("2"), None)}
+    assert known == {
+        first: Entry(RowState.DELIVERED, place_of("3"), None),
+        second: Entry(RowState.EXPIRED, place_of("2"), None),
+    }
 
 
 @given(st.text(max_size=40))
@@ -74,7 +89,14 @@ def test_a_row_costs_at_most_fifty_bytes_in_sqlite(tmp_path: Path) -> None:
         before = int(connection.exec_driver_sql("pragma page_count").scalar_one())
     for _ in range(MANY // 1_000):
         with store.write() as connection:
-            ledger.record(connection, 1, hashes(1_000), [State.DELIVERED] * 1_000, ["2026-11-24T12:00:00.000000Z"] * 1_000, None)
+            ledger.record(
+                connection,
+                1,
+                hashes(1_000),
+                [RowState.DELIVERED] * 1_000,
+                ["2026-11-24T12:00:00.000000Z"] * 1_000,
+                None,
+            )
     with store.read() as connection:
         after = int(connection.exec_driver_sql("pragma page_count").scalar_one())
     store.close()
@@ -96,7 +118,7 @@ def move_mark(made: Destination, span: dt.timedelta) -> None:
         where = Mark((session.clock() + span).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), ("c000099",))
         with session.store.write() as connection:
             held = acquire(connection, session.destination_id, "a later run")
-            progress.set_mark(connection, held, where)
+            watermark.put(connection, held, where)
             release(connection, held)
 
 
@@ -112,15 +134,27 @@ def forget_after(made: Destination, span: dt.timedelta) -> None:
     [
         ({"privacy__retention": "30d", "source__lookback": "1h"}, 29),
         ({"privacy__retention": "1d", "source__lookback": "60d"}, 40),
-        ({"privacy__retention": "1d", "source__lookback": "1h", "overrides": {"windows": {"max_age": "60d"}}}, 59),
+        (
+            {
+                "privacy__retention": "1d",
+                "source__lookback": "1h",
+                "overrides": {"windows": {"max_age": "60d"}},
+            },
+            59,
+        ),
     ],
 )
-def test_nothing_is_forgotten_that_retention_lookback_or_the_age_window_need(old_rows: Make, changes: dict[str, object], days: int) -> None:
+def test_nothing_is_forgotten_that_retention_lookback_or_the_age_window_need(
+    old_rows: Make, changes: dict[str, object], days: int
+) -> None:
     made = old_rows(**changes)
     sync(made)
     move_mark(made, dt.timedelta(days=days))
     forget_after(made, dt.timedelta(days=days))
-    assert (status(made).recorded, status(made).quarantine) == ({"delivered": 5, "rejected": 1}, {"no_identity": 1})
+    assert (status(made).recorded, status(made).quarantine) == (
+        {"delivered": 5, "rejected": 1},
+        {"no_identity": 1},
+    )
 
 
 def test_entries_are_forgotten_when_nothing_needs_them_any_more(old_rows: Make) -> None:

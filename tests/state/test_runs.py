@@ -12,7 +12,13 @@ from connector.state.store import Store
 def test_counts_add_up_name_by_name(store: Store) -> None:
     for _ in range(2):
         with store.write() as connection:
-            runs.add(connection, "r", {}, {"match": Counter(em=3, ph=1), "status": Counter({"200": 2})}, None)
+            runs.add(
+                connection,
+                "r",
+                {},
+                {"match": Counter(em=3, ph=1), "status": Counter({"200": 2})},
+                None,
+            )
     with store.read() as connection:
         assert runs.tallies(connection, "r") == {"match": {"em": 6, "ph": 2}, "status": {"200": 4}}
 

@@ -14,16 +14,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import URL
 
+from connector.commands.status import status
+from connector.engine.context import open_session
+from connector.engine.planner import Options, what_waits
+from connector.engine.run import prepare, run, sync
 from connector.errors import ConfigError, StateError, StateMismatch
-from connector.page import State
-from connector.plan import Options, what_waits
+from connector.model import RowState
 from connector.sandbox.server import Receiver
-from connector.session import open_session
 from connector.state import ledger, migrations, tables
 from connector.state.ledger import Entry
 from connector.state.store import HEAD, Store
-from connector.status import status
-from connector.sync import prepare, run, sync
 from tests.conftest import Make
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, conversion
@@ -37,8 +37,12 @@ def mode(path: Path) -> str:
 
 def test_migrations_make_exactly_the_tables_that_the_program_uses(store: Store) -> None:
     with store.engine.connect() as connection:
-        found = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), tables.metadata)
-    assert [each for each in found if not (isinstance(each, list) and each[0][0] == "modify_comment")] == []
+        found = compare_metadata(
+            MigrationContext.configure(connection, opts={"compare_type": True}), tables.metadata
+        )
+    assert [
+        each for each in found if not (isinstance(each, list) and each[0][0] == "modify_comment")
+    ] == []
 
 
 def test_a_second_opening_changes_nothing(state: URL, store: Store) -> None:
@@ -51,10 +55,15 @@ def test_a_second_opening_changes_nothing(state: URL, store: Store) -> None:
 def test_a_database_of_a_newer_release_is_not_touched(state: URL, store: Store) -> None:
     with store.write() as connection:
         connection.execute(sa.text("update alembic_version set version_num = '9999'"))
-    with pytest.raises(StateMismatch, match=f"written by a newer release .schema 9999, this program knows {HEAD}."):
+    with pytest.raises(
+        StateMismatch, match=f"written by a newer release .schema 9999, this program knows {HEAD}."
+    ):
         Store.open(state)
     with store.read() as connection:
-        assert connection.execute(sa.text("select version_num from alembic_version")).scalar() == "9999"
+        assert (
+            connection.execute(sa.text("select version_num from alembic_version")).scalar()
+            == "9999"
+        )
 
 
 def test_a_migration_keeps_a_private_copy_of_what_was_there(tmp_path: Path) -> None:
@@ -84,15 +93,23 @@ def test_a_state_of_an_earlier_release_is_brought_up_to_date_with_what_it_knows(
     migrations.upgrade(first.engine, backup=False, to="0001")
     with first.write() as connection:
         assert not sa.inspect(connection).has_table("recent")
-        connection.execute(tables.ledger.insert().values(destination_id=1, key_hash=b"k" * 16, state=State.DELIVERED, at=1, place=2))
+        connection.execute(
+            tables.ledger.insert().values(
+                destination_id=1, key_hash=b"k" * 16, state=RowState.DELIVERED, at=1, place=2
+            )
+        )
     first.close()
     store = Store.open(state)
     with store.read() as connection:
-        assert ledger.known(connection, 1, [b"k" * 16]) == {b"k" * 16: Entry(State.DELIVERED, 2, None)}
+        assert ledger.known(connection, 1, [b"k" * 16]) == {
+            b"k" * 16: Entry(RowState.DELIVERED, 2, None)
+        }
     store.close()
 
 
-def test_files_are_for_the_owner_alone_whatever_the_umask(project: Project, duck_destination: Make, duck: DuckDb) -> None:
+def test_files_are_for_the_owner_alone_whatever_the_umask(
+    project: Project, duck_destination: Make, duck: DuckDb
+) -> None:
     duck.insert(conversion(1))
     made = duck_destination()
     before = os.umask(0)
@@ -111,7 +128,10 @@ def test_files_are_for_the_owner_alone_whatever_the_umask(project: Project, duck
 def test_sqlite_makes_every_commit_last(tmp_path: Path) -> None:
     store = Store.open(URL.create("sqlite", database=str(tmp_path / "state.db")))
     with store.read() as connection:
-        settings = [connection.exec_driver_sql(f"pragma {name}").scalar() for name in ("journal_mode", "synchronous", "foreign_keys")]
+        settings = [
+            connection.exec_driver_sql(f"pragma {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
     store.close()
     assert settings == ["wal", 2, 1]
 
@@ -132,7 +152,9 @@ def test_an_error_of_the_driver_is_told_without_its_text(store: Store) -> None:
     assert "secret" not in str(error.value)
 
 
-def test_the_key_of_the_environment_is_not_stored(state: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_of_the_environment_is_not_stored(
+    state: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CAPI_INSTALLATION_KEY", KEYS[0])
     store = Store.open(state)
     assert store.key().hex() == KEYS[0]
@@ -145,13 +167,19 @@ def test_the_key_of_the_environment_is_not_stored(state: URL, monkeypatch: pytes
 
 @pytest.mark.parametrize("now", [KEYS[1], None])
 def test_another_installation_key_is_refused_before_anything_is_sent(
-    duck_destination: Make, duck: DuckDb, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, now: str | None
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    now: str | None,
 ) -> None:
     duck.insert(conversion(1))
     made = duck_destination()
     monkeypatch.setenv("CAPI_INSTALLATION_KEY", KEYS[0])
     sync(made)
-    monkeypatch.setenv("CAPI_INSTALLATION_KEY", now) if now else monkeypatch.delenv("CAPI_INSTALLATION_KEY")
+    monkeypatch.setenv("CAPI_INSTALLATION_KEY", now) if now else monkeypatch.delenv(
+        "CAPI_INSTALLATION_KEY"
+    )
     duck.insert(conversion(2))
     with pytest.raises(StateMismatch, match="is not the key that this state was made with"):
         sync(made)
@@ -161,7 +189,9 @@ def test_another_installation_key_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("text", ["abcd", "no hex at all, although it is long enough", "ab" * 15])
-def test_a_weak_installation_key_is_a_sentence(state: URL, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_a_weak_installation_key_is_a_sentence(
+    state: URL, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     monkeypatch.setenv("CAPI_INSTALLATION_KEY", text)
     store = Store.open(state)
     with pytest.raises(ConfigError, match="at least 32 hex digits") as error:
@@ -184,7 +214,9 @@ class Counted:
         self.rows += rows
 
 
-def test_a_full_disk_stops_sending_at_once_and_loses_nothing(duck_destination: Make, duck: DuckDb, receiver: Receiver) -> None:
+def test_a_full_disk_stops_sending_at_once_and_loses_nothing(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver
+) -> None:
     duck.insert(*(conversion(number) for number in range(3_000)))
     made = duck_destination()
     sync(made, Options(limit=1))
@@ -192,13 +224,25 @@ def test_a_full_disk_stops_sending_at_once_and_loses_nothing(duck_destination: M
     with open_session(made) as session:
         with session.store.read() as connection:
             pages = connection.exec_driver_sql("pragma page_count").scalar_one()
-        sa.event.listen(session.store.engine, "connect", lambda raw, _record: raw.execute(f"pragma max_page_count = {pages + 12}"))
+        sa.event.listen(
+            session.store.engine,
+            "connect",
+            lambda raw, _record: raw.execute(f"pragma max_page_count = {pages + 12}"),
+        )
         session.store.engine.dispose()
         report = run(session, prepare(session, Options(), "sync", what_waits), watch)
     assert report.failure is not None
-    assert (report.failure.kind, report.failure.exit_code, report.complete) == ("StateError", 3, False)
+    assert (report.failure.kind, report.failure.exit_code, report.complete) == (
+        "StateError",
+        3,
+        False,
+    )
     assert "SQLITE_FULL" in report.failure.message
     sent, recorded = receiver.ledger.summary()["events"], status(made).recorded["delivered"]
     assert 0 < watch.rows + 1 == recorded <= sent < 3_000
     assert sync(made).complete
-    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["conflicts"], status(made).recorded) == (3_000, 0, {"delivered": 3_000})
+    assert (
+        receiver.ledger.summary()["events"],
+        receiver.ledger.summary()["conflicts"],
+        status(made).recorded,
+    ) == (3_000, 0, {"delivered": 3_000})

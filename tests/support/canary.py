@@ -57,9 +57,25 @@ def create(uri: str) -> None:
     """A table with the person in a row that can be delivered and in rows that cannot."""
     columns = ["conversion_id", "event_name", "currency", "country", *PERSON]
     good = {"event_name": "Purchase", "currency": "USD", "country": "US", **PERSON}
-    bad_email = {**good, "email": "zzcanary is no address", "phone": None, "first_party_id": None, "external_id": None}
+    bad_email = {
+        **good,
+        "email": "zzcanary is no address",
+        "phone": None,
+        "first_party_id": None,
+        "external_id": None,
+    }
     rows = [
-        (f"c{number}", {**good, "email": PERSON["email"].replace("Person", f"Person{number}") if number else PERSON["email"]}, "9.50") for number in range(10)
+        (
+            f"c{number}",
+            {
+                **good,
+                "email": PERSON["email"].replace("Person", f"Person{number}")
+                if number
+                else PERSON["email"],
+            },
+            "9.50",
+        )
+        for number in range(10)
     ]
     rows += [("d8", bad_email, "9.50"), ("d9", good, "-1.00")]
     with psycopg.connect(uri) as connection:
@@ -69,15 +85,24 @@ def create(uri: str) -> None:
         for number, (key, row, value) in enumerate(rows):
             times = [ago(hours=3) + dt.timedelta(seconds=number), ago(hours=4), value]
             connection.execute(  # type: ignore[call-overload]
-                f"insert into conversions values ({', '.join(['%s'] * (len(columns) + 3))})", [*times, key, *(row[name] for name in columns[1:])]
+                f"insert into conversions values ({', '.join(['%s'] * (len(columns) + 3))})",
+                [*times, key, *(row[name] for name in columns[1:])],
             )
 
 
 def _traces() -> list[bytes]:
-    plain = [TOKEN, PASSWORD, *PERSON.values(), *(form for forms in NORMAL.values() for form in forms), "zzcanary"]
+    plain = [
+        TOKEN,
+        PASSWORD,
+        *PERSON.values(),
+        *(form for forms in NORMAL.values() for form in forms),
+        "zzcanary",
+    ]
     forms = {form for value in plain for form in (value, quote(value, safe=""))}
     forms |= {base64.b64encode(value.encode()).decode().rstrip("=")[:-1] for value in plain}
-    forms |= {hashlib.sha256(form.encode()).hexdigest() for names in NORMAL.values() for form in names}
+    forms |= {
+        hashlib.sha256(form.encode()).hexdigest() for names in NORMAL.values() for form in names
+    }
     return sorted(form.lower().encode() for form in forms - TOO_COMMON)
 
 
@@ -101,5 +126,6 @@ def files(*folders: Path, but: Iterable[str] = ()) -> dict[str, bytes]:
         str(path): path.read_bytes()
         for folder in folders
         for path in folder.rglob("*")
-        if path.is_file() and not any(str(path.relative_to(folder)).startswith(name) for name in but)
+        if path.is_file()
+        and not any(str(path.relative_to(folder)).startswith(name) for name in but)
     }

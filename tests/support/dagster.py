@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from connector.destination import Destination, load
+from connector.config.destination import Destination, load
 from dagster_project.components import CapiDestination
 from dagster_project.definitions import defs
 
@@ -26,7 +26,9 @@ def project_resources() -> dict[str, Any]:
     return dict(defs().resources or {})
 
 
-def load_definitions(destination: Destination, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+def load_definitions(
+    destination: Destination, resources: Mapping[str, Any] | None = None
+) -> dg.Definitions:
     """All that one `defs.yaml` gives, with the project's own resources unless told otherwise."""
     built = CapiDestination(destination).build_defs(dg.ComponentTree.for_test().load_context)
     return dg.Definitions.merge(built, dg.Definitions(resources=resources or project_resources()))
@@ -47,10 +49,26 @@ class Run:
         record = instance.get_run_by_id(run_id)
         assert record is not None
         self.success = record.is_success
-        self.events = [entry.dagster_event for entry in instance.all_logs(run_id) if entry.dagster_event is not None]
-        self.materializations = [event.step_materialization_data.materialization for event in self.events if event.is_step_materialization]
-        self.observations = [event.asset_observation_data.asset_observation for event in self.events if event.is_asset_observation]
-        evaluations = [event.asset_check_evaluation_data for event in self.events if event.event_type_value == "ASSET_CHECK_EVALUATION"]
+        self.events = [
+            entry.dagster_event
+            for entry in instance.all_logs(run_id)
+            if entry.dagster_event is not None
+        ]
+        self.materializations = [
+            event.step_materialization_data.materialization
+            for event in self.events
+            if event.is_step_materialization
+        ]
+        self.observations = [
+            event.asset_observation_data.asset_observation
+            for event in self.events
+            if event.is_asset_observation
+        ]
+        evaluations = [
+            event.asset_check_evaluation_data
+            for event in self.events
+            if event.event_type_value == "ASSET_CHECK_EVALUATION"
+        ]
         self.checks = {each.check_name: each for each in evaluations}
 
     @property
@@ -83,8 +101,14 @@ class Run:
         for event in self.events:
             if event.is_step_failure:
                 failure = event.step_failure_data
-                told = failure.user_failure_data.description if failure.user_failure_data is not None else None
-                found[str(event.step_key).rpartition(".")[2]] = told or (failure.error.message if failure.error is not None else "")
+                told = (
+                    failure.user_failure_data.description
+                    if failure.user_failure_data is not None
+                    else None
+                )
+                found[str(event.step_key).rpartition(".")[2]] = told or (
+                    failure.error.message if failure.error is not None else ""
+                )
         return found
 
     @property
@@ -96,20 +120,37 @@ class Run:
     @property
     def failure_values(self) -> dict[str, Any]:
         """Metadata of the `Failure` that ended the run."""
-        [data] = [event.step_failure_data.user_failure_data for event in self.events if event.is_step_failure]
+        [data] = [
+            event.step_failure_data.user_failure_data
+            for event in self.events
+            if event.is_step_failure
+        ]
         return {} if data is None else {label: each.value for label, each in data.metadata.items()}
 
     def steps(self, kind: str) -> list[str]:
         """Steps that have an event of a kind, such as STEP_SUCCESS or STEP_UP_FOR_RETRY, without the name of the asset."""
-        return [str(event.step_key).rpartition(".")[2] for event in self.events if event.event_type_value == kind]
+        return [
+            str(event.step_key).rpartition(".")[2]
+            for event in self.events
+            if event.event_type_value == kind
+        ]
 
 
 def op_config(destination: Destination, **config: Any) -> dict[str, Any]:
     """What a person types into the launchpad."""
-    return {"ops": {f"{destination.platform_name}__{destination.name}": {"config": config}}, **QUIET}
+    return {
+        "ops": {f"{destination.platform_name}__{destination.name}": {"config": config}},
+        **QUIET,
+    }
 
 
-def materialize(destination: Destination, instance: dg.DagsterInstance, *, resources: Mapping[str, Any] | None = None, **config: Any) -> Run:
+def materialize(
+    destination: Destination,
+    instance: dg.DagsterInstance,
+    *,
+    resources: Mapping[str, Any] | None = None,
+    **config: Any,
+) -> Run:
     """Materialize a destination's asset in this process. config: of the run."""
     definitions = load_definitions(destination, resources)
     result = dg.materialize(
@@ -134,27 +175,52 @@ def celery_job(name: str, root: str, environment: Mapping[str, str]) -> dg.JobDe
     return _job(name, root, environment, celery_executor)
 
 
-def _job(name: str, root: str, environment: Mapping[str, str], executor: dg.ExecutorDefinition) -> dg.JobDefinition:
+def _job(
+    name: str, root: str, environment: Mapping[str, str], executor: dg.ExecutorDefinition
+) -> dg.JobDefinition:
     """Each step builds it anew. environment: what it finds there."""
     os.environ |= environment
-    definitions = load_definitions(load(Path(root) / "dagster_project" / "defs" / name / "defs.yaml", Path(root)))
-    job = dg.define_asset_job("deliver", selection=list(definitions.assets or []), executor_def=executor)  # type: ignore[arg-type]
+    definitions = load_definitions(
+        load(Path(root) / "dagster_project" / "defs" / name / "defs.yaml", Path(root))
+    )
+    job = dg.define_asset_job(
+        "deliver", selection=list(definitions.assets or []), executor_def=executor
+    )  # type: ignore[arg-type]
     return dg.Definitions.merge(definitions, dg.Definitions(jobs=[job])).resolve_job_def("deliver")
 
 
-PROCESSES = {"max_concurrent": 2, "start_method": {"forkserver": {"preload_modules": ["tests.support.dagster"]}}}
+PROCESSES = {
+    "max_concurrent": 2,
+    "start_method": {"forkserver": {"preload_modules": ["tests.support.dagster"]}},
+}
 """Two steps at a time; processes are forked from one that has imported everything, which saves four seconds a step."""
 
 
-def materialize_in_processes(destination: Destination, instance: dg.DagsterInstance, *, again: Run | None = None, **config: Any) -> Run:
+def materialize_in_processes(
+    destination: Destination,
+    instance: dg.DagsterInstance,
+    *,
+    again: Run | None = None,
+    **config: Any,
+) -> Run:
     """Materialize with the multiprocess executor. again: a failed run to go on with, as the UI's "re-execute from failure" does."""
-    environment = {name: value for name, value in os.environ.items() if name.startswith(("CAPI_", "ACME_", "WAREHOUSE_", "DAGSTER_"))}
-    job = dg.build_reconstructable_job("tests.support.dagster", "multiprocess_job", (destination.name, str(destination.root), environment))
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("CAPI_", "ACME_", "WAREHOUSE_", "DAGSTER_"))
+    }
+    job = dg.build_reconstructable_job(
+        "tests.support.dagster",
+        "multiprocess_job",
+        (destination.name, str(destination.root), environment),
+    )
     with dg.execute_job(
         job,
         instance=instance,
         run_config={**op_config(destination, **config), "execution": {"config": PROCESSES}},
-        reexecution_options=None if again is None else dg.ReexecutionOptions.from_failure(again.run_id, instance),
+        reexecution_options=None
+        if again is None
+        else dg.ReexecutionOptions.from_failure(again.run_id, instance),
         raise_on_error=False,
     ) as result:
         return Run(instance, result.run_id)

@@ -12,10 +12,10 @@ import pyarrow as pa
 import yaml
 from hypothesis import strategies as st
 
-from connector import strict_yaml
-from connector.destination import Destination, build
-from connector.encode import Encoded, Encoder
-from connector.frames import array_of_values, to_frame
+from connector.arrow.convert import array_of_values, to_frame
+from connector.config.destination import Destination, build
+from connector.mapping.serializer import Encoded, Encoder
+from connector.syntax import yaml as strict_yaml
 
 AS_OF = dt.datetime(2026, 6, 1, 12, 30, 15, 250_000, tzinfo=dt.UTC)
 """The moment at which all rows of these tests are read."""
@@ -30,7 +30,13 @@ def capi(platform: str = "capi", root: Path = Path("/"), **changes: Any) -> Dest
         "endpoint": "https://px.dsp.example/signal/v1/conversion",
         "account": {"advertiser_id": 12, "data_source_key": "abc123def456"},
         "auth": {"bearer": "env:ACME_TOKEN"},
-        "source": {"warehouse": "duckdb:///w.duckdb", "query": "sql/conversions.sql", "cursor": "updated_at", "key": "conversion_id", "start": "all"},
+        "source": {
+            "warehouse": "duckdb:///w.duckdb",
+            "query": "sql/conversions.sql",
+            "cursor": "updated_at",
+            "key": "conversion_id",
+            "start": "all",
+        },
     }
     for key, value in changes.items():
         *parents, last = key.split("__")
@@ -38,7 +44,11 @@ def capi(platform: str = "capi", root: Path = Path("/"), **changes: Any) -> Dest
         for parent in parents:
             target = target.setdefault(parent, {})
         target[last] = value
-    text = yaml.safe_dump({"type": "dagster_project.components.CapiDestination", "attributes": attributes}, sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(
+        {"type": "dagster_project.components.CapiDestination", "attributes": attributes},
+        sort_keys=False,
+        allow_unicode=True,
+    )
     return build(strict_yaml.load(text, "defs.yaml"), root, None)
 
 
@@ -48,16 +58,28 @@ def row(**changes: Any) -> dict[str, Any]:
     return {**good, **changes}
 
 
-def encode(rows: Sequence[Mapping[str, Any]], destination: Destination | None = None, keys: Sequence[str] | None = None, as_of: dt.datetime = AS_OF) -> Encoded:
+def encode(
+    rows: Sequence[Mapping[str, Any]],
+    destination: Destination | None = None,
+    keys: Sequence[str] | None = None,
+    as_of: dt.datetime = AS_OF,
+) -> Encoded:
     """What becomes of rows. keys: canonical key texts; by default the rows' numbers."""
     named = keys if keys is not None else [f"c{number}" for number in range(len(rows))]
     return encode_table(table_of_rows(rows), destination, named, as_of)
 
 
-def encode_table(table: pa.Table, destination: Destination | None = None, keys: Sequence[str] | None = None, as_of: dt.datetime = AS_OF) -> Encoded:
+def encode_table(
+    table: pa.Table,
+    destination: Destination | None = None,
+    keys: Sequence[str] | None = None,
+    as_of: dt.datetime = AS_OF,
+) -> Encoded:
     """As `encode`, for Arrow columns of given types."""
     named = keys if keys is not None else [f"c{number}" for number in range(table.num_rows)]
-    return Encoder(destination or capi()).encode(to_frame(table), pa.array(named, pa.string()), as_of)
+    return Encoder(destination or capi()).encode(
+        to_frame(table), pa.array(named, pa.string()), as_of
+    )
 
 
 def bodies(encoded: Encoded) -> list[dict[str, Any]]:
@@ -83,7 +105,9 @@ def reasons(encoded: Encoded) -> list[tuple[int, str, str | None]]:
     return [(number, why.reason, why.field) for number, why in sorted(encoded.rejected.items())]
 
 
-def applied(normalise: Callable[..., pa.Array], *texts: str | None, **options: Any) -> list[str | None]:
+def applied(
+    normalise: Callable[..., pa.Array], *texts: str | None, **options: Any
+) -> list[str | None]:
     """What a normaliser makes of texts. options: its other parameters."""
     return normalise(pa.array(texts, pa.string()), **options).to_pylist()
 
@@ -92,8 +116,14 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 """Any text that Arrow can hold: no lone surrogates."""
 
 
-def table_of_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> pa.Table:
+def table_of_rows(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None
+) -> pa.Table:
     """Rows as dictionaries (JSON Lines, a DB-API cursor) as a table; keys that a row lacks are null."""
     listed = list(rows)
-    names = list(columns) if columns is not None else list(dict.fromkeys(name for row in listed for name in row))
+    names = (
+        list(columns)
+        if columns is not None
+        else list(dict.fromkeys(name for row in listed for name in row))
+    )
     return pa.table({name: array_of_values([row.get(name) for row in listed]) for name in names})

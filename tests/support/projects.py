@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import yaml
 
-from connector.destination import Destination, load
+from connector.config.destination import Destination, load
 
 REPOSITORY = Path(__file__).parents[2]
 TOKEN = "sandbox-token"
@@ -61,7 +61,13 @@ class Project:
                 target.pop(last, None)
             else:
                 target[last] = value
-        return self.write_text(yaml.safe_dump({"type": "dagster_project.components.CapiDestination", "attributes": attributes}, sort_keys=False), name)
+        return self.write_text(
+            yaml.safe_dump(
+                {"type": "dagster_project.components.CapiDestination", "attributes": attributes},
+                sort_keys=False,
+            ),
+            name,
+        )
 
     def write_text(self, text: str, name: str = "acme") -> Path:
         """Write a destination's YAML as it is."""
@@ -77,7 +83,7 @@ class Project:
     def capi(self, *arguments: str, check: bool = False, **environment: str) -> Finished:
         """Run the command line in a process of its own."""
         done = subprocess.run(
-            [sys.executable, "-c", "from connector.cli import main; main()", *arguments],
+            [sys.executable, "-c", "from connector.cli.app import main; main()", *arguments],
             cwd=self.root,
             env={**os.environ, **environment},
             capture_output=True,
@@ -90,7 +96,7 @@ class Project:
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start the command line and go on."""
         return subprocess.Popen(
-            [sys.executable, "-c", "from connector.cli import main; main()", *arguments],
+            [sys.executable, "-c", "from connector.cli.app import main; main()", *arguments],
             cwd=self.root,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,

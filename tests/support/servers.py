@@ -39,7 +39,10 @@ class Peer:
         if head is None:
             return None
         first, *lines = head.decode("latin-1").split("\r\n")
-        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = {
+            name.strip().lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines)
+        }
         body = self._exactly(int(headers.get("content-length", 0)))
         if body is None:
             return None
@@ -53,10 +56,19 @@ class Peer:
         """Take whatever has come so far; False where the client is gone."""
         return self._more()
 
-    def answer(self, status: int = 200, body: bytes | str = b'{"status":"ok"}', headers: Mapping[str, str] | None = None) -> None:
+    def answer(
+        self,
+        status: int = 200,
+        body: bytes | str = b'{"status":"ok"}',
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """A complete, well-formed answer."""
         content = body.encode() if isinstance(body, str) else body
-        given = {"Content-Type": "application/json", "Content-Length": str(len(content)), **(headers or {})}
+        given = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(content)),
+            **(headers or {}),
+        }
         lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
         self.send(f"HTTP/1.1 {status} Whatever\r\n{lines}\r\n".encode("latin-1") + content)
 
@@ -133,7 +145,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(behave: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Server]:
+def serving(
+    behave: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[Server]:
     """A server whose connections all behave like this; host: the name in its address, which must mean this machine."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     port = listener.getsockname()[1]
@@ -160,7 +174,9 @@ def serving(behave: Behaviour, tls: ssl.SSLContext | None = None, host: str = "1
             except OSError:
                 return
             sockets.append(accepted)
-            thread = threading.Thread(target=serve, args=(accepted, server.connections), daemon=True)
+            thread = threading.Thread(
+                target=serve, args=(accepted, server.connections), daemon=True
+            )
             server.connections += 1
             threads.append(thread)
             thread.start()
@@ -180,7 +196,9 @@ def serving(behave: Behaviour, tls: ssl.SSLContext | None = None, host: str = "1
             thread.join(5)
 
 
-def https(authority: trustme.CA, name: str = "localhost", newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
+def https(
+    authority: trustme.CA, name: str = "localhost", newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+) -> ssl.SSLContext:
     """A server's side of TLS, with a certificate for this name; `newest` may be as old as a server of 2006."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(context)
@@ -219,10 +237,14 @@ def record(number: int, **values: Any) -> bytes:
 class BatchingPlatform:
     """Takes a batch whole or refuses it whole, as most platforms do; `bad` records are not acceptable. taken: id -> copies."""
 
-    def __init__(self, bad: Sequence[int] = (), reply: Callable[[list[int], int], Reply] | None = None) -> None:
+    def __init__(
+        self, bad: Sequence[int] = (), reply: Callable[[list[int], int], Reply] | None = None
+    ) -> None:
         self.bad = {f"event-{number:05d}" for number in bad}
         self.taken: Counter[str] = Counter()
-        self.reply = reply or (lambda _bad, _count: Reply(400, {"code": "E7", "message": "some event is not valid"}))
+        self.reply = reply or (
+            lambda _bad, _count: Reply(400, {"code": "E7", "message": "some event is not valid"})
+        )
         self.takes_the_rest = False
 
     def __call__(self, request: Request) -> Reply:

@@ -56,7 +56,9 @@ class TestWarehouse(ABC):
 
     def create(self, **types: str) -> None:
         """Make the table. types: column -> SQL type, where it is not the usual one."""
-        columns = ", ".join(f"{name} {types.get(name, self.types[kind])}" for name, kind in COLUMNS.items())
+        columns = ", ".join(
+            f"{name} {types.get(name, self.types[kind])}" for name, kind in COLUMNS.items()
+        )
         self.execute(f"create table conversions ({columns})")
 
     def insert(self, *rows: dict[str, Any]) -> None:

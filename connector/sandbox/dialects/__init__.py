@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 from connector.sandbox.dialect import Dialect
-from connector.sandbox.dialects import capi, google, linkedin, meta, microsoft, openai, pinterest, reddit, snapchat, tiktok, x
+from connector.sandbox.dialects import (
+    capi,
+    google,
+    linkedin,
+    meta,
+    microsoft,
+    openai,
+    pinterest,
+    reddit,
+    snapchat,
+    tiktok,
+    x,
+)
 
 
 def all_dialects() -> list[Dialect]:
     """Every platform that the receiver can stand in for."""
-    return [module.DIALECT for module in (capi, google, linkedin, meta, microsoft, openai, pinterest, reddit, snapchat, tiktok, x)]
+    return [
+        module.DIALECT
+        for module in (
+            capi,
+            google,
+            linkedin,
+            meta,
+            microsoft,
+            openai,
+            pinterest,
+            reddit,
+            snapchat,
+            tiktok,
+            x,
+        )
+    ]

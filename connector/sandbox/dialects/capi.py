@@ -6,7 +6,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from connector.sandbox.dialect import HEX64, Dialect, Judged, Problem, Received, Reply, bearer, demand
+from connector.sandbox.dialect import (
+    HEX64,
+    Dialect,
+    Judged,
+    Problem,
+    Received,
+    Reply,
+    bearer,
+    demand,
+)
 
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "advertiser_id": int,
@@ -34,13 +43,21 @@ _ID_FORMS = {
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
     if not isinstance(received.body, dict):
-        return Reply(400, {"error": {"code": "bad_json", "message": "the body must be one JSON object"}})
+        return Reply(
+            400, {"error": {"code": "bad_json", "message": "the body must be one JSON object"}}
+        )
     return [received.body]
 
 
 def _check(event: dict[str, Any], _received: Received) -> list[Problem]:
-    problems = [Problem(name, f"{name} is required", "missing") for name in _REQUIRED if name not in event]
-    problems += [Problem(name, f"{name} is not a field of this API", "unknown") for name in event if name not in _FIELDS]
+    problems = [
+        Problem(name, f"{name} is required", "missing") for name in _REQUIRED if name not in event
+    ]
+    problems += [
+        Problem(name, f"{name} is not a field of this API", "unknown")
+        for name in event
+        if name not in _FIELDS
+    ]
     for name, kind in _FIELDS.items():
         value = event.get(name)
         if name in event and (not isinstance(value, kind) or isinstance(value, bool)):
@@ -56,9 +73,13 @@ def _check(event: dict[str, Any], _received: Received) -> list[Problem]:
     if not re.fullmatch(r"[A-Z]{3}", event.get("currency", "USD")):
         problems.append(Problem("currency", "currency must be an ISO 4217 code", "format"))
     if not event["conversion_type"] or not event["event_id"]:
-        problems.append(Problem("conversion_type", "conversion_type and event_id must not be empty", "format"))
+        problems.append(
+            Problem("conversion_type", "conversion_type and event_id must not be empty", "format")
+        )
     if "user_agent" in event and not set(event["user_agent"]) <= {"browser", "operating_system"}:
-        problems.append(Problem("user_agent", "user_agent has browser and operating_system", "format"))
+        problems.append(
+            Problem("user_agent", "user_agent has browser and operating_system", "format")
+        )
     return problems
 
 
@@ -68,14 +89,20 @@ def _check_id(where: str, entry: Any) -> list[Problem]:
     form = _ID_FORMS.get(entry["name"]) if isinstance(entry["name"], str) else None
     if form is None:
         return [Problem(f"{where}.name", "unknown identifier", "format")]
-    return [] if isinstance(entry["id"], str) and form.match(entry["id"]) else [Problem(f"{where}.id", f"not a valid {entry['name']}", "format")]
+    return (
+        []
+        if isinstance(entry["id"], str) and form.match(entry["id"])
+        else [Problem(f"{where}.id", f"not a valid {entry['name']}", "format")]
+    )
 
 
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
     first = judged[0].refused
     if first is None:
         return Reply(200, {"status": "ok"})
-    return Reply(400, {"error": {"code": first.code, "message": first.message, "field": first.field}})
+    return Reply(
+        400, {"error": {"code": first.code, "message": first.message, "field": first.field}}
+    )
 
 
 DIALECT = Dialect(
@@ -90,5 +117,7 @@ DIALECT = Dialect(
     event_id=lambda event: str(event.get("event_id", "")),
     account=lambda event, _received: str(event.get("data_source_key", "")),
     reply=_reply,
-    throttled=Reply(429, {"error": {"code": "throttled", "message": "too many requests"}}, {"Retry-After": "1"}),
+    throttled=Reply(
+        429, {"error": {"code": "throttled", "message": "too many requests"}}, {"Retry-After": "1"}
+    ),
 )

@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
-from connector.sandbox.dialect import Address, Dialect, Judged, Problem, Received, Reply, bearer, keep, listed, same
+from connector.sandbox.dialect import (
+    Address,
+    Dialect,
+    Judged,
+    Problem,
+    Received,
+    Reply,
+    bearer,
+    keep,
+    listed,
+    same,
+)
 from connector.sandbox.dialects.shapes import (
     DAY,
     Rule,
@@ -37,9 +48,15 @@ def _enum(*values: str) -> Rule:
     return lambda where, value: [problem._replace(code="enum") for problem in known(where, value)]
 
 
-_consent = thing(dict.fromkeys(("adUserData", "adPersonalization"), _enum("CONSENT_GRANTED", "CONSENT_DENIED")), others="refuse")
+_consent = thing(
+    dict.fromkeys(("adUserData", "adPersonalization"), _enum("CONSENT_GRANTED", "CONSENT_DENIED")),
+    others="refuse",
+)
 _account = thing(
-    {"accountType": pattern("[A-Z_]+", "is not a known account type", "enum"), "accountId": pattern(r"\d+", "must be digits alone", "number_format")},
+    {
+        "accountType": pattern("[A-Z_]+", "is not a known account type", "enum"),
+        "accountId": pattern(r"\d+", "must be digits alone", "number_format"),
+    },
     required=("accountType", "accountId"),
     others="refuse",
 )
@@ -47,7 +64,13 @@ _envelope = thing(
     {
         "destinations": each(
             thing(
-                {"reference": text, **dict.fromkeys(("operatingAccount", "loginAccount", "linkedAccount"), _account), "productDestinationId": text},
+                {
+                    "reference": text,
+                    **dict.fromkeys(
+                        ("operatingAccount", "loginAccount", "linkedAccount"), _account
+                    ),
+                    "productDestinationId": text,
+                },
                 required=("operatingAccount", "productDestinationId"),
                 others="refuse",
             ),
@@ -63,16 +86,33 @@ _envelope = thing(
     required=("destinations",),
     others="refuse",
 )
-_AD_IDS = ("gclid", "gbraid", "wbraid", "sessionAttributes", "dclid", "impressionId", "mobileDeviceId", "matchId")
+_AD_IDS = (
+    "gclid",
+    "gbraid",
+    "wbraid",
+    "sessionAttributes",
+    "dclid",
+    "impressionId",
+    "mobileDeviceId",
+    "matchId",
+)
 _GA4 = ("clientId", "userId")
 
 
 def _event_rule(hashed: Rule) -> Rule:
     """The rule of an event whose digests are encoded in one of the two ways."""
     region = pattern("[A-Z]{2}", "must be an ISO 3166 code")
-    person = thing({"givenName": hashed, "familyName": hashed, "regionCode": region, "postalCode": text}, others="refuse")
-    identifier = thing({"emailAddress": hashed, "phoneNumber": hashed, "address": person}, others="refuse")
-    item = thing({"merchantProductId": text, "itemId": text, "quantity": integer, "unitPrice": number}, others="refuse")
+    person = thing(
+        {"givenName": hashed, "familyName": hashed, "regionCode": region, "postalCode": text},
+        others="refuse",
+    )
+    identifier = thing(
+        {"emailAddress": hashed, "phoneNumber": hashed, "address": person}, others="refuse"
+    )
+    item = thing(
+        {"merchantProductId": text, "itemId": text, "quantity": integer, "unitPrice": number},
+        others="refuse",
+    )
     return thing(
         {
             **dict.fromkeys(("transactionId", "eventName", *_GA4), text),
@@ -81,8 +121,19 @@ def _event_rule(hashed: Rule) -> Rule:
             **dict.fromkeys(("conversionValue", "conversionCount"), number),
             "currency": currency,
             "consent": _consent,
-            "adIdentifiers": thing({**dict.fromkeys(_AD_IDS, text), "encryptedUserIds": anything, "landingPageDeviceInfo": thing({})}, others="refuse"),
-            "userData": thing({"userIdentifiers": each(identifier, least=1, most=10)}, required=("userIdentifiers",), others="refuse"),
+            "adIdentifiers": thing(
+                {
+                    **dict.fromkeys(_AD_IDS, text),
+                    "encryptedUserIds": anything,
+                    "landingPageDeviceInfo": thing({}),
+                },
+                others="refuse",
+            ),
+            "userData": thing(
+                {"userIdentifiers": each(identifier, least=1, most=10)},
+                required=("userIdentifiers",),
+                others="refuse",
+            ),
             "eventDeviceInfo": thing({"userAgent": text, "ipAddress": text}),
             "cartData": thing({"merchantId": text, "items": each(item)}),
             "customVariables": each(thing({"variable": text, "value": text})),
@@ -94,23 +145,57 @@ def _event_rule(hashed: Rule) -> Rule:
     )
 
 
-_EVENT = {"HEX": _event_rule(digest), "BASE64": _event_rule(pattern(r"[A-Za-z0-9+/]{43}=", "must be a SHA-256 digest in base64", "digest"))}
+_EVENT = {
+    "HEX": _event_rule(digest),
+    "BASE64": _event_rule(
+        pattern(r"[A-Za-z0-9+/]{43}=", "must be a SHA-256 digest in base64", "digest")
+    ),
+}
 
 
 def _error(status: int, name: str, message: str, details: Sequence[dict[str, Any]] = ()) -> Reply:
-    return Reply(status, {"error": {"code": status, "message": message, "status": name, **({"details": list(details)} if details else {})}})
+    return Reply(
+        status,
+        {
+            "error": {
+                "code": status,
+                "message": message,
+                "status": name,
+                **({"details": list(details)} if details else {}),
+            }
+        },
+    )
 
 
 def _invalid(problems: Sequence[Problem]) -> Reply:
     """What is wrong with a request: all that cannot be read, or else all that has the first reason."""
     unread = [problem for problem in problems if problem.code in _PARSING]
     if unread:
-        violations = [{"field": problem.field, "description": f"Invalid JSON payload received: {problem.message}"} for problem in unread]
-        return _error(400, "INVALID_ARGUMENT", "Invalid JSON payload received.", [{"@type": f"{_GOOGLE}BadRequest", "fieldViolations": violations}])
+        violations = [
+            {
+                "field": problem.field,
+                "description": f"Invalid JSON payload received: {problem.message}",
+            }
+            for problem in unread
+        ]
+        return _error(
+            400,
+            "INVALID_ARGUMENT",
+            "Invalid JSON payload received.",
+            [{"@type": f"{_GOOGLE}BadRequest", "fieldViolations": violations}],
+        )
     reason = _reason(problems[0])
-    alike = [{"field": problem.field, "description": problem.message, "reason": reason} for problem in problems if _reason(problem) == reason]
+    alike = [
+        {"field": problem.field, "description": problem.message, "reason": reason}
+        for problem in problems
+        if _reason(problem) == reason
+    ]
     details: list[dict[str, Any]] = [
-        {"@type": f"{_GOOGLE}ErrorInfo", "reason": "INVALID_ARGUMENT", "domain": "datamanager.googleapis.com"},
+        {
+            "@type": f"{_GOOGLE}ErrorInfo",
+            "reason": "INVALID_ARGUMENT",
+            "domain": "datamanager.googleapis.com",
+        },
         {"@type": f"{_GOOGLE}RequestInfo", "requestId": uuid.uuid4().hex},
         {"@type": f"{_GOOGLE}BadRequest", "fieldViolations": alike},
     ]
@@ -118,7 +203,11 @@ def _invalid(problems: Sequence[Problem]) -> Reply:
 
 
 def _reason(problem: Problem) -> str:
-    known = {"missing": "REQUIRED_FIELD_MISSING", "number_format": "INVALID_NUMBER_FORMAT", "digest": "INVALID_SHA256_FORMAT"}
+    known = {
+        "missing": "REQUIRED_FIELD_MISSING",
+        "number_format": "INVALID_NUMBER_FORMAT",
+        "digest": "INVALID_SHA256_FORMAT",
+    }
     return known.get(problem.code, f"INVALID_{problem.code.upper()}")
 
 
@@ -133,8 +222,14 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
     problems = list(_envelope("", received.body))
     if problems:
         return _invalid(problems)
-    events = listed(received, "events", _MOST, lambda message: _invalid([Problem("events", message, "count")]))
-    if isinstance(events, list) and "encoding" not in received.body and any(isinstance(event, dict) and "userData" in event for event in events):
+    events = listed(
+        received, "events", _MOST, lambda message: _invalid([Problem("events", message, "count")])
+    )
+    if (
+        isinstance(events, list)
+        and "encoding" not in received.body
+        and any(isinstance(event, dict) and "userData" in event for event in events)
+    ):
         return _invalid([Problem("encoding", "is required where events have userData", "missing")])
     return events
 
@@ -145,7 +240,13 @@ def _check(event: dict[str, Any], received: Received) -> Sequence[Problem]:
         return problems
     for index, entry in enumerate(event.get("userData", {}).get("userIdentifiers", [])):
         if len(entry) != 1:
-            problems.append(Problem(f"userData.userIdentifiers[{index}]", "must have exactly one of emailAddress, phoneNumber and address", "identifier"))
+            problems.append(
+                Problem(
+                    f"userData.userIdentifiers[{index}]",
+                    "must have exactly one of emailAddress, phoneNumber and address",
+                    "identifier",
+                )
+            )
     if not event.keys() & {"adIdentifiers", "userData", *_GA4}:
         problems.append(Problem("", "needs adIdentifiers or userData", "identity"))
     when = zoned(90 * DAY)("eventTimestamp", event["eventTimestamp"])
@@ -157,7 +258,12 @@ def _placed(index: int, problem: Problem) -> Problem:
 
 
 def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
-    found = [_placed(index, problem) for index, each_one in enumerate(judged) for problem in each_one.problems if not problem.warning]
+    found = [
+        _placed(index, problem)
+        for index, each_one in enumerate(judged)
+        for problem in each_one.problems
+        if not problem.warning
+    ]
     if found:
         return _invalid(found)
     if _validates(received):
@@ -180,29 +286,66 @@ def _status(received: Received) -> Reply:
         return denied or _error(404, "NOT_FOUND", "Requested entity was not found.")
     destinations, events, late, asked = receipt
     receipt[3] += 1
-    status = "PROCESSING" if not asked else "SUCCESS" if not late else "FAILED" if late == events else "PARTIAL_SUCCESS"
+    status = (
+        "PROCESSING"
+        if not asked
+        else "SUCCESS"
+        if not late
+        else "FAILED"
+        if late == events
+        else "PARTIAL_SUCCESS"
+    )
     one: dict[str, Any] = {"requestStatus": status}
     if asked:
         one["eventsIngestionStatus"] = {"recordCount": str(events)}
     if asked and late:
-        one["errorInfo"] = {"errorCounts": [{"recordCount": str(late), "reason": "PROCESSING_ERROR_REASON_EVENT_TOO_OLD"}]}
-    return Reply(200, {"requestStatusPerDestination": [{"destination": destination, **one} for destination in destinations]})
+        one["errorInfo"] = {
+            "errorCounts": [
+                {"recordCount": str(late), "reason": "PROCESSING_ERROR_REASON_EVENT_TOO_OLD"}
+            ]
+        }
+    return Reply(
+        200,
+        {
+            "requestStatusPerDestination": [
+                {"destination": destination, **one} for destination in destinations
+            ]
+        },
+    )
 
 
 def _token(received: Received) -> Reply:
     """An access token for a refresh token. RFC 6749, section 6."""
     known = received.desk.secrets
     form = dict(parse_qsl(received.raw.decode("utf-8", "replace")))
-    if not (same(form.get("client_id"), known.client_id) and same(form.get("client_secret"), known.client_secret)):
-        return Reply(401, {"error": "invalid_client", "error_description": "The OAuth client was not found."})
+    if not (
+        same(form.get("client_id"), known.client_id)
+        and same(form.get("client_secret"), known.client_secret)
+    ):
+        return Reply(
+            401, {"error": "invalid_client", "error_description": "The OAuth client was not found."}
+        )
     if form.get("grant_type") != "refresh_token":
-        return Reply(400, {"error": "unsupported_grant_type", "error_description": "Invalid grant_type"})
+        return Reply(
+            400, {"error": "unsupported_grant_type", "error_description": "Invalid grant_type"}
+        )
     if not same(form.get("refresh_token"), known.refresh_token):
-        return Reply(400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."})
+        return Reply(
+            400,
+            {"error": "invalid_grant", "error_description": "Token has been expired or revoked."},
+        )
     token = f"ya29.{random.token_urlsafe(24)}"
     keep(received.desk.access, token, time.time() + known.token_lifetime)
     scope = "https://www.googleapis.com/auth/datamanager"
-    return Reply(200, {"access_token": token, "expires_in": int(known.token_lifetime), "scope": scope, "token_type": "Bearer"})
+    return Reply(
+        200,
+        {
+            "access_token": token,
+            "expires_in": int(known.token_lifetime),
+            "scope": scope,
+            "token_type": "Bearer",
+        },
+    )
 
 
 DIALECT = Dialect(
@@ -213,10 +356,16 @@ DIALECT = Dialect(
     check=_check,
     event_id=lambda event: str(event.get("transactionId", "")),
     account=lambda _event, received: "/".join(
-        (received.body["destinations"][0]["operatingAccount"]["accountId"], received.body["destinations"][0]["productDestinationId"])
+        (
+            received.body["destinations"][0]["operatingAccount"]["accountId"],
+            received.body["destinations"][0]["productDestinationId"],
+        )
     ),
     reply=_reply,
     throttled=_error(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
     test=_validates,
-    others=(Address("POST", "/oauth2/token", _token), Address("GET", "/v1/requestStatus:retrieve", _status)),
+    others=(
+        Address("POST", "/oauth2/token", _token),
+        Address("GET", "/v1/requestStatus:retrieve", _status),
+    ),
 )

@@ -6,8 +6,29 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from connector.sandbox.dialect import Dialect, Judged, Problem, Received, Reply, bearer, listed, same
-from connector.sandbox.dialects.shapes import DAY, Rule, anything, decimal_text, digest, each, moment, one_of, pattern, text, thing
+from connector.sandbox.dialect import (
+    Dialect,
+    Judged,
+    Problem,
+    Received,
+    Reply,
+    bearer,
+    listed,
+    same,
+)
+from connector.sandbox.dialects.shapes import (
+    DAY,
+    Rule,
+    anything,
+    decimal_text,
+    digest,
+    each,
+    moment,
+    one_of,
+    pattern,
+    text,
+    thing,
+)
 
 _MOST, _MOST_RULES = 5000, 100
 _FIRST_ACTIVE = "202512"
@@ -17,19 +38,36 @@ _RULE = "urn:lla:llaPartnerConversion:"
 _ID_VALUES: dict[str, Rule] = {
     "SHA256_EMAIL": digest,
     "SHA256_IP_ADDRESS": digest,
-    **dict.fromkeys(("LINKEDIN_FIRST_PARTY_ADS_TRACKING_UUID", "ACXIOM_ID", "ORACLE_MOAT_ID", "PLAINTEXT_IP_ADDRESS", "GOOGLE_AID"), text),
+    **dict.fromkeys(
+        (
+            "LINKEDIN_FIRST_PARTY_ADS_TRACKING_UUID",
+            "ACXIOM_ID",
+            "ORACLE_MOAT_ID",
+            "PLAINTEXT_IP_ADDRESS",
+            "GOOGLE_AID",
+        ),
+        text,
+    ),
 }
-_shape_of_id = thing({"idType": one_of(*_ID_VALUES), "idValue": text}, required=("idType", "idValue"), others="refuse")
+_shape_of_id = thing(
+    {"idType": one_of(*_ID_VALUES), "idValue": text},
+    required=("idType", "idValue"),
+    others="refuse",
+)
 
 
 def _user_id(where: str, value: Any) -> Sequence[Problem]:
-    return _shape_of_id(where, value) or _ID_VALUES[value["idType"]](f"{where}.idValue", value["idValue"])
+    return _shape_of_id(where, value) or _ID_VALUES[value["idType"]](
+        f"{where}.idValue", value["idValue"]
+    )
 
 
 _USER: dict[str, Rule] = {
     "userIds": each(_user_id),
     "userInfo": thing(
-        dict.fromkeys(("firstName", "lastName", "companyName", "title", "countryCode"), text), required=("firstName", "lastName"), others="refuse"
+        dict.fromkeys(("firstName", "lastName", "companyName", "title", "countryCode"), text),
+        required=("firstName", "lastName"),
+        others="refuse",
     ),
     "externalIds": each(text, most=1),
     "lead": anything,
@@ -38,7 +76,11 @@ _event = thing(
     {
         "conversion": pattern(rf"{_RULE}\d+", f"must be {_RULE}<rule id>"),
         "conversionHappenedAt": moment(1000, 90 * DAY, 0),
-        "conversionValue": thing({"currencyCode": text, "amount": decimal_text}, required=("currencyCode", "amount"), others="refuse"),
+        "conversionValue": thing(
+            {"currencyCode": text, "amount": decimal_text},
+            required=("currencyCode", "amount"),
+            others="refuse",
+        ),
         "eventId": text,
         "user": thing(_USER, required=("userIds",), others="refuse"),
     },
@@ -58,16 +100,24 @@ def _batched(received: Received) -> bool:
 def _authenticate(received: Received) -> Reply | None:
     token = bearer(received)
     if token is None:
-        return _error(401, "Empty oauth2 access token", serviceErrorCode=65600, code="INVALID_ACCESS_TOKEN")
+        return _error(
+            401, "Empty oauth2 access token", serviceErrorCode=65600, code="INVALID_ACCESS_TOKEN"
+        )
     if not same(token, received.desk.secrets.token):
-        return _error(401, "Invalid access token", serviceErrorCode=65600, code="INVALID_ACCESS_TOKEN")
+        return _error(
+            401, "Invalid access token", serviceErrorCode=65600, code="INVALID_ACCESS_TOKEN"
+        )
     return None
 
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
     version = received.headers.get("linkedin-version")
     if version is None:
-        return _error(400, "A version must be present. Please specify a version by adding the LinkedIn-Version header.", code="VERSION_MISSING")
+        return _error(
+            400,
+            "A version must be present. Please specify a version by adding the LinkedIn-Version header.",
+            code="VERSION_MISSING",
+        )
     if not re.fullmatch(r"20\d\d(0[1-9]|1[0-2])", version) or version < _FIRST_ACTIVE:
         return _error(426, f"Requested version {version} is not active", code="NONEXISTENT_VERSION")
     if received.headers.get("x-restli-protocol-version") != "2.0.0":
@@ -75,15 +125,29 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
     if not _batched(received):
         return [received.body]
     events = listed(received, "elements", _MOST, lambda message: _error(400, message))
-    if isinstance(events, list) and len({str(event.get("conversion")) for event in events if isinstance(event, dict)}) > _MOST_RULES:
+    if (
+        isinstance(events, list)
+        and len({str(event.get("conversion")) for event in events if isinstance(event, dict)})
+        > _MOST_RULES
+    ):
         return _error(400, f"a batch may have at most {_MOST_RULES} conversion rules")
     return events
 
 
 def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
     problems = _event("", event)
-    if not problems and not event["user"]["userIds"] and not event["user"].keys() & {"userInfo", "externalIds", "lead"}:
-        return [Problem("user.userIds", "must have an identifier where the user has nothing else", "identity")]
+    if (
+        not problems
+        and not event["user"]["userIds"]
+        and not event["user"].keys() & {"userInfo", "externalIds", "lead"}
+    ):
+        return [
+            Problem(
+                "user.userIds",
+                "must have an identifier where the user has nothing else",
+                "identity",
+            )
+        ]
     if not problems and event["conversion"] == f"{_RULE}0":
         return [Problem("conversion", "is not a rule that this receiver has", "unknown_rule")]
     return problems
@@ -96,16 +160,27 @@ def _line(index: int, problem: Problem, *, batched: bool) -> str:
 
 def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
     batched = _batched(received)
-    found = [(index, problem) for index, each_one in enumerate(judged) for problem in each_one.problems]
-    lines = [_line(index, problem, batched=batched) for index, problem in found if problem.code not in (*_TIMES, "unknown_rule")]
+    found = [
+        (index, problem) for index, each_one in enumerate(judged) for problem in each_one.problems
+    ]
+    lines = [
+        _line(index, problem, batched=batched)
+        for index, problem in found
+        if problem.code not in (*_TIMES, "unknown_rule")
+    ]
     if lines:
         return _error(422, "".join(lines))
     late = sorted({index for index, problem in found if problem.code in _TIMES})
     if late:
-        return _error(400, f"Conversion time should be within 90 days and not exceed current time, indices {late} (0-indexed).")
+        return _error(
+            400,
+            f"Conversion time should be within 90 days and not exceed current time, indices {late} (0-indexed).",
+        )
     if found:
         return _error(403, "No ad accounts found")
-    return Reply(200, {"elements": [{"status": 201} for _ in judged]}) if batched else Reply(201, None)
+    return (
+        Reply(200, {"elements": [{"status": 201} for _ in judged]}) if batched else Reply(201, None)
+    )
 
 
 DIALECT = Dialect(
@@ -117,6 +192,10 @@ DIALECT = Dialect(
     event_id=lambda event: str(event.get("eventId", "")),
     account=lambda event, _received: event["conversion"].removeprefix(_RULE),
     reply=_reply,
-    throttled=_error(429, "Resource level throttle APPLICATION DAY limit for calls to this resource is reached.", code="TOO_MANY_REQUESTS"),
+    throttled=_error(
+        429,
+        "Resource level throttle APPLICATION DAY limit for calls to this resource is reached.",
+        code="TOO_MANY_REQUESTS",
+    ),
 )
 """Rule 0 is one that nobody has: what LinkedIn says of it reads like a problem of the account."""

@@ -8,7 +8,16 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from connector.sandbox.dialect import Dialect, Judged, Problem, Received, Reply, bearer, listed, same
+from connector.sandbox.dialect import (
+    Dialect,
+    Judged,
+    Problem,
+    Received,
+    Reply,
+    bearer,
+    listed,
+    same,
+)
 from connector.sandbox.dialects.shapes import (
     DAY,
     Rule,
@@ -30,9 +39,21 @@ from connector.sandbox.dialects.shapes import (
 
 _MOST = 1000
 _SUBCODES = {
-    "too_old": (2804003, "Event Timestamp Too Old", "The timestamp for this event is too far in the past."),
-    "no_value": (2804009, "Missing Value or Currency", "A Purchase event needs a value and a currency."),
-    "identity": (2804050, "Insufficient Customer Information", "The event has too little customer information to be matched with a person."),
+    "too_old": (
+        2804003,
+        "Event Timestamp Too Old",
+        "The timestamp for this event is too far in the past.",
+    ),
+    "no_value": (
+        2804009,
+        "Missing Value or Currency",
+        "A Purchase event needs a value and a currency.",
+    ),
+    "identity": (
+        2804050,
+        "Insufficient Customer Information",
+        "The event has too little customer information to be matched with a person.",
+    ),
 }
 _USELESS = (
     {"ct", "country", "st", "zp", "ge", "client_user_agent"},
@@ -46,7 +67,18 @@ _hashed = one_or_more(digest)
 _currency = pattern("[A-Za-z]{3}", "must be an ISO 4217 code")
 _USER: dict[str, Rule] = {
     **dict.fromkeys(("em", "ph", "fn", "ln", "db", "ge", "ct", "st", "zp", "country"), _hashed),
-    **dict.fromkeys(("client_user_agent", "subscription_id", "anon_id", "madid", "page_id", "page_scoped_user_id", "ctwa_clid"), text),
+    **dict.fromkeys(
+        (
+            "client_user_agent",
+            "subscription_id",
+            "anon_id",
+            "madid",
+            "page_id",
+            "page_scoped_user_id",
+            "ctwa_clid",
+        ),
+        text,
+    ),
     "external_id": one_or_more(text),
     "client_ip_address": address,
     "fbc": pattern(r"fb\.[012]\.\d+\..+", "must be fb.1.<milliseconds>.<fbclid>"),
@@ -72,7 +104,17 @@ _event = thing(
     {
         **dict.fromkeys(("event_name", "event_id", "event_source_url", "referrer_url"), text),
         "event_time": moment(1),
-        "action_source": one_of("email", "website", "app", "phone_call", "chat", "physical_store", "system_generated", "business_messaging", "other"),
+        "action_source": one_of(
+            "email",
+            "website",
+            "app",
+            "phone_call",
+            "chat",
+            "physical_store",
+            "system_generated",
+            "business_messaging",
+            "other",
+        ),
         "user_data": thing(_USER),
         "custom_data": thing(_CUSTOM),
         "opt_out": boolean,
@@ -85,7 +127,14 @@ _event = thing(
 
 
 def _error(status: int, code: int, message: str, **more: Any) -> Reply:
-    error = {"message": message, "type": "OAuthException", "code": code, "is_transient": False, "fbtrace_id": _trace(), **more}
+    error = {
+        "message": message,
+        "type": "OAuthException",
+        "code": code,
+        "is_transient": False,
+        "fbtrace_id": _trace(),
+        **more,
+    }
     return Reply(status, {"error": error})
 
 
@@ -95,18 +144,34 @@ def _trace() -> str:
 
 def _authenticate(received: Received) -> Reply | None:
     secrets = received.desk.secrets
-    given = {**received.query, **received.body} if isinstance(received.body, dict) else received.query
+    given = (
+        {**received.query, **received.body} if isinstance(received.body, dict) else received.query
+    )
     token = given.get("access_token") or bearer(received)
     if token is None:
         return _error(400, 190, "An access token is required to request this resource.")
     if not same(token, secrets.token):
-        return _error(401, 190, "Error validating access token: the session has expired.", error_subcode=463)
+        return _error(
+            401, 190, "Error validating access token: the session has expired.", error_subcode=463
+        )
     if secrets.app_secret:
-        proof = hmac.new(secrets.app_secret.encode(), str(token).encode(), hashlib.sha256).hexdigest()
+        proof = hmac.new(
+            secrets.app_secret.encode(), str(token).encode(), hashlib.sha256
+        ).hexdigest()
         if "appsecret_proof" not in given:
-            return _error(400, 100, "API calls from the server require an appsecret_proof argument", type="GraphMethodException")
+            return _error(
+                400,
+                100,
+                "API calls from the server require an appsecret_proof argument",
+                type="GraphMethodException",
+            )
         if not same(given["appsecret_proof"], proof):
-            return _error(400, 100, "Invalid appsecret_proof provided in the API argument", type="GraphMethodException")
+            return _error(
+                400,
+                100,
+                "Invalid appsecret_proof provided in the API argument",
+                type="GraphMethodException",
+            )
     return None
 
 
@@ -117,7 +182,9 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
         return _error(400, 100, message, type="GraphMethodException", error_subcode=33)
     agent = received.body.get("partner_agent", "ok") if isinstance(received.body, dict) else "ok"
     if not isinstance(agent, str) or len(agent) >= 23 or sum(map(str.isalpha, agent)) < 2:
-        return _error(400, 100, "(#100) partner_agent must have fewer than 23 characters, two of them letters")
+        return _error(
+            400, 100, "(#100) partner_agent must have fewer than 23 characters, two of them letters"
+        )
     return listed(received, "data", _MOST, lambda message: _error(400, 100, f"(#100) {message}"))
 
 
@@ -129,12 +196,25 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
     if any(set(user) <= useless for useless in _USELESS):
         problems.append(Problem("user_data", "has too little to match a person", "identity"))
     if event["action_source"] == "website":
-        problems += [Problem(name, "is required for the website", "missing") for name in ("event_source_url",) if name not in event]
-        problems += [Problem(f"user_data.{name}", "is required for the website", "missing") for name in ("client_user_agent",) if name not in user]
+        problems += [
+            Problem(name, "is required for the website", "missing")
+            for name in ("event_source_url",)
+            if name not in event
+        ]
+        problems += [
+            Problem(f"user_data.{name}", "is required for the website", "missing")
+            for name in ("client_user_agent",)
+            if name not in user
+        ]
     if event["event_name"] == "Purchase" and not has(custom, "value", "currency"):
         problems.append(Problem("custom_data", "needs value and currency for Purchase", "no_value"))
-    if event.get("data_processing_options_country", 0) not in (0, 1) or event.get("data_processing_options_state", 0) not in _STATES:
-        problems.append(Problem("data_processing_options_state", "must be a known country and state", "value"))
+    if (
+        event.get("data_processing_options_country", 0) not in (0, 1)
+        or event.get("data_processing_options_state", 0) not in _STATES
+    ):
+        problems.append(
+            Problem("data_processing_options_state", "must be a known country and state", "value")
+        )
     days = 62 if event["action_source"] == "physical_store" else 7
     return [*problems, *span("event_time", event["event_time"], days * DAY, None)]
 
@@ -145,9 +225,22 @@ def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
         return Reply(200, {"events_received": len(judged), "messages": [], "fbtrace_id": _trace()})
     if problem.code in _SUBCODES:
         subcode, title, said = _SUBCODES[problem.code]
-        return _error(400, 100, "Invalid parameter", error_subcode=subcode, error_user_title=title, error_user_msg=said)
+        return _error(
+            400,
+            100,
+            "Invalid parameter",
+            error_subcode=subcode,
+            error_user_title=title,
+            error_user_msg=said,
+        )
     name = problem.field.partition("[")[0]
-    return _error(400, 100, "Invalid parameter", error_user_title="Invalid parameter", error_user_msg=f"{name} {problem.message}".strip())
+    return _error(
+        400,
+        100,
+        "Invalid parameter",
+        error_user_title="Invalid parameter",
+        error_user_msg=f"{name} {problem.message}".strip(),
+    )
 
 
 DIALECT = Dialect(

@@ -6,7 +6,16 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from connector.sandbox.dialect import Dialect, Judged, Problem, Received, Reply, bearer, demand, listed
+from connector.sandbox.dialect import (
+    Dialect,
+    Judged,
+    Problem,
+    Received,
+    Reply,
+    bearer,
+    demand,
+    listed,
+)
 from connector.sandbox.dialects.shapes import (
     DAY,
     Rule,
@@ -26,8 +35,24 @@ from connector.sandbox.dialects.shapes import (
 )
 
 _MOST = 1000
-_IDENTITY = {"anonymousId", "externalId", "em", "ph", "msclkid", "clientIpAddress", "clientUserAgent", "idfa", "gaid"}
-_CODES = {"missing": "MissingProperty", "unknown": "UnknownProperty", "type": "InvalidType", "too_old": "EventTooOld", "identity": "MissingUserData"}
+_IDENTITY = {
+    "anonymousId",
+    "externalId",
+    "em",
+    "ph",
+    "msclkid",
+    "clientIpAddress",
+    "clientUserAgent",
+    "idfa",
+    "gaid",
+}
+_CODES = {
+    "missing": "MissingProperty",
+    "unknown": "UnknownProperty",
+    "type": "InvalidType",
+    "too_old": "EventTooOld",
+    "identity": "MissingUserData",
+}
 
 _uuid = pattern(r"(?i)[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", "must be a UUID")
 _USER: dict[str, Rule] = {
@@ -37,10 +62,14 @@ _USER: dict[str, Rule] = {
     "clientIpAddress": address,
 }
 _CUSTOM: dict[str, Rule] = {
-    **dict.fromkeys(("eventCategory", "eventLabel", "searchTerm", "transactionId", "ecommCategory"), text),
+    **dict.fromkeys(
+        ("eventCategory", "eventLabel", "searchTerm", "transactionId", "ecommCategory"), text
+    ),
     **dict.fromkeys(("eventValue", "value", "ecommTotalValue"), number),
     "currency": currency,
-    "items": each(thing({"id": text, "name": text, "price": number, "quantity": integer}, others="warn")),
+    "items": each(
+        thing({"id": text, "name": text, "price": number, "quantity": integer}, others="warn")
+    ),
     "itemIds": each(text),
     "pageType": one_of("home", "product", "category", "searchresults", "cart", "purchase", "other"),
     "hotelData": thing({}),
@@ -49,7 +78,9 @@ _event = thing(
     {
         "eventType": one_of("pageLoad", "custom"),
         "eventTime": moment(1, 7 * DAY),
-        **dict.fromkeys(("eventName", "eventSourceUrl", "eventId", "referrerUrl", "pageTitle", "keywords"), text),
+        **dict.fromkeys(
+            ("eventName", "eventSourceUrl", "eventId", "referrerUrl", "pageTitle", "keywords"), text
+        ),
         "pageLoadId": _uuid,
         "adStorageConsent": one_of("G", "D"),
         "userData": thing(_USER, others="warn"),
@@ -61,7 +92,13 @@ _event = thing(
 
 
 def _error(status: int, code: str, message: str, details: Sequence[dict[str, Any]] = ()) -> Reply:
-    return Reply(status, {"error": {"code": code, "message": message, "details": list(details)}, "traceId": uuid.uuid4().hex})
+    return Reply(
+        status,
+        {
+            "error": {"code": code, "message": message, "details": list(details)},
+            "traceId": uuid.uuid4().hex,
+        },
+    )
 
 
 def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
@@ -72,7 +109,9 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
     if not has(event, needed):
         problems.append(Problem(needed, f"is required for {event['eventType']}", "missing"))
     if not event["userData"].keys() & _IDENTITY:
-        problems.append(Problem("userData", f"needs one of {', '.join(sorted(_IDENTITY))}", "identity"))
+        problems.append(
+            Problem("userData", f"needs one of {', '.join(sorted(_IDENTITY))}", "identity")
+        )
     return problems
 
 
@@ -91,7 +130,11 @@ def _detail(index: int, problem: Problem) -> dict[str, Any]:
 
 
 def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
-    details = [_detail(index, problem) for index, each_one in enumerate(judged) for problem in each_one.problems]
+    details = [
+        _detail(index, problem)
+        for index, each_one in enumerate(judged)
+        for problem in each_one.problems
+    ]
     refused = sum(each_one.refused is not None for each_one in judged)
     if refused and not _continues(received):
         return _error(400, "BadRequest", "One or more events are not valid.", details)
@@ -102,11 +145,17 @@ def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
 DIALECT = Dialect(
     name="microsoft",
     routes=("/v1/{tag}/events",),
-    authenticate=demand(bearer, _error(401, "Unauthorized", "The token is not valid for this tag.")),
-    events=lambda received: listed(received, "data", _MOST, lambda message: _error(400, "BadRequest", message)),
+    authenticate=demand(
+        bearer, _error(401, "Unauthorized", "The token is not valid for this tag.")
+    ),
+    events=lambda received: listed(
+        received, "data", _MOST, lambda message: _error(400, "BadRequest", message)
+    ),
     check=_check,
     event_id=lambda event: str(event.get("eventId", "")),
-    account=lambda event, received: f"{received.path['tag']}/{event.get('eventName', event['eventType'])}",
+    account=lambda event, received: (
+        f"{received.path['tag']}/{event.get('eventName', event['eventType'])}"
+    ),
     reply=_reply,
     throttled=_error(429, "TooManyRequests", "Too many requests."),
     partial=lambda received, _judged: _continues(received),

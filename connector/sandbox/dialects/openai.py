@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from connector.sandbox.dialect import Dialect, Judged, Problem, Received, Reply, bearer, demand, listed
+from connector.sandbox.dialect import (
+    Dialect,
+    Judged,
+    Problem,
+    Received,
+    Reply,
+    bearer,
+    demand,
+    listed,
+)
 from connector.sandbox.dialects.shapes import (
     DAY,
     Rule,
@@ -25,8 +34,20 @@ from connector.sandbox.dialects.shapes import (
 
 _MOST = 1000
 _DATA_OF = {
-    **dict.fromkeys(("page_viewed", "contents_viewed", "items_added", "checkout_started", "order_created"), "contents"),
-    **dict.fromkeys(("lead_created", "registration_completed", "appointment_scheduled", "app_installed", "app_opened"), "customer_action"),
+    **dict.fromkeys(
+        ("page_viewed", "contents_viewed", "items_added", "checkout_started", "order_created"),
+        "contents",
+    ),
+    **dict.fromkeys(
+        (
+            "lead_created",
+            "registration_completed",
+            "appointment_scheduled",
+            "app_installed",
+            "app_opened",
+        ),
+        "customer_action",
+    ),
     **dict.fromkeys(("subscription_created", "trial_started"), "plan_enrollment"),
     "custom": "custom",
 }
@@ -35,18 +56,31 @@ _USER: dict[str, Rule] = {
     **dict.fromkeys(("country", "city", "zip_code", "user_agent", "obref"), text),
     "ip_address": address,
 }
-_CONTENT: dict[str, Rule] = {**dict.fromkeys(("id", "name", "content_type"), text), "quantity": integer, "amount": integer, "currency": currency}
+_CONTENT: dict[str, Rule] = {
+    **dict.fromkeys(("id", "name", "content_type"), text),
+    "quantity": integer,
+    "amount": integer,
+    "currency": currency,
+}
 _event = thing(
     {
         **dict.fromkeys(("id", "oppref", "source_url"), text),
         "type": one_of(*_DATA_OF),
         "timestamp_ms": moment(1000, 7 * DAY, 600),
-        "action_source": one_of("web", "mobile_app", "offline", "physical_store", "phone_call", "email", "other"),
+        "action_source": one_of(
+            "web", "mobile_app", "offline", "physical_store", "phone_call", "email", "other"
+        ),
         "custom_event_name": pattern("[a-z0-9_-]{1,64}", "must be 1 to 64 of a-z, 0-9, _ and -"),
         "opt_out": boolean,
         "user": thing(_USER, others="refuse"),
         "data": thing(
-            {"type": one_of(*dict.fromkeys(_DATA_OF.values())), "amount": integer, "currency": currency, "contents": each(thing(_CONTENT))}, required=("type",)
+            {
+                "type": one_of(*dict.fromkeys(_DATA_OF.values())),
+                "amount": integer,
+                "currency": currency,
+                "contents": each(thing(_CONTENT)),
+            },
+            required=("type",),
         ),
     },
     required=("id", "type", "timestamp_ms", "action_source", "data"),
@@ -60,7 +94,9 @@ def _error(status: int, code: str, *messages: str) -> Reply:
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
     if not received.query.get("pid"):
         return _error(400, "invalid_request", "the query parameter pid is required")
-    return listed(received, "events", _MOST, lambda message: _error(400, "invalid_request", message))
+    return listed(
+        received, "events", _MOST, lambda message: _error(400, "invalid_request", message)
+    )
 
 
 def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
@@ -73,14 +109,20 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
     if event["type"] == "custom" and not has(event, "custom_event_name"):
         problems.append(Problem("custom_event_name", "is required for custom", "missing"))
     if data["type"] != _DATA_OF[event["type"]]:
-        problems.append(Problem("data.type", f"must be {_DATA_OF[event['type']]} for {event['type']}", "value"))
+        problems.append(
+            Problem("data.type", f"must be {_DATA_OF[event['type']]} for {event['type']}", "value")
+        )
     if has(data, "amount") and not has(data, "currency"):
         problems.append(Problem("data.currency", "is required with amount", "missing"))
     return problems
 
 
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
-    said = {f"{each_one.refused.field} {each_one.refused.message}".strip() for each_one in judged if each_one.refused}
+    said = {
+        f"{each_one.refused.field} {each_one.refused.message}".strip()
+        for each_one in judged
+        if each_one.refused
+    }
     return _error(400, "invalid_event", *sorted(said)) if said else Reply(200, {})
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from connector.sandbox.dialect import Dialect, Judged, Problem, Received, Reply, bearer, demand, listed
+from connector.sandbox.dialect import (
+    Dialect,
+    Judged,
+    Problem,
+    Received,
+    Reply,
+    bearer,
+    demand,
+    listed,
+)
 from connector.sandbox.dialects.shapes import (
     DAY,
     Rule,
@@ -33,7 +42,23 @@ find_location initiate_checkout lead page_visit schedule search signup start_tri
 view_content watch_video""".split()  # noqa: SIM905  reads better than a column of quotes
 
 _USER: dict[str, Rule] = {
-    **dict.fromkeys(("em", "ph", "ge", "db", "ln", "fn", "ct", "st", "zp", "country", "external_id", "hashed_maids"), each(digest, least=1)),
+    **dict.fromkeys(
+        (
+            "em",
+            "ph",
+            "ge",
+            "db",
+            "ln",
+            "fn",
+            "ct",
+            "st",
+            "zp",
+            "country",
+            "external_id",
+            "hashed_maids",
+        ),
+        each(digest, least=1),
+    ),
     **dict.fromkeys(("client_user_agent", "click_id", "partner_id"), text),
     "client_ip_address": address,
 }
@@ -43,7 +68,19 @@ _CONTENT: dict[str, Rule] = {
     "quantity": integer,
 }
 _CUSTOM: dict[str, Rule] = {
-    **dict.fromkeys(("content_name", "content_category", "content_brand", "order_id", "search_string", "np", "st", "country"), text),
+    **dict.fromkeys(
+        (
+            "content_name",
+            "content_category",
+            "content_brand",
+            "order_id",
+            "search_string",
+            "np",
+            "st",
+            "country",
+        ),
+        text,
+    ),
     **dict.fromkeys(("value", "predicted_ltv"), decimal_text),
     "currency": currency,
     "content_ids": each(text),
@@ -51,7 +88,17 @@ _CUSTOM: dict[str, Rule] = {
     "num_items": integer,
     "opt_out_type": one_of("LDP"),
 }
-_APP = ("app_id", "app_name", "app_version", "device_brand", "device_carrier", "device_model", "device_type", "os_version", "language")
+_APP = (
+    "app_id",
+    "app_name",
+    "app_version",
+    "device_brand",
+    "device_carrier",
+    "device_model",
+    "device_type",
+    "os_version",
+    "language",
+)
 _event = thing(
     {
         "event_name": one_of(*_NAMES),
@@ -88,23 +135,56 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
     problems = list(_event("", event))
     if blocked(problems):
         return problems
-    if not any(has(event["user_data"], *names) for names in (("em",), ("hashed_maids",), ("client_ip_address", "client_user_agent"))):
-        problems.append(Problem("user_data", "needs em, hashed_maids, or client_ip_address with client_user_agent", "identity"))
+    if not any(
+        has(event["user_data"], *names)
+        for names in (("em",), ("hashed_maids",), ("client_ip_address", "client_user_agent"))
+    ):
+        problems.append(
+            Problem(
+                "user_data",
+                "needs em, hashed_maids, or client_ip_address with client_user_agent",
+                "identity",
+            )
+        )
     if span("event_time", event["event_time"], 7 * DAY, None):
-        problems.append(Problem("event_time", "is more than 7 days ago; the event may not be attributed", "too_old", warning=True))
+        problems.append(
+            Problem(
+                "event_time",
+                "is more than 7 days ago; the event may not be attributed",
+                "too_old",
+                warning=True,
+            )
+        )
     return problems
 
 
 def _verdict(each_one: Judged) -> dict[str, str]:
     errors, warnings = (
-        "; ".join(f"{problem.field} {problem.message}".strip() for problem in each_one.problems if problem.warning is warning) for warning in (False, True)
+        "; ".join(
+            f"{problem.field} {problem.message}".strip()
+            for problem in each_one.problems
+            if problem.warning is warning
+        )
+        for warning in (False, True)
     )
-    return {"status": "failed" if errors else "processed", "error_message": errors, "warning_message": warnings}
+    return {
+        "status": "failed" if errors else "processed",
+        "error_message": errors,
+        "warning_message": warnings,
+    }
 
 
 def _broken(judged: Sequence[Judged]) -> Problem | None:
     """A problem of structure, for which the whole request is refused, if there is one."""
-    return next((problem for each_one in judged for problem in each_one.problems if problem.code in _STRUCTURE and not problem.warning), None)
+    return next(
+        (
+            problem
+            for each_one in judged
+            for problem in each_one.problems
+            if problem.code in _STRUCTURE and not problem.warning
+        ),
+        None,
+    )
 
 
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
@@ -112,10 +192,16 @@ def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
     if broken is not None:
         return _refuse(f"Invalid request: {broken.field.rpartition('.')[2]} {broken.message}")
     failed = sum(each_one.refused is not None for each_one in judged)
-    verdicts = {"num_events_received": len(judged), "num_events_processed": len(judged) - failed, "events": [_verdict(each_one) for each_one in judged]}
+    verdicts = {
+        "num_events_received": len(judged),
+        "num_events_processed": len(judged) - failed,
+        "events": [_verdict(each_one) for each_one in judged],
+    }
     if not failed:
         return Reply(200, verdicts)
-    return Reply(422, {"code": 4196, "message": "Not all events were processed.", "details": verdicts})
+    return Reply(
+        422, {"code": 4196, "message": "Not all events were processed.", "details": verdicts}
+    )
 
 
 DIALECT = Dialect(
@@ -128,7 +214,9 @@ DIALECT = Dialect(
     account=lambda event, received: f"{received.path['ad_account_id']}/{event['event_name']}",
     reply=_reply,
     throttled=Reply(
-        429, {"code": 8, "message": "You have exceeded your rate limit. Try again later."}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}
+        429,
+        {"code": 8, "message": "You have exceeded your rate limit. Try again later."},
+        {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"},
     ),
     partial=lambda _received, judged: _broken(judged) is None,
     test=_test,

@@ -34,7 +34,9 @@ def _is_number(value: Any) -> bool:
 
 anything: Rule = lambda _where, _value: _GOOD  # noqa: E731  a value among values
 number = rule(_is_number, "must be a number")
-integer = rule(lambda value: isinstance(value, int) and not isinstance(value, bool), "must be an integer")
+integer = rule(
+    lambda value: isinstance(value, int) and not isinstance(value, bool), "must be an integer"
+)
 boolean = rule(lambda value: isinstance(value, bool), "must be true or false")
 
 
@@ -93,8 +95,20 @@ def each(inner: Rule, least: int = 0, most: int | None = None) -> Rule:
         if not isinstance(value, list):
             return (Problem(where, "must be an array", "type"),)
         if len(value) < least or (most is not None and len(value) > most):
-            return (Problem(where, f"must have {least} to {most} elements" if most is not None else f"must have at least {least} elements", "value"),)
-        return [problem for index, element in enumerate(value) for problem in inner(f"{where}[{index}]", element)]
+            return (
+                Problem(
+                    where,
+                    f"must have {least} to {most} elements"
+                    if most is not None
+                    else f"must have at least {least} elements",
+                    "value",
+                ),
+            )
+        return [
+            problem
+            for index, element in enumerate(value)
+            for problem in inner(f"{where}[{index}]", element)
+        ]
 
     return checked
 
@@ -102,23 +116,38 @@ def each(inner: Rule, least: int = 0, most: int | None = None) -> Rule:
 def one_or_more(inner: Rule) -> Rule:
     """A value, or an array of such values."""
     several = each(inner, least=1)
-    return lambda where, value: several(where, value) if isinstance(value, list) else inner(where, value)
+    return lambda where, value: (
+        several(where, value) if isinstance(value, list) else inner(where, value)
+    )
 
 
-def thing(fields: Mapping[str, Rule], required: Sequence[str] = (), *, others: Literal["pass", "warn", "refuse"] = "pass") -> Rule:
+def thing(
+    fields: Mapping[str, Rule],
+    required: Sequence[str] = (),
+    *,
+    others: Literal["pass", "warn", "refuse"] = "pass",
+) -> Rule:
     """An object. others: what becomes of fields that are not listed."""
 
     def checked(where: str, value: Any) -> Sequence[Problem]:
         if not isinstance(value, dict):
             return (Problem(where, "must be an object", "type"),)
         prefix = f"{where}." if where else ""
-        found = [Problem(prefix + name, "is required", "missing") for name in required if name not in value]
+        found = [
+            Problem(prefix + name, "is required", "missing")
+            for name in required
+            if name not in value
+        ]
         for name, entry in value.items():
             inner = fields.get(name)
             if inner is not None:
                 found += inner(prefix + name, entry)
             elif others != "pass":
-                found.append(Problem(prefix + name, "is not a known field", "unknown", warning=others == "warn"))
+                found.append(
+                    Problem(
+                        prefix + name, "is not a known field", "unknown", warning=others == "warn"
+                    )
+                )
         return found
 
     return checked
@@ -143,13 +172,19 @@ def zoned(oldest: float | None = None, newest: float | None = None, *, code: str
                 raise ValueError
             seconds = dt.datetime.fromisoformat(value).timestamp()
         except ValueError:
-            return (Problem(where, "must be a time with its offset, such as 2026-11-24T10:00:00Z", code),)
+            return (
+                Problem(
+                    where, "must be a time with its offset, such as 2026-11-24T10:00:00Z", code
+                ),
+            )
         return span(where, seconds, oldest, newest)
 
     return checked
 
 
-def span(where: str, seconds: float, oldest: float | None, newest: float | None) -> Sequence[Problem]:
+def span(
+    where: str, seconds: float, oldest: float | None, newest: float | None
+) -> Sequence[Problem]:
     """Problems of a Unix time in seconds."""
     age = time.time() - seconds
     if seconds < _YEAR_2000 or age < -_CENTURY:

@@ -36,7 +36,9 @@ LIST_VIEW APP_INSTALL APP_OPEN CUSTOM_EVENT_1 CUSTOM_EVENT_2 CUSTOM_EVENT_3 CUST
 _maid = pattern(r"[0-9a-f-]{16,36}", "must be in lower case, with hyphens")
 _amount = either(number, decimal_text)
 _USER: dict[str, Rule] = {
-    **dict.fromkeys(("em", "ph", "fn", "ln", "ge", "ct", "st", "zp", "country"), each(digest, least=1)),
+    **dict.fromkeys(
+        ("em", "ph", "fn", "ln", "ge", "ct", "st", "zp", "country"), each(digest, least=1)
+    ),
     **dict.fromkeys(("mobile_ad_id", "madid"), one_or_more(_maid)),
     **dict.fromkeys(("client_user_agent", "sc_click_id", "sc_cookie1", "idfv"), text),
     "external_id": one_or_more(text),
@@ -67,7 +69,15 @@ _event = thing(
 
 
 def _invalid(status: int, reason: str, code: str, *messages: str, **more: Any) -> Reply:
-    return Reply(status, {"status": "INVALID", "reason": reason, "errors": {"codes": [code], "error_msgs": list(messages or [reason])}, **more})
+    return Reply(
+        status,
+        {
+            "status": "INVALID",
+            "reason": reason,
+            "errors": {"codes": [code], "error_msgs": list(messages or [reason])},
+            **more,
+        },
+    )
 
 
 def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
@@ -79,8 +89,23 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
         return [Problem("event_source_url", "is required for WEB", "missing")]
     if event["event_name"] == "PURCHASE" and not has(custom, "value", "currency"):
         return [Problem("custom_data", "needs value and currency for PURCHASE", "missing")]
-    if not any(has(user, *names) for names in (("em",), ("ph",), ("mobile_ad_id",), ("madid",), ("client_ip_address", "client_user_agent"))):
-        return [Problem("user_data", "needs em, ph, mobile_ad_id, or client_ip_address with client_user_agent", "identity")]
+    if not any(
+        has(user, *names)
+        for names in (
+            ("em",),
+            ("ph",),
+            ("mobile_ad_id",),
+            ("madid",),
+            ("client_ip_address", "client_user_agent"),
+        )
+    ):
+        return [
+            Problem(
+                "user_data",
+                "needs em, ph, mobile_ad_id, or client_ip_address with client_user_agent",
+                "identity",
+            )
+        ]
     return []
 
 
@@ -99,24 +124,46 @@ def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
             {
                 "event": index,
                 "status": "INVALID" if refusal else "VALID",
-                "errors": {"codes": [_code(refusal)] if refusal else [], "error_msgs": [_said(refusal)] if refusal else []},
+                "errors": {
+                    "codes": [_code(refusal)] if refusal else [],
+                    "error_msgs": [_said(refusal)] if refusal else [],
+                },
                 "warnings": [],
             }
             for index, refusal in enumerate(refusals)
         ]
         reason = "Some events are invalid." if any(refusals) else "All events are valid."
-        return Reply(200, {"status": "INVALID" if any(refusals) else "VALID", "test_event": True, "reason": reason, "event_logs": logs})
+        return Reply(
+            200,
+            {
+                "status": "INVALID" if any(refusals) else "VALID",
+                "test_event": True,
+                "reason": reason,
+                "event_logs": logs,
+            },
+        )
     for index, refusal in enumerate(refusals):
         if refusal:
-            return _invalid(400, "The request has an invalid event.", _code(refusal), _said(refusal), event=index)
+            return _invalid(
+                400,
+                "The request has an invalid event.",
+                _code(refusal),
+                _said(refusal),
+                event=index,
+            )
     return Reply(200, {"status": "VALID"})
 
 
 DIALECT = Dialect(
     name="snapchat",
     routes=("/v3/{pixel}/events", _VALIDATE),
-    authenticate=demand(lambda received: received.query.get("access_token"), _invalid(401, "The access token is not valid.", "401")),
-    events=lambda received: listed(received, "data", _MOST, lambda message: _invalid(400, message, "400")),
+    authenticate=demand(
+        lambda received: received.query.get("access_token"),
+        _invalid(401, "The access token is not valid.", "401"),
+    ),
+    events=lambda received: listed(
+        received, "data", _MOST, lambda message: _invalid(400, message, "400")
+    ),
     check=_check,
     event_id=lambda event: str(event.get("event_id", "")),
     account=lambda _event, received: received.path["pixel"],

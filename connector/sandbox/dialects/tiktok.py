@@ -29,8 +29,26 @@ from connector.sandbox.dialects.shapes import (
 _MOST = 1000
 _SOURCES = ("web", "app", "offline", "crm")
 _USER: dict[str, Rule] = {
-    **dict.fromkeys(("email", "phone", "external_id", "first_name", "last_name", "zip_code"), one_or_more(digest)),
-    **dict.fromkeys(("city", "state", "country", "ttclid", "ttp", "user_agent", "locale", "idfa", "idfv", "gaid", "att_status"), text),
+    **dict.fromkeys(
+        ("email", "phone", "external_id", "first_name", "last_name", "zip_code"),
+        one_or_more(digest),
+    ),
+    **dict.fromkeys(
+        (
+            "city",
+            "state",
+            "country",
+            "ttclid",
+            "ttp",
+            "user_agent",
+            "locale",
+            "idfa",
+            "idfv",
+            "gaid",
+            "att_status",
+        ),
+        text,
+    ),
     "ip": address,
 }
 _CONTENT: dict[str, Rule] = {
@@ -74,7 +92,9 @@ _envelope = thing(
 
 
 def _say(code: int, message: str, status: int = 200) -> Reply:
-    return Reply(status, {"code": code, "message": message, "request_id": uuid.uuid4().hex, "data": {}})
+    return Reply(
+        status, {"code": code, "message": message, "request_id": uuid.uuid4().hex, "data": {}}
+    )
 
 
 def _authenticate(received: Received) -> Reply | None:
@@ -83,7 +103,11 @@ def _authenticate(received: Received) -> Reply | None:
         return _say(40104, "Access token is missing. Please set it in the header Access-Token.")
     if not re.fullmatch(r"[\w.~-]+", token):
         return Reply(401, None)  # seen for what cannot be a token at all
-    return None if same(token, received.desk.secrets.token) else _say(40105, "Access token is incorrect or has been revoked.")
+    return (
+        None
+        if same(token, received.desk.secrets.token)
+        else _say(40105, "Access token is incorrect or has been revoked.")
+    )
 
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
@@ -94,7 +118,11 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
 
 def _check(event: dict[str, Any], received: Received) -> Sequence[Problem]:
     problems = _event("", event)
-    if not problems and received.body["event_source"] == "web" and not has(event.get("page", {}), "url"):
+    if (
+        not problems
+        and received.body["event_source"] == "web"
+        and not has(event.get("page", {}), "url")
+    ):
         return [Problem("page.url", "is required when event_source is web", "missing")]
     return problems
 

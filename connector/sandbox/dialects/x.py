@@ -37,7 +37,10 @@ _IDENTIFIERS: dict[str, Rule] = {
     "user_agent": text,
 }
 _PLACES = {"ip_address", "user_agent"}
-_SAID = {"hashed_email": "Hashed_email is not a valid SHA-256 hash", "hashed_phone_number": "Hashed_phone_number is not a valid SHA-256 hash"}
+_SAID = {
+    "hashed_email": "Hashed_email is not a valid SHA-256 hash",
+    "hashed_phone_number": "Hashed_phone_number is not a valid SHA-256 hash",
+}
 _CONTENT: dict[str, Rule] = {
     **dict.fromkeys(("content_id", "content_group_id", "content_name", "content_type"), text),
     "content_price": either(number, decimal_text),
@@ -59,7 +62,13 @@ _event = thing(
 
 
 def _error(status: int, *errors: tuple[str, str]) -> Reply:
-    return Reply(status, {"errors": [{"code": code, "message": message} for code, message in errors], "request": {"params": {}}})
+    return Reply(
+        status,
+        {
+            "errors": [{"code": code, "message": message} for code, message in errors],
+            "request": {"params": {}},
+        },
+    )
 
 
 def _escaped(value: str) -> str:
@@ -68,19 +77,39 @@ def _escaped(value: str) -> str:
 
 def _authenticate(received: Received) -> Reply | None:
     by_pixel = same(received.headers.get("x-pixel-token"), received.desk.secrets.token)
-    return None if by_pixel or _signed(received) else _error(401, ("UNAUTHORIZED_ACCESS", "This request is not properly authenticated"))
+    return (
+        None
+        if by_pixel or _signed(received)
+        else _error(401, ("UNAUTHORIZED_ACCESS", "This request is not properly authenticated"))
+    )
 
 
 def _signed(received: Received) -> bool:
     """Whether the request has an OAuth 1.0a signature that nobody used before. RFC 5849."""
     secrets = received.desk.secrets
     scheme, _, rest = received.headers.get("authorization", "").partition(" ")
-    given = {name.strip(): unquote(value.strip().strip('"')) for name, _, value in (part.partition("=") for part in rest.split(","))}
-    expected = {"oauth_consumer_key": secrets.consumer_key, "oauth_token": secrets.token, "oauth_signature_method": "HMAC-SHA1"}
-    if scheme.lower() != "oauth" or any(given.get(name) != value for name, value in expected.items()) or given.get("oauth_version", "1.0") != "1.0":
+    given = {
+        name.strip(): unquote(value.strip().strip('"'))
+        for name, _, value in (part.partition("=") for part in rest.split(","))
+    }
+    expected = {
+        "oauth_consumer_key": secrets.consumer_key,
+        "oauth_token": secrets.token,
+        "oauth_signature_method": "HMAC-SHA1",
+    }
+    if (
+        scheme.lower() != "oauth"
+        or any(given.get(name) != value for name, value in expected.items())
+        or given.get("oauth_version", "1.0") != "1.0"
+    ):
         return False
     stamp, nonce = given.get("oauth_timestamp", ""), given.get("oauth_nonce", "")
-    if not stamp.isdecimal() or abs(time.time() - int(stamp)) > _SKEW or not nonce or nonce in received.desk.nonces:
+    if (
+        not stamp.isdecimal()
+        or abs(time.time() - int(stamp)) > _SKEW
+        or not nonce
+        or nonce in received.desk.nonces
+    ):
         return False
     if not same(given.pop("oauth_signature", ""), _signature(received, given)):
         return False
@@ -93,8 +122,15 @@ def _signature(received: Received, given: dict[str, str]) -> str:
     url = urlsplit(received.url)
     default = {"http": ":80", "https": ":443"}[url.scheme]
     where = f"{url.scheme}://{url.netloc.lower().removesuffix(default)}{url.path}"
-    parameters = [(name, value) for name, value in (*given.items(), *received.query.items()) if name != "realm"]
-    pairs = "&".join("=".join(pair) for pair in sorted((_escaped(name), _escaped(value)) for name, value in parameters))
+    parameters = [
+        (name, value)
+        for name, value in (*given.items(), *received.query.items())
+        if name != "realm"
+    ]
+    pairs = "&".join(
+        "=".join(pair)
+        for pair in sorted((_escaped(name), _escaped(value)) for name, value in parameters)
+    )
     base = "&".join(map(_escaped, (received.method, where, pairs)))
     key = f"{_escaped(received.desk.secrets.consumer_secret)}&{_escaped(received.desk.secrets.token_secret)}"
     return base64.b64encode(hmac.digest(key.encode(), base.encode(), "sha1")).decode()
@@ -104,7 +140,9 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
     conversions = received.body.get("conversions") if isinstance(received.body, dict) else None
     if isinstance(conversions, list) and len(conversions) > _MOST:
         return _error(400, ("INVALID_PARAMETER", f"Conversion count limit is {_MOST}"))
-    return listed(received, "conversions", _MOST, lambda message: _error(400, ("MISSING_PARAMETER", message)))
+    return listed(
+        received, "conversions", _MOST, lambda message: _error(400, ("MISSING_PARAMETER", message))
+    )
 
 
 def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
@@ -120,14 +158,23 @@ def _said(problem: Problem) -> tuple[str, str]:
         return "MISSING_PARAMETER", problem.message
     if problem.code == "digest":
         return "INVALID_PARAMETER", _SAID[name]
-    return "MISSING_PARAMETER" if problem.code == "missing" else "INVALID_PARAMETER", f"{name.capitalize()} {problem.message}".strip()
+    return (
+        "MISSING_PARAMETER" if problem.code == "missing" else "INVALID_PARAMETER",
+        f"{name.capitalize()} {problem.message}".strip(),
+    )
 
 
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
     errors = {_said(each_one.refused) for each_one in judged if each_one.refused}
     if errors:
         return _error(400, *sorted(errors))
-    return Reply(200, {"data": {"conversions_processed": len(judged), "debug_id": str(uuid.uuid4())}, "request": {"params": {}}})
+    return Reply(
+        200,
+        {
+            "data": {"conversions_processed": len(judged), "debug_id": str(uuid.uuid4())},
+            "request": {"params": {}},
+        },
+    )
 
 
 DIALECT = Dialect(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.request import urlopen
 
-from connector.delivery import courier
-from connector.delivery.answers import Delivered, Named, Outcome, Refusal, interpret
-from connector.delivery.sender import Answer, Failure
+from connector.delivery import sender as courier
+from connector.delivery.response import Delivered, Named, Outcome, Refusal, interpret
+from connector.delivery.transports.base import Answer, Failure
 from connector.errors import EndpointError
 
 
@@ -16,7 +16,11 @@ def _where(wrong: Callable[[Answer], bool]) -> None:
     """Take everything for delivered where `wrong` holds of the answer."""
 
     def misread(answer: Answer | Failure, records: Sequence[bytes], *rest: Any) -> Outcome:
-        return Delivered() if isinstance(answer, Answer) and wrong(answer) else interpret(answer, records, *rest)
+        return (
+            Delivered()
+            if isinstance(answer, Answer) and wrong(answer)
+            else interpret(answer, records, *rest)
+        )
 
     _replace(misread)
 
@@ -69,7 +73,11 @@ def follow_redirects() -> None:
     def misread(answer: Answer | Failure, records: Sequence[bytes], *rest: Any) -> Outcome:
         if isinstance(answer, Answer) and answer.status == 302:
             with urlopen(answer.headers["location"], timeout=5) as response:
-                answer = Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response.read())
+                answer = Answer(
+                    response.status,
+                    {name.lower(): value for name, value in response.headers.items()},
+                    response.read(),
+                )
         return interpret(answer, records, *rest)
 
     _replace(misread)

@@ -10,18 +10,22 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from connector.cursor import Range
-from connector.encode import Encoder
-from connector.warehouse import Warehouse
+from connector.mapping.serializer import Encoder
+from connector.model import Range
+from connector.source.reader import Warehouse
 
 
 def greater_than_on_ties() -> None:
     """`cursor > mark`, without the key: the rest of a tie is skipped."""
     where = Range.where
 
-    def wrong(self: Range, cursor: ColumnElement[Any], keys: Any, types: Any) -> ColumnElement[bool]:
+    def wrong(
+        self: Range, cursor: ColumnElement[Any], keys: Any, types: Any
+    ) -> ColumnElement[bool]:
         rest = where(replace(self, after=None), cursor, keys, types)
-        return rest if self.after is None else sa.and_(rest, cursor > types[0].bind(self.after.cursor))
+        return (
+            rest if self.after is None else sa.and_(rest, cursor > types[0].bind(self.after.cursor))
+        )
 
     Range.where = wrong  # type: ignore[method-assign]
 

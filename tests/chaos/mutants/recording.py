@@ -8,11 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from connector import failpoints
-from connector.page import Page, Result, State
-from connector.state import lease, progress
+from connector.engine import checkpoint as progress
+from connector.engine import failpoints
+from connector.engine.checkpoint import Recorder
+from connector.model import Page, Result, RowState
+from connector.state import lease
 from connector.state.lease import Lease
-from connector.state.progress import Recorder
 from connector.state.tables import mark
 
 
@@ -23,7 +24,7 @@ def commit_before_send() -> None:
     def wrong(self: Recorder, done: Sequence[Result], starting: Sequence[Page]) -> None:
         results = [Result.of(page) for page in starting]
         for result in results:
-            result.states[result.states == 0] = State.DELIVERED
+            result.states[result.states == 0] = RowState.DELIVERED
         if results:
             advance(self, results, [])
 
@@ -50,7 +51,13 @@ def split_commit() -> None:
         with self._store.write() as connection:
             progress.fence(connection, self._held)
             self._finish_pages(connection, [result.page for result in done])
-            self._count(connection, done, self._move_mark(connection) if any(result.page.kind == "range" for result in done) else None)
+            self._count(
+                connection,
+                done,
+                self._move_mark(connection)
+                if any(result.page.kind == "range" for result in done)
+                else None,
+            )
             self._announce(connection, [page for page in starting if page.batches])
         failpoints.reach("after_commit")
 
@@ -65,7 +72,9 @@ def no_fencing() -> None:
         """Nothing is asked."""
 
     def wrong(self: Recorder, connection: Connection) -> Any:
-        now = connection.execute(sa.select(mark.c.token).where(mark.c.destination_id == self._destination_id)).scalar_one()
+        now = connection.execute(
+            sa.select(mark.c.token).where(mark.c.destination_id == self._destination_id)
+        ).scalar_one()
         self._held = Lease(self._held.destination_id, now, self._held.owner)
         return move(self, connection)
 

@@ -1,0 +1,6 @@
+"""Functions over whole Arrow columns, which know nothing of conversions.
+
+May import: errors.
+"""
+
+__all__ = ["bytes", "composite_key", "convert", "dictionary", "money", "records", "times"]

@@ -1,0 +1,34 @@
+"""A key of several columns as one text, from which its hash and the event_id are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+SEPARATOR = "\x1f"
+"""Stands between the parts of a key; the ASCII unit separator."""
+
+
+def joined(keys: Sequence[pa.Array]) -> pa.Array:
+    """The text of each row's key. keys: texts of each key column, each of shape (n,)."""
+    if len(keys) == 1:
+        return keys[0]
+    texts = pc.binary_join_element_wise(*keys, SEPARATOR)
+    unclear = pc.greater_equal(pc.count_substring(texts, SEPARATOR), len(keys))
+    if not pc.any(unclear).as_py():
+        return texts
+    rows = zip(
+        texts.to_pylist(), unclear.to_pylist(), *(key.to_pylist() for key in keys), strict=True
+    )
+    return pa.array([joined_key(parts) if odd else text for text, odd, *parts in rows], texts.type)
+
+
+def joined_key(parts: Sequence[str]) -> str:
+    """The text of one key: no other key of as many columns has it, also where a part holds the separator itself."""
+    text = SEPARATOR.join(parts)
+    if len(parts) == 1 or text.count(SEPARATOR) < len(parts):
+        return text
+    # More separators than a plain text has; and the lengths in front tell where each part ends.
+    return SEPARATOR.join([*(str(len(part)) for part in parts), text])

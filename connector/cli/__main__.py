@@ -1,0 +1,5 @@
+"""`python -m connector.cli` is `capi`."""
+
+from connector.cli.app import main
+
+main()

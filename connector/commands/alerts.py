@@ -1,0 +1,75 @@
+"""Tells a webhook when a destination begins to fail, when its credentials are refused, and when it recovers."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import orjson
+
+from connector.config.destination import Destination
+from connector.config.secrets import resolve
+from connector.delivery.transports.base import Answer, Call
+from connector.delivery.transports.requests import Transport
+from connector.engine.context import Session
+from connector.errors import ConfigError, EndpointError
+from connector.state import runs
+from connector.syntax.urls import endpoint_problem
+
+
+class Standing(NamedTuple):
+    """How a destination stands after its last run."""
+
+    kind: Literal["healthy", "failing", "auth broken"]
+    run_id: str
+    delivered: int
+    rejected: int
+
+
+def standing(session: Session) -> Standing | None:
+    """By the last run that ended; None before the first."""
+    with session.store.read() as connection:
+        ended = [
+            row
+            for row in runs.latest(connection, session.destination_id, 5)
+            if row["status"] != "running"
+        ]
+        if not ended:
+            return None
+        last = ended[0]
+        statuses = runs.tallies(connection, last["run_id"]).get("status", {})
+    refused = last["status"] == "failed" and bool({"401", "403"} & statuses.keys())
+    all_rejected = last["rejected"] > 0 and last["delivered"] == 0
+    kind: Literal["healthy", "failing", "auth broken"] = (
+        "auth broken"
+        if refused
+        else "healthy"
+        if last["status"] == "complete" and not all_rejected
+        else "failing"
+    )
+    return Standing(kind, last["run_id"], last["delivered"], last["rejected"])
+
+
+def post(destination: Destination, now: Standing) -> None:
+    """Send one message, as Slack understands it. Raises EndpointError where the webhook does not take it."""
+    assert destination.model.alerts is not None
+    try:
+        url = resolve(destination.model.alerts.webhook, destination.root)
+    except ValueError as error:
+        raise ConfigError(f"{destination.name}: alerts.webhook: {error}") from None
+    if endpoint_problem(url):
+        raise ConfigError(f"{destination.name}: alerts.webhook must be an https address")
+    words = {
+        "healthy": "delivers again",
+        "failing": "is failing",
+        "auth broken": "is refused by the platform: its token must be renewed",
+    }
+    text = f"{destination.name} {words[now.kind]} (run {now.run_id}: {now.delivered} delivered, {now.rejected} rejected)"
+    transport = Transport(timeout=10, connections=1)
+    try:
+        answer = transport.send(
+            Call("POST", url, {"Content-Type": "application/json"}, orjson.dumps({"text": text}))
+        )
+    finally:
+        transport.close()
+    if not isinstance(answer, Answer) or answer.status >= 300:
+        raise EndpointError(f"{destination.name}: the alert webhook did not take the message")

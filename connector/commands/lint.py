@@ -1,0 +1,170 @@
+"""How good a source's identifiers are: for each one, what share of rows can be used, and what is wrong with the rest.
+
+Only counts leave this module; no value does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.arrow.convert import mask, present, text_array
+from connector.config.destination import Destination
+from connector.identifiers.email import is_placeholder
+from connector.identifiers.placeholders import PLACEHOLDERS
+from connector.mapping.used_columns import usable_columns
+from connector.model import Range
+from connector.platforms.expression import parse
+from connector.platforms.functions import FUNCTIONS, Context
+from connector.source.reader import Warehouse
+
+ROWS = 100_000
+"""Rows that are looked at, unless told otherwise."""
+
+_COUNTED = (
+    "rows",
+    "empty",
+    "valid",
+    "placeholder",
+    "already_hashed",
+    "no_country_code",
+    "malformed",
+)
+
+_REASONS: dict[str, list[tuple[str, str]]] = {
+    "email": [
+        ("no_at", r"^[^@]*$"),
+        ("several_addresses", r"@.*@|[;|]"),
+        ("comma", r","),
+        ("display_name", r"<"),
+        ("space", r"\s"),
+        ("not_ascii", r"[^\x00-\x7f]"),
+    ],
+    "phone": [
+        ("letters", r"[A-Za-z]{2}"),
+        ("too_short", r"^\D*(\d\D*){0,6}$"),
+        ("too_long", r"(\d\D*){16}"),
+        ("no_such_number", r""),
+    ],
+    "guid": [
+        (
+            "not_version_4",
+            r"^[0-9A-Fa-f]{8}-?[0-9A-Fa-f]{4}-?[0-9A-Fa-f]{4}-?[0-9A-Fa-f]{4}-?[0-9A-Fa-f]{12}$",
+        )
+    ],
+    "client_ip": [("private_or_broken", r"")],
+}
+"""Column -> why a value of it is malformed, in the order they are tried."""
+
+_AFTERWARDS = ("sha256_hex", "sha256_b64", "sha512_b64", "hex_to_b64", "fbc_of_click")
+"""Functions that come after the normal form and make a value of any text."""
+
+
+def lint_identifiers(destination: Destination, limit: int = ROWS) -> Iterator[dict[str, Any]]:
+    """One entry for each identifier and the column it comes from.
+
+    rows, empty, valid, placeholder, already_hashed, no_country_code, malformed: rows, where the last five are exclusive and
+    share what is not empty. malformed_by_reason: reason -> rows. valid_share: of the rows that are not empty.
+    """
+    warehouse = Warehouse(destination, usable_columns(destination))
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    try:
+        seen = 0
+        for rows in warehouse.read(Range(), min(limit, 20_000)):
+            table = rows.table.slice(0, limit - seen)
+            seen += table.num_rows
+            for name, column, pipeline in _sources(destination):
+                if column in table.column_names:
+                    counts.setdefault((name, column), Counter()).update(
+                        _count(destination, table, column, pipeline)
+                    )
+            if seen >= limit:
+                break
+    finally:
+        warehouse.close()
+    for (name, column), found in counts.items():
+        filled = found["rows"] - found["empty"]
+        reasons = {
+            key.removeprefix("malformed "): number
+            for key, number in sorted(found.items())
+            if key.startswith("malformed ")
+        }
+        yield {
+            "identifier": name,
+            "column": column,
+            **{key: found[key] for key in _COUNTED},
+            "malformed_by_reason": reasons,
+            "valid_share": round(found["valid"] / filled, 4) if filled else None,
+        }
+
+
+def _sources(destination: Destination) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
+    """Identifier, column, and the steps that lead to its normal form, without the digest."""
+    for name in destination.identifiers:
+        spec = destination.platform.identifiers[name]
+        for text in (spec.value, spec.hashed):
+            for pipeline in parse(text).pipelines if text is not None else ():
+                if pipeline.space == "column":
+                    steps = tuple(step for step in pipeline.steps if step.name not in _AFTERWARDS)
+                    yield name, pipeline.name, steps
+
+
+def _count(
+    destination: Destination, table: pa.Table, column: str, steps: tuple[Any, ...]
+) -> Counter[str]:
+    raw = text_array(table[column])
+    text = pc.utf8_trim_whitespace(raw)
+    lower = pc.utf8_lower(text)
+    blank = mask(pc.equal(pc.utf8_length(text), 0)) | ~present(text)
+    placeholder = mask(pc.is_in(lower, value_set=pa.array(sorted(PLACEHOLDERS)))) & ~blank
+    if column == "email":
+        placeholder |= np.array(
+            [value is not None and is_placeholder(value) for value in lower.to_pylist()]
+        )
+    cleaned = pc.if_else(pa.array(placeholder | blank), None, text)
+    context = Context(
+        table,
+        np.full(len(raw), 2),
+        destination.model.source.default_region,
+        destination.platform.tables,
+    )
+    values: Any = cleaned
+    for step in steps:
+        values = FUNCTIONS[step.name](values, context, step.argument)
+    valid = present(values) & ~placeholder
+    rest = ~blank & ~placeholder & ~valid
+    hashed = (
+        mask(
+            pc.match_substring_regex(
+                cleaned, r"^[0-9a-fA-F]{64}$|^[0-9a-fA-F]{40}$|^[0-9a-fA-F]{32}$"
+            )
+        )
+        & rest
+    )
+    national = (
+        mask(pc.match_substring_regex(cleaned, r"^[^+]*\d[\d\s().-]{5,}$")) & rest & ~hashed
+        if column == "phone"
+        else np.zeros(len(raw), bool)
+    )
+    malformed = rest & ~hashed & ~national
+    masks = (np.ones(len(raw), bool), blank, valid, placeholder, hashed, national, malformed)
+    why = Counter(
+        f"malformed {_reason(column, value)}"
+        for value in cleaned.filter(pa.array(malformed)).to_pylist()
+    )
+    return (
+        Counter({name: int(each.sum()) for name, each in zip(_COUNTED, masks, strict=True)}) + why
+    )
+
+
+def _reason(column: str, value: str) -> str:
+    return next(
+        (reason for reason, pattern in _REASONS.get(column, ()) if re.search(pattern, value)),
+        "syntax",
+    )

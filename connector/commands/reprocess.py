@@ -1,0 +1,269 @@
+"""The verbs for rows that a normal run would not touch: replay, reconcile, resolve and erase."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from connector.config.destination import Destination
+from connector.config.validate import start_time
+from connector.engine.context import (
+    Session,
+    accept_source,
+    changes,
+    open_session,
+    register,
+    set_aside_witness,
+    set_start,
+    source_of,
+)
+from connector.engine.pipeline import Watch
+from connector.engine.planner import Options, Piece, beginning, lower_bound
+from connector.engine.report import Report
+from connector.engine.retention import oldest_needed
+from connector.engine.run import prepare, run
+from connector.errors import ConfigError
+from connector.model import Mark, Range, RowState
+from connector.state import ledger, quarantine, watermark
+from connector.state.keys import hash_of
+from connector.state.lease import Lease, acquire, release
+from connector.state.tables import destination as destinations
+from connector.state.tables import run as run_table
+
+
+def replay(
+    destination: Destination,
+    *,
+    reason: str | None = None,
+    key: tuple[str, ...] | None = None,
+    run_id: str | None = None,
+    watch: Watch | None = None,
+) -> Report:
+    """Read quarantined rows again from the warehouse and try them by today's rules.
+
+    reason: only those with this reason code. key: only this row, even where it is dead. Raises ConfigError for a key of other columns than source.key.
+    """
+    _refuse_other_columns(destination, key)
+
+    def cut(_session: Session, _after: Mark | None, _options: Options) -> list[Piece]:
+        return [Piece(0, "replay", reason=reason, key=key)]
+
+    with open_session(destination) as session:
+        return run(
+            session,
+            prepare(session, Options(yes=True), "replay", cut, run_id=run_id, watch=watch),
+            watch,
+        )
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """rows: rows in the window behind the mark. missing: how many of them have no record. report: of the run that sent them."""
+
+    rows: int
+    missing: int
+    report: Report | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `capi reconcile --json` prints it."""
+        return {
+            "rows": self.rows,
+            "missing": self.missing,
+            "sent": None if self.report is None else self.report.to_json(),
+        }
+
+
+def reconcile(
+    destination: Destination,
+    *,
+    since: dt.datetime | None = None,
+    send: bool = False,
+    run_id: str | None = None,
+    watch: Watch | None = None,
+) -> Reconciliation:
+    """Compare every row behind the mark with the ledger, over the whole age window or since a time.
+
+    send: deliver what is missing.
+    """
+    with open_session(destination) as session:
+        return reconcile_in(session, since=since, send=send, run_id=run_id, watch=watch)
+
+
+def reconcile_in(
+    session: Session,
+    *,
+    since: dt.datetime | None = None,
+    send: bool = False,
+    run_id: str | None = None,
+    watch: Watch | None = None,
+) -> Reconciliation:
+    """As `reconcile`, in a session that is open."""
+    register(session)
+    after = session.mark()
+    if after is None:
+        return Reconciliation(0, 0, None)
+    window = Range.behind(after, _window_start(session, after, since))
+    rows, missing = session.pager().count_missing(window)
+    if not missing or not send:
+        return Reconciliation(rows, missing, None)
+
+    def cut(_session: Session, _after: Mark | None, _options: Options) -> list[Piece]:
+        return [Piece(0, "missing", window.after, window.upto, window.before)]
+
+    report = run(
+        session,
+        prepare(session, Options(yes=True), "reconcile", cut, run_id=run_id, watch=watch),
+        watch,
+    )
+    return Reconciliation(rows, missing, report)
+
+
+def _window_start(session: Session, after: Mark, since: dt.datetime | None) -> Mark | None:
+    cursor = session.cursor()
+    if cursor is None:
+        return None
+    if since is not None:
+        if not cursor.is_time:
+            raise ConfigError(f"{session.name}: --since needs a cursor that is a time")
+        return Mark(cursor.text_of(since))
+    now = session.clock()
+    return lower_bound(session, cursor, after, now - oldest_needed(session, now))
+
+
+Decision = Literal["delivered", "resend"]
+
+
+def settle_ambiguous(destination: Destination, decision: Decision) -> int:
+    """Decide on rows whose delivery stayed unknown for too long; returns how many there were.
+
+    delivered: they count as delivered. resend: the next `replay` sends them again, with the same event_id.
+    """
+    with open_session(destination) as session:
+        held = _hold(session)
+        with session.store.write() as connection:
+            rows = list(
+                quarantine.listed(connection, session.destination_id, state="ambiguous_expired")
+            )
+            hashes = [row.key_hash for row in rows]
+            if decision == "delivered":
+                ledger.record(
+                    connection,
+                    session.destination_id,
+                    hashes,
+                    [RowState.DELIVERED] * len(hashes),
+                    [row.cursor for row in rows],
+                    None,
+                )
+                quarantine.remove(connection, session.destination_id, hashes)
+            else:
+                ledger.record(
+                    connection,
+                    session.destination_id,
+                    hashes,
+                    [RowState.REJECTED] * len(hashes),
+                    [row.cursor for row in rows],
+                    None,
+                )
+                quarantine.reopen(connection, session.destination_id, hashes)
+            release(connection, held)
+        return len(rows)
+
+
+def accept_change(destination: Destination) -> list[str]:
+    """Take the source as it is now for the one that the mark belongs to; returns what had changed.
+
+    Raises ConfigError where the key did: by it alone delivered rows are known; ConfigError or WarehouseError where the source cannot be read.
+    """
+    with open_session(destination) as session:
+        session.warehouse.try_query()
+        with session.store.write() as connection:
+            row = connection.execute(
+                sa.select(destinations).where(destinations.c.id == session.destination_id)
+            ).one_or_none()
+            if row is None:
+                return []
+            changed = changes(json.loads(row.source), source_of(destination))
+            if "source.key" in changed:
+                raise ConfigError(
+                    f"{destination.name}: source.key changed, so rows that were delivered would not be recognised and would be sent again under other ids. Put the old"
+                    f" key back; or, to begin anew, run `capi resolve {destination.name} --restart now|TIMESTAMP`"
+                )
+            accept_source(connection, session)
+            return changed
+
+
+def restart(destination: Destination, start: str) -> str | None:
+    """Put the mark where a person says: all, now, or a timestamp. The ledger stays, so nothing is delivered twice by it.
+
+    Returns the new mark.
+    """
+    moved = destination.model.model_copy(
+        update={"source": destination.model.source.model_copy(update={"start": start})}
+    )
+    if start not in ("all", "now"):
+        try:
+            start_time(moved.source)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+    with open_session(replace(destination, model=moved)) as session:
+        set_aside_witness(session)
+        with session.store.write() as connection:
+            if session.destination_id:
+                accept_source(connection, session)
+                connection.execute(
+                    run_table.update()
+                    .where(run_table.c.destination_id == session.destination_id)
+                    .values(mark_to=None)
+                )
+        held = _hold(session)
+        first = beginning(session)
+        with session.store.write() as connection:
+            watermark.put(connection, held, first)
+            set_start(connection, session.destination_id, None if first is None else first.cursor)
+            release(connection, held)
+        return None if first is None else first.cursor
+
+
+def erase(destination: Destination, key: tuple[str, ...]) -> bool:
+    """Forget one row for good, for a request of deletion, and never send it again; returns whether anything was known of it.
+
+    What remains is the hash of its key, marked as erased. Raises ConfigError for a key of other columns than source.key.
+    """
+    _refuse_other_columns(destination, key)
+    with open_session(destination) as session:
+        held = _hold(session)
+        key_hash = hash_of(key, session.store.key())
+        with session.store.write() as connection:
+            known = bool(ledger.known(connection, session.destination_id, [key_hash]))
+            quarantine.remove(connection, session.destination_id, [key_hash])
+            ledger.record(
+                connection, session.destination_id, [key_hash], [RowState.ERASED], [None], None
+            )
+            release(connection, held)
+        return known
+
+
+def recorded(destination: Destination, key: tuple[str, ...]) -> str | None:
+    """What is recorded of one row: delivered, rejected, expired, suppressed, ambiguous_expired or erased; None where nothing is. Raises ConfigError for a key of other columns than source.key."""
+    _refuse_other_columns(destination, key)
+    with open_session(destination) as session:
+        found = session.known([hash_of(key, session.store.key())])
+    return next((entry.state.name.lower() for entry in found.values()), None)
+
+
+def _refuse_other_columns(destination: Destination, key: tuple[str, ...] | None) -> None:
+    columns = destination.model.source.keys
+    if key is not None and len(key) != len(columns):
+        raise ConfigError(
+            f"{destination.name}: a key is made of {', '.join(columns)}; give --key once for each, in this order"
+        )
+
+
+def _hold(session: Session) -> Lease:
+    register(session)
+    with session.store.write() as connection:
+        return acquire(connection, session.destination_id, "a person at the command line")

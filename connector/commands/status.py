@@ -1,0 +1,111 @@
+"""Where a destination stands: mark, backlog, quarantine, last runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.config.destination import Destination
+from connector.engine.context import Session, open_session
+from connector.engine.planner import beginning, lag_seconds, survey
+from connector.engine.report import COUNTS
+from connector.errors import ConnectorError
+from connector.state import intents, ledger, quarantine, runs
+from connector.state.lease import holder
+from connector.state.tables import destination as destinations
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a destination stands.
+
+    backlog: rows that wait, None where the warehouse cannot be asked. lag_seconds: age of the oldest of them. quarantine:
+    reason -> rows. ambiguous_expired: rows that a person must decide on. in_flight: pages of a run that has not ended.
+    """
+
+    destination: str
+    mark: str | None
+    backlog: int | None
+    lag_seconds: float | None
+    quarantine: dict[str, int]
+    dead: int
+    ambiguous_expired: int
+    in_flight: int
+    not_before: str | None
+    recorded: dict[str, int]
+    runs: list[dict[str, Any]]
+    warning: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `capi status --json` prints it."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def status(destination: Destination, *, number_of_runs: int = 5) -> Status:
+    """Look at state and warehouse; changes nothing."""
+    with open_session(destination) as session:
+        backlog, lag, warning = _backlog(session)
+        with session.store.read() as connection:
+            row = connection.execute(
+                sa.select(destinations).where(destinations.c.id == session.destination_id)
+            ).one_or_none()
+            mark = session.mark() if row is not None else None
+            latest = runs.latest(connection, session.destination_id, number_of_runs)
+            at_work = holder(connection, session.destination_id)
+            by_reason = quarantine.counts(connection, session.destination_id)
+            undecided = by_reason.pop("ambiguous_expired", 0)
+            dead = sum(quarantine.counts(connection, session.destination_id, state="dead").values())
+            recorded = {
+                state.name.lower(): number
+                for state, number in ledger.count(connection, session.destination_id).items()
+            }
+            under_way = len(intents.listed(connection, session.destination_id))
+        return Status(
+            destination.name,
+            None if mark is None else mark.cursor,
+            backlog,
+            lag,
+            by_reason,
+            dead,
+            undecided,
+            under_way,
+            _time(row.not_before) if row is not None else None,
+            recorded,
+            [_run(each, at_work) for each in latest],
+            warning,
+        )
+
+
+def _backlog(session: Session) -> tuple[int | None, float | None, str | None]:
+    try:
+        after = (session.mark() if session.destination_id else None) or beginning(session)
+        found = survey(session, after)
+        return found.waiting, lag_seconds(session, found), None
+    except ConnectorError as error:
+        return None, None, str(error)
+
+
+def _run(row: dict[str, Any], at_work: str | None) -> dict[str, Any]:
+    """A run as it stands. at_work: the one that holds the lease; another that never ended was killed, which the next run notes."""
+    killed = row["status"] == "running" and row["run_id"] != at_work
+    counts = {name: row[name] for name in COUNTS}
+    times = {"started_at": _time(row["started_at"]), "ended_at": _time(row["ended_at"])}
+    return {
+        "run_id": row["run_id"],
+        "kind": row["kind"],
+        "status": "interrupted" if killed else row["status"],
+        **times,
+        **counts,
+        "mark_to": row["mark_to"],
+    }
+
+
+def _time(microseconds: int | None) -> str | None:
+    if microseconds is None:
+        return None
+    return dt.datetime.fromtimestamp(microseconds / 1_000_000, dt.UTC).strftime(
+        "%Y-%m-%dT%H:%M:%SZ"
+    )

@@ -1,0 +1,273 @@
+"""What is wrong between the parts of a destination, and cannot be seen by looking at one of them alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from connector.config.secrets import is_reference
+from connector.platforms.columns import COLUMNS
+from connector.platforms.declared import TAKE_A_TABLE, template_columns
+from connector.platforms.expression import parse
+from connector.platforms.functions import FUNCTIONS
+from connector.platforms.model import Platform
+from connector.syntax.spelling import suggest
+from connector.syntax.urls import endpoint_problem
+
+if TYPE_CHECKING:
+    from connector.config.destination import Asset, DestinationModel, Source
+
+_PASSWORD = re.compile(
+    r"\A[^:]*://[^:/@]*:[^@]+@|[?&][^=&#]*(?:password|passwd|pwd|token|secret|private_key)[^=&#]*=[^&]",
+    re.IGNORECASE,
+)
+"""A password in a SQLAlchemy URL, between user and host or among the parameters."""
+
+Found = Iterator[tuple[tuple[str, ...], str]]
+"""Keys of the YAML to blame, and a sentence."""
+
+
+def inconsistencies(model: DestinationModel, platform: Platform) -> Found:
+    """What is wrong between the parts of a destination, as (keys, message)."""
+    yield from _account_problems(model, platform)
+    yield from _endpoint_problems(model, platform)
+    yield from _auth_problems(model, platform)
+    yield from _source_problems(model.source)
+    yield from _extra_problems(model, platform)
+    yield from _asset_problems(model.asset)
+    yield from _event_problems(model, platform)
+    for name in model.identifiers or []:
+        if name not in platform.identifiers:
+            yield (
+                ("identifiers",),
+                f"the platform has no identifier '{name}'{suggest(name, platform.identifiers)}",
+            )
+    for section, names in (("columns", model.columns), ("constants", model.constants)):
+        for name in names:
+            if name not in COLUMNS:
+                yield (section, name), f"'{name}' is not a canonical column{suggest(name, COLUMNS)}"
+            elif section == "constants" and COLUMNS[name].personal:
+                yield (
+                    (section, name),
+                    f"'{name}' describes a person and cannot be the same in every row",
+                )
+    if model.consent.denied == "send" and "consent" not in template_columns(platform.event):
+        yield (
+            ("consent", "denied"),
+            "this platform has no field that says that consent was denied, so such rows cannot be sent; leave it at suppress",
+        )
+    problem = test_mode_problem(model, platform)
+    if problem is not None:
+        yield ("test_mode",), problem
+
+
+def test_mode_problem(model: DestinationModel, platform: Platform) -> str | None:
+    """Why the test mode that is asked for cannot be used; None where it can, or none is asked for."""
+    if model.test_mode and platform.test_mode is None:
+        return "this platform has no test mode; rehearse against `capi sandbox` instead"
+    if (
+        model.test_mode is True
+        and platform.test_mode is not None
+        and platform.test_mode.value is None
+    ):
+        return "this platform's test mode needs the code that it shows: test_mode: TEST12345"
+    return None
+
+
+def _account_problems(model: DestinationModel, platform: Platform) -> Found:
+    for name, field in platform.account.items():
+        value = model.account.get(name)
+        if value is None:
+            if not field.optional and field.default is None:
+                yield ("account",), f"account.{name} is missing"
+        elif field.type == "integer" and not isinstance(value, int):
+            yield ("account", name), f"account.{name} must be an integer"
+        elif field.type == "digits" and not str(value).isdigit():
+            yield ("account", name), f"account.{name} must be digits alone, without dashes"
+        elif field.choices and str(value) not in field.choices:
+            yield ("account", name), f"account.{name} must be one of {', '.join(field.choices)}"
+        elif field.type != "integer" and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", str(value)):
+            yield ("account", name), f"account.{name} holds a character that no account id has"
+    for name in model.account:
+        if name not in platform.account:
+            yield (
+                ("account", name),
+                f"the platform has no account key '{name}'{suggest(name, platform.account)}",
+            )
+
+
+def _endpoint_problems(model: DestinationModel, platform: Platform) -> Found:
+    if model.endpoint is None:
+        if platform.endpoint is None:
+            yield ("endpoint",), "endpoint is missing: this platform has no address of its own"
+        return
+    message = endpoint_problem(model.endpoint)
+    if message:
+        yield ("endpoint",), message
+
+
+def _auth_problems(model: DestinationModel, platform: Platform) -> Found:
+    auth = model.auth
+    if platform.auth.method == "oauth2":
+        needed = (
+            [] if auth.bearer or auth.token else ["client_id", "client_secret", "refresh_token"]
+        )
+    elif platform.auth.method == "oauth1":
+        needed = ["consumer_key", "consumer_secret", "token", "token_secret"]
+    elif platform.auth.method in ("none", "any"):
+        needed = []
+    else:
+        needed = [] if auth.bearer or auth.token or auth.api_key else ["bearer"]
+    for name in needed:
+        if getattr(auth, name) is None:
+            yield ("auth",), f"auth.{name} is missing; give it as env:NAME or file:PATH"
+    if platform.auth.method == "any" and not (
+        auth.bearer or auth.token or auth.api_key or auth.hmac
+    ):
+        yield (
+            ("auth",),
+            "auth is missing; give one of bearer, api_key or hmac as env:NAME or file:PATH",
+        )
+
+
+def _source_problems(source: Source) -> Found:
+    if source.time_zone is not None and not _is_zone(source.time_zone):
+        yield (
+            ("source", "time_zone"),
+            f"'{source.time_zone}' is not a time zone; write one such as Europe/Berlin{suggest(source.time_zone, available_timezones())}",
+        )
+    if not is_reference(source.warehouse) and _PASSWORD.search(source.warehouse):
+        yield (
+            ("source", "warehouse"),
+            "the address holds a password; put the whole address in an environment variable and write env:NAME",
+        )
+    if not is_reference(source.warehouse) and "://" not in source.warehouse:
+        yield (
+            ("source", "warehouse"),
+            "the warehouse must be a SQLAlchemy URL such as duckdb:///warehouse.duckdb, or env:NAME",
+        )
+    if len(set(source.keys)) != len(source.keys) or not source.keys:
+        yield ("source", "key"), "the key needs one or more different columns"
+    if source.start not in ("all", "now"):
+        try:
+            start_time(source)
+        except ValueError as error:
+            yield ("source", "start"), str(error)
+
+
+def start_time(source: Source) -> dt.datetime:
+    """`source.start` as an instant. Raises ValueError where it is not a timestamp with a zone."""
+    try:
+        moment = dt.datetime.fromisoformat(source.start)
+    except ValueError:
+        raise ValueError(
+            "start must be all, now, or a timestamp such as 2026-01-01T00:00:00Z"
+        ) from None
+    if moment.tzinfo is None:
+        if source.time_zone is None or not _is_zone(source.time_zone):
+            raise ValueError("start needs a zone: 2026-01-01T00:00:00Z, or set source.time_zone")
+        moment = moment.replace(tzinfo=ZoneInfo(source.time_zone))
+    try:
+        return moment.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError(
+            "start lies outside the years 1 to 9999; to begin with the first row write all"
+        ) from None
+
+
+def _is_zone(name: str) -> bool:
+    """Whether the time zone is there, and is not one of those with leap seconds; to list all of them would take longer than the rest."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return not name.startswith(("posix", "right/"))
+
+
+def _extra_problems(model: DestinationModel, platform: Platform) -> Found:
+    """Each must be one column, through functions that exist, at a place where the record has room for it."""
+    placed: set[str] = set()
+    for path, text in model.extra.items():
+        where = ("extra", path)
+        try:
+            expression = parse("extra." + text)
+        except ValueError as error:
+            yield where, f"extra.{path}: {error}".replace("'extra.", "'")
+            continue
+        if len(expression.pipelines) != 1:
+            yield where, f"extra.{path}: give one column of the query, without alternatives"
+        for step in expression.pipelines[0].steps:
+            if step.name not in FUNCTIONS:
+                yield (
+                    where,
+                    f"extra.{path}: there is no function '{step.name}'{suggest(step.name, FUNCTIONS)}",
+                )
+            elif step.name in TAKE_A_TABLE and step.argument not in platform.tables:
+                yield where, f"extra.{path}: there is no table '{step.argument}'"
+        problem = _no_room(platform.event, path.split("."), placed)
+        placed.add(path)
+        if problem:
+            yield where, f"extra.{path}: {problem}"
+
+
+def _no_room(template: Any, path: list[str], placed: set[str]) -> str | None:
+    """Why nothing can be written at a path of the record; None where it can. placed: the paths of other extra fields."""
+    if not all(path) or any(key.startswith("$") for key in path):
+        return "a path is made of names with dots between them, such as custom_data.search_string"
+    whole = ".".join(path)
+    if any(other.startswith(whole + ".") or whole.startswith(other + ".") for other in placed):
+        return f"another extra field stands on the way to {whole}"
+    for key in path[:-1]:
+        template = template.get(key, {})
+        if not isinstance(template, dict) or {"$each", "$list"} & template.keys():
+            return (
+                f"the record holds a single value or a list at {key}, so {whole} has no place in it"
+            )
+    if isinstance(template.get(path[-1]), dict | list):
+        return f"the record holds an object or a list at {whole} already; choose another path, or change it under overrides.event"
+    return None
+
+
+def _asset_problems(asset: Asset) -> Found:
+    """Dagster watches freshness by the minute."""
+    freshness = asset.freshness
+    if freshness is not None and freshness.fail_after < dt.timedelta(minutes=1):
+        yield ("asset", "freshness", "fail_after"), "asset.freshness.fail_after must be at least 1m"
+    if (
+        freshness is not None
+        and freshness.warn_after is not None
+        and freshness.warn_after >= freshness.fail_after
+    ):
+        yield (
+            ("asset", "freshness", "warn_after"),
+            "asset.freshness.warn_after must be shorter than fail_after",
+        )
+
+
+def _event_problems(model: DestinationModel, platform: Platform) -> Found:
+    rule = platform.event_names
+    if (
+        rule.mapping == "required"
+        and not model.events
+        and not (rule.unless and rule.unless in model.account)
+    ):
+        yield (
+            ("events",),
+            "this platform has no event names of its own: map each name to its id under events",
+        )
+    for name, target in model.events.items():
+        if rule.pattern is not None and not re.fullmatch(rule.pattern, target):
+            yield (
+                ("events", name),
+                f"'{target}' is not an id of this platform, which has the form {rule.pattern}",
+            )
+    if rule.mapping == "listed":
+        for name, target in model.events.items():
+            if target not in rule.known:
+                yield (
+                    ("events", name),
+                    f"the platform has no event '{target}'{suggest(target, rule.known)}",
+                )

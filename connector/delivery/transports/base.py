@@ -1,0 +1,89 @@
+"""What all transports have in common: what they take, what they give, and what none of them does. It imports no HTTP library."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Collection, Mapping
+from typing import Literal, NamedTuple, Protocol
+
+import certifi
+
+from connector.errors import ConfigError, EndpointError
+from connector.syntax.urls import is_below
+
+MAX_ANSWER = 1024 * 1024
+"""Bytes of an answer that are read; a longer one is not understood."""
+
+CONNECT_SECONDS = 5.0
+
+MISDIRECTED = 421
+"""The status of a server that wants the request on another connection (RFC 9110, section 15.5.20)."""
+
+
+class Call(NamedTuple):
+    """One request, ready to send. url: without secrets unless the platform knows no other way."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Answer(NamedTuple):
+    """A complete answer. headers: lower-case names. body: not read where the status alone says all, as of a redirect."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Failure(NamedTuple):
+    """No complete answer.
+
+    kind: `unsent` where the platform cannot have seen the request, `unknown` where it may have, `untrusted` where its
+    certificate or TLS version is not acceptable. detail: a word for people, without addresses or values.
+    """
+
+    kind: Literal["unsent", "unknown", "untrusted"]
+    detail: str
+
+
+Then = Callable[[Answer | Failure], None]
+"""Takes the result of a request, in a thread of the transport: it must be quick, and not raise."""
+
+
+class Sender(Protocol):
+    """What every transport does."""
+
+    def send(self, call: Call) -> Answer | Failure:
+        """One request, one answer."""
+        ...
+
+    def submit(self, call: Call, then: Then) -> None:
+        """Begin a request."""
+        ...
+
+    def close(self) -> None:
+        """Close connections and stop all threads."""
+        ...
+
+
+def refuse_elsewhere(url: str, origins: Collection[str] | None) -> None:
+    """Raise EndpointError for a host that was not configured."""
+    if origins is not None and not any(is_below(url, origin) for origin in origins):
+        raise EndpointError(
+            "a request was about to leave for another host than the configured endpoint, and was not sent; check the platform file's addresses"
+        )
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """TLS 1.2 or later against the given certificate authority, or the ones that requests brings."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file or certifi.where())
+    except (OSError, ssl.SSLError):
+        raise ConfigError(
+            f"delivery.ca_file: {ca_file} is not a readable PEM certificate; give the file of the authority that signed the endpoint's certificate"
+        ) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.keylog_filename = None  # type: ignore[assignment]  # SSLKEYLOGFILE would write session keys to disk
+    return context

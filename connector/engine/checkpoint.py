@@ -1,0 +1,251 @@
+"""The checkpoint: the one transaction that records what became of pages and moves the high-water mark.
+
+`Recorder.advance` is the heart of the promise: it checks the fencing token, writes what became of each row, moves the mark
+over what is recorded without a gap, and notes which requests leave next.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from sqlalchemy.engine import Connection
+
+from connector.engine import failpoints
+from connector.model import Mark, Page, Result, RowState
+from connector.state import intents, ledger, quarantine, receipts, runs, slices, watermark
+from connector.state.intents import Intent
+from connector.state.lease import Lease, fence
+from connector.state.quarantine import Quarantined
+from connector.state.store import Store
+
+_PUT_ASIDE = (RowState.REJECTED, RowState.AMBIGUOUS_EXPIRED)
+_MENDED = (RowState.DELIVERED, RowState.EXPIRED, RowState.SUPPRESSED)
+
+
+class Recorder:
+    """Writes the progress of one run. held: the lease that permits it."""
+
+    def __init__(self, store: Store, held: Lease, run_id: str) -> None:
+        self._store, self._held, self._run_id = store, held, run_id
+        self._destination_id = held.destination_id
+
+    def advance(self, done: Sequence[Result], starting: Sequence[Page]) -> None:
+        """Record finished pages and announce the next ones, all in one transaction.
+
+        done: complete results, in order. starting: pages whose requests leave right after this. Raises Fenced or StateError;
+        after either, nothing of it is recorded and nothing may be sent.
+        """
+        failpoints.reach("before_commit")
+        with self._store.write() as connection:
+            fence(connection, self._held)
+            self._record(connection, done)
+            intents.forget(connection, self._destination_id, _numbers(done))
+            self._finish_pages(connection, [result.page for result in done])
+            receipts.keep(
+                connection,
+                self._destination_id,
+                self._run_id,
+                [receipt for result in done for receipt in result.receipts],
+            )
+            self._count(
+                connection,
+                done,
+                watermark.advance(connection, self._held)
+                if any(result.page.kind == "range" for result in done)
+                else None,
+            )
+            intents.announce(
+                connection, self._held, [_intent(page) for page in starting if page.batches]
+            )
+            failpoints.reach("inside_commit")
+        failpoints.reach("after_commit")
+
+    def set_aside(self, unfinished: Sequence[Result]) -> None:
+        """At an early end: record the rows that are settled, without moving the mark over the ones that are not.
+
+        An intent stays only where a request may have been taken whose answer is unknown.
+        """
+        with self._store.write() as connection:
+            fence(connection, self._held)
+            self._record(connection, unfinished)
+            intents.forget(
+                connection,
+                self._destination_id,
+                _numbers([result for result in unfinished if not result.open_ambiguous]),
+            )
+            self._count(connection, unfinished, None)
+
+    def _record(self, connection: Connection, results: Sequence[Result]) -> None:
+        """Every settled row goes into the ledger, whatever was refused into quarantine, and what was mended leaves it."""
+        settled = [
+            result.page
+            if result.states.all()
+            else result.page.only(np.flatnonzero(result.states).tolist())
+            for result in results
+        ]
+        states = (
+            np.concatenate([result.states for result in results])
+            if results
+            else np.zeros(0, np.int8)
+        )
+        ledger.record(
+            connection,
+            self._destination_id,
+            [key_hash for page in settled for key_hash in page.hashes],
+            states[states != 0],
+            [cursor for page in settled for cursor in page.cursors],
+            [version for page in settled for version in page.versions or ()] or None,
+        )
+        last: dict[bytes, Quarantined | None] = {}
+        for result in results:
+            last.update(
+                (result.page.hashes[row], _quarantined(result, row))
+                for row in np.flatnonzero(np.isin(result.states, _PUT_ASIDE)).tolist()
+            )
+            last.update(
+                (result.page.hashes[row], None)
+                for row in result.page.again
+                if result.states[row] in _MENDED
+            )
+        quarantine.put(
+            connection,
+            self._destination_id,
+            [refused for refused in last.values() if refused is not None],
+        )
+        quarantine.remove(
+            connection,
+            self._destination_id,
+            [key_hash for key_hash, refused in last.items() if refused is None],
+        )
+
+    def _finish_pages(self, connection: Connection, pages: Sequence[Page]) -> None:
+        """Pages of new rows move the end of their slice."""
+        for number in {page.slice for page in pages if page.kind == "range"}:
+            steps = [
+                slices.Step(page.number, page.after, page.upto, page.closes)
+                for page in pages
+                if page.slice == number and page.kind == "range"
+            ]
+            slices.advance(connection, self._destination_id, number, steps)
+
+    def _count(self, connection: Connection, results: Sequence[Result], moved: Mark | None) -> None:
+        counts: Counter[str] = Counter()
+        tallies: dict[str, Counter[str]] = {
+            "rejected": Counter(),
+            "dropped": Counter(),
+            "status": Counter(),
+            "match": Counter(),
+            "resent": Counter(),
+        }
+        for result in results:
+            _add(counts, tallies, result)
+        runs.add(connection, self._run_id, counts, tallies, None if moved is None else moved.cursor)
+
+
+class Unrecorded:
+    """Stands in for a Recorder where a run must leave no trace: it counts, and that is all."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.tallies: dict[str, Counter[str]] = {
+            "rejected": Counter(),
+            "dropped": Counter(),
+            "status": Counter(),
+            "match": Counter(),
+            "resent": Counter(),
+        }
+
+    def advance(self, done: Sequence[Result], starting: Sequence[Page]) -> None:
+        """Count finished pages."""
+        for result in done:
+            _add(self.counts, self.tallies, result)
+
+    def set_aside(self, unfinished: Sequence[Result]) -> None:
+        """Count what is settled."""
+        self.advance(unfinished, ())
+
+    def count_unsent(self, results: Sequence[Result]) -> None:
+        """Count rows that would be sent."""
+        unsent = sum(int((result.states == 0).sum()) for result in results)
+        self.counts["unsent"] += unsent
+        self.counts["rows_read"] += unsent
+
+
+def _quarantined(result: Result, row: int) -> Quarantined:
+    page = result.page
+    key, refused = page.key(row), result.refusals.get(row)
+    if result.states[row] == RowState.AMBIGUOUS_EXPIRED:
+        return Quarantined(
+            page.hashes[row],
+            key,
+            page.cursors[row],
+            "ambiguous_expired",
+            None,
+            None,
+            None,
+            "ambiguous_expired",
+        )
+    if refused is not None:
+        return Quarantined(
+            page.hashes[row],
+            key,
+            page.cursors[row],
+            "platform_rejected",
+            refused.field,
+            refused.code,
+            refused.message,
+        )
+    _, why = page.own[row]
+    assert why is not None
+    return Quarantined(page.hashes[row], key, page.cursors[row], why.reason, why.field, None, None)
+
+
+def _add(counts: Counter[str], tallies: dict[str, Counter[str]], result: Result) -> None:
+    page = result.page
+    by_state = Counter(result.states.tolist())
+    counts["delivered"] += by_state[RowState.DELIVERED]
+    counts["rejected"] += by_state[RowState.REJECTED]
+    counts["expired"] += by_state[RowState.EXPIRED]
+    counts["suppressed"] += by_state[RowState.SUPPRESSED]
+    settled = sum(
+        by_state[state]
+        for state in (RowState.DELIVERED, RowState.REJECTED, RowState.EXPIRED, RowState.SUPPRESSED)
+    )
+    counts["rows_read"] += settled
+    counts["late"] += settled if page.kind in ("late", "missing") else 0
+    counts["changed"] += page.changed if result.complete else 0
+    counts["ambiguous"] += result.ambiguous
+    counts["http_requests"] += result.requests
+    counts["retries"] += result.retries
+    for row, (state, why) in page.own.items():
+        if state == RowState.REJECTED and why is not None and result.states[row]:
+            tallies["rejected"][why.reason] += 1
+    for refused in result.refusals.values():
+        tallies["rejected"][f"platform_rejected {refused.code}"] += 1
+    tallies["dropped"].update(page.dropped)
+    tallies["match"].update(page.matched)
+    tallies["status"].update(result.statuses)
+    if page.resent is not None and result.requests:
+        tallies["resent"][page.resent] += 1
+
+
+def _intent(page: Page) -> Intent:
+    failpoints.reach("before_intent")
+    assert page.upto is not None, "only a page without rows may have no end"
+    return Intent(
+        page.slice,
+        page.number,
+        page.kind,
+        page.after,
+        page.upto,
+        page.hashes,
+        page.batch_size,
+        page.digest(),
+        int(page.as_of.timestamp() * 1_000_000),
+    )
+
+
+def _numbers(results: Sequence[Result]) -> list[tuple[int, int]]:
+    return [(result.page.slice, result.page.number) for result in results]

@@ -1,0 +1,73 @@
+"""Named places where the chaos tests may end the process. Without CAPI_FAILPOINT in the environment nothing happens.
+
+`CAPI_FAILPOINT=before_commit:3` ends the process, as `kill -9` would, the third time `before_commit` is reached.
+`CAPI_FAILPOINT=after_send:1:stop` puts it to sleep instead, as SIGSTOP would, until somebody wakes it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from connector.delivery.transports.base import Answer, Call, Failure, Sender, Then
+
+NAMES = (
+    "before_intent",
+    "before_send",
+    "after_send",
+    "before_commit",
+    "inside_commit",
+    "after_commit",
+    "after_plan",
+    "before_settle",
+)
+
+_reached: Counter[str] = Counter()
+
+
+def reach(name: str) -> None:
+    """Say that execution has come to a failpoint."""
+    wanted = os.environ.get("CAPI_FAILPOINT")
+    if not wanted:
+        return
+    at, times, action = (*wanted.split(":"), "", "")[:3]
+    if at == name:
+        _reached[name] += 1
+        if _reached[name] == int(times or 1):
+            os.kill(os.getpid(), signal.SIGSTOP if action == "stop" else signal.SIGKILL)
+
+
+def around(transport: Sender) -> Sender:
+    """A transport with a failpoint before and after each request; the transport itself where none is set."""
+    return _Watched(transport) if os.environ.get("CAPI_FAILPOINT") else transport
+
+
+class _Watched:
+    """A transport that says when a request leaves and when its answer is there."""
+
+    def __init__(self, transport: Sender) -> None:
+        self._transport = transport
+
+    def send(self, call: Call) -> Answer | Failure:
+        """One request, one answer."""
+        reach("before_send")
+        answer = self._transport.send(call)
+        reach("after_send")
+        return answer
+
+    def submit(self, call: Call, then: Then) -> None:
+        """Begin a request."""
+
+        def arrived(answer: Answer | Failure) -> None:
+            reach("after_send")
+            then(answer)
+
+        reach("before_send")
+        self._transport.submit(call, arrived)
+
+    def close(self) -> None:
+        """Close connections and stop all threads."""
+        self._transport.close()

@@ -1,0 +1,239 @@
+"""Rows from the warehouse -> pages to send: those that need anything more are encoded and cut into batches."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from connector.config.destination import Destination
+from connector.delivery.batch import Limits, cut
+from connector.engine.dedupe import Chooser, Chosen, is_personal
+from connector.model import Batch, Mark, Page, Range, Rejection, RowState, SliceKind
+from connector.source.reader import Rows, Warehouse
+
+if TYPE_CHECKING:
+    from connector.mapping.serializer import Encoded, Encoder
+
+SINGLE_PAGE = 400
+"""Rows of a page where every record is a request of its own: what a kill may send twice."""
+
+ROWS_TOGETHER = 10_000
+"""Rows that are read and encoded together, as many whole pages as go into it: more is hardly faster, and takes more memory."""
+
+
+@dataclass(frozen=True)
+class Pager:
+    """Makes pages for slices that follow each other.
+
+    encoder: gives the encoder, once there is something to encode. batch_size: records a request at most.
+    """
+
+    destination: Destination
+    encoder: Callable[[], Encoder]
+    warehouse: Warehouse
+    chooser: Chooser
+    batch_size: int
+    clock: Callable[[], dt.datetime]
+
+    @property
+    def page_rows(self) -> int:
+        """Rows of a page."""
+        return self.batch_size if self.batch_size > 1 else SINGLE_PAGE
+
+    @property
+    def rows_together(self) -> int:
+        """Rows of the pages that are read and encoded together."""
+        return self.page_rows * max(ROWS_TOGETHER // self.page_rows, 1)
+
+    def of_range(self, number: int, rows: Range, most: int | None = None) -> Iterator[list[Page]]:
+        """Pages of everything in a range that was not delivered before; they move the mark, and the last one closes the slice. most: rows in them at most."""
+        self.chooser.asked.clear()
+        after, page_number, left, more = rows.after, 0, most, True
+        while more and (left is None or left > 0):
+            more = False
+            size = self.rows_together
+            for read in self.warehouse.read(rows, size if left is None else min(size, left)):
+                pages = self._cut(
+                    self.chooser.choose(read, "range"), number, page_number, after, self.clock()
+                )
+                page_number += len(pages)
+                after = pages[-1].upto
+                yield pages
+                if left is not None:
+                    left -= sum(len(page) for page in pages)
+                    rows, more = Range(read.mark(len(read) - 1), rows.upto, rows.before), True
+                    break
+        yield [
+            Page.closing(
+                number, page_number, after, rows.upto if most is None else None, self.clock()
+            )
+        ]
+
+    def missing(self, number: int, kind: SliceKind, rows: Range) -> Iterator[list[Page]]:
+        """Pages of the rows in a range that have no record at all. Only keys are read of the rest."""
+        page_number = 0
+        for read in self._unrecorded(rows):
+            pages = self._cut(
+                self.chooser.choose(read, kind), number, page_number, None, self.clock()
+            )
+            page_number += len(pages)
+            yield pages
+
+    def count_missing(self, rows: Range) -> tuple[int, int]:
+        """Rows in a range, and how many of them have no record."""
+        seen = missing = 0
+        for read in self.warehouse.read_keys(rows, self.rows_together):
+            seen += len(read)
+            missing += len(self.chooser.absent(read))
+        return seen, missing
+
+    def any_missing(self, rows: Range) -> bool:
+        """Whether a row in a range has no record; reads only as far as the first."""
+        return any(
+            self.chooser.absent(read) for read in self.warehouse.read_keys(rows, self.rows_together)
+        )
+
+    def of_rows(
+        self,
+        number: int,
+        page_number: int,
+        read: Rows,
+        kind: SliceKind = "replay",
+        after: Mark | None = None,
+        as_of: dt.datetime | None = None,
+    ) -> list[Page]:
+        """Pages that try these rows again, whatever was recorded of them. as_of: when they were first read to be sent, where that was before."""
+        return self._cut(
+            self.chooser.choose(read, kind, again=True),
+            number,
+            page_number,
+            after,
+            as_of or self.clock(),
+        )
+
+    def _cut(
+        self,
+        chosen: Chosen,
+        slice_number: int,
+        first_page: int,
+        after: Mark | None,
+        as_of: dt.datetime,
+    ) -> list[Page]:
+        """One or more pages over rows that were read together.
+
+        The last page ends where the rows end, so that the mark also passes the ones that are left out.
+        """
+        read, keep, hashes, cursors, versions = (
+            chosen.read,
+            chosen.keep,
+            chosen.hashes,
+            chosen.cursors,
+            chosen.versions,
+        )
+        kept = self._encode(chosen, as_of)
+        personal = is_personal(self.destination, read)
+        keys = (
+            read.keys if chosen.whole else tuple(part.take(chosen.positions) for part in read.keys)
+        )
+        pages: list[Page] = []
+        for start in range(0, max(len(keep), 1), self.page_rows):
+            stop = start + self.page_rows
+            last = keep[stop - 1] if stop < len(keep) else len(read) - 1
+            upto = read.mark(last)
+            if chosen.kind != "range" and keep:
+                after = Mark(cursors[start])
+            page = Page(
+                slice=slice_number,
+                number=first_page + len(pages),
+                kind=chosen.kind,
+                after=after,
+                upto=Mark(upto.cursor) if personal else upto,
+                hashes=hashes[start:stop],
+                cursors=cursors[start:stop],
+                keys=None if personal else tuple(part[start:stop] for part in keys),
+                own={},
+                batches=[],
+                as_of=as_of,
+                batch_size=self.batch_size,
+                versions=None if versions is None else versions[start:stop],
+                again=frozenset(row - start for row in chosen.again if start <= row < stop),
+                changed=chosen.changed if not pages else 0,
+            )
+            self._fill(page, kept, start)
+            if not pages:
+                page.dropped = Counter(
+                    {
+                        f"{column} {reason}": number
+                        for (column, reason), number in kept.dropped.items()
+                    }
+                )
+                page.matched = Counter(kept.matched)
+            after = page.upto
+            pages.append(page)
+        return pages
+
+    def _encode(self, chosen: Chosen, as_of: dt.datetime) -> Encoded:
+        frame = chosen.read.frame if chosen.whole else chosen.read.frame.take(chosen.keep)
+        keys = chosen.read.joined_keys()
+        new_ids = chosen.versions is not None and self.destination.model.on_change == "new_version"
+        texts = (
+            pa.array([version.hex() for version in chosen.versions or ()], pa.string())
+            if new_ids
+            else None
+        )
+        return self.encoder().encode(
+            frame, keys if chosen.whole else keys.take(chosen.positions), as_of, texts
+        )
+
+    def _fill(self, page: Page, encoded: Encoded, start: int) -> None:
+        """Give a page its share of what was encoded: our own verdicts, and batches of the records to send."""
+        stop = start + len(page)
+        for row, why in encoded.rejected.items():
+            if start <= row < stop:
+                page.own[row - start] = (RowState.REJECTED, why)
+        for state, rows in (
+            (RowState.EXPIRED, encoded.expired),
+            (RowState.SUPPRESSED, encoded.suppressed),
+        ):
+            page.own.update(
+                {row - start: (state, None) for row in rows.tolist() if start <= row < stop}
+            )
+        first, end = encoded.positions.searchsorted([start, stop]).tolist()
+        page.groups = encoded.group_values
+        page.batches, too_large = self._batches(encoded, first, end, start)
+        page.own.update(
+            {row: (RowState.REJECTED, Rejection("too_large", None)) for row in too_large}
+        )
+
+    def _batches(
+        self, encoded: Encoded, first: int, end: int, start: int
+    ) -> tuple[list[Batch], list[int]]:
+        limits = Limits(self.batch_size, self.destination.platform.limits.max_bytes)
+        encoder = self.encoder()
+        overheads = [encoder.overhead(group) for group in encoded.group_values]
+        rows = (encoded.positions[first:end] - start).tolist()
+        return cut(
+            encoded.records[first:end], rows, encoded.groups[first:end].tolist(), overheads, limits
+        )
+
+    def _unrecorded(self, rows: Range) -> Iterator[Rows]:
+        if self.destination.model.send == "on_change":
+            yield from self.warehouse.read(rows, self.rows_together)
+            return
+        for read in self.warehouse.read_keys(rows, self.rows_together):
+            absent = self.chooser.absent(read)
+            for start in range(0, len(absent), self.page_rows):
+                yield self.warehouse.read_by_key(
+                    [read.mark(row).key or () for row in absent[start : start + self.page_rows]]
+                )
+
+
+def reads_under_way(batch_size: int, concurrency: int) -> int:
+    """Reads before one that may not be recorded yet: one that waits, those in flight, and as many that wait to be recorded; each may be in parts."""
+    in_flight = -(-concurrency * batch_size // ROWS_TOGETHER)
+    return 1 + 2 * (in_flight + 1)

@@ -1,0 +1,88 @@
+"""What a run did, as people, Dagster and `capi sync --json` see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from connector.errors import ConnectorError
+
+COUNTS = (
+    "rows_read",
+    "delivered",
+    "rejected",
+    "expired",
+    "suppressed",
+    "late",
+    "ambiguous",
+    "http_requests",
+    "retries",
+)
+Facts = dict[str, int | float | None]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run ended early. kind: the class of the error; exit_code: what the command line ends with."""
+
+    kind: str
+    message: str
+    exit_code: int
+
+    @classmethod
+    def of(cls, error: ConnectorError) -> Failure:
+        """An error as plain data."""
+        return cls(type(error).__name__, str(error), error.exit_code)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Counts are rows, but for http_requests, retries and ambiguous, which are requests.
+
+    mark_from, mark_to: cursor text. complete: all that the run was asked to do is recorded. seconds: wall-clock time.
+    changed: rows that were delivered before and have changed since. unsent: rows that a dry run would have sent. tallies: kind -> name -> how many, where the kinds are
+    rejected, dropped, status and match. facts: what the survey found.
+    """
+
+    run_id: str
+    rows_read: int = 0
+    delivered: int = 0
+    rejected: int = 0
+    expired: int = 0
+    suppressed: int = 0
+    late: int = 0
+    ambiguous: int = 0
+    http_requests: int = 0
+    retries: int = 0
+    mark_from: str | None = None
+    mark_to: str | None = None
+    complete: bool = True
+    seconds: float = 0.0
+    changed: int = 0
+    unsent: int = 0
+    tallies: dict[str, dict[str, int]] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
+    failure: Failure | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The interface of `capi sync --json`."""
+        names = ("run_id", *COUNTS, "mark_from", "mark_to", "complete", "seconds")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def reconciled(self) -> bool:
+        """Every row that was read ended in exactly one state."""
+        return (
+            self.rows_read
+            == self.delivered + self.rejected + self.expired + self.suppressed + self.unsent
+        )
+
+    @property
+    def rejection_rate(self) -> float:
+        """Share of the rows read that were rejected."""
+        return self.rejected / self.rows_read if self.rows_read else 0.0
+
+    @property
+    def all_rejected(self) -> bool:
+        """Rows were due, and not one was accepted, or would have been."""
+        return self.rejected > 0 and self.delivered + self.unsent == 0

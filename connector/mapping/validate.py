@@ -1,0 +1,201 @@
+"""Which rows may be sent: consent, age, required fields, identity. A bad row is set aside here, before it can spoil a batch."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.arrow.convert import Mask, mask, present
+from connector.config.destination import Consent
+from connector.mapping.coerce import Conversions, reason_for
+from connector.model import Rejection
+from connector.platforms.columns import COLUMNS
+from connector.platforms.model import Identity, Platform
+
+Identifiers = Mapping[str, tuple[pa.Array, set[str]]]
+"""Name -> values, shape (n,), and the canonical columns they are made from."""
+
+
+@dataclass
+class Verdicts:
+    """What our own rules say of each row: at most one of suppressed, expired and rejected; the rest is sent.
+
+    suppressed, expired: shape (n,). rejected: row -> why.
+    """
+
+    suppressed: Mask
+    expired: Mask
+    rejected: dict[int, Rejection]
+
+    def sendable(self) -> np.ndarray:
+        """Positions of the rows to send."""
+        send = ~(self.suppressed | self.expired)
+        send[list(self.rejected)] = False
+        return np.flatnonzero(send)
+
+
+def judge(
+    conversions: Conversions,
+    platform: Platform,
+    identifiers: Identifiers,
+    fields: Identifiers,
+    consent: Consent,
+    as_of: dt.datetime,
+) -> Verdicts:
+    """Apply a platform's rules to conformed conversions.
+
+    consent: what the destination says of it. as_of: the moment of sending. A row that is both too old and wrong counts as
+    expired: nothing can be mended there.
+    """
+    suppressed = _without_consent(conversions, platform, consent)
+    expired = _expired(conversions, platform, as_of) & ~suppressed
+    _require(conversions, platform, fields)
+    _require_identity(conversions, platform.identity, identifiers)
+    decided = suppressed | expired
+    rejected = {row: why for row, why in conversions.rejected.items() if not decided[row]}
+    return Verdicts(suppressed, expired, rejected)
+
+
+def _without_consent(conversions: Conversions, platform: Platform, consent: Consent) -> Mask:
+    table = conversions.table
+    suppressed = np.zeros(table.num_rows, bool)
+    given = (
+        table["consent"].combine_chunks()
+        if "consent" in table.column_names
+        else pa.nulls(table.num_rows, pa.bool_())
+    )
+    if consent.require:
+        suppressed |= ~mask(given)
+    elif consent.denied == "suppress":
+        suppressed |= mask(pc.invert(given))
+    for name, decided in (
+        ("opt_out", platform.consent.opt_out),
+        ("limited_data_use", platform.consent.limited_data_use),
+    ):
+        if name in table.column_names and decided == "suppress":
+            suppressed |= mask(table[name].combine_chunks())
+    # Words that are not understood may be a refusal, so nothing of the person leaves.
+    for column, unusable in conversions.bad.items():
+        if COLUMNS[column].group == "consent":
+            suppressed |= unusable
+    return suppressed
+
+
+def _expired(conversions: Conversions, platform: Platform, as_of: dt.datetime) -> Mask:
+    """Rows older than the platform accepts; rows too far ahead are rejected on the way."""
+    times = conversions.table["event_time"].combine_chunks()
+    windows = platform.windows
+    ahead = mask(pc.greater(times, pa.scalar(as_of + windows.max_future, times.type)))
+    conversions.reject(ahead, "future_timestamp", "event_time")
+    now = as_of + windows.margin
+    expired = (
+        np.zeros(len(times), bool)
+        if windows.max_age is None
+        else _older(times, now - windows.max_age)
+    )
+    if "action_source" in conversions.table.column_names:
+        sources = conversions.table["action_source"].combine_chunks()
+        for source, age in windows.max_age_by.items():
+            expired = np.where(mask(pc.equal(sources, source)), _older(times, now - age), expired)
+    return expired
+
+
+def _older(times: pa.Array, limit: dt.datetime) -> Mask:
+    return mask(pc.less(times, pa.scalar(limit, times.type)))
+
+
+def _require(conversions: Conversions, platform: Platform, fields: Identifiers) -> None:
+    for name in platform.required:
+        _reject_without(conversions, name, fields, None)
+    for rule in platform.required_when:
+        values = (
+            fields[rule.column][0]
+            if rule.column in fields
+            else _column(conversions.table, rule.column)
+        )
+        if values is not None:
+            applies = mask(pc.is_in(values, value_set=pa.array(rule.values)))
+            for name in rule.need:
+                _reject_without(conversions, name, fields, applies)
+
+
+def _column(table: pa.Table, name: str) -> pa.Array | None:
+    return table[name].combine_chunks() if name in table.column_names else None
+
+
+def _reject_without(
+    conversions: Conversions, name: str, fields: Identifiers, applies: Mask | None
+) -> None:
+    """Reject rows without a column or field; where a value was there but could not be used, that is the reason."""
+    table = conversions.table
+    values, columns = (
+        fields[name]
+        if name in fields
+        else (table[name] if name in table.column_names else pa.nulls(table.num_rows), {name})
+    )
+    missing = ~present(values) | conversions.bad.get(name, np.zeros(table.num_rows, bool))
+    if applies is not None:
+        missing = missing & applies
+    for column in sorted(columns):
+        unusable = conversions.bad.get(column)
+        there = present(table[column]) if name in fields and column in table.column_names else None
+        if there is not None:
+            unusable = there if unusable is None else unusable | there
+        if unusable is not None:
+            conversions.reject(missing & unusable, reason_for(column), column)
+    conversions.reject(missing, f"missing_{name}", min(columns, default=name))
+
+
+def _require_identity(
+    conversions: Conversions, identity: Identity, identifiers: Identifiers
+) -> None:
+    rows = conversions.table.num_rows
+    there = {name: present(values) for name, (values, _) in identifiers.items()}
+    nobody = np.zeros(rows, bool)
+    groups = identity.any_of or [[name] for name in there]
+    sufficient = _any(
+        (_all((there.get(name, nobody) for name in group), rows) for group in groups), rows
+    )
+    for group in identity.not_only:
+        sufficient &= _any(
+            (rows_with for name, rows_with in there.items() if name not in group), rows
+        )
+    _reject_unidentified(
+        conversions,
+        ~sufficient,
+        {column for _, columns in identifiers.values() for column in columns},
+        _any(there.values(), rows),
+    )
+
+
+def _reject_unidentified(
+    conversions: Conversions, rows: Mask, columns: set[str], identified: Mask
+) -> None:
+    """`no_identity`; but where a single unusable value was all there was, the reason of that value, which says what to mend."""
+    unusable = {
+        column: conversions.bad[column] for column in sorted(columns) if column in conversions.bad
+    }
+    if unusable:
+        alone = np.sum(list(unusable.values()), axis=0) == 1
+        for column, bad in unusable.items():
+            conversions.reject(rows & bad & alone & ~identified, reason_for(column), column)
+    conversions.reject(rows, "no_identity", None)
+
+
+def _any(masks: Iterable[Mask], rows: int) -> Mask:
+    result = np.zeros(rows, bool)
+    for each in masks:
+        result = result | each
+    return result
+
+
+def _all(masks: Iterable[Mask], rows: int) -> Mask:
+    result = np.ones(rows, bool)
+    for each in masks:
+        result = result & each
+    return result

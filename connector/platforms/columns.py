@@ -1,0 +1,172 @@
+"""The canonical columns: every name that a query may alias to, and what each may hold.
+
+The README's table is printed from `COLUMNS`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Kind = Literal["text", "time", "money", "currency", "integer", "json", "flag", "choice"]
+EXTRA = "extra."
+"""Prefix of frame columns that a destination adds beyond the canonical ones."""
+
+
+class Column(NamedTuple):
+    """A canonical column. personal: its plain values may not leave the process."""
+
+    group: str
+    kind: Kind
+    rule: str
+    example: str
+    personal: bool = False
+
+
+ACTION_SOURCES = (
+    "website",
+    "app",
+    "physical_store",
+    "phone_call",
+    "email",
+    "chat",
+    "business_messaging",
+    "system_generated",
+    "other",
+)
+
+ITEM_FIELDS = ("id", "quantity", "price", "name", "category", "brand")
+"""Keys of an entry of `contents`."""
+
+COLUMNS: dict[str, Column] = {
+    "event_name": Column(
+        "event", "text", "what happened; required; mapped by `events` in the YAML", "Purchase"
+    ),
+    "event_time": Column(
+        "event",
+        "time",
+        "when it happened; a timestamp, or ISO 8601 text; naive ones need `time_zone`",
+        "2026-04-13T14:30:00Z",
+    ),
+    "event_id": Column(
+        "event",
+        "text",
+        "only to share an id with a browser pixel; otherwise made from the key",
+        "order-1001",
+    ),
+    "order_id": Column("event", "text", "the shop's order number", "1001"),
+    "value": Column(
+        "event",
+        "money",
+        "major units, not negative, at most 1e9; rounded to the currency's digits, half to even",
+        "99.99",
+    ),
+    "currency": Column("event", "currency", "ISO 4217", "USD"),
+    "email": Column(
+        "identity",
+        "text",
+        "one address; hashed as each platform asks",
+        "Jane.Doe@example.org",
+        True,
+    ),
+    "phone": Column(
+        "identity",
+        "text",
+        "E.164, or national together with `default_region`",
+        "+1 415 555 2671",
+        True,
+    ),
+    "first_name": Column("identity", "text", "given name", "Jane", True),
+    "last_name": Column("identity", "text", "family name", "Doe", True),
+    "date_of_birth": Column("identity", "text", "a date, or ISO 8601 text", "1990-12-31", True),
+    "gender": Column("identity", "text", "f, m, female or male", "f", True),
+    "street": Column("identity", "text", "street and number", "1 Main St", True),
+    "city": Column("identity", "text", "city", "San Francisco", True),
+    "state": Column("identity", "text", "state or province; two letters in the US", "CA", True),
+    "postal_code": Column("identity", "text", "text, so that leading zeros stay", "94105", True),
+    "country": Column(
+        "identity", "text", "ISO 3166 alpha-2 or alpha-3, or the English name", "US", True
+    ),
+    "guid": Column("identity", "text", "a UUID, version 4", "85b04ded-09dd-4015-ad30-581e45452dd9"),
+    "first_party_id": Column(
+        "identity", "text", "your own id of the customer; text or an integer", "customer_12345"
+    ),
+    "external_id": Column(
+        "identity", "text", "an id shared with the platform; text or an integer", "u-77"
+    ),
+    "mobile_ad_id": Column(
+        "identity", "text", "IDFA or AAID, a UUID", "6d92078a-8246-4ba4-ae5b-76104861e7dc"
+    ),
+    "email_sha256": Column(
+        "identity", "text", "hex SHA-256 of the trimmed, lower-case address", "973dfe46...813b"
+    ),
+    "phone_sha256": Column(
+        "identity",
+        "text",
+        "hex SHA-256 of the digits with country code, no plus",
+        "e323ec62...3176",
+    ),
+    "phone_e164_sha256": Column(
+        "identity", "text", "hex SHA-256 of E.164 with the plus", "c59475d9...390e"
+    ),
+    "first_name_sha256": Column(
+        "identity", "text", "hex SHA-256 of the trimmed, lower-case name", "69157771...f4ec"
+    ),
+    "last_name_sha256": Column(
+        "identity", "text", "hex SHA-256 of the trimmed, lower-case name", "799ef92a...9d6e"
+    ),
+    "external_id_sha256": Column("identity", "text", "hex SHA-256 of the id", "0a1b...ff"),
+    "client_ip": Column(
+        "context", "text", "IPv4 or IPv6 of the customer; never a private one", "8.8.8.8", True
+    ),
+    "user_agent": Column(
+        "context",
+        "text",
+        "the browser's User-Agent header",
+        "Mozilla/5.0 (Macintosh; ...) Chrome/124.0",
+        True,
+    ),
+    "event_source_url": Column(
+        "context",
+        "text",
+        "page of the conversion; query and fragment are cut off",
+        "https://shop.example/thanks",
+    ),
+    "action_source": Column(
+        "context", "choice", f"where it happened: {', '.join(ACTION_SOURCES)}", "website"
+    ),
+    **{
+        name: Column("click ids", "text", f"{what}; case-sensitive, passed on as it is", example)
+        for name, what, example in (
+            ("gclid", "Google click id", "Cj0KCQjw"),
+            ("gbraid", "Google app click id", "0AAAAAo"),
+            ("wbraid", "Google web-to-app click id", "Cl8KCQ"),
+            ("fbc", "Meta click cookie", "fb.1.1554763741205.AbCdEf"),
+            ("fbp", "Meta browser cookie", "fb.1.1558571054389.1098115397"),
+            ("fbclid", "Meta click id", "IwAR0abc"),
+            ("ttclid", "TikTok click id", "E.C.P.abc"),
+            ("ttp", "TikTok cookie", "94e2a4j9"),
+            ("sc_click_id", "Snapchat click id", "c5b2a1"),
+            ("sc_cookie", "Snapchat cookie", "65a6a8"),
+            ("epik", "Pinterest click id", "dj0yJnU9"),
+            ("rdt_cid", "Reddit click id", "38299"),
+            ("li_fat_id", "LinkedIn click id", "85b04ded-09dd"),
+            ("msclkid", "Microsoft click id", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"),
+            ("twclid", "X click id", "23opevjt"),
+        )
+    },
+    "contents": Column(
+        "commerce",
+        "json",
+        "list of {id, quantity, price, name, category, brand}, as JSON or nested columns",
+        '[{"id":"sku-1","quantity":2,"price":9.5}]',
+    ),
+    "content_ids": Column(
+        "commerce", "json", "list of product ids, as JSON or an array", '["sku-1","sku-2"]'
+    ),
+    "num_items": Column("commerce", "integer", "number of items", "2"),
+    "consent": Column("consent", "flag", "true where the person agreed to ad measurement", "true"),
+    "opt_out": Column("consent", "flag", "true where the person opted out", "false"),
+    "limited_data_use": Column(
+        "consent", "flag", "true where the platform may use the data only in a limited way", "false"
+    ),
+}

@@ -1,0 +1,95 @@
+"""Platform files: one YAML each, read strictly into `model.Platform`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from connector.errors import DestinationError
+from connector.platforms.declared import undeclared
+from connector.platforms.model import Platform
+from connector.syntax import yaml as strict_yaml
+from connector.syntax.spelling import suggest
+
+FOLDER = Path(__file__).parent
+
+
+class PlatformError(Exception):
+    """A platform that does not exist or an override that does not fit. keys: the part of the destination to blame."""
+
+    def __init__(self, message: str, keys: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
+def names() -> list[str]:
+    """Platforms that come with the connector."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load(
+    name: str, root: Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> Platform:
+    """A platform by name or by the path of its file, with a destination's overrides laid over it."""
+    if name.endswith((".yaml", ".yml")):
+        path = (root or Path.cwd()) / name
+    else:
+        path = FOLDER / f"{name}.yaml"
+        if name not in names():
+            there = f"there are {', '.join(names())}, or give the path of a platform file{suggest(name, names())}"
+            raise PlatformError(f"there is no platform '{name}'; {there}", ("platform",))
+    try:
+        values = _read(path, path.stat().st_mtime_ns)
+    except OSError:
+        raise PlatformError(f"there is no platform file {name}", ("platform",)) from None
+    except DestinationError as error:
+        raise PlatformError(str(error), ("platform",)) from None
+    try:
+        platform = Platform.model_validate(_merged(values, overrides or {}))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        keys = tuple(str(part) for part in first["loc"])
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise PlatformError(
+            f"overrides: {'.'.join(keys)}: {message}"
+            if overrides
+            else f"{path}: {'.'.join(keys)}: {message}",
+            ("overrides", *keys) if overrides else ("platform",),
+        ) from None
+    _check_names(platform, set(values.get("identifiers", ())), bool(overrides), path)
+    return platform
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, _modified: int) -> dict[str, Any]:
+    value = strict_yaml.load(path.read_text(encoding="utf-8"), str(path)).value
+    return value if isinstance(value, dict) else {}
+
+
+def _merged(base: Any, over: Any) -> Any:
+    """Mappings are merged key by key, null removes a key, everything else replaces."""
+    if not (isinstance(base, dict) and isinstance(over, Mapping)):
+        return over
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merged(merged.get(key), value)
+    return merged
+
+
+def _check_names(platform: Platform, identifiers: set[str], overridden: bool, path: Path) -> None:
+    """Every expression parses, and every name in it is declared. identifiers: of the file; an override may take some away."""
+    try:
+        wrong = next(undeclared(platform, identifiers), None)
+    except ValueError as error:
+        wrong = str(error)
+    if wrong is not None:
+        raise PlatformError(
+            f"{path.name}: {wrong}", ("overrides",) if overridden else ("platform",)
+        )

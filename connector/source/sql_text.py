@@ -1,0 +1,118 @@
+"""The user's SQL as one statement that can stand inside another, and nothing in it taken for something else.
+
+A query file is text of the user's own database: its colons, percent signs and question marks mean there what they mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+
+from connector.errors import ConfigError
+
+_PIECE = re.compile(
+    r"""
+      (?P<comment> --[^\n]* | /\*.*?\*/ )
+    | (?P<quoted> (?<![A-Za-z0-9_$])[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*` )
+    | (?P<dollar> (?<![A-Za-z0-9_$])(?P<tag>\$(?:[A-Za-z_][A-Za-z0-9_]*)?\$).*?(?P=tag) )
+    | (?P<open> ['"`] | /\* )
+    | (?P<sign> [;()] )
+    | (?P<other> [^-/'"`$;()eE]+ | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_BACKSLASH = re.compile(
+    _PIECE.pattern.replace("'(?:[^']|'')*'", r"'(?:[^'\\]|\\.|'')*'"), _PIECE.flags
+)
+
+
+class Raw(sa.TextClause):
+    """SQL that is passed on as it is: a colon in it begins no parameter."""
+
+    inherit_cache = True
+
+    def __init__(self, text: str) -> None:
+        super().__init__("")
+        self.text = text
+
+
+@compiles(Raw)
+def _compile(element: Raw, compiler: Any, **_: Any) -> str:
+    return str(compiler.post_process_text(element.text))
+
+
+def fingerprint(sql: str) -> str:
+    """16 hex digits of what a query says: the same whatever its comments, line breaks and last semicolon are, and another for any change in quotes."""
+    words = "".join(_word(str(match.lastgroup), match[0]) for match in _PIECE.finditer(sql))
+    return hashlib.sha256(" ".join(words.split()).strip(" ;").encode()).hexdigest()[:16]
+
+
+def _word(kind: str, text: str) -> str:
+    """A piece with its spaces, or what stands for it where they do not matter, or matter more than anywhere else."""
+    if kind == "other":
+        return text
+    return {"comment": " ", "sign": f" {text} "}.get(kind, text.encode().hex())
+
+
+def words(sql: str) -> dict[str, list[int]]:
+    """Names and keywords of a query, in lower case -> the lines that they stand in; comments and values are none."""
+    found: dict[str, list[int]] = {}
+    code = "".join(
+        match[0] if _is_code(match) else re.sub(r"[^\n]", " ", match[0])
+        for match in _PIECE.finditer(sql)
+    )
+    for number, line in enumerate(code.split("\n"), 1):
+        for word in dict.fromkeys(re.findall(r"\w+", line.lower())):
+            found.setdefault(word, []).append(number)
+    return found
+
+
+def _is_code(piece: re.Match[str]) -> bool:
+    return (
+        piece.lastgroup in ("other", "sign")
+        or re.fullmatch(r"\"\w+\"|`[\w.]+`", piece[0]) is not None
+    )
+
+
+def one_statement(sql: str, name: str, dialect: str) -> str:
+    """The one statement of a text, without the semicolon and what follows it. name: how messages call it.
+
+    Raises ConfigError for no statement, for two, and for quotes, comments or parentheses that do not match: such text would
+    end the subquery that it is put into.
+    """
+
+    def refuse(why: str) -> ConfigError:
+        return ConfigError(f"{name} {why}", at=("source", "query"))
+
+    pieces = _PIECE if dialect in ("postgresql", "duckdb", "sqlite") else _BACKSLASH
+    start: int | None = None
+    end: int | None = None
+    depth = 0
+    for match in pieces.finditer(sql):
+        kind, text = match.lastgroup, match[0]
+        if kind == "open" or (kind == "comment" and "/*" in text[2:]):
+            raise refuse(
+                "has a quote or a comment that is never closed, or a comment inside a comment"
+            )
+        if kind == "comment" or not text.strip():
+            continue
+        if text == ";":
+            end = match.start() if end is None else end
+            continue
+        if start is not None and end is not None:
+            raise refuse(
+                "holds more than one statement; write one SELECT, with WITH where it takes steps"
+            )
+        start, end = match.start() if start is None else start, None
+        depth += {"(": 1, ")": -1}.get(text, 0)
+        if depth < 0:
+            raise refuse("closes a parenthesis that it never opened")
+    if depth:
+        raise refuse("opens a parenthesis that it never closes")
+    if start is None:
+        raise refuse("is empty")
+    return sql[start:end].rstrip()

@@ -1,0 +1,273 @@
+"""A backlog of several slices in one process: they follow each other without a pause, and each is complete once all of it is recorded."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import orjson
+import pytest
+import sqlalchemy as sa
+
+from connector.commands.status import status
+from connector.config.destination import Destination
+from connector.delivery import retry
+from connector.engine import dedupe as choose
+from connector.engine import page_builder as paging
+from connector.engine import planner as plan
+from connector.engine.checkpoint import Recorder
+from connector.engine.context import open_session
+from connector.engine.planner import Options, take_lease, what_waits
+from connector.engine.run import pages_of, sync
+from connector.errors import ConfigError
+from connector.model import Mark, Range, Result, RowState
+from connector.sandbox.faults import Fault
+from connector.sandbox.server import Receiver
+from connector.state import slices, tables
+from connector.state.store import Store
+from tests.conftest import Make
+from tests.support.projects import Project
+from tests.support.servers import Peer, serving
+from tests.support.warehouses import DuckDb, TestWarehouse, ago, conversion
+
+BAD = "77777.77"
+"""The value of rows whose requests fail."""
+
+
+@pytest.fixture
+def slices_of_60(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices of two pages, each of them a read of its own."""
+    _cut(monkeypatch, slice_rows=60, page_rows=30)
+
+
+def _cut(monkeypatch: pytest.MonkeyPatch, *, slice_rows: int, page_rows: int) -> None:
+    monkeypatch.setattr(plan, "SLICE_ROWS", slice_rows)
+    monkeypatch.setattr(paging, "SINGLE_PAGE", page_rows)
+    monkeypatch.setattr(paging, "ROWS_TOGETHER", 1)
+    monkeypatch.setattr(retry, "_BASE", 0.001)
+
+
+def complete(made: Destination) -> list[bool]:
+    """Which slices of the last plan are complete, in order."""
+    with open_session(made) as session:
+        return complete_in(session.store)
+
+
+def complete_in(store: Store) -> list[bool]:
+    """The same, of an open state."""
+    with store.read() as connection:
+        return list(
+            connection.execute(
+                sa.select(tables.slices.c.complete).order_by(tables.slices.c.number)
+            ).scalars()
+        )
+
+
+def mark(made: Destination) -> Mark | None:
+    """The high-water mark."""
+    with open_session(made) as session:
+        return session.mark()
+
+
+def key_of(place: Mark | None) -> tuple[str, ...] | None:
+    """The key of a mark."""
+    return None if place is None else place.key
+
+
+@pytest.mark.usefixtures("slices_of_60")
+@pytest.mark.parametrize("code", [400, 401, 503])
+def test_a_run_that_fails_in_the_middle_keeps_the_slices_that_are_finished(
+    destination: Make, warehouse: TestWarehouse, receiver: Receiver, code: int
+) -> None:
+    """The second page of the second slice fails: for one reason that no record can be blamed for, at once, or time and again."""
+    warehouse.insert(
+        *(conversion(number, value=BAD if 90 <= number < 120 else "9.50") for number in range(200))
+    )
+    receiver.script.add(
+        Fault(status=code, times=10_000, match=BAD, body={"error": {"code": "E1", "message": "no"}})
+    )
+    made = destination(delivery__concurrency=1)
+    first = sync(made)
+    assert not first.complete
+    assert complete(made) == [True, False, False, False]
+    assert key_of(mark(made)) == ("c000089",), "the end of the page before the one that failed"
+
+    receiver.script.clear()
+    second = sync(made)
+    assert second.complete
+    assert complete(made) == [True] * len(complete(made))
+    assert key_of(mark(made)) == ("c000199",)
+    assert first.delivered + second.delivered == 200
+    summary = receiver.ledger.summary()
+    assert (summary["events"], summary["duplicates"], summary["conflicts"]) == (200, 0, 0)
+    assert status(made).recorded == {"delivered": 200}
+    assert sync(made).rows_read == 0
+
+
+@pytest.mark.usefixtures("slices_of_60")
+@pytest.mark.parametrize("key", ["conversion_id", "email"])
+def test_every_slice_ends_complete_and_the_mark_at_the_end_of_the_last(
+    destination: Make, warehouse: TestWarehouse, receiver: Receiver, key: str
+) -> None:
+    """Keys that may describe a person are not handed on, so those slices are cut between cursor values."""
+    warehouse.insert(*(conversion(number) for number in range(200)))
+    made = destination(source__key=key)
+    report = sync(made)
+    assert (report.complete, report.delivered, status(made).mark) == (True, 200, report.mark_to)
+    assert complete(made) == [True] * 4
+    assert sync(made).rows_read == 0
+    assert receiver.ledger.summary()["duplicates"] == 0
+
+
+@pytest.mark.usefixtures("slices_of_60")
+def test_a_limit_ends_a_slice_before_its_end(
+    project: Project, destination: Make, warehouse: TestWarehouse
+) -> None:
+    """A cursor that is no time: there the end of what waits is known as a place."""
+    warehouse.execute("alter table conversions add column version integer")
+    warehouse.insert(*(conversion(number, version=number) for number in range(50)))
+    made = destination(source__cursor="version")
+    assert sync(made, Options(limit=40)).delivered == 40
+    assert (complete(made), key_of(mark(made))) == ([True], ("c000039",))
+    assert sync(made).delivered == 10
+
+
+@pytest.mark.usefixtures("slices_of_60")
+@pytest.mark.parametrize("options", [Options(dry_run=True), Options(dry_run=True, limit=100)])
+def test_a_dry_run_counts_all_slices_and_completes_none(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver, options: Options
+) -> None:
+    duck.insert(*(conversion(number) for number in range(200)))
+    made = duck_destination()
+    assert sync(made, options).unsent == (options.limit or 200)
+    assert receiver.ledger.summary()["requests"] == 0
+    assert complete(made) == []
+
+
+class AnswersOnceTheNextSliceCame:
+    """Meta, which answers to the last request of the first slice when a row of the second came."""
+
+    def __init__(self) -> None:
+        self.second_came = threading.Event()
+        self.in_time: list[bool] = []
+
+    def __call__(self, peer: Peer) -> None:
+        while (request := peer.read()) is not None:
+            events: list[dict[str, Any]] = orjson.loads(request.body)["data"]
+            orders = {event["custom_data"]["order_id"] for event in events}
+            if "o4" in orders:
+                self.second_came.set()
+            if "o3" in orders:
+                self.in_time.append(self.second_came.wait(20))
+            peer.answer(200, orjson.dumps({"events_received": len(events), "fbtrace_id": "A"}))
+
+
+def test_a_slice_begins_while_the_one_before_is_under_way(
+    project: Project, duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "SLICE_ROWS", 4)
+    duck.insert(*(conversion(number, order_id=f"o{number}") for number in range(8)))
+    project.query("select *, 'physical_store' as action_source from conversions")
+    meta = AnswersOnceTheNextSliceCame()
+    with serving(meta) as server:
+        duck_destination()
+        project.write(
+            "env:WAREHOUSE_URL",
+            server.url,
+            platform="meta",
+            account={"pixel_id": "123456789012345"},
+            delivery__batch_size=2,
+        )
+        made = project.load()
+        assert sync(made).delivered == 8
+    assert meta.in_time == [True]
+    assert set(complete(made)) == {True}
+
+
+def test_rows_of_two_slices_that_share_a_key_are_named_before_either_is_recorded(
+    duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _cut(monkeypatch, slice_rows=2, page_rows=2)
+    duck.insert(
+        *(conversion(number) for number in range(4)), conversion(1, updated_at=ago(hours=3))
+    )
+    with open_session(duck_destination()) as session:
+        pieces = what_waits(session, None, Options())
+        assert [piece.kind for piece in pieces] == ["range"] * 3
+        with pytest.raises(ConfigError, match="share a key"):
+            list(pages_of(session, pieces))
+
+
+@pytest.mark.parametrize("concurrency", [1, 16])
+def test_rows_that_share_a_key_are_named_however_many_requests_are_in_flight(
+    duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch, concurrency: int
+) -> None:
+    """As many lie between them as may be sent, or wait to be recorded, before the first of them is."""
+    _cut(monkeypatch, slice_rows=1000, page_rows=1)
+    between = 2 * concurrency
+    duck.insert(
+        *(conversion(number) for number in range(between + 1)),
+        conversion(0, updated_at=ago(hours=3)),
+    )
+    with (
+        open_session(duck_destination(delivery__concurrency=concurrency)) as session,
+        pytest.raises(ConfigError, match=r"share a key \(c000000\)"),
+    ):
+        list(pages_of(session, what_waits(session, None, Options())))
+
+
+def test_the_warehouse_is_asked_in_every_slice_whether_a_returned_key_is_another_row(
+    duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row that came back in the first slice is the same one, the one in the second is not."""
+    _cut(monkeypatch, slice_rows=1, page_rows=1)
+    monkeypatch.setattr(choose, "TIMES_ASKED", 1)
+    duck.insert(conversion(1), conversion(2))
+    made = duck_destination()
+    assert sync(made).delivered == 2
+    duck.execute(
+        "update conversions set updated_at = ? where conversion_id = 'c000001'", ago(hours=4)
+    )
+    duck.insert(conversion(2, updated_at=ago(hours=3)))
+    report = sync(made)
+    assert report.failure is not None
+    assert "share a key (c000002)" in report.failure.message
+
+
+def test_a_slice_is_complete_only_once_everything_before_its_closing_page_is_recorded(
+    duck_destination: Make, duck: DuckDb
+) -> None:
+    duck.insert(*(conversion(number) for number in range(4)))
+    with open_session(duck_destination()) as session:
+        held = take_lease(session, None)
+        with session.store.write() as connection:
+            slices.plan(connection, held, [0, 1])
+        *read, [closing] = session.pager().of_range(0, Range())
+        results = [Result.of(page) for pages in read for page in pages]
+        for result in results:
+            result.states[:] = RowState.DELIVERED
+        recorder = Recorder(session.store, held, held.owner)
+        recorder.advance([Result.of(closing)], [])
+        assert (session.mark(), complete_in(session.store)) == (None, [False, False])
+        recorder.advance(results, [])
+        assert (key_of(session.mark()), complete_in(session.store)) == (
+            ("c000003",),
+            [False, False],
+        )
+        recorder.advance([Result.of(closing)], [])
+        assert complete_in(session.store) == [True, False]
+
+
+def test_a_slice_whose_rows_are_gone_is_complete_at_its_end(
+    duck_destination: Make, duck: DuckDb
+) -> None:
+    duck.insert(conversion(1))
+    with open_session(duck_destination()) as session:
+        held = take_lease(session, None)
+        with session.store.write() as connection:
+            slices.plan(connection, held, [0])
+        end = next(session.pager().of_range(0, Range()))[-1].upto
+        pages = [page for read in session.pager().of_range(0, Range(end, end)) for page in read]
+        assert [(len(page), page.closes) for page in pages] == [(0, True)]
+        Recorder(session.store, held, held.owner).advance([Result.of(page) for page in pages], [])
+        assert (session.mark(), complete_in(session.store)) == (end, [True])

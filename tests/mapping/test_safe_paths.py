@@ -1,0 +1,132 @@
+"""What may stand in an error code: words of a record that cannot be a person's, found by where they stand in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from connector.arrow.records import Place
+from connector.commands.rejected import rejected
+from connector.engine.run import sync
+from connector.mapping.safe_paths import COLUMNS as FREE
+from connector.mapping.serializer import Encoder
+from connector.platforms.columns import COLUMNS
+from connector.sandbox.faults import Fault
+from connector.sandbox.server import Receiver
+from tests.conftest import Make
+from tests.platforms.parts import AS_OF, CHROME, NAMES, everything, full, on_paper
+from tests.support.encoding import bodies, capi, encode
+from tests.support.warehouses import DuckDb, conversion
+
+OTHER = {
+    "event_time": "2026-05-30T11:11:11.987Z",
+    "event_id": "order-2002",
+    "order_id": "2002",
+    "value": "11.11",
+    "email": "jane@shop.example",
+    "phone": "+1 (415) 555-2671",
+    "first_name": "Jane",
+    "last_name": "Doe",
+    "date_of_birth": "1950-11-30",
+    "gender": "male",
+    "street": "2 Long St",
+    "city": "Lyon",
+    "state": "Texas",
+    "postal_code": "69001",
+    "country": "France",
+    "client_ip": "9.9.9.9",
+    "user_agent": CHROME.replace("Chrome/124", "Chrome/125"),
+    "event_source_url": "https://other.example/bye",
+    "gclid": "CjOther",
+    "msclkid": "F" * 32,
+    "fbc": "fb.1.1554763741206.Other",
+    "fbp": "fb.1.1558571054390.999",
+    "guid": "1B9D6BCD-BBFD-4B2D-9B5D-AB8DFBBD4BED",
+    "mobile_ad_id": "1B9D6BCD-BBFD-4B2D-9B5D-AB8DFBBD4BED",
+    "contents": [
+        {
+            "id": "other-1",
+            "quantity": 7,
+            "price": "1.5",
+            "name": "Otto",
+            "category": "Others",
+            "brand": "Other",
+        }
+    ],
+    "content_ids": ["other-1"],
+    "num_items": 7,
+    **{
+        name: name.encode().hex().ljust(64, "0")[:64]
+        for name in COLUMNS
+        if name.endswith("_sha256")
+    },
+    **{
+        name: f"other-{name}"
+        for name in (
+            "first_party_id",
+            "external_id",
+            "gbraid",
+            "wbraid",
+            "fbclid",
+            "ttclid",
+            "ttp",
+            "sc_click_id",
+            "sc_cookie",
+        )
+    },
+    **{name: f"other-{name}" for name in ("epik", "rdt_cid", "li_fat_id", "twclid")},
+}
+"""Another person and order, the same kind of event."""
+
+
+def at(record: Any, places: Iterable[Place], place: Place = ()) -> list[tuple[Place, Any]]:
+    """What stands at places of a record."""
+    if isinstance(record, dict):
+        return [
+            found for key, value in record.items() for found in at(value, places, (*place, key))
+        ]
+    if isinstance(record, list):
+        return [found for value in record for found in at(value, places, place)]
+    return [(place, record)] if place in places else []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_may_stand_in_a_code_is_the_same_for_another_person_and_order(name: str) -> None:
+    destination = on_paper(name, identifiers=everything(name))
+    places = Encoder(destination).impersonal
+    assert full().keys() - OTHER.keys() == {*FREE, "consent", "opt_out", "limited_data_use"}
+    one, other = bodies(encode([full(), full(**OTHER)], destination, as_of=AS_OF))
+    assert one != other
+    assert at(one, places) == at(other, places) != []
+
+
+def test_a_field_that_a_destination_fills_from_its_own_column_may_be_a_person() -> None:
+    assert ("currency",) in Encoder(capi()).impersonal
+    assert ("currency",) not in Encoder(capi(extra={"currency": "salesperson"})).impersonal
+
+
+def test_a_field_that_holds_more_than_one_thing_counts_as_the_worst_of_them() -> None:
+    assert ("ids", "id") not in Encoder(
+        capi(overrides={"event": {"ids": [{"id": "event_name"}, {"id": "identifier.Guid"}]}})
+    ).impersonal
+    assert ("order_id",) not in Encoder(
+        capi(overrides={"event": {"order_id": "event_name or order_id"}})
+    ).impersonal
+
+
+def test_a_refusal_is_filed_under_the_whole_code(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver
+) -> None:
+    duck.insert(conversion(1, event_name="Order", order_id="smith"))
+    receiver.script.add(
+        Fault(
+            status=400,
+            body={"error": {"code": "order_total", "message": "Order smith has no total"}},
+        )
+    )
+    made = duck_destination()
+    assert sync(made).rejected == 1
+    [row] = rejected(made)
+    assert (row["code"], row["message"]) == ("order_total", "*** *** has no total")

@@ -14,7 +14,7 @@ from benchmarks.measure import Line, in_turns, show
 from connector.arrow.convert import to_frame
 from connector.mapping.bindings import RowSource
 from connector.mapping.coerce import conform
-from connector.mapping.serializer import Encoder
+from connector.mapping.serializer import Serializer
 from connector.mapping.template import render
 from connector.mapping.used_columns import usable_columns
 
@@ -32,11 +32,11 @@ def run(rows: int) -> None:
     )
     alone, whole = [], []
     for platform in ("capi", "meta"):
-        encoder = Encoder(project.destination(platform))
-        prepared = _prepared(encoder, table.slice(0, PAGE).combine_chunks(), now)
+        serializer = Serializer(project.destination(platform))
+        prepared = _prepared(serializer, table.slice(0, PAGE).combine_chunks(), now)
         ours, dumps, iterrows = in_turns(
             [
-                partial(_json, encoder, prepared),
+                partial(_json, serializer, prepared),
                 partial(baselines.to_dict_dumps, ready, platform),
                 partial(baselines.iterrows_dumps, ready, platform),
             ]
@@ -47,7 +47,7 @@ def run(rows: int) -> None:
             Line(platform, speed, len(raw) / iterrows, "iterrows + json.dumps"),
         ]
         ours, script = in_turns(
-            [partial(_all, encoder, table, now), partial(_script, raw, platform)]
+            [partial(_all, serializer, table, now), partial(_script, raw, platform)]
         )
         whole.append(
             Line(platform, rows / ours, len(raw) / script, "Series.map, to_dict + json.dumps")
@@ -56,23 +56,23 @@ def run(rows: int) -> None:
     show("normalise, hash and JSON", "records/s", whole)
 
 
-def _prepared(encoder: Encoder, page: pa.Table, now: dt.datetime) -> RowSource:
+def _prepared(serializer: Serializer, page: pa.Table, now: dt.datetime) -> RowSource:
     """A page whose values are all worked out, so that rendering it again writes JSON and does nothing else."""
     used = page.select(
-        [name for name in usable_columns(encoder.destination) if name in page.column_names]
+        [name for name in usable_columns(serializer.destination) if name in page.column_names]
     )
     rows = RowSource(
-        encoder.destination, encoder._constants, conform(used, encoder._rules(now)), used
+        serializer.destination, serializer._constants, conform(used, serializer._rules(now)), used
     )
     rows.event_ids = pa.array(
         [hashlib.sha256(key.encode()).hexdigest() for key in page["conversion_id"].to_pylist()]
     )
-    render(encoder._event, rows)
+    render(serializer._event, rows)
     return rows
 
 
-def _json(encoder: Encoder, rows: RowSource) -> list[bytes]:
-    return render(encoder._event, rows).cast(pa.binary()).to_pylist()
+def _json(serializer: Serializer, rows: RowSource) -> list[bytes]:
+    return render(serializer._event, rows).cast(pa.binary()).to_pylist()
 
 
 def _script(frame: pd.DataFrame, platform: str) -> list[bytes]:
@@ -80,11 +80,11 @@ def _script(frame: pd.DataFrame, platform: str) -> list[bytes]:
     return baselines.to_dict_dumps(baselines.hashed(frame).assign(event_id=ids), platform)
 
 
-def _all(encoder: Encoder, table: pa.Table, now: dt.datetime) -> int:
-    columns = usable_columns(encoder.destination)
+def _all(serializer: Serializer, table: pa.Table, now: dt.datetime) -> int:
+    columns = usable_columns(serializer.destination)
     sent = 0
     for start in range(0, table.num_rows, PAGE):
         part = table.slice(start, PAGE).combine_chunks()
         frame = to_frame(part.select([name for name in columns if name in part.column_names]))
-        sent += len(encoder.encode(frame, part["conversion_id"].combine_chunks(), now).records)
+        sent += len(serializer.encode(frame, part["conversion_id"].combine_chunks(), now).records)
     return sent

@@ -15,7 +15,7 @@ from benchmarks import data, project
 from benchmarks.measure import in_turns, short
 from benchmarks.receiver import receiving
 from connector.engine.checkpoint import Unrecorded
-from connector.engine.context import Session, open_session
+from connector.engine.context import RunContext, open_context
 from connector.engine.pipeline import carry
 from connector.model import Page, Range
 
@@ -56,7 +56,7 @@ def _seconds(folder: Path, url: str, endpoint: str) -> list[float]:
         root = Path(name)
         os.environ |= {"BENCH_TOKEN": "token", "CAPI_HOME": str(root / ".capi")}
         destination = project.write(root, "meta", url, endpoint=endpoint)
-        with open_session(destination) as session:
+        with open_context(destination) as session:
             pages = list(_pages(session))
             stages = in_turns(
                 [
@@ -76,15 +76,17 @@ def _with_nothing_ahead(run: Callable[[], object]) -> None:
         run()
 
 
-def _read(session: Session) -> int:
-    return sum(len(rows) for rows in session.warehouse.read(Range(), session.pager().rows_together))
+def _read(session: RunContext) -> int:
+    return sum(
+        len(rows) for rows in session.warehouse.read(Range(), session.page_builder().rows_together)
+    )
 
 
-def _pages(session: Session) -> Iterator[list[Page]]:
-    return session.pager().of_range(0, Range())
+def _pages(session: RunContext) -> Iterator[list[Page]]:
+    return session.page_builder().of_range(0, Range())
 
 
-def _send(session: Session, pages: list[list[Page]]) -> None:
-    with session.courier() as courier:
-        error = carry(iter(pages), courier, Unrecorded())
+def _send(session: RunContext, pages: list[list[Page]]) -> None:
+    with session.sender() as sender:
+        error = carry(iter(pages), sender, Unrecorded())
     assert error is None, error

@@ -12,7 +12,7 @@ from connector.config.destination import Destination
 from connector.engine.page_builder import ROWS_TOGETHER
 from connector.model import Range
 from connector.platforms.columns import COLUMNS
-from connector.source.reader import Warehouse
+from connector.source.reader import SourceReader
 
 PAGE = ROWS_TOGETHER
 
@@ -38,7 +38,7 @@ def _compare(root: Path, name: str, url: str, rows: int, target: float) -> Line:
 
 
 def _read(destination: Destination) -> int:
-    warehouse = Warehouse(destination, list(COLUMNS))
+    warehouse = SourceReader(destination, list(COLUMNS))
     try:
         return sum(len(page) for page in warehouse.read(Range(), PAGE))
     finally:

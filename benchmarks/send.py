@@ -20,9 +20,9 @@ import sqlalchemy as sa
 from benchmarks import baselines, data, project
 from benchmarks.measure import Line, in_turns, seconds, show
 from benchmarks.receiver import receiving
-from connector.delivery.transports.base import Answer, Call, Failure, Sender
-from connector.delivery.transports.libcurl import CurlTransport
-from connector.delivery.transports.requests import Transport
+from connector.delivery.transports.base import Answer, Call, Transport, TransportFailure
+from connector.delivery.transports.libcurl import LibcurlTransport
+from connector.delivery.transports.requests import RequestsTransport
 
 SCRIPT_ROWS = 2_000
 """Rows of the script that sends one event a request: its speed does not depend on how many there are."""
@@ -97,8 +97,8 @@ def _single_alone(rows: int) -> None:
             for body in bodies
         ]
         with (
-            contextlib.closing(Transport()) as plain,
-            contextlib.closing(CurlTransport(connections=IN_FLIGHT)) as fast,
+            contextlib.closing(RequestsTransport()) as plain,
+            contextlib.closing(LibcurlTransport(connections=IN_FLIGHT)) as fast,
         ):
             script = _rate(partial(_post, url, records[:SCRIPT_ROWS]), min(rows, SCRIPT_ROWS))
             ours = _rate(partial(_send_each, plain, calls[:SCRIPT_ROWS]), min(rows, SCRIPT_ROWS))
@@ -225,16 +225,16 @@ def _post(url: str, records: list[dict[str, Any]]) -> None:
             session.post(url, json=record, timeout=30).raise_for_status()
 
 
-def _send_each(transport: Sender, calls: list[Call]) -> None:
+def _send_each(transport: Transport, calls: list[Call]) -> None:
     for call in calls:
         assert isinstance(transport.send(call), Answer)
 
 
-def _send_all(transport: Sender, calls: list[Call]) -> None:
+def _send_all(transport: Transport, calls: list[Call]) -> None:
     """All calls, IN_FLIGHT of them at a time."""
     waiting, left, done = iter(calls), len(calls), threading.Event()
 
-    def then(answer: Answer | Failure) -> None:
+    def then(answer: Answer | TransportFailure) -> None:
         nonlocal left
         assert isinstance(answer, Answer)
         left -= 1

@@ -183,7 +183,7 @@ class Page:
 
 
 @dataclass
-class Result:
+class PageResult:
     """What became of a page.
 
     states: one `RowState` a row, 0 where it is still open, shape (n,). refusals: row -> why the platform refused it, with the
@@ -203,7 +203,7 @@ class Result:
     receipts: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, page: Page) -> Result:
+    def of(cls, page: Page) -> PageResult:
         """A page before anything was sent."""
         states = np.zeros(len(page), np.int8)
         for row, (state, _) in page.own.items():

@@ -9,9 +9,9 @@ from sqlalchemy.engine import make_url
 
 from connector.commands.reprocess import Reconciliation, reconcile_in
 from connector.config.destination import Destination
-from connector.engine.context import Session, open_session
+from connector.engine.context import RunContext, open_context
 from connector.engine.planner import Options, Piece, Plan
-from connector.engine.report import Failure, Report
+from connector.engine.report import Report, RunFailure
 from connector.engine.run import deliver, in_mode, plan, settle, try_out
 from connector.state.store import state_url
 
@@ -38,10 +38,10 @@ class State(dg.ConfigurableResource):  # type: ignore[type-arg]
     url: str | None = None
 
     @contextmanager
-    def session(self, destination: Destination) -> Iterator[Session]:
+    def session(self, destination: Destination) -> Iterator[RunContext]:
         """Open a destination's state and warehouse."""
         url = make_url(self.url) if self.url else state_url(destination.root)
-        with open_session(destination, state=url) as session:
+        with open_context(destination, state=url) as session:
             yield session
 
 
@@ -52,24 +52,28 @@ class CapiResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     state: dg.ResourceDependency[State]
 
     @contextmanager
-    def session(self, destination: Destination, options: Options = Options()) -> Iterator[Session]:  # noqa: B008  frozen
+    def session(
+        self,
+        destination: Destination,
+        options: Options = Options(),  # noqa: B008  frozen
+    ) -> Iterator[RunContext]:
         """Everything that a step needs."""
         with self.state.session(in_mode(self.warehouse.of(destination), options)) as session:
             yield session
 
     def plan(
         self, destination: Destination, options: Options, run_id: str
-    ) -> tuple[Plan, Failure | None]:
+    ) -> tuple[Plan, RunFailure | None]:
         """Take the lease and cut the work into pieces."""
         with self.session(destination, options) as session:
             return plan(session, options, run_id=run_id)
 
-    def deliver(self, destination: Destination, planned: Plan, piece: Piece) -> Failure | None:
+    def deliver(self, destination: Destination, planned: Plan, piece: Piece) -> RunFailure | None:
         """Send one piece and record what became of it."""
         with self.session(destination, planned.options) as session:
             return deliver(session, planned, piece)
 
-    def settle(self, destination: Destination, planned: Plan, failure: Failure | None) -> Report:
+    def settle(self, destination: Destination, planned: Plan, failure: RunFailure | None) -> Report:
         """End the run and report."""
         with self.session(destination, planned.options) as session:
             return settle(session, planned, failure)

@@ -9,8 +9,8 @@ import orjson
 from connector.config.destination import Destination
 from connector.config.secrets import resolve
 from connector.delivery.transports.base import Answer, Call
-from connector.delivery.transports.requests import Transport
-from connector.engine.context import Session
+from connector.delivery.transports.requests import RequestsTransport
+from connector.engine.context import RunContext
 from connector.errors import ConfigError, EndpointError
 from connector.state import runs
 from connector.syntax.urls import endpoint_problem
@@ -25,12 +25,12 @@ class Standing(NamedTuple):
     rejected: int
 
 
-def standing(session: Session) -> Standing | None:
+def standing(context: RunContext) -> Standing | None:
     """By the last run that ended; None before the first."""
-    with session.store.read() as connection:
+    with context.store.read() as connection:
         ended = [
             row
-            for row in runs.latest(connection, session.destination_id, 5)
+            for row in runs.latest(connection, context.destination_id, 5)
             if row["status"] != "running"
         ]
         if not ended:
@@ -64,7 +64,7 @@ def post(destination: Destination, now: Standing) -> None:
         "auth broken": "is refused by the platform: its token must be renewed",
     }
     text = f"{destination.name} {words[now.kind]} (run {now.run_id}: {now.delivered} delivered, {now.rejected} rejected)"
-    transport = Transport(timeout=10, connections=1)
+    transport = RequestsTransport(timeout=10, connections=1)
     try:
         answer = transport.send(
             Call("POST", url, {"Content-Type": "application/json"}, orjson.dumps({"text": text}))

@@ -13,16 +13,16 @@ from typing import Any
 from connector.config.destination import Destination, Source, load
 from connector.config.secrets import is_reference, resolve
 from connector.delivery.auth import auth_for
-from connector.delivery.transports.requests import Transport
+from connector.delivery.transports.requests import RequestsTransport
 from connector.engine.context import utc_now
 from connector.errors import ConnectorError, DestinationError, Problem, WarehouseError
 from connector.mapping.coverage import would_add
-from connector.mapping.serializer import Encoder
+from connector.mapping.serializer import Serializer
 from connector.mapping.used_columns import usable_columns
 from connector.model import Range
 from connector.platforms.columns import COLUMNS
 from connector.source.introspect import canonical_columns, missing_columns, required_columns
-from connector.source.reader import Warehouse
+from connector.source.reader import SourceReader
 from connector.state.store import Store, state_url
 from connector.syntax.spelling import rows_that, suggest
 
@@ -69,7 +69,7 @@ def check(path: Path, root: Path | None = None) -> Findings:
     ):
         _note(findings, destination, partial(part, destination), keys)
     findings.warnings += _risks(destination)
-    warehouse = Warehouse(destination, usable_columns(destination))
+    warehouse = SourceReader(destination, usable_columns(destination))
     try:
         _note(findings, destination, lambda: _source(findings, destination, warehouse), ("source",))
     finally:
@@ -113,7 +113,7 @@ def _secrets(destination: Destination) -> None:
             problems.append(destination.problem(f"{'.'.join(where)}: {error}", where))
     if problems:
         raise DestinationError(problems)
-    transport = Transport(connections=1)
+    transport = RequestsTransport(connections=1)
     try:
         auth_for(destination, transport)
     finally:
@@ -124,7 +124,7 @@ def _certificate(destination: Destination) -> None:
     """The certificate authority can be read."""
     ca_file = destination.model.delivery.ca_file
     if ca_file is not None:
-        Transport(connections=1, ca_file=str(destination.root / ca_file)).close()
+        RequestsTransport(connections=1, ca_file=str(destination.root / ca_file)).close()
 
 
 def _state(destination: Destination) -> None:
@@ -134,7 +134,7 @@ def _state(destination: Destination) -> None:
         Store.open(url).close()
 
 
-def _source(findings: Findings, destination: Destination, warehouse: Warehouse) -> None:
+def _source(findings: Findings, destination: Destination, warehouse: SourceReader) -> None:
     names = warehouse.query_columns()
     findings.columns = list(canonical_columns(destination, names, usable_columns(destination)))
     findings.missing = dict(
@@ -177,12 +177,12 @@ def _source(findings: Findings, destination: Destination, warehouse: Warehouse) 
     )
 
 
-def _first_rows(findings: Findings, destination: Destination, warehouse: Warehouse) -> None:
+def _first_rows(findings: Findings, destination: Destination, warehouse: SourceReader) -> None:
     """The first rows become records: no column is of a type that has lost something, or lacks what says how it is meant. Warns where not one does."""
     rows = next(iter(warehouse.read(Range(), _SOME)), None)
     if rows is None or not len(rows):
         return
-    encoded = Encoder(destination).encode(rows.frame, rows.joined_keys(), utc_now())
+    encoded = Serializer(destination).encode(rows.frame, rows.joined_keys(), utc_now())
     if encoded.rejected and not len(encoded.positions):
         reasons = Counter(why.reason for why in encoded.rejected.values())
         told = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common())
@@ -200,13 +200,13 @@ def _nearly_used(destination: Destination, names: list[str], findings: Findings)
             yield f"nothing uses the column {name} of the query{hint}"
 
 
-def _repeated_hour(destination: Destination, warehouse: Warehouse) -> Iterator[str]:
+def _repeated_hour(destination: Destination, warehouse: SourceReader) -> Iterator[str]:
     source, cursor = destination.model.source, warehouse.cursor
     if cursor is not None and cursor.is_wall_clock and source.lookback < dt.timedelta(hours=2):
         yield f"{source.cursor} is wall-clock time in {source.time_zone}, where an hour comes twice when summer time ends: its rows may be passed over. Set source.lookback to 24h, or use a column with a zone"
 
 
-def _repeated_keys(destination: Destination, warehouse: Warehouse) -> Iterator[str]:
+def _repeated_keys(destination: Destination, warehouse: SourceReader) -> Iterator[str]:
     repeated = warehouse.duplicate_keys()
     if repeated:
         keys = "; ".join(", ".join(key) for key in repeated)

@@ -22,7 +22,7 @@ from connector.mapping.used_columns import usable_columns
 from connector.model import Range
 from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS, Context
-from connector.source.reader import Warehouse
+from connector.source.reader import SourceReader
 
 ROWS = 100_000
 """Rows that are looked at, unless told otherwise."""
@@ -72,7 +72,7 @@ def lint_identifiers(destination: Destination, limit: int = ROWS) -> Iterator[di
     rows, empty, valid, placeholder, already_hashed, no_country_code, malformed: rows, where the last five are exclusive and
     share what is not empty. malformed_by_reason: reason -> rows. valid_share: of the rows that are not empty.
     """
-    warehouse = Warehouse(destination, usable_columns(destination))
+    warehouse = SourceReader(destination, usable_columns(destination))
     counts: dict[tuple[str, str], Counter[str]] = {}
     try:
         seen = 0

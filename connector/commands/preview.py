@@ -18,12 +18,12 @@ from connector.delivery.batch import Limits, cut
 from connector.delivery.request import Requests
 from connector.engine.context import utc_now
 from connector.errors import ConfigError
-from connector.mapping.serializer import Encoded, Encoder
+from connector.mapping.serializer import Serialized, Serializer
 from connector.mapping.used_columns import usable_columns
 from connector.model import Batch, Range, Rejection
 from connector.platforms.columns import COLUMNS, EXTRA
 from connector.source.introspect import extra_columns
-from connector.source.reader import Warehouse
+from connector.source.reader import SourceReader
 
 
 def preview(
@@ -35,18 +35,18 @@ def preview(
     gets a key made of its own content. Raises ConfigError for a name that is neither.
     """
     listed = list(rows)
-    encoder = Encoder(destination)
-    encoded = encoder.encode(
+    serializer = Serializer(destination)
+    encoded = serializer.encode(
         to_frame(_table(destination, listed)), _keys(destination, listed), as_of or utc_now()
     )
-    yield from _items(destination, encoder, encoded)
+    yield from _items(destination, serializer, encoded)
 
 
 def _items(
-    destination: Destination, encoder: Encoder, encoded: Encoded
+    destination: Destination, serializer: Serializer, encoded: Serialized
 ) -> Iterator[dict[str, Any]]:
     limits = Limits(destination.batch_size, destination.platform.limits.max_bytes)
-    overheads = [encoder.overhead(group) for group in encoded.group_values]
+    overheads = [serializer.overhead(group) for group in encoded.group_values]
     batches, too_large = cut(
         encoded.records, encoded.positions.tolist(), encoded.groups.tolist(), overheads, limits
     )
@@ -62,7 +62,7 @@ def _items(
             batch.rows[0],
             _request(
                 batch,
-                encoder.body(batch.records, encoded.group_values[batch.group]),
+                serializer.body(batch.records, encoded.group_values[batch.group]),
                 requests,
                 auth,
             ),
@@ -78,15 +78,15 @@ def _items(
 
 def sample(destination: Destination, limit: int) -> Iterator[dict[str, Any]]:
     """As `preview`, with the first rows of the query."""
-    encoder = Encoder(destination)
-    warehouse = Warehouse(destination, usable_columns(destination))
+    serializer = Serializer(destination)
+    warehouse = SourceReader(destination, usable_columns(destination))
     try:
         read = next(iter(warehouse.read(Range(), limit)), None)
     finally:
         warehouse.close()
     if read is not None and len(read):
         yield from _items(
-            destination, encoder, encoder.encode(read.frame, read.joined_keys(), utc_now())
+            destination, serializer, serializer.encode(read.frame, read.joined_keys(), utc_now())
         )
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from connector.config.destination import Destination
-from connector.engine.context import open_session
+from connector.engine.context import open_context
 from connector.mapping.reasons import explained
 from connector.platforms.model import Codes
 from connector.state import quarantine
@@ -21,11 +21,11 @@ def rejected(destination: Destination, *, reason: str | None = None) -> list[dic
     key: null where it may describe a person. code, message: the platform's, redacted, with what its error registry advises; where our own rules
     did not accept the row, message says what they ask for. attempts: how often it was tried.
     """
-    with open_session(destination) as session, session.store.read() as connection:
+    with open_context(destination) as context, context.store.read() as connection:
         codes = destination.platform.answers.codes
         return [
             _entry(row, codes)
-            for row in quarantine.listed(connection, session.destination_id, reason=reason)
+            for row in quarantine.listed(connection, context.destination_id, reason=reason)
         ]
 
 

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from connector.config.destination import Destination
 from connector.config.validate import start_time
 from connector.engine.context import (
-    Session,
+    RunContext,
     accept_source,
     changes,
-    open_session,
+    open_context,
     register,
     set_aside_witness,
     set_start,
@@ -49,13 +49,13 @@ def replay(
     """
     _refuse_other_columns(destination, key)
 
-    def cut(_session: Session, _after: Mark | None, _options: Options) -> list[Piece]:
+    def cut(_session: RunContext, _after: Mark | None, _options: Options) -> list[Piece]:
         return [Piece(0, "replay", reason=reason, key=key)]
 
-    with open_session(destination) as session:
+    with open_context(destination) as context:
         return run(
-            session,
-            prepare(session, Options(yes=True), "replay", cut, run_id=run_id, watch=watch),
+            context,
+            prepare(context, Options(yes=True), "replay", cut, run_id=run_id, watch=watch),
             watch,
         )
 
@@ -89,49 +89,49 @@ def reconcile(
 
     send: deliver what is missing.
     """
-    with open_session(destination) as session:
-        return reconcile_in(session, since=since, send=send, run_id=run_id, watch=watch)
+    with open_context(destination) as context:
+        return reconcile_in(context, since=since, send=send, run_id=run_id, watch=watch)
 
 
 def reconcile_in(
-    session: Session,
+    context: RunContext,
     *,
     since: dt.datetime | None = None,
     send: bool = False,
     run_id: str | None = None,
     watch: Watch | None = None,
 ) -> Reconciliation:
-    """As `reconcile`, in a session that is open."""
-    register(session)
-    after = session.mark()
+    """As `reconcile`, in a context that is open."""
+    register(context)
+    after = context.mark()
     if after is None:
         return Reconciliation(0, 0, None)
-    window = Range.behind(after, _window_start(session, after, since))
-    rows, missing = session.pager().count_missing(window)
+    window = Range.behind(after, _window_start(context, after, since))
+    rows, missing = context.page_builder().count_missing(window)
     if not missing or not send:
         return Reconciliation(rows, missing, None)
 
-    def cut(_session: Session, _after: Mark | None, _options: Options) -> list[Piece]:
+    def cut(_session: RunContext, _after: Mark | None, _options: Options) -> list[Piece]:
         return [Piece(0, "missing", window.after, window.upto, window.before)]
 
     report = run(
-        session,
-        prepare(session, Options(yes=True), "reconcile", cut, run_id=run_id, watch=watch),
+        context,
+        prepare(context, Options(yes=True), "reconcile", cut, run_id=run_id, watch=watch),
         watch,
     )
     return Reconciliation(rows, missing, report)
 
 
-def _window_start(session: Session, after: Mark, since: dt.datetime | None) -> Mark | None:
-    cursor = session.cursor()
+def _window_start(context: RunContext, after: Mark, since: dt.datetime | None) -> Mark | None:
+    cursor = context.cursor()
     if cursor is None:
         return None
     if since is not None:
         if not cursor.is_time:
-            raise ConfigError(f"{session.name}: --since needs a cursor that is a time")
+            raise ConfigError(f"{context.name}: --since needs a cursor that is a time")
         return Mark(cursor.text_of(since))
-    now = session.clock()
-    return lower_bound(session, cursor, after, now - oldest_needed(session, now))
+    now = context.clock()
+    return lower_bound(context, cursor, after, now - oldest_needed(context, now))
 
 
 Decision = Literal["delivered", "resend"]
@@ -142,33 +142,33 @@ def settle_ambiguous(destination: Destination, decision: Decision) -> int:
 
     delivered: they count as delivered. resend: the next `replay` sends them again, with the same event_id.
     """
-    with open_session(destination) as session:
-        held = _hold(session)
-        with session.store.write() as connection:
+    with open_context(destination) as context:
+        held = _hold(context)
+        with context.store.write() as connection:
             rows = list(
-                quarantine.listed(connection, session.destination_id, state="ambiguous_expired")
+                quarantine.listed(connection, context.destination_id, state="ambiguous_expired")
             )
             hashes = [row.key_hash for row in rows]
             if decision == "delivered":
                 ledger.record(
                     connection,
-                    session.destination_id,
+                    context.destination_id,
                     hashes,
                     [RowState.DELIVERED] * len(hashes),
                     [row.cursor for row in rows],
                     None,
                 )
-                quarantine.remove(connection, session.destination_id, hashes)
+                quarantine.remove(connection, context.destination_id, hashes)
             else:
                 ledger.record(
                     connection,
-                    session.destination_id,
+                    context.destination_id,
                     hashes,
                     [RowState.REJECTED] * len(hashes),
                     [row.cursor for row in rows],
                     None,
                 )
-                quarantine.reopen(connection, session.destination_id, hashes)
+                quarantine.reopen(connection, context.destination_id, hashes)
             release(connection, held)
         return len(rows)
 
@@ -178,11 +178,11 @@ def accept_change(destination: Destination) -> list[str]:
 
     Raises ConfigError where the key did: by it alone delivered rows are known; ConfigError or WarehouseError where the source cannot be read.
     """
-    with open_session(destination) as session:
-        session.warehouse.try_query()
-        with session.store.write() as connection:
+    with open_context(destination) as context:
+        context.warehouse.try_query()
+        with context.store.write() as connection:
             row = connection.execute(
-                sa.select(destinations).where(destinations.c.id == session.destination_id)
+                sa.select(destinations).where(destinations.c.id == context.destination_id)
             ).one_or_none()
             if row is None:
                 return []
@@ -192,7 +192,7 @@ def accept_change(destination: Destination) -> list[str]:
                     f"{destination.name}: source.key changed, so rows that were delivered would not be recognised and would be sent again under other ids. Put the old"
                     f" key back; or, to begin anew, run `capi resolve {destination.name} --restart now|TIMESTAMP`"
                 )
-            accept_source(connection, session)
+            accept_source(connection, context)
             return changed
 
 
@@ -209,21 +209,21 @@ def restart(destination: Destination, start: str) -> str | None:
             start_time(moved.source)
         except ValueError as error:
             raise ConfigError(str(error)) from None
-    with open_session(replace(destination, model=moved)) as session:
-        set_aside_witness(session)
-        with session.store.write() as connection:
-            if session.destination_id:
-                accept_source(connection, session)
+    with open_context(replace(destination, model=moved)) as context:
+        set_aside_witness(context)
+        with context.store.write() as connection:
+            if context.destination_id:
+                accept_source(connection, context)
                 connection.execute(
                     run_table.update()
-                    .where(run_table.c.destination_id == session.destination_id)
+                    .where(run_table.c.destination_id == context.destination_id)
                     .values(mark_to=None)
                 )
-        held = _hold(session)
-        first = beginning(session)
-        with session.store.write() as connection:
+        held = _hold(context)
+        first = beginning(context)
+        with context.store.write() as connection:
             watermark.put(connection, held, first)
-            set_start(connection, session.destination_id, None if first is None else first.cursor)
+            set_start(connection, context.destination_id, None if first is None else first.cursor)
             release(connection, held)
         return None if first is None else first.cursor
 
@@ -234,14 +234,14 @@ def erase(destination: Destination, key: tuple[str, ...]) -> bool:
     What remains is the hash of its key, marked as erased. Raises ConfigError for a key of other columns than source.key.
     """
     _refuse_other_columns(destination, key)
-    with open_session(destination) as session:
-        held = _hold(session)
-        key_hash = hash_of(key, session.store.key())
-        with session.store.write() as connection:
-            known = bool(ledger.known(connection, session.destination_id, [key_hash]))
-            quarantine.remove(connection, session.destination_id, [key_hash])
+    with open_context(destination) as context:
+        held = _hold(context)
+        key_hash = hash_of(key, context.store.key())
+        with context.store.write() as connection:
+            known = bool(ledger.known(connection, context.destination_id, [key_hash]))
+            quarantine.remove(connection, context.destination_id, [key_hash])
             ledger.record(
-                connection, session.destination_id, [key_hash], [RowState.ERASED], [None], None
+                connection, context.destination_id, [key_hash], [RowState.ERASED], [None], None
             )
             release(connection, held)
         return known
@@ -250,8 +250,8 @@ def erase(destination: Destination, key: tuple[str, ...]) -> bool:
 def recorded(destination: Destination, key: tuple[str, ...]) -> str | None:
     """What is recorded of one row: delivered, rejected, expired, suppressed, ambiguous_expired or erased; None where nothing is. Raises ConfigError for a key of other columns than source.key."""
     _refuse_other_columns(destination, key)
-    with open_session(destination) as session:
-        found = session.known([hash_of(key, session.store.key())])
+    with open_context(destination) as context:
+        found = context.known([hash_of(key, context.store.key())])
     return next((entry.state.name.lower() for entry in found.values()), None)
 
 
@@ -263,7 +263,7 @@ def _refuse_other_columns(destination: Destination, key: tuple[str, ...] | None)
         )
 
 
-def _hold(session: Session) -> Lease:
-    register(session)
-    with session.store.write() as connection:
-        return acquire(connection, session.destination_id, "a person at the command line")
+def _hold(context: RunContext) -> Lease:
+    register(context)
+    with context.store.write() as connection:
+        return acquire(connection, context.destination_id, "a person at the command line")

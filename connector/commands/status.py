@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.config.destination import Destination
-from connector.engine.context import Session, open_session
+from connector.engine.context import RunContext, open_context
 from connector.engine.planner import beginning, lag_seconds, survey
 from connector.engine.report import COUNTS
 from connector.errors import ConnectorError
@@ -46,23 +46,23 @@ class Status:
 
 def status(destination: Destination, *, number_of_runs: int = 5) -> Status:
     """Look at state and warehouse; changes nothing."""
-    with open_session(destination) as session:
-        backlog, lag, warning = _backlog(session)
-        with session.store.read() as connection:
+    with open_context(destination) as context:
+        backlog, lag, warning = _backlog(context)
+        with context.store.read() as connection:
             row = connection.execute(
-                sa.select(destinations).where(destinations.c.id == session.destination_id)
+                sa.select(destinations).where(destinations.c.id == context.destination_id)
             ).one_or_none()
-            mark = session.mark() if row is not None else None
-            latest = runs.latest(connection, session.destination_id, number_of_runs)
-            at_work = holder(connection, session.destination_id)
-            by_reason = quarantine.counts(connection, session.destination_id)
+            mark = context.mark() if row is not None else None
+            latest = runs.latest(connection, context.destination_id, number_of_runs)
+            at_work = holder(connection, context.destination_id)
+            by_reason = quarantine.counts(connection, context.destination_id)
             undecided = by_reason.pop("ambiguous_expired", 0)
-            dead = sum(quarantine.counts(connection, session.destination_id, state="dead").values())
+            dead = sum(quarantine.counts(connection, context.destination_id, state="dead").values())
             recorded = {
                 state.name.lower(): number
-                for state, number in ledger.count(connection, session.destination_id).items()
+                for state, number in ledger.count(connection, context.destination_id).items()
             }
-            under_way = len(intents.listed(connection, session.destination_id))
+            under_way = len(intents.listed(connection, context.destination_id))
         return Status(
             destination.name,
             None if mark is None else mark.cursor,
@@ -79,11 +79,11 @@ def status(destination: Destination, *, number_of_runs: int = 5) -> Status:
         )
 
 
-def _backlog(session: Session) -> tuple[int | None, float | None, str | None]:
+def _backlog(context: RunContext) -> tuple[int | None, float | None, str | None]:
     try:
-        after = (session.mark() if session.destination_id else None) or beginning(session)
-        found = survey(session, after)
-        return found.waiting, lag_seconds(session, found), None
+        after = (context.mark() if context.destination_id else None) or beginning(context)
+        found = survey(context, after)
+        return found.waiting, lag_seconds(context, found), None
     except ConnectorError as error:
         return None, None, str(error)
 

@@ -18,7 +18,7 @@ from typing import Protocol
 import orjson
 
 from connector.config.destination import Destination, credential, named_credentials
-from connector.delivery.transports.base import Answer, Call, Failure, Sender
+from connector.delivery.transports.base import Answer, Call, Transport, TransportFailure
 from connector.errors import EndpointError
 
 HIDDEN = "***"
@@ -134,7 +134,7 @@ class OAuth2(NoAuth):
 
     def __init__(
         self,
-        transport: Sender,
+        transport: Transport,
         token_url: str,
         fields: Mapping[str, str],
         tokens: MutableMapping[str, str] | None = None,
@@ -198,9 +198,9 @@ _ERRORS = (
 """What an authorization server may answer (RFC 6749, section 5.2); other words of it are not repeated."""
 
 
-def _no_token(answer: Answer | Failure, credentials: str) -> str:
+def _no_token(answer: Answer | TransportFailure, credentials: str) -> str:
     """Why there is no access token, and who has to do what."""
-    if isinstance(answer, Failure):
+    if isinstance(answer, TransportFailure):
         return f"the authorization server could not be asked for an access token ({answer.detail}); nothing is sent without one, and the next run asks again"
     if answer.status == 429 or answer.status >= 500:
         return f"the authorization server gave no access token (HTTP {answer.status}); nothing is sent without one, and the next run asks again"
@@ -281,7 +281,7 @@ def _quoted(text: str) -> str:
 
 def auth_for(
     destination: Destination,
-    transport: Sender | None,
+    transport: Transport | None,
     *,
     hidden: bool = False,
     tokens: MutableMapping[str, str] | None = None,

@@ -16,7 +16,7 @@ from connector.delivery.redact import redact_code
 from connector.delivery.request import Requests, origins
 from connector.delivery.response import values_at
 from connector.delivery.transports.base import Answer, Call
-from connector.delivery.transports.requests import Transport
+from connector.delivery.transports.requests import RequestsTransport
 from connector.errors import EndpointError
 from connector.platforms.model import Poll
 
@@ -36,7 +36,7 @@ def results(
     if not receipts:
         return
     timeout = min(10.0, destination.model.delivery.timeout.total_seconds())
-    transport = Transport(
+    transport = RequestsTransport(
         timeout=timeout,
         connections=1,
         ca_file=ca_file(destination),
@@ -57,7 +57,7 @@ def results(
         transport.close()
 
 
-def _result(poll: Poll, url: str, transport: Transport, auth: Auth) -> Counter[str] | None:
+def _result(poll: Poll, url: str, transport: RequestsTransport, auth: Auth) -> Counter[str] | None:
     """State or reason -> how often; None where the platform does not answer now."""
     call = Call("GET", url, {}, b"")
     answer = transport.send(auth.sign(call))

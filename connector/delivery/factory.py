@@ -1,4 +1,4 @@
-"""Puts together what sends the pages of a destination: a courier with its transport and its credentials."""
+"""Puts together what sends the pages of a destination: a sender with its transport and its credentials."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any
 from connector.arrow.records import Place
 from connector.config.destination import Destination, named_credentials
 from connector.delivery.auth import auth_for
-from connector.delivery.rate_limit import Budget, Gate
+from connector.delivery.rate_limit import RateLimiter, RetryBudget
 from connector.delivery.request import Requests, origins
-from connector.delivery.sender import Courier
-from connector.delivery.transports.base import Call, Sender
+from connector.delivery.sender import Sender
+from connector.delivery.transports.base import Call, Transport
 from connector.delivery.transports.select import open_transport
 from connector.model import Batch, Page
 
 
-def _as_it_is(transport: Sender) -> Sender:
+def _as_it_is(transport: Transport) -> Transport:
     return transport
 
 
 @contextmanager
-def open_courier(
+def open_sender(
     destination: Destination,
     body: Callable[[Page, Batch], bytes],
     *,
     secrets: Sequence[str],
     accept_all: bool,
     impersonal: Collection[Place] = (),
-    budget: Budget | None = None,
+    budget: RetryBudget | None = None,
     tokens: dict[str, str] | None = None,
-    wrapped: Callable[[Sender], Sender] = _as_it_is,
-) -> Iterator[Courier]:
+    wrapped: Callable[[Transport], Transport] = _as_it_is,
+) -> Iterator[Sender]:
     """Sends pages; closed together with its connections.
 
     body: serializes a batch. secrets: credentials, which are taken out of messages. accept_all: a person said that
@@ -59,13 +59,13 @@ def open_courier(
         if destination.platform.auth.method == "oauth2"
         else None
     )
-    courier = Courier(
+    sender = Sender(
         wrapped(transport),
         auth_for(destination, asking, tokens=tokens),
         destination.answers,
         build,
         concurrency=destination.concurrency,
-        gate=Gate(model.delivery.rate or limits.rate),
+        gate=RateLimiter(model.delivery.rate or limits.rate),
         budget=budget,
         accept_all=accept_all,
         secrets=secrets,
@@ -73,9 +73,9 @@ def open_courier(
         credentials=named_credentials(destination),
     )
     try:
-        yield courier
+        yield sender
     finally:
-        courier.close()
+        sender.close()
         transport.close()
         if asking is not None:
             asking.close()

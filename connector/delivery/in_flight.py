@@ -11,16 +11,16 @@ import numpy as np
 from connector.arrow.records import Place
 from connector.delivery.redact import redact, redact_code
 from connector.delivery.response import Delivered, Named, Refusal, Unlocated
-from connector.model import Batch, Refused, Result, RowState
+from connector.model import Batch, PageResult, Refused, RowState
 from connector.platforms.model import Codes
 
 _LONGEST_CODE, _LONGEST_FIELD = 64, 128
 
 
-class Delivery:
+class PageInFlight:
     """A page under way."""
 
-    def __init__(self, result: Result, batches: int) -> None:
+    def __init__(self, result: PageResult, batches: int) -> None:
         self.result = result
         self._open = batches
         self._over = threading.Event()
@@ -37,7 +37,7 @@ class Delivery:
         """Until every batch has been dealt with."""
         self._over.wait()
 
-    def note(self, batch: Batch, found: Found) -> None:
+    def note(self, batch: Batch, found: BatchVerdicts) -> None:
         """What became of a batch. One without all verdicts stays open: it is sent again as it was, if any of it may have been taken."""
         with self._lock:
             result = self.result
@@ -74,7 +74,7 @@ def _write(found: dict[int, RowState], states: np.ndarray) -> None:
         states[list(found)] = np.fromiter(found.values(), np.int8, len(found))
 
 
-class Found:
+class BatchVerdicts:
     """Verdicts on the records of a batch, and what they cost. doubtful: rows of requests that may have been taken.
 
     codes: a code that is registered is the platform file's word, and is kept as it is whatever the record holds. impersonal:

@@ -11,7 +11,7 @@ _LATE = 0.02
 
 
 @dataclass
-class Budget:
+class RetryBudget:
     """Retries that a run may spend: a fifth of its requests, and ten. Keeps an ailing platform from being hit harder.
 
     One for all that a process sends in a run; slices that run in processes of their own have one each.
@@ -37,7 +37,7 @@ class Budget:
             return True
 
 
-class Gate:
+class RateLimiter:
     """Lets requests through: at most `rate` a second, and none while the platform wants a pause."""
 
     def __init__(

@@ -16,7 +16,7 @@ import orjson
 
 from connector.delivery.redact import redact_code
 from connector.delivery.retry_after import wait_seconds
-from connector.delivery.transports.base import Answer, Failure
+from connector.delivery.transports.base import Answer, TransportFailure
 from connector.platforms.model import Answers, Code, Located, Success
 
 LONGEST_RECEIPT = 255
@@ -123,13 +123,13 @@ Outcome = Delivered | Named | Unlocated | TryAgain | Stop
 
 
 def interpret(
-    answer: Answer | Failure, records: Sequence[bytes], spec: Answers, now: float
+    answer: Answer | TransportFailure, records: Sequence[bytes], spec: Answers, now: float
 ) -> Outcome:
     """What an answer, or the lack of one, means for the records of its request.
 
     records: JSON of each record, in the order of the request. now: unix seconds, for dates in Retry-After.
     """
-    if isinstance(answer, Failure):
+    if isinstance(answer, TransportFailure):
         return _no_answer(answer)
     meaning = meaning_of(answer.status, spec.status)
     if answer.status in spec.success.status:
@@ -173,7 +173,7 @@ def interpret(
     )
 
 
-def _no_answer(failure: Failure) -> Outcome:
+def _no_answer(failure: TransportFailure) -> Outcome:
     if failure.kind == "untrusted":
         return Stop(
             f"{failure.detail}; check the endpoint's certificate, or give its authority as delivery.ca_file"

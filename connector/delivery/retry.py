@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import tenacity
 from tenacity import RetryCallState
 
-from connector.delivery.rate_limit import Budget, Gate
+from connector.delivery.rate_limit import RateLimiter, RetryBudget
 from connector.delivery.response import Outcome, TryAgain
 
 LONGEST_WAIT = 60.0
@@ -21,14 +21,14 @@ _CAP = 30.0
 
 
 @dataclass
-class Policy:
+class RetryPolicy:
     """How one request is repeated.
 
     attempts: at most, not counting those that were throttled. patience: seconds of throttling in a row before the run gives up.
     """
 
-    budget: Budget
-    gate: Gate
+    budget: RetryBudget
+    gate: RateLimiter
     attempts: int = 5
     attempts_if_not_understood: int = 3
     patience: float = 60.0

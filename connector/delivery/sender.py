@@ -17,8 +17,8 @@ from typing import NamedTuple
 from connector.arrow.records import Place
 from connector.delivery.auth import Auth
 from connector.delivery.batch import halves, spread
-from connector.delivery.in_flight import Delivery, Found
-from connector.delivery.rate_limit import Budget, Gate
+from connector.delivery.in_flight import BatchVerdicts, PageInFlight
+from connector.delivery.rate_limit import RateLimiter, RetryBudget
 from connector.delivery.response import (
     Delivered,
     Named,
@@ -28,10 +28,10 @@ from connector.delivery.response import (
     Unlocated,
     interpret,
 )
-from connector.delivery.retry import LONGEST_WAIT, Policy
-from connector.delivery.transports.base import Answer, Call, Failure, Sender
+from connector.delivery.retry import LONGEST_WAIT, RetryPolicy
+from connector.delivery.transports.base import Answer, Call, Transport, TransportFailure
 from connector.errors import ConnectorError, EndpointError, InternalError, Postponed
-from connector.model import Batch, Page, Result
+from connector.model import Batch, Page, PageResult
 from connector.platforms.model import Answers
 
 SYSTEMIC_LEAST = 20
@@ -52,7 +52,7 @@ class Heard(NamedTuple):
     renewals: int
 
 
-class Courier:
+class Sender:
     """Sends the batches of pages. build: makes the call of a batch, without credentials.
 
     accept_all: a person said that refusals of nearly everything are to be recorded all the same. secrets: what no message may hold.
@@ -61,14 +61,14 @@ class Courier:
 
     def __init__(
         self,
-        transport: Sender,
+        transport: Transport,
         auth: Auth,
         answers: Answers,
         build: Callable[[Page, Batch], Call],
         *,
         concurrency: int,
-        gate: Gate,
-        budget: Budget | None = None,
+        gate: RateLimiter,
+        budget: RetryBudget | None = None,
         accept_all: bool = False,
         secrets: Sequence[str] = (),
         impersonal: Collection[Place] = (),
@@ -78,15 +78,15 @@ class Courier:
         self._transport, self._auth, self._answers, self._build = transport, auth, answers, build
         self._gate, self._clock, self._accept_all = gate, clock, accept_all
         self._secrets, self._impersonal, self._credentials = secrets, impersonal, credentials
-        self._waiting: deque[tuple[Delivery, Batch]] = deque()
+        self._waiting: deque[tuple[PageInFlight, Batch]] = deque()
         self._places = self.concurrency = concurrency
         self._turn = threading.Condition()
         self._shut = threading.Event()
         self._pacer: threading.Thread | None = None
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="capi-send")
         self._ended = threading.Event()
-        self._policy = Policy(
-            budget or Budget(), gate, stopped=self._ended.is_set, sleep=self._sleep
+        self._policy = RetryPolicy(
+            budget or RetryBudget(), gate, stopped=self._ended.is_set, sleep=self._sleep
         )
         self._renewing = threading.Lock()
         self._renewals = self._proven = 0
@@ -95,15 +95,15 @@ class Courier:
         self.error: ConnectorError | None = None
         self.not_before: float | None = None
 
-    def submit(self, page: Page) -> Delivery:
+    def submit(self, page: Page) -> PageInFlight:
         """Begin to send a page's batches; returns at once."""
-        delivery = Delivery(Result.of(page), len(page.batches))
+        delivery = PageInFlight(PageResult.of(page), len(page.batches))
         with self._turn:
             self._waiting.extend((delivery, batch) for batch in page.batches)
         self._launch()
         return delivery
 
-    def finish(self, delivery: Delivery) -> Result:
+    def finish(self, delivery: PageInFlight) -> PageResult:
         """Wait for a page. Rows stay open where the run has to end early; `error` then says why."""
         delivery.wait()
         delivery.settle()
@@ -126,8 +126,8 @@ class Courier:
             self._pacer.join()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _nothing_found(self) -> Found:
-        return Found(self._secrets, self._answers.codes, self._impersonal)
+    def _nothing_found(self) -> BatchVerdicts:
+        return BatchVerdicts(self._secrets, self._answers.codes, self._impersonal)
 
     def _launch(self) -> float:
         """Let first attempts leave while there are places for them. Returns seconds to wait, where the gate is what holds them up."""
@@ -161,7 +161,7 @@ class Courier:
             while wait := self._launch():
                 self._ended.wait(wait)
 
-    def _depart(self, delivery: Delivery, batch: Batch) -> None:
+    def _depart(self, delivery: PageInFlight, batch: Batch) -> None:
         """A batch leaves for the first time."""
         found, renewals = self._nothing_found(), self._renewals
         try:
@@ -178,11 +178,11 @@ class Courier:
 
     def _arrive(
         self,
-        delivery: Delivery,
+        delivery: PageInFlight,
         batch: Batch,
-        found: Found,
+        found: BatchVerdicts,
         renewals: int,
-        answer: Answer | Failure,
+        answer: Answer | TransportFailure,
     ) -> None:
         """The answer to a first attempt is there."""
         try:
@@ -195,7 +195,9 @@ class Courier:
             self._break_off(error, batch, found)
         self._land(delivery, batch, found)
 
-    def _go_on(self, delivery: Delivery, batch: Batch, found: Found, first: Heard) -> None:
+    def _go_on(
+        self, delivery: PageInFlight, batch: Batch, found: BatchVerdicts, first: Heard
+    ) -> None:
         """A batch that needs more than its first attempt, down to single records where it must be."""
         try:
             self._settle(delivery.result.page, batch, found, first)
@@ -203,7 +205,7 @@ class Courier:
             self._break_off(error, batch, found)
         self._land(delivery, batch, found)
 
-    def _break_off(self, error: BaseException, batch: Batch, found: Found) -> None:
+    def _break_off(self, error: BaseException, batch: Batch, found: BatchVerdicts) -> None:
         """Nothing more of this batch; it lands all the same, or the run would wait for it for ever. The process may be ending."""
         if isinstance(error, ConnectorError):
             self._fail(error)
@@ -211,7 +213,7 @@ class Courier:
             found.doubtful.update(batch.rows)
             self._fail(InternalError.of(error))
 
-    def _land(self, delivery: Delivery, batch: Batch, found: Found) -> None:
+    def _land(self, delivery: PageInFlight, batch: Batch, found: BatchVerdicts) -> None:
         """A batch is done with; its place goes to the next."""
         delivery.note(batch, found)
         with self._turn:
@@ -219,7 +221,7 @@ class Courier:
             self._turn.notify_all()
         self._launch()
 
-    def _settle(self, page: Page, batch: Batch, found: Found, first: Heard | None) -> None:
+    def _settle(self, page: Page, batch: Batch, found: BatchVerdicts, first: Heard | None) -> None:
         """Find a verdict on every record of a batch, in parts where it is refused as a whole. first: of its first attempt."""
         waiting, probed = [batch], self._accept_all
         while waiting:
@@ -239,7 +241,7 @@ class Courier:
             elif len(rest):
                 waiting.append(rest)
 
-    def _probe(self, page: Page, batch: Batch, found: Found) -> None:
+    def _probe(self, page: Page, batch: Batch, found: BatchVerdicts) -> None:
         """A whole batch was refused: before halving it, see whether single records fare any better."""
         codes: set[str] = set()
         for position in spread(batch, _SAMPLE):
@@ -252,7 +254,7 @@ class Courier:
         raise EndpointError(_systemic(codes.pop(), min(_SAMPLE, len(batch))))
 
     def _send(
-        self, page: Page, batch: Batch, found: Found, heard: Heard | None = None
+        self, page: Page, batch: Batch, found: BatchVerdicts, heard: Heard | None = None
     ) -> Unlocated | None:
         """One batch, with retries. Notes the verdicts; returns the refusal that blames some record out of several, if there was one.
 
@@ -298,7 +300,9 @@ class Courier:
         found.note(part, outcome)
         return outcome if isinstance(outcome, Unlocated) and len(part) > 1 else None
 
-    def _exchange(self, call: Call, batch: Batch, found: Found, heard: Heard | None) -> Outcome:
+    def _exchange(
+        self, call: Call, batch: Batch, found: BatchVerdicts, heard: Heard | None
+    ) -> Outcome:
         """One request and its answer; where the credentials were refused and can be renewed, another one. heard: of a request before."""
         outcome, renewals = heard or self._ask(call, batch, found)
         while isinstance(outcome, Stop) and outcome.auth and self._renew(renewals):
@@ -306,12 +310,14 @@ class Courier:
             outcome, renewals = self._ask(call, batch, found)
         return outcome
 
-    def _ask(self, call: Call, batch: Batch, found: Found) -> Heard:
+    def _ask(self, call: Call, batch: Batch, found: BatchVerdicts) -> Heard:
         renewals = self._renewals
         answer = self._transport.send(self._auth.sign(call))
         return Heard(self._hear(answer, batch, found, renewals), renewals)
 
-    def _hear(self, answer: Answer | Failure, batch: Batch, found: Found, renewals: int) -> Outcome:
+    def _hear(
+        self, answer: Answer | TransportFailure, batch: Batch, found: BatchVerdicts, renewals: int
+    ) -> Outcome:
         """What an answer means."""
         found.requests += 1
         found.statuses[str(answer.status) if isinstance(answer, Answer) else answer.detail] += 1
@@ -322,9 +328,9 @@ class Courier:
             self._proven = max(self._proven, renewals)
         return outcome
 
-    def _meaning(self, answer: Answer | Failure, batch: Batch) -> Outcome:
+    def _meaning(self, answer: Answer | TransportFailure, batch: Batch) -> Outcome:
         """What `interpret` says; the answer to most single events is the same as the last, and means the same."""
-        if isinstance(answer, Failure):
+        if isinstance(answer, TransportFailure):
             return interpret(answer, batch.records, self._answers, self._clock())
         same = (answer.status, answer.body, answer.headers.get("content-type"), len(batch))
         before, outcome = self._taken
@@ -335,7 +341,7 @@ class Courier:
             self._taken = same, outcome
         return outcome
 
-    def _heeded(self, outcome: TryAgain, batch: Batch, found: Found) -> TryAgain:
+    def _heeded(self, outcome: TryAgain, batch: Batch, found: BatchVerdicts) -> TryAgain:
         """Remember what may have been taken, and hold everybody back if the platform has had enough."""
         if outcome.ambiguous:
             found.ambiguous += 1
@@ -384,7 +390,7 @@ class Courier:
             self.error = error
         self.end()
 
-    def _refuse_systemic(self, result: Result) -> None:
+    def _refuse_systemic(self, result: PageResult) -> None:
         """Where nearly all of a page was refused for one reason, blame the request; from then on no refusal counts, and its row stays open."""
         sent = sum(len(batch) for batch in result.page.batches)
         codes = Counter(refused.code for refused in result.refusals.values())

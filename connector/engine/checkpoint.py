@@ -1,6 +1,6 @@
 """The checkpoint: the one transaction that records what became of pages and moves the high-water mark.
 
-`Recorder.advance` is the heart of the promise: it checks the fencing token, writes what became of each row, moves the mark
+`Checkpointer.advance` is the heart of the promise: it checks the fencing token, writes what became of each row, moves the mark
 over what is recorded without a gap, and notes which requests leave next.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy.engine import Connection
 
 from connector.engine import failpoints
-from connector.model import Mark, Page, Result, RowState
+from connector.model import Mark, Page, PageResult, RowState
 from connector.state import intents, ledger, quarantine, receipts, runs, slices, watermark
 from connector.state.intents import Intent
 from connector.state.lease import Lease, fence
@@ -24,14 +24,14 @@ _PUT_ASIDE = (RowState.REJECTED, RowState.AMBIGUOUS_EXPIRED)
 _MENDED = (RowState.DELIVERED, RowState.EXPIRED, RowState.SUPPRESSED)
 
 
-class Recorder:
+class Checkpointer:
     """Writes the progress of one run. held: the lease that permits it."""
 
     def __init__(self, store: Store, held: Lease, run_id: str) -> None:
         self._store, self._held, self._run_id = store, held, run_id
         self._destination_id = held.destination_id
 
-    def advance(self, done: Sequence[Result], starting: Sequence[Page]) -> None:
+    def advance(self, done: Sequence[PageResult], starting: Sequence[Page]) -> None:
         """Record finished pages and announce the next ones, all in one transaction.
 
         done: complete results, in order. starting: pages whose requests leave right after this. Raises Fenced or StateError;
@@ -62,7 +62,7 @@ class Recorder:
             failpoints.reach("inside_commit")
         failpoints.reach("after_commit")
 
-    def set_aside(self, unfinished: Sequence[Result]) -> None:
+    def set_aside(self, unfinished: Sequence[PageResult]) -> None:
         """At an early end: record the rows that are settled, without moving the mark over the ones that are not.
 
         An intent stays only where a request may have been taken whose answer is unknown.
@@ -77,7 +77,7 @@ class Recorder:
             )
             self._count(connection, unfinished, None)
 
-    def _record(self, connection: Connection, results: Sequence[Result]) -> None:
+    def _record(self, connection: Connection, results: Sequence[PageResult]) -> None:
         """Every settled row goes into the ledger, whatever was refused into quarantine, and what was mended leaves it."""
         settled = [
             result.page
@@ -130,7 +130,9 @@ class Recorder:
             ]
             slices.advance(connection, self._destination_id, number, steps)
 
-    def _count(self, connection: Connection, results: Sequence[Result], moved: Mark | None) -> None:
+    def _count(
+        self, connection: Connection, results: Sequence[PageResult], moved: Mark | None
+    ) -> None:
         counts: Counter[str] = Counter()
         tallies: dict[str, Counter[str]] = {
             "rejected": Counter(),
@@ -145,7 +147,7 @@ class Recorder:
 
 
 class Unrecorded:
-    """Stands in for a Recorder where a run must leave no trace: it counts, and that is all."""
+    """Stands in for a Checkpointer where a run must leave no trace: it counts, and that is all."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -157,23 +159,23 @@ class Unrecorded:
             "resent": Counter(),
         }
 
-    def advance(self, done: Sequence[Result], starting: Sequence[Page]) -> None:
+    def advance(self, done: Sequence[PageResult], starting: Sequence[Page]) -> None:
         """Count finished pages."""
         for result in done:
             _add(self.counts, self.tallies, result)
 
-    def set_aside(self, unfinished: Sequence[Result]) -> None:
+    def set_aside(self, unfinished: Sequence[PageResult]) -> None:
         """Count what is settled."""
         self.advance(unfinished, ())
 
-    def count_unsent(self, results: Sequence[Result]) -> None:
+    def count_unsent(self, results: Sequence[PageResult]) -> None:
         """Count rows that would be sent."""
         unsent = sum(int((result.states == 0).sum()) for result in results)
         self.counts["unsent"] += unsent
         self.counts["rows_read"] += unsent
 
 
-def _quarantined(result: Result, row: int) -> Quarantined:
+def _quarantined(result: PageResult, row: int) -> Quarantined:
     page = result.page
     key, refused = page.key(row), result.refusals.get(row)
     if result.states[row] == RowState.AMBIGUOUS_EXPIRED:
@@ -202,7 +204,7 @@ def _quarantined(result: Result, row: int) -> Quarantined:
     return Quarantined(page.hashes[row], key, page.cursors[row], why.reason, why.field, None, None)
 
 
-def _add(counts: Counter[str], tallies: dict[str, Counter[str]], result: Result) -> None:
+def _add(counts: Counter[str], tallies: dict[str, Counter[str]], result: PageResult) -> None:
     page = result.page
     by_state = Counter(result.states.tolist())
     counts["delivered"] += by_state[RowState.DELIVERED]
@@ -247,5 +249,5 @@ def _intent(page: Page) -> Intent:
     )
 
 
-def _numbers(results: Sequence[Result]) -> list[tuple[int, int]]:
+def _numbers(results: Sequence[PageResult]) -> list[tuple[int, int]]:
     return [(result.page.slice, result.page.number) for result in results]

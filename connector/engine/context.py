@@ -17,26 +17,26 @@ from sqlalchemy.engine import URL, Connection
 
 from connector.config.destination import Destination, credentials
 from connector.config.secrets import is_reference
-from connector.delivery.rate_limit import Budget
+from connector.delivery.rate_limit import RetryBudget
 from connector.engine import failpoints
-from connector.engine.dedupe import Chooser
-from connector.engine.page_builder import Pager, reads_under_way
+from connector.engine.dedupe import Deduplicator
+from connector.engine.page_builder import PageBuilder, reads_under_way
 from connector.errors import ConnectorError, InternalError, StateMismatch
 from connector.mapping.used_columns import usable_columns
 from connector.model import Batch, Mark, Page
-from connector.source.reader import Warehouse
+from connector.source.reader import SourceReader
 from connector.source.sql_text import fingerprint
 from connector.source.watermark import Cursor
 from connector.state import ledger, watermark
 from connector.state.ledger import Entry
-from connector.state.ledger_buffer import Recent
+from connector.state.ledger_buffer import LedgerBuffer
 from connector.state.store import Store, home, now_us, state_url
 from connector.state.tables import destination as destinations
 from connector.state.tables import lease, mark, run
 
 if TYPE_CHECKING:
-    from connector.delivery.sender import Courier
-    from connector.mapping.serializer import Encoder
+    from connector.delivery.sender import Sender
+    from connector.mapping.serializer import Serializer
 
 
 def utc_now() -> dt.datetime:
@@ -45,20 +45,20 @@ def utc_now() -> dt.datetime:
 
 
 @dataclass
-class Session:
+class RunContext:
     """A destination with its warehouse and state.
 
     destination_id: its number in the state; 0 where it has none yet. facts: what was seen of the source, for people.
-    budget: of retries, for all that is sent within the session. tokens: access tokens that were fetched, likewise.
+    budget: of retries, for all that is sent within the context. tokens: access tokens that were fetched, likewise.
     """
 
     destination: Destination
-    warehouse: Warehouse
+    warehouse: SourceReader
     store: Store
     destination_id: int
     clock: Callable[[], dt.datetime] = utc_now
     facts: dict[str, int | float | None] = field(default_factory=dict)
-    budget: Budget = field(default_factory=Budget)
+    budget: RetryBudget = field(default_factory=RetryBudget)
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -67,33 +67,33 @@ class Session:
         return self.destination.name
 
     @functools.cached_property
-    def encoder(self) -> Encoder:
+    def serializer(self) -> Serializer:
         """What makes records; neither imported nor compiled by a run that has nothing to send."""
         from connector.mapping import serializer as encode
 
-        return encode.Encoder(self.destination)
+        return encode.Serializer(self.destination)
 
     @functools.cached_property
-    def recent(self) -> Recent:
+    def recent(self) -> LedgerBuffer:
         """What was read of the ledger's recent entries."""
-        return Recent(self.destination_id)
+        return LedgerBuffer(self.destination_id)
 
     def cursor(self) -> Cursor | None:
         """The cursor column, once the source has a row."""
         return self.warehouse.cursor
 
-    def pager(self, batch_size: int | None = None) -> Pager:
+    def page_builder(self, batch_size: int | None = None) -> PageBuilder:
         """Makes pages; what the ledger knows is left out."""
         size = batch_size or self.destination.batch_size
-        chooser = Chooser(
+        chooser = Deduplicator(
             self.destination,
             self.warehouse,
             self.store.key(),
             self.known,
             reads_under_way(size, self.destination.concurrency),
         )
-        return Pager(
-            self.destination, lambda: self.encoder, self.warehouse, chooser, size, self.clock
+        return PageBuilder(
+            self.destination, lambda: self.serializer, self.warehouse, chooser, size, self.clock
         )
 
     def known(self, hashes: Sequence[bytes]) -> dict[bytes, Entry]:
@@ -107,11 +107,11 @@ class Session:
             return watermark.read(connection, self.destination_id)
 
     def _body(self, page: Page, batch: Batch) -> bytes:
-        return self.encoder.body(batch.records, page.groups[batch.group])
+        return self.serializer.body(batch.records, page.groups[batch.group])
 
     @contextmanager
-    def courier(self, *, accept_all: bool = False) -> Iterator[Callable[[], Courier]]:
-        """Gives the courier that sends pages, opened when it is first asked for; closed together with its connections.
+    def sender(self, *, accept_all: bool = False) -> Iterator[Callable[[], Sender]]:
+        """Gives the sender that sends pages, opened when it is first asked for; closed together with its connections.
 
         What sends is neither imported nor opened by a run that has nothing to send. Raises ConfigError for a credential that is
         not there, in such a run too.
@@ -120,44 +120,44 @@ class Session:
         with ExitStack() as opened:
 
             @functools.cache
-            def courier() -> Courier:
-                from connector.delivery.factory import open_courier
+            def sender() -> Sender:
+                from connector.delivery.factory import open_sender
 
                 return opened.enter_context(
-                    open_courier(
+                    open_sender(
                         self.destination,
                         self._body,
                         secrets=secrets,
                         accept_all=accept_all,
-                        impersonal=self.encoder.impersonal,
+                        impersonal=self.serializer.impersonal,
                         budget=self.budget,
                         tokens=self.tokens,
                         wrapped=failpoints.around,
                     )
                 )
 
-            yield courier
+            yield sender
 
 
 @contextmanager
-def open_session(
+def open_context(
     destination: Destination,
     *,
     state: URL | None = None,
     clock: Callable[[], dt.datetime] = utc_now,
-) -> Iterator[Session]:
+) -> Iterator[RunContext]:
     """Open state and warehouse for a destination that has run before or is about to.
 
     state: the state database; default: what CAPI_STATE_URL says.
     """
     store = Store.open(state if state is not None else state_url(destination.root))
-    warehouse = Warehouse(destination, usable_columns(destination))
+    warehouse = SourceReader(destination, usable_columns(destination))
     try:
         with store.read() as connection:
             row = connection.execute(
                 sa.select(destinations.c.id).where(destinations.c.name == destination.name)
             ).one_or_none()
-        yield Session(destination, warehouse, store, row.id if row is not None else 0, clock)
+        yield RunContext(destination, warehouse, store, row.id if row is not None else 0, clock)
     except ConnectorError:
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, its text may quote a row
@@ -167,41 +167,41 @@ def open_session(
         store.close()
 
 
-def register(session: Session) -> None:
+def register(context: RunContext) -> None:
     """Make sure the state knows the destination, and that it is still the one the state knows.
 
     Raises StateMismatch where the state was lost, its key is another one, or the source is not the one that the mark was made with;
     where that cannot be read at all, ConfigError or WarehouseError.
     """
     changed: list[str] = []
-    session.store.key()
-    with session.store.write() as connection:
+    context.store.key()
+    with context.store.write() as connection:
         row = connection.execute(
-            sa.select(destinations).where(destinations.c.name == session.name)
+            sa.select(destinations).where(destinations.c.name == context.name)
         ).one_or_none()
         if row is None:
-            _refuse_lost_state(session)
-            session.destination_id = _insert(connection, session)
+            _refuse_lost_state(context)
+            context.destination_id = _insert(connection, context)
         else:
-            session.destination_id = row.id
-            _refuse_partly_lost(connection, row.id, session.name)
-            changed = changes(json.loads(row.source), source_of(session.destination))
+            context.destination_id = row.id
+            _refuse_partly_lost(connection, row.id, context.name)
+            changed = changes(json.loads(row.source), source_of(context.destination))
             if (
                 changed
                 and watermark.read(connection, row.id) is None
                 and ledger.is_empty(connection, row.id)
             ):
-                accept_source(connection, session)
+                accept_source(connection, context)
                 changed = []
     if changed:
         # Nobody can decide on a source that cannot be read.
-        session.warehouse.try_query()
+        context.warehouse.try_query()
         raise StateMismatch(
-            f"{session.name}: {' and '.join(changed)} changed since the last run, so the high-water mark may not mean what it did. If the order of rows is still the"
-            f" same, run `capi resolve {session.name} --accept-change`; to begin anew, run `capi resolve {session.name} --restart all|now|TIMESTAMP`"
+            f"{context.name}: {' and '.join(changed)} changed since the last run, so the high-water mark may not mean what it did. If the order of rows is still the"
+            f" same, run `capi resolve {context.name} --accept-change`; to begin anew, run `capi resolve {context.name} --restart all|now|TIMESTAMP`"
         )
-    _witness(session).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _witness(session).touch(mode=0o600)
+    _witness(context).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _witness(context).touch(mode=0o600)
 
 
 def source_of(destination: Destination) -> dict[str, Any]:
@@ -232,16 +232,16 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [word for name, word in words.items() if before.get(name) != after.get(name)]
 
 
-def accept_source(connection: Connection, session: Session) -> None:
+def accept_source(connection: Connection, context: RunContext) -> None:
     """Take the source as it is now for the one that the mark belongs to, its clock and its types too."""
-    chosen = destinations.c.id == session.destination_id
+    chosen = destinations.c.id == context.destination_id
     connection.execute(
         destinations.update()
         .where(chosen)
-        .values(source=json.dumps(source_of(session.destination)))
+        .values(source=json.dumps(source_of(context.destination)))
     )
     connection.execute(
-        mark.update().where(mark.c.destination_id == session.destination_id).values(clock=None)
+        mark.update().where(mark.c.destination_id == context.destination_id).values(clock=None)
     )
 
 
@@ -252,16 +252,16 @@ def set_start(connection: Connection, destination_id: int, start: str | None) ->
     )
 
 
-def _insert(connection: Connection, session: Session) -> int:
+def _insert(connection: Connection, context: RunContext) -> int:
     values = {
-        "name": session.name,
-        "source": json.dumps(source_of(session.destination)),
+        "name": context.name,
+        "source": json.dumps(source_of(context.destination)),
         "created_at": now_us(),
     }
     connection.execute(destinations.insert().values(values))
     number = int(
         connection.execute(
-            sa.select(destinations.c.id).where(destinations.c.name == session.name)
+            sa.select(destinations.c.id).where(destinations.c.name == context.name)
         ).scalar_one()
     )
     connection.execute(mark.insert().values(destination_id=number, token=0))
@@ -269,19 +269,19 @@ def _insert(connection: Connection, session: Session) -> int:
     return number
 
 
-def _witness(session: Session) -> Path:
+def _witness(context: RunContext) -> Path:
     """An empty file that outlives the state database and tells that there was one."""
     digest = hashlib.sha256(
-        f"{session.store.url.render_as_string(hide_password=True)}\n{session.name}".encode()
+        f"{context.store.url.render_as_string(hide_password=True)}\n{context.name}".encode()
     ).hexdigest()[:16]
-    return home(session.destination.root) / "known" / digest
+    return home(context.destination.root) / "known" / digest
 
 
-def _refuse_lost_state(session: Session) -> None:
-    if _witness(session).exists():
+def _refuse_lost_state(context: RunContext) -> None:
+    if _witness(context).exists():
         raise StateMismatch(
-            f"{session.name}: this destination has run before, but its state is gone, so it is not known what was delivered. Restore the state database;"
-            f" or, to begin anew, run `capi resolve {session.name} --restart all|now|TIMESTAMP`"
+            f"{context.name}: this destination has run before, but its state is gone, so it is not known what was delivered. Restore the state database;"
+            f" or, to begin anew, run `capi resolve {context.name} --restart all|now|TIMESTAMP`"
         )
 
 
@@ -303,6 +303,6 @@ def _refuse_partly_lost(connection: Connection, destination_id: int, name: str) 
         )
 
 
-def set_aside_witness(session: Session) -> None:
+def set_aside_witness(context: RunContext) -> None:
     """Let a destination begin anew after its state was lost."""
-    _witness(session).unlink(missing_ok=True)
+    _witness(context).unlink(missing_ok=True)

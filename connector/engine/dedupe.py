@@ -17,7 +17,7 @@ from connector.arrow.composite_key import SEPARATOR
 from connector.config.destination import Destination
 from connector.errors import ConfigError
 from connector.model import RowState, SliceKind
-from connector.source.reader import Rows, Warehouse
+from connector.source.reader import Rows, SourceReader
 from connector.state.keys import hash_keys
 from connector.state.ledger import Entry, place_of
 from connector.state.ledger_buffer import VERSION_BYTES
@@ -60,7 +60,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Chooser:
+class Deduplicator:
     """Chooses rows of slices that follow each other.
 
     key: of the installation, for hashes. under_way: reads before one that may not be recorded yet. asked: of how many rows that came back
@@ -68,7 +68,7 @@ class Chooser:
     """
 
     destination: Destination
-    warehouse: Warehouse
+    warehouse: SourceReader
     key: bytes
     known: Known
     under_way: int

@@ -10,7 +10,7 @@ import datetime as dt
 from collections import Counter
 
 from connector.delivery import deferred
-from connector.engine.context import Session
+from connector.engine.context import RunContext
 from connector.platforms.model import Poll
 from connector.state import receipts, runs
 from connector.state.receipts import Receipt
@@ -21,32 +21,32 @@ MOST = 50
 GIVE_UP = dt.timedelta(days=7)
 
 
-def settle_deferred(session: Session, run_id: str) -> None:
+def settle_deferred(context: RunContext, run_id: str) -> None:
     """Ask about receipts that wait, oldest first. What is not final yet is asked again by the next run.
 
     run_id: of the run that asks. A platform that does not answer fails no run: the rows are recorded already.
     """
-    poll = session.destination.platform.answers.poll
+    poll = context.destination.platform.answers.poll
     if poll is None:
         return
-    with session.store.read() as connection:
-        waiting = receipts.oldest(connection, session.destination_id, MOST)
+    with context.store.read() as connection:
+        waiting = receipts.oldest(connection, context.destination_id, MOST)
     answers = deferred.results(
-        session.destination, poll, [each.receipt for each in waiting], session.tokens
+        context.destination, poll, [each.receipt for each in waiting], context.tokens
     )
     for receipt, results in zip(waiting, answers, strict=False):
-        _book(session, poll, receipt, results, run_id)
+        _book(context, poll, receipt, results, run_id)
 
 
 def _book(
-    session: Session, poll: Poll, receipt: Receipt, results: Counter[str], run_id: str
+    context: RunContext, poll: Poll, receipt: Receipt, results: Counter[str], run_id: str
 ) -> None:
     pending = any(f"result {state}" in results for state in poll.pending) or not results
-    too_old = session.clock() - dt.datetime.fromtimestamp(receipt.at / 1_000_000, dt.UTC) > GIVE_UP
+    too_old = context.clock() - dt.datetime.fromtimestamp(receipt.at / 1_000_000, dt.UTC) > GIVE_UP
     if pending and not too_old:
         return
-    with session.store.write() as connection:
-        receipts.drop(connection, session.destination_id, receipt.receipt)
+    with context.store.write() as connection:
+        receipts.drop(connection, context.destination_id, receipt.receipt)
         for noted_by in dict.fromkeys((receipt.run_id, run_id)):
             runs.add(
                 connection,

@@ -11,7 +11,7 @@ import json
 
 import sqlalchemy as sa
 
-from connector.engine.context import Session
+from connector.engine.context import RunContext
 from connector.errors import StateMismatch, WarehouseError
 from connector.source.reader import Survey
 from connector.state.lease import Lease, fence
@@ -22,20 +22,20 @@ _SKEW = dt.timedelta(seconds=1)
 """Clocks of the replicas of one database differ by less."""
 
 
-def refuse_discontinuity(session: Session, found: Survey) -> None:
+def refuse_discontinuity(context: RunContext, found: Survey) -> None:
     """Raise WarehouseError where the clock went back by more than the lag allows for, StateMismatch where a type changed."""
-    if not session.destination_id:
+    if not context.destination_id:
         return
-    last, types = _remembered(session)
-    if last is not None and found.now + max(session.destination.model.source.lag, _SKEW) < last:
+    last, types = _remembered(context)
+    if last is not None and found.now + max(context.destination.model.source.lag, _SKEW) < last:
         raise WarehouseError(
-            f"{session.name}: the warehouse's clock says {found.now:%Y-%m-%dT%H:%M:%SZ}, but an earlier run saw {last:%Y-%m-%dT%H:%M:%SZ}, so rows may be dated behind the"
+            f"{context.name}: the warehouse's clock says {found.now:%Y-%m-%dT%H:%M:%SZ}, but an earlier run saw {last:%Y-%m-%dT%H:%M:%SZ}, so rows may be dated behind the"
             " high-water mark, and nothing was sent. Is this a replica that is far behind, or a restored copy? If the clock was wrong before and is right now, run"
-            f" `capi resolve {session.name} --accept-change`"
+            f" `capi resolve {context.name} --accept-change`"
         )
     changed = {
         name: kind
-        for name, kind in session.warehouse.types().items()
+        for name, kind in context.warehouse.types().items()
         if types.get(name, kind) != kind
     }
     if changed:
@@ -43,16 +43,16 @@ def refuse_discontinuity(session: Session, found: Survey) -> None:
             f"the column {name} was {types[name]} and is {kind}" for name, kind in changed.items()
         )
         raise StateMismatch(
-            f"{session.name}: {words}, so the high-water mark may not mean what it did. If the order of rows is still the same, run"
-            f" `capi resolve {session.name} --accept-change`; to begin anew, run `capi resolve {session.name} --restart all|now|TIMESTAMP`"
+            f"{context.name}: {words}, so the high-water mark may not mean what it did. If the order of rows is still the same, run"
+            f" `capi resolve {context.name} --accept-change`; to begin anew, run `capi resolve {context.name} --restart all|now|TIMESTAMP`"
         )
 
 
-def remember(session: Session, held: Lease, found: Survey) -> None:
+def remember(context: RunContext, held: Lease, found: Survey) -> None:
     """Keep the clock and the types for the next run."""
-    last, before = _remembered(session)
-    clock, types = max(found.now, last or found.now), {**before, **session.warehouse.types()}
-    with session.store.write() as connection:
+    last, before = _remembered(context)
+    clock, types = max(found.now, last or found.now), {**before, **context.warehouse.types()}
+    with context.store.write() as connection:
         fence(connection, held)
         connection.execute(
             mark.update()
@@ -71,14 +71,14 @@ def remember(session: Session, held: Lease, found: Survey) -> None:
             )
 
 
-def _remembered(session: Session) -> tuple[dt.datetime | None, dict[str, str]]:
+def _remembered(context: RunContext) -> tuple[dt.datetime | None, dict[str, str]]:
     """The latest clock that a run saw, and the types of cursor and key, column -> type."""
-    with session.store.read() as connection:
+    with context.store.read() as connection:
         source = connection.execute(
-            sa.select(destinations.c.source).where(destinations.c.id == session.destination_id)
+            sa.select(destinations.c.source).where(destinations.c.id == context.destination_id)
         ).scalar_one()
         clock = connection.execute(
-            sa.select(mark.c.clock).where(mark.c.destination_id == session.destination_id)
+            sa.select(mark.c.clock).where(mark.c.destination_id == context.destination_id)
         ).scalar_one()
     return None if clock is None else dt.datetime.fromisoformat(clock), json.loads(source).get(
         "types", {}

@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from connector.delivery.transports.base import Answer, Call, Failure, Sender, Then
+    from connector.delivery.transports.base import Answer, Call, Then, Transport, TransportFailure
 
 NAMES = (
     "before_intent",
@@ -40,7 +40,7 @@ def reach(name: str) -> None:
             os.kill(os.getpid(), signal.SIGSTOP if action == "stop" else signal.SIGKILL)
 
 
-def around(transport: Sender) -> Sender:
+def around(transport: Transport) -> Transport:
     """A transport with a failpoint before and after each request; the transport itself where none is set."""
     return _Watched(transport) if os.environ.get("CAPI_FAILPOINT") else transport
 
@@ -48,10 +48,10 @@ def around(transport: Sender) -> Sender:
 class _Watched:
     """A transport that says when a request leaves and when its answer is there."""
 
-    def __init__(self, transport: Sender) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def send(self, call: Call) -> Answer | Failure:
+    def send(self, call: Call) -> Answer | TransportFailure:
         """One request, one answer."""
         reach("before_send")
         answer = self._transport.send(call)
@@ -61,7 +61,7 @@ class _Watched:
     def submit(self, call: Call, then: Then) -> None:
         """Begin a request."""
 
-        def arrived(answer: Answer | Failure) -> None:
+        def arrived(answer: Answer | TransportFailure) -> None:
             reach("after_send")
             then(answer)
 

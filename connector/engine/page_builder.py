@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from connector.config.destination import Destination
 from connector.delivery.batch import Limits, cut
-from connector.engine.dedupe import Chooser, Chosen, is_personal
+from connector.engine.dedupe import Chosen, Deduplicator, is_personal
 from connector.model import Batch, Mark, Page, Range, Rejection, RowState, SliceKind
-from connector.source.reader import Rows, Warehouse
+from connector.source.reader import Rows, SourceReader
 
 if TYPE_CHECKING:
-    from connector.mapping.serializer import Encoded, Encoder
+    from connector.mapping.serializer import Serialized, Serializer
 
 SINGLE_PAGE = 400
 """Rows of a page where every record is a request of its own: what a kill may send twice."""
@@ -27,16 +27,16 @@ ROWS_TOGETHER = 10_000
 
 
 @dataclass(frozen=True)
-class Pager:
+class PageBuilder:
     """Makes pages for slices that follow each other.
 
-    encoder: gives the encoder, once there is something to encode. batch_size: records a request at most.
+    serializer: gives the serializer, once there is something to encode. batch_size: records a request at most.
     """
 
     destination: Destination
-    encoder: Callable[[], Encoder]
-    warehouse: Warehouse
-    chooser: Chooser
+    serializer: Callable[[], Serializer]
+    warehouse: SourceReader
+    chooser: Deduplicator
     batch_size: int
     clock: Callable[[], dt.datetime]
 
@@ -177,7 +177,7 @@ class Pager:
             pages.append(page)
         return pages
 
-    def _encode(self, chosen: Chosen, as_of: dt.datetime) -> Encoded:
+    def _encode(self, chosen: Chosen, as_of: dt.datetime) -> Serialized:
         frame = chosen.read.frame if chosen.whole else chosen.read.frame.take(chosen.keep)
         keys = chosen.read.joined_keys()
         new_ids = chosen.versions is not None and self.destination.model.on_change == "new_version"
@@ -186,11 +186,11 @@ class Pager:
             if new_ids
             else None
         )
-        return self.encoder().encode(
+        return self.serializer().encode(
             frame, keys if chosen.whole else keys.take(chosen.positions), as_of, texts
         )
 
-    def _fill(self, page: Page, encoded: Encoded, start: int) -> None:
+    def _fill(self, page: Page, encoded: Serialized, start: int) -> None:
         """Give a page its share of what was encoded: our own verdicts, and batches of the records to send."""
         stop = start + len(page)
         for row, why in encoded.rejected.items():
@@ -211,11 +211,11 @@ class Pager:
         )
 
     def _batches(
-        self, encoded: Encoded, first: int, end: int, start: int
+        self, encoded: Serialized, first: int, end: int, start: int
     ) -> tuple[list[Batch], list[int]]:
         limits = Limits(self.batch_size, self.destination.platform.limits.max_bytes)
-        encoder = self.encoder()
-        overheads = [encoder.overhead(group) for group in encoded.group_values]
+        serializer = self.serializer()
+        overheads = [serializer.overhead(group) for group in encoded.group_values]
         rows = (encoded.positions[first:end] - start).tolist()
         return cut(
             encoded.records[first:end], rows, encoded.groups[first:end].tolist(), overheads, limits

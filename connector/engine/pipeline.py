@@ -6,15 +6,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from connector.engine.checkpoint import Recorder, Unrecorded
+from connector.engine.checkpoint import Checkpointer, Unrecorded
 from connector.engine.memory import system_allocator
 from connector.errors import ConnectorError, Fenced, StateError
-from connector.model import Page, Result, RowState
+from connector.model import Page, PageResult, RowState
 from connector.source.prefetch import read_ahead
 
 if TYPE_CHECKING:
-    from connector.delivery.in_flight import Delivery
-    from connector.delivery.sender import Courier
+    from connector.delivery.in_flight import PageInFlight
+    from connector.delivery.sender import Sender
 
 READY = 2
 """Requests that wait beside those under way, so that connections never wait for a commit."""
@@ -34,8 +34,8 @@ class Watch(Protocol):
 
 def carry(
     pages: Iterator[list[Page]],
-    open_courier: Callable[[], Courier],
-    recorder: Recorder | Unrecorded,
+    open_courier: Callable[[], Sender],
+    checkpointer: Checkpointer | Unrecorded,
     watch: Watch | None = None,
 ) -> ConnectorError | None:
     """Send pages and record them in order; while some are in flight, the next ones are read and encoded.
@@ -43,48 +43,50 @@ def carry(
     open_courier: called once there is a first page, before anything of it is recorded. Returns what ended it early: then every
     row that is settled is recorded, and the mark stands before the first that is not. Raises Fenced or StateError, after which nothing more is sent.
     """
-    in_flight: deque[Delivery] = deque()
-    done: list[Result] = []
+    in_flight: deque[PageInFlight] = deque()
+    done: list[PageResult] = []
     with system_allocator(), read_ahead(pages) as reads:
         waiting = deque(next(reads, ()))
         if not waiting:
             return None
-        courier = open_courier()
+        sender = open_courier()
         try:
-            while courier.error is None:
-                starting = _next_pages(waiting, reads, in_flight, courier.concurrency + READY)
+            while sender.error is None:
+                starting = _next_pages(waiting, reads, in_flight, sender.concurrency + READY)
                 if done or starting:
-                    recorder.advance(done, starting)
+                    checkpointer.advance(done, starting)
                     _tell(watch, done)
                 done = []
-                in_flight.extend(courier.submit(page) for page in starting)
+                in_flight.extend(sender.submit(page) for page in starting)
                 if not in_flight:
                     return None
-                done = _finished(in_flight, courier)
+                done = _finished(in_flight, sender)
         except (Fenced, StateError):
-            courier.end()
+            sender.end()
             raise
         except BaseException:
-            courier.end()
-            _set_aside(recorder, done, in_flight, courier)
+            sender.end()
+            _set_aside(checkpointer, done, in_flight, sender)
             raise
-        _set_aside(recorder, done, in_flight, courier)
+        _set_aside(checkpointer, done, in_flight, sender)
         _tell(watch, done)
-    return courier.error
+    return sender.error
 
 
-def rehearse(pages: Iterator[list[Page]], recorder: Unrecorded, watch: Watch | None = None) -> None:
+def rehearse(
+    pages: Iterator[list[Page]], checkpointer: Unrecorded, watch: Watch | None = None
+) -> None:
     """Count pages as if they had been sent: our own verdicts stand, the rest would be delivered."""
     with system_allocator(), read_ahead(pages) as reads:
         for read in reads:
-            results = [Result.of(page) for page in read]
-            recorder.advance(results, [])
-            recorder.count_unsent(results)
+            results = [PageResult.of(page) for page in read]
+            checkpointer.advance(results, [])
+            checkpointer.count_unsent(results)
             _tell(watch, results)
 
 
 def _next_pages(
-    waiting: deque[Page], reads: Iterator[list[Page]], in_flight: deque[Delivery], enough: int
+    waiting: deque[Page], reads: Iterator[list[Page]], in_flight: deque[PageInFlight], enough: int
 ) -> list[Page]:
     """Pages to begin with, until there are enough requests; those that were read leave before more are waited for.
 
@@ -102,11 +104,11 @@ def _next_pages(
     return starting
 
 
-def _finished(in_flight: deque[Delivery], courier: Courier) -> list[Result]:
+def _finished(in_flight: deque[PageInFlight], sender: Sender) -> list[PageResult]:
     """The first page under way, waited for, and those behind it that happen to be finished; without gaps."""
-    done: list[Result] = []
+    done: list[PageResult] = []
     while in_flight and (not done or in_flight[0].done()):
-        result = courier.finish(in_flight[0])
+        result = sender.finish(in_flight[0])
         if not result.complete:
             break
         done.append(result)
@@ -115,22 +117,22 @@ def _finished(in_flight: deque[Delivery], courier: Courier) -> list[Result]:
 
 
 def _set_aside(
-    recorder: Recorder | Unrecorded,
-    done: list[Result],
-    in_flight: deque[Delivery],
-    courier: Courier,
+    checkpointer: Checkpointer | Unrecorded,
+    done: list[PageResult],
+    in_flight: deque[PageInFlight],
+    sender: Sender,
 ) -> None:
     """Record what finished in order, then whatever else is settled."""
-    open_results = [courier.finish(delivery) for delivery in in_flight]
+    open_results = [sender.finish(delivery) for delivery in in_flight]
     while open_results and open_results[0].complete:
         done.append(open_results.pop(0))
     if done:
-        recorder.advance(done, [])
+        checkpointer.advance(done, [])
     if open_results:
-        recorder.set_aside(open_results)
+        checkpointer.set_aside(open_results)
 
 
-def _tell(watch: Watch | None, done: list[Result]) -> None:
+def _tell(watch: Watch | None, done: list[PageResult]) -> None:
     if watch is not None:
         for result in done:
             watch.settle(len(result.page), int((result.states == RowState.REJECTED).sum()))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from connector.config.validate import start_time
-from connector.engine.context import Session, register, set_start
+from connector.engine.context import RunContext, register, set_start
 from connector.engine.drift import refuse_discontinuity
 from connector.errors import ConfigError, GuardRail, Postponed, WarehouseError
 from connector.model import Mark, Range, SliceKind
@@ -140,37 +140,37 @@ def piece_from_json(values: dict[str, Any]) -> Piece:
     )
 
 
-def take_lease(session: Session, run_id: str | None, kind: str = "sync") -> Lease:
+def take_lease(context: RunContext, run_id: str | None, kind: str = "sync") -> Lease:
     """Register the destination, take its lease and begin a run. Raises LeaseHeld, ConfigError or WarehouseError."""
     name = run_id or uuid.uuid4().hex
     try:
-        register(session)
+        register(context)
     except (ConfigError, WarehouseError):
-        _note_refusal(session, name, kind)
+        _note_refusal(context, name, kind)
         raise
-    with session.store.write() as connection:
-        held = acquire(connection, session.destination_id, name)
-        where = watermark.read(connection, session.destination_id)
+    with context.store.write() as connection:
+        held = acquire(connection, context.destination_id, name)
+        where = watermark.read(connection, context.destination_id)
         runs.start(
-            connection, session.destination_id, name, kind, None if where is None else where.cursor
+            connection, context.destination_id, name, kind, None if where is None else where.cursor
         )
     return held
 
 
-def _note_refusal(session: Session, run_id: str, kind: str) -> None:
+def _note_refusal(context: RunContext, run_id: str, kind: str) -> None:
     """So that whoever looks at the runs, as alerts do, sees that this destination delivers nothing any more."""
-    if session.destination_id:
-        with session.store.write() as connection:
-            runs.refuse(connection, session.destination_id, run_id, kind)
+    if context.destination_id:
+        with context.store.write() as connection:
+            runs.refuse(connection, context.destination_id, run_id, kind)
 
 
-def refuse_too_early(session: Session) -> None:
+def refuse_too_early(context: RunContext) -> None:
     """Raise Postponed while the platform wants to be left alone."""
-    with session.store.read() as connection:
+    with context.store.read() as connection:
         row = connection.execute(
-            destinations.select().where(destinations.c.id == session.destination_id)
+            destinations.select().where(destinations.c.id == context.destination_id)
         ).one()
-    now = session.clock()
+    now = context.clock()
     until = (
         None
         if row.not_before is None
@@ -178,99 +178,99 @@ def refuse_too_early(session: Session) -> None:
     )
     if until is not None and until > now:
         raise Postponed(
-            f"{session.name}: the platform asked to wait until {until:%Y-%m-%dT%H:%M:%SZ}; nothing was sent"
+            f"{context.name}: the platform asked to wait until {until:%Y-%m-%dT%H:%M:%SZ}; nothing was sent"
         )
 
 
-def beginning(session: Session) -> Mark | None:
+def beginning(context: RunContext) -> Mark | None:
     """Where a first run starts, from `source.start`."""
-    source, cursor = session.destination.model.source, session.cursor()
+    source, cursor = context.destination.model.source, context.cursor()
     if source.start == "all" or cursor is None:
         return None
     if source.start == "now":
         if cursor.is_time:
-            return Mark(cursor.text_of(session.warehouse.now()))
+            return Mark(cursor.text_of(context.warehouse.now()))
         if cursor.type.kind == "xid8":
-            bound = session.warehouse.survey(None).before
+            bound = context.warehouse.survey(None).before
             return None if bound is None else Mark(bound)
-        latest = session.warehouse.latest()
+        latest = context.warehouse.latest()
         return None if latest is None else Mark(str(int(latest) + 1))
     if not cursor.is_time:
         raise ConfigError(
-            f"{session.name}: source.start is a timestamp, but the cursor {source.cursor} is not a time; use all or now",
+            f"{context.name}: source.start is a timestamp, but the cursor {source.cursor} is not a time; use all or now",
             at=("source", "start"),
         )
     return Mark(cursor.text_of(start_time(source)))
 
 
-def refuse_overlooked(session: Session, after: Mark | None, options: Options) -> Survey:
+def refuse_overlooked(context: RunContext, after: Mark | None, options: Options) -> Survey:
     """Look at what waits, before the first send: refuse a source in which rows would be overlooked, or far too many wait."""
-    source = session.destination.model.source
-    found = survey(session, after)
-    refuse_discontinuity(session, found)
-    session.facts = {
+    source = context.destination.model.source
+    found = survey(context, after)
+    refuse_discontinuity(context, found)
+    context.facts = {
         "waiting": found.waiting,
         "null_cursors": found.null_cursors,
         "future_rows": found.future,
-        "lag_seconds": lag_seconds(session, found),
+        "lag_seconds": lag_seconds(context, found),
     }
     problems = list(found.overlooked(source).values())
-    lacking = session.warehouse.lacking()
+    lacking = context.warehouse.lacking()
     if lacking:
-        problems = [session.warehouse.lacks(lacking), *problems]
+        problems = [context.warehouse.lacks(lacking), *problems]
     if problems:
         raise ConfigError(
-            f"{session.name}: {' '.join(f'{problem}.' for problem in problems).removesuffix('.')}"
+            f"{context.name}: {' '.join(f'{problem}.' for problem in problems).removesuffix('.')}"
         )
-    refuse_mass_resend(session, found.waiting, options)
+    refuse_mass_resend(context, found.waiting, options)
     return found
 
 
-def survey(session: Session, after: Mark | None) -> Survey:
+def survey(context: RunContext, after: Mark | None) -> Survey:
     """What waits behind a mark. Where the mark has no key, rows of its own cursor value may be recorded already, and then do not wait."""
-    found = session.warehouse.survey(after)
-    if after is None or after.key is not None or not found.waiting or not session.destination_id:
+    found = context.warehouse.survey(after)
+    if after is None or after.key is not None or not found.waiting or not context.destination_id:
         return found
     own = Range(after, after, found.before)
     return (
         found
-        if session.pager().any_missing(own)
-        else session.warehouse.survey(Mark(after.cursor, ()))
+        if context.page_builder().any_missing(own)
+        else context.warehouse.survey(Mark(after.cursor, ()))
     )
 
 
-def lag_seconds(session: Session, found: Survey) -> float:
+def lag_seconds(context: RunContext, found: Survey) -> float:
     """Age of the oldest row that waits, in seconds; 0 where none does or the cursor is not a time."""
-    cursor = session.cursor()
+    cursor = context.cursor()
     oldest = None if cursor is None or found.oldest is None else cursor.moment_of(found.oldest)
     return 0.0 if oldest is None else max((found.now - oldest).total_seconds(), 0.0)
 
 
-def refuse_mass_resend(session: Session, rows: int, options: Options) -> None:
+def refuse_mass_resend(context: RunContext, rows: int, options: Options) -> None:
     """Raise GuardRail where far more rows wait than usual: a table was rebuilt, or a mark was lost."""
-    delivery = session.destination.model.delivery
+    delivery = context.destination.model.delivery
     if options.yes or (
         options.limit is not None and options.limit <= (delivery.max_rows_per_run or options.limit)
     ):
         return
     if delivery.max_rows_per_run is not None and rows > delivery.max_rows_per_run:
         raise GuardRail(
-            f"{session.name}: {rows} rows wait, more than delivery.max_rows_per_run ({delivery.max_rows_per_run}); nothing was sent. Look at a few with --dry-run, then send with --yes, or a part with --limit"
+            f"{context.name}: {rows} rows wait, more than delivery.max_rows_per_run ({delivery.max_rows_per_run}); nothing was sent. Look at a few with --dry-run, then send with --yes, or a part with --limit"
         )
-    with session.store.read() as connection:
-        usual = runs.usual_rows(connection, session.destination_id)
+    with context.store.read() as connection:
+        usual = runs.usual_rows(connection, context.destination_id)
     if usual is not None and rows > USUAL_LEAST and rows > usual * delivery.times_usual:
         raise GuardRail(
-            f"{session.name}: {rows} rows wait, more than {delivery.times_usual} times the usual {usual}; was the table rebuilt? Nothing was sent. Look at a few with --dry-run, then send with --yes, or a part with --limit"
+            f"{context.name}: {rows} rows wait, more than {delivery.times_usual} times the usual {usual}; was the table rebuilt? Nothing was sent. Look at a few with --dry-run, then send with --yes, or a part with --limit"
         )
 
 
-def what_waits(session: Session, after: Mark | None, options: Options) -> list[Piece]:
+def what_waits(context: RunContext, after: Mark | None, options: Options) -> list[Piece]:
     """The pieces of a run: what is new, what came late behind the mark, and what is to be tried again."""
     pieces = (
-        _new(session, after, options) if options.since is None else _asked_for(session, options)
+        _new(context, after, options) if options.since is None else _asked_for(context, options)
     )
-    late = _late(session, after) if options.since is None and options.limit is None else None
+    late = _late(context, after) if options.since is None and options.limit is None else None
     if late is not None:
         pieces.append(Piece(len(pieces), "late", late.after, late.upto, late.before))
     if options.replay_rejected:
@@ -278,28 +278,28 @@ def what_waits(session: Session, after: Mark | None, options: Options) -> list[P
     return pieces
 
 
-def _new(session: Session, after: Mark | None, options: Options) -> list[Piece]:
-    found = survey(session, after)
+def _new(context: RunContext, after: Mark | None, options: Options) -> list[Piece]:
+    found = survey(context, after)
     if found.waiting == 0:
         return []
-    before = _before(session, found, options)
+    before = _before(context, found, options)
     upto: Mark | None = None
     if before is None:
-        latest = session.warehouse.latest()
+        latest = context.warehouse.latest()
         upto = None if latest is None else Mark(latest)
     if options.limit is not None and options.limit < found.waiting:
         return [Piece(0, "range", after, upto, before, options.limit)]
     ends = (
-        session.warehouse.boundaries(Range(after, upto, before), SLICE_ROWS)
+        context.warehouse.boundaries(Range(after, upto, before), SLICE_ROWS)
         if found.waiting > SLICE_ROWS
         else []
     )
-    return list(_slices(session, Range(after, upto, before), ends))
+    return list(_slices(context, Range(after, upto, before), ends))
 
 
-def _slices(session: Session, waiting: Range, ends: Sequence[Mark]) -> Iterator[Piece]:
+def _slices(context: RunContext, waiting: Range, ends: Sequence[Mark]) -> Iterator[Piece]:
     """A range cut at these places; where keys may describe a person, between their cursor values, because keys are then not handed on."""
-    personal = session.destination.personal_key or any(
+    personal = context.destination.personal_key or any(
         "@" in part for end in ends for part in end.key or ()
     )
     start, number = waiting.after, 0
@@ -313,50 +313,50 @@ def _slices(session: Session, waiting: Range, ends: Sequence[Mark]) -> Iterator[
     yield Piece(number, "range", start, waiting.upto, waiting.before)
 
 
-def _asked_for(session: Session, options: Options) -> list[Piece]:
+def _asked_for(context: RunContext, options: Options) -> list[Piece]:
     """Rows between two times, wherever the mark is; those that are recorded are left out."""
     assert options.since is not None
-    found = session.warehouse.survey(None)
+    found = context.warehouse.survey(None)
     return [
         Piece(
             0,
             "missing",
-            Mark(_timed(session).text_of(options.since)),
+            Mark(_timed(context).text_of(options.since)),
             None,
-            _before(session, found, options),
+            _before(context, found, options),
         )
     ]
 
 
-def _before(session: Session, found: Survey, options: Options) -> str | None:
+def _before(context: RunContext, found: Survey, options: Options) -> str | None:
     """The cursor value that a run stays below: the earlier one of what the clock permits and what was asked for."""
     if options.until is None:
         return found.before
-    cursor, until = _timed(session), options.until
+    cursor, until = _timed(context), options.until
     bound = None if found.before is None else cursor.moment_of(found.before)
     return found.before if bound is not None and bound <= until else cursor.text_of(until)
 
 
-def _timed(session: Session) -> Cursor:
-    cursor = _cursor(session)
+def _timed(context: RunContext) -> Cursor:
+    cursor = _cursor(context)
     if not cursor.is_time:
         raise ConfigError(
-            f"{session.name}: since and until need a cursor that is a time, and {session.destination.model.source.cursor} is none"
+            f"{context.name}: since and until need a cursor that is a time, and {context.destination.model.source.cursor} is none"
         )
     return cursor
 
 
-def _late(session: Session, after: Mark | None) -> Range | None:
+def _late(context: RunContext, after: Mark | None) -> Range | None:
     """Rows that were committed behind the mark: everything within `lookback` of it, but nothing from before the start.
 
     Where the last run that looked back to the end did so from an earlier mark, it is `lookback` from there: a run that broke
     off moved the mark, and never came to look.
     """
-    source, cursor = session.destination.model.source, session.cursor()
+    source, cursor = context.destination.model.source, context.cursor()
     if after is None or cursor is None or not source.lookback or cursor.type.kind == "xid8":
         return None
-    with session.store.read() as connection:
-        looked = watermark.looked_behind(connection, session.destination_id)
+    with context.store.read() as connection:
+        looked = watermark.looked_behind(connection, context.destination_id)
     then, now = (
         (None if looked is None else cursor.moment_of(looked)),
         cursor.moment_of(after.cursor),
@@ -366,37 +366,39 @@ def _late(session: Session, after: Mark | None) -> Range | None:
         if looked is not None and then is not None and now is not None and then < now
         else after
     )
-    return Range.behind(after, lower_bound(session, cursor, place, source.lookback))
+    return Range.behind(after, lower_bound(context, cursor, place, source.lookback))
 
 
-def at_work(session: Session) -> str | None:
+def at_work(context: RunContext) -> str | None:
     """The run that is at work on this destination, if one is."""
-    with session.store.read() as connection:
-        return holder(connection, session.destination_id)
+    with context.store.read() as connection:
+        return holder(connection, context.destination_id)
 
 
-def anything_waits(session: Session, *, late: bool) -> bool:
+def anything_waits(context: RunContext, *, late: bool) -> bool:
     """Whether a run would find rows. late: look behind the mark too, which reads all keys within `lookback`."""
-    after = (session.mark() if session.destination_id else None) or beginning(session)
-    if survey(session, after).waiting:
+    after = (context.mark() if context.destination_id else None) or beginning(context)
+    if survey(context, after).waiting:
         return True
-    behind = _late(session, after) if late and session.destination_id else None
-    return behind is not None and session.pager().any_missing(behind)
+    behind = _late(context, after) if late and context.destination_id else None
+    return behind is not None and context.page_builder().any_missing(behind)
 
 
-def lower_bound(session: Session, cursor: Cursor, after: Mark, back: dt.timedelta) -> Mark | None:
+def lower_bound(
+    context: RunContext, cursor: Cursor, after: Mark, back: dt.timedelta
+) -> Mark | None:
     """The place `back` before a mark, or the start of the destination if that is later; None: the first row."""
     moment = cursor.moment_of(after.cursor)
-    with session.store.read() as connection:
+    with context.store.read() as connection:
         start = (
             connection.execute(
-                destinations.select().where(destinations.c.id == session.destination_id)
+                destinations.select().where(destinations.c.id == context.destination_id)
             )
             .one()
             .start
         )
         earlier_mark = (
-            runs.mark_before(connection, session.destination_id, earlier(session.clock(), back))
+            runs.mark_before(connection, context.destination_id, earlier(context.clock(), back))
             if moment is None
             else None
         )
@@ -407,19 +409,19 @@ def lower_bound(session: Session, cursor: Cursor, after: Mark, back: dt.timedelt
     return Mark(start) if begun is not None and begun > since else Mark(cursor.text_of(since))
 
 
-def _cursor(session: Session) -> Cursor:
-    cursor = session.cursor()
+def _cursor(context: RunContext) -> Cursor:
+    cursor = context.cursor()
     if cursor is None:
         raise ConfigError(
-            f"{session.name}: the query has no rows yet, so the type of its cursor is not known"
+            f"{context.name}: the query has no rows yet, so the type of its cursor is not known"
         )
     return cursor
 
 
-def remember_start(session: Session, first: Mark | None, held: Lease) -> None:
+def remember_start(context: RunContext, first: Mark | None, held: Lease) -> None:
     """At the first run: put the mark where `start` says, and remember it."""
     if first is None:
         return
-    with session.store.write() as connection:
+    with context.store.write() as connection:
         watermark.put(connection, held, first)
-        set_start(connection, session.destination_id, first.cursor)
+        set_start(connection, context.destination_id, first.cursor)

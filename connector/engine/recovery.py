@@ -11,52 +11,52 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Iterator, Sequence
 
-from connector.engine.checkpoint import Recorder
-from connector.engine.context import Session
+from connector.engine.checkpoint import Checkpointer
+from connector.engine.context import RunContext
 from connector.errors import ConnectorError
-from connector.model import Page, Range, Result, RowState
+from connector.model import Page, PageResult, Range, RowState
 from connector.source.reader import Rows
 from connector.state import intents
 from connector.state.intents import Intent
 from connector.state.keys import hash_keys
 from connector.state.lease import Lease
 
-Carry = Callable[[Iterator[list[Page]], Recorder], ConnectorError | None]
+Carry = Callable[[Iterator[list[Page]], Checkpointer], ConnectorError | None]
 """Delivers pages; returns what ended it early, if anything did."""
 
 
 def recover(
-    session: Session,
+    context: RunContext,
     held: Lease,
-    recorder: Recorder,
+    checkpointer: Checkpointer,
     carry: Carry,
     numbers: Sequence[int] | None = None,
 ) -> ConnectorError | None:
     """Settle every intent that an interrupted run left, in order. numbers: those of these slices alone, whose step may be run again."""
-    with session.store.read() as connection:
-        found = intents.listed(connection, session.destination_id, numbers)
+    with context.store.read() as connection:
+        found = intents.listed(connection, context.destination_id, numbers)
     for intent in found:
-        page = _page_again(session, intent)
+        page = _page_again(context, intent)
         if page is None:
-            with session.store.write() as connection:
+            with context.store.write() as connection:
                 intents.settle(connection, held, intent)
-        elif session.clock() - page.as_of > session.destination.platform.dedupe_window:
-            recorder.advance([_expired(page)], [])
+        elif context.clock() - page.as_of > context.destination.platform.dedupe_window:
+            checkpointer.advance([_expired(page)], [])
         else:
-            error = carry(iter([[page]]), recorder)
+            error = carry(iter([[page]]), checkpointer)
             if error is not None:
                 return error
     return None
 
 
-def _page_again(session: Session, intent: Intent) -> Page | None:
+def _page_again(context: RunContext, intent: Intent) -> Page | None:
     """The page as it was, without the batches that were settled; None where no row of it is left to settle."""
     as_of = dt.datetime.fromtimestamp(intent.as_of_us / 1_000_000, dt.UTC)
-    rows = _members(session, intent)
+    rows = _members(context, intent)
     if rows is None:
         return None
-    page = _one_page(session, intent, rows, as_of)
-    known = session.known(page.hashes)
+    page = _one_page(context, intent, rows, as_of)
+    known = context.known(page.hashes)
     batches = [
         batch for batch in page.batches if any(page.hashes[row] not in known for row in batch.rows)
     ]
@@ -67,8 +67,8 @@ def _page_again(session: Session, intent: Intent) -> Page | None:
     return page.only(unsettled) if unsettled else None
 
 
-def _one_page(session: Session, intent: Intent, rows: Rows, as_of: dt.datetime) -> Page:
-    pages = session.pager(intent.batch_size).of_rows(
+def _one_page(context: RunContext, intent: Intent, rows: Rows, as_of: dt.datetime) -> Page:
+    pages = context.page_builder(intent.batch_size).of_rows(
         intent.slice, intent.page, rows, intent.kind, intent.after, as_of
     )
     page = functools.reduce(Page.joined, pages)
@@ -77,21 +77,21 @@ def _one_page(session: Session, intent: Intent, rows: Rows, as_of: dt.datetime) 
     return page
 
 
-def _members(session: Session, intent: Intent) -> Rows | None:
+def _members(context: RunContext, intent: Intent) -> Rows | None:
     """The page's rows as they are in the warehouse now, in the same order; rows that are gone are not there."""
-    key = session.store.key()
+    key = context.store.key()
     wanted = set(intent.members)
     keys: list[tuple[str, ...]] = []
-    for read in session.warehouse.read_keys(Range(intent.after, intent.upto), 10_000):
+    for read in context.warehouse.read_keys(Range(intent.after, intent.upto), 10_000):
         hashes = hash_keys(read.joined_keys(), key)
         keys += [
             read.mark(row).key or () for row, key_hash in enumerate(hashes) if key_hash in wanted
         ]
-    return session.warehouse.read_by_key(keys) if keys else None
+    return context.warehouse.read_by_key(keys) if keys else None
 
 
-def _expired(page: Page) -> Result:
-    result = Result.of(page)
+def _expired(page: Page) -> PageResult:
+    result = PageResult.of(page)
     for batch in page.batches:
         for row in batch.rows:
             result.states[row] = RowState.AMBIGUOUS_EXPIRED

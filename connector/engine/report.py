@@ -22,7 +22,7 @@ Facts = dict[str, int | float | None]
 
 
 @dataclass(frozen=True)
-class Failure:
+class RunFailure:
     """Why a run ended early. kind: the class of the error; exit_code: what the command line ends with."""
 
     kind: str
@@ -30,7 +30,7 @@ class Failure:
     exit_code: int
 
     @classmethod
-    def of(cls, error: ConnectorError) -> Failure:
+    def of(cls, error: ConnectorError) -> RunFailure:
         """An error as plain data."""
         return cls(type(error).__name__, str(error), error.exit_code)
 
@@ -62,7 +62,7 @@ class Report:
     unsent: int = 0
     tallies: dict[str, dict[str, int]] = field(default_factory=dict)
     facts: Facts = field(default_factory=dict)
-    failure: Failure | None = None
+    failure: RunFailure | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The interface of `capi sync --json`."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from connector.engine.context import Session
-from connector.engine.page_builder import Pager
+from connector.engine.context import RunContext
+from connector.engine.page_builder import PageBuilder
 from connector.engine.planner import Piece
 from connector.model import Mark, Page, Range
 from connector.source.reader import Rows
@@ -14,13 +14,15 @@ from connector.state.keys import hash_keys, hash_of
 from connector.state.quarantine import Quarantined
 
 
-def quarantined_pages(session: Session, pager: Pager, piece: Piece) -> Iterator[list[Page]]:
+def quarantined_pages(
+    context: RunContext, page_builder: PageBuilder, piece: Piece
+) -> Iterator[list[Page]]:
     """Pages of the rows that a replay piece names. Rows that are gone from the warehouse become dead."""
-    key_hash = None if piece.key is None else hash_of(piece.key, session.store.key())
-    with session.store.read() as connection:
+    key_hash = None if piece.key is None else hash_of(piece.key, context.store.key())
+    with context.store.read() as connection:
         chosen = list(
             quarantine.listed(
-                connection, session.destination_id, reason=piece.reason, key_hash=key_hash
+                connection, context.destination_id, reason=piece.reason, key_hash=key_hash
             )
         )
     wanted = [
@@ -29,29 +31,29 @@ def quarantined_pages(session: Session, pager: Pager, piece: Piece) -> Iterator[
         if row.state != "ambiguous_expired" and (row.state != "dead" or piece.key is not None)
     ]
     page_number = 0
-    for start in range(0, len(wanted), pager.page_rows):
-        part = wanted[start : start + pager.page_rows]
-        rows = _read(session, part)
-        _bury(session, part, rows)
+    for start in range(0, len(wanted), page_builder.page_rows):
+        part = wanted[start : start + page_builder.page_rows]
+        rows = _read(context, part)
+        _bury(context, part, rows)
         if rows is not None and len(rows):
-            pages = pager.of_rows(piece.number, page_number, rows)
+            pages = page_builder.of_rows(piece.number, page_number, rows)
             page_number += len(pages)
             yield pages
 
 
-def _read(session: Session, part: list[Quarantined]) -> Rows | None:
+def _read(context: RunContext, part: list[Quarantined]) -> Rows | None:
     keys = [row.key for row in part if row.key is not None] + _personal_keys(
-        session, [row for row in part if row.key is None]
+        context, [row for row in part if row.key is None]
     )
-    return session.warehouse.read_by_key(keys) if keys else None
+    return context.warehouse.read_by_key(keys) if keys else None
 
 
-def _personal_keys(session: Session, part: list[Quarantined]) -> list[tuple[str, ...]]:
+def _personal_keys(context: RunContext, part: list[Quarantined]) -> list[tuple[str, ...]]:
     """Keys that are not stored, because they may describe a person: found again by their hash among rows of the same cursor."""
-    wanted, key = {row.key_hash for row in part}, session.store.key()
+    wanted, key = {row.key_hash for row in part}, context.store.key()
     found: list[tuple[str, ...]] = []
     for cursor in sorted({row.cursor for row in part if row.cursor is not None}):
-        for read in session.warehouse.read_keys(Range(Mark(cursor), Mark(cursor)), 10_000):
+        for read in context.warehouse.read_keys(Range(Mark(cursor), Mark(cursor)), 10_000):
             hashes = hash_keys(read.joined_keys(), key)
             found += [
                 read.mark(row).key or ()
@@ -61,14 +63,14 @@ def _personal_keys(session: Session, part: list[Quarantined]) -> list[tuple[str,
     return found
 
 
-def _bury(session: Session, part: list[Quarantined], rows: Rows | None) -> None:
+def _bury(context: RunContext, part: list[Quarantined], rows: Rows | None) -> None:
     """Mark rows that the warehouse no longer has: there is nothing left to send."""
     there = (
-        set(hash_keys(rows.joined_keys(), session.store.key()))
+        set(hash_keys(rows.joined_keys(), context.store.key()))
         if rows is not None and len(rows)
         else set()
     )
     gone = [row.key_hash for row in part if row.key_hash not in there]
     if gone:
-        with session.store.write() as connection:
-            quarantine.bury(connection, session.destination_id, gone, "row_gone")
+        with context.store.write() as connection:
+            quarantine.bury(connection, context.destination_id, gone, "row_gone")

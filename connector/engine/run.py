@@ -19,8 +19,8 @@ from sqlalchemy.engine import Connection
 from connector.config.destination import Destination
 from connector.config.validate import test_mode_problem
 from connector.engine import failpoints
-from connector.engine.checkpoint import Recorder, Unrecorded
-from connector.engine.context import Session, open_session
+from connector.engine.checkpoint import Checkpointer, Unrecorded
+from connector.engine.context import RunContext, open_context
 from connector.engine.drift import remember
 from connector.engine.pipeline import Watch, carry, rehearse
 from connector.engine.planner import (
@@ -35,7 +35,7 @@ from connector.engine.planner import (
     what_waits,
 )
 from connector.engine.recovery import recover
-from connector.engine.report import COUNTS, Failure, Report
+from connector.engine.report import COUNTS, Report, RunFailure
 from connector.engine.requeue import quarantined_pages
 from connector.engine.retention import forget_old
 from connector.errors import ConfigError, ConnectorError, RunStopped, StateError, SystemicError
@@ -44,12 +44,12 @@ from connector.state import registry, runs, slices, watermark
 from connector.state.lease import Heartbeat, Lease, hand_over, release
 
 if TYPE_CHECKING:
-    from connector.delivery.sender import Courier
+    from connector.delivery.sender import Sender
 
-Planned = tuple[Plan, Failure | None]
+Planned = tuple[Plan, RunFailure | None]
 """A plan, and why nothing of it may be begun, if so."""
 
-Cut = Callable[[Session, Mark | None, Options], list[Piece]]
+Cut = Callable[[RunContext, Mark | None, Options], list[Piece]]
 """Decides what a run does once the lease is held: the mark and the options -> pieces."""
 
 
@@ -64,41 +64,41 @@ def sync(
 
     Raises ConfigError, LeaseHeld, GuardRail or WarehouseError where the run could not begin.
     """
-    with open_session(in_mode(destination, options)) as session:
+    with open_context(in_mode(destination, options)) as context:
         if not is_recorded(destination, options):
-            return try_out(session, options, watch)
-        planned = prepare(session, options, "sync", what_waits, run_id=run_id, watch=watch)
-        _say_how_many_wait(session, options, watch)
-        return run(session, planned, watch)
+            return try_out(context, options, watch)
+        planned = prepare(context, options, "sync", what_waits, run_id=run_id, watch=watch)
+        _say_how_many_wait(context, options, watch)
+        return run(context, planned, watch)
 
 
-def run(session: Session, planned: Planned, watch: Watch | None = None) -> Report:
+def run(context: RunContext, planned: Planned, watch: Watch | None = None) -> Report:
     """Deliver the pieces of a plan one after the other, and settle, all in this process.
 
     Slices of new rows follow each other without a pause. What came late, and what is tried again, is looked for once they are recorded.
     """
     work, failure = planned
     try:
-        with Heartbeat(session.store, work.lease):
+        with Heartbeat(context.store, work.lease):
             for _, pieces in itertools.groupby(work.pieces, lambda piece: piece.kind):
-                failure = failure or _deliver(session, work, list(pieces), watch)
-            return settle(session, work, failure)
+                failure = failure or _deliver(context, work, list(pieces), watch)
+            return settle(context, work, failure)
     except BaseException:
-        give_up(session, work.lease)
+        give_up(context, work.lease)
         raise
 
 
 def plan(
-    session: Session, options: Options, *, run_id: str | None = None, watch: Watch | None = None
+    context: RunContext, options: Options, *, run_id: str | None = None, watch: Watch | None = None
 ) -> Planned:
     """What is new, what came late, and what is to be tried again: a step of its own, after which another process may go on."""
-    planned = prepare(session, options, "sync", what_waits, run_id=run_id, watch=watch)
-    _hand_over(session, planned[0].lease)
+    planned = prepare(context, options, "sync", what_waits, run_id=run_id, watch=watch)
+    _hand_over(context, planned[0].lease)
     return planned
 
 
 def prepare(
-    session: Session,
+    context: RunContext,
     options: Options,
     kind: str,
     cut: Cut,
@@ -107,21 +107,21 @@ def prepare(
     watch: Watch | None = None,
 ) -> Planned:
     """Take the lease, settle what an interrupted run left, and cut the work into pieces."""
-    held = take_lease(session, run_id, kind)
+    held = take_lease(context, run_id, kind)
     try:
-        with Heartbeat(session.store, held):
-            refuse_too_early(session)
-            mark_from = _first_mark(session, held)
-            remember(session, held, refuse_overlooked(session, mark_from, options))
-            failure = _recover(session, held, options, watch)
-            pieces = cut(session, session.mark(), options) if failure is None else []
-            with session.store.write() as connection:
+        with Heartbeat(context.store, held):
+            refuse_too_early(context)
+            mark_from = _first_mark(context, held)
+            remember(context, held, refuse_overlooked(context, mark_from, options))
+            failure = _recover(context, held, options, watch)
+            pieces = cut(context, context.mark(), options) if failure is None else []
+            with context.store.write() as connection:
                 watermark.begin_to_look(connection, held)
                 slices.plan(
                     connection, held, [piece.number for piece in pieces if piece.kind == "range"]
                 )
     except BaseException as error:
-        give_up(session, held, _status_unbegun(error))
+        give_up(context, held, _status_unbegun(error))
         raise
     failpoints.reach("after_plan")
     return Plan(
@@ -131,64 +131,64 @@ def prepare(
         mark_from.cursor if mark_from else None,
         pieces,
         options,
-        session.facts,
+        context.facts,
     ), failure
 
 
 def deliver(
-    session: Session, planned: Plan, piece: Piece, watch: Watch | None = None
-) -> Failure | None:
+    context: RunContext, planned: Plan, piece: Piece, watch: Watch | None = None
+) -> RunFailure | None:
     """Deliver one piece of a plan, as a step of its own; returns why it ended early, if it did. The counts are in the state.
 
     A step that was cut off may be run again: it goes on from what is recorded.
     """
     try:
-        with Heartbeat(session.store, planned.lease):
-            failure = _deliver(session, planned, [piece], watch)
-        _hand_over(session, planned.lease)
+        with Heartbeat(context.store, planned.lease):
+            failure = _deliver(context, planned, [piece], watch)
+        _hand_over(context, planned.lease)
     except ConnectorError as error:
-        return Failure.of(error)
+        return RunFailure.of(error)
     return failure
 
 
 def _deliver(
-    session: Session, planned: Plan, pieces: Sequence[Piece], watch: Watch | None
-) -> Failure | None:
-    """Deliver pieces with one courier, so that the pages of one are read and sent while the last ones of the piece before are under way."""
-    refuse_too_early(session)
-    recorder = Recorder(session.store, planned.lease, planned.run_id)
+    context: RunContext, planned: Plan, pieces: Sequence[Piece], watch: Watch | None
+) -> RunFailure | None:
+    """Deliver pieces with one sender, so that the pages of one are read and sent while the last ones of the piece before are under way."""
+    refuse_too_early(context)
+    checkpointer = Checkpointer(context.store, planned.lease, planned.run_id)
     try:
-        with session.courier(accept_all=planned.options.yes) as courier:
+        with context.sender(accept_all=planned.options.yes) as sender:
             error = recover(
-                session,
+                context,
                 planned.lease,
-                recorder,
-                partial(_carry_with, courier, watch),
+                checkpointer,
+                partial(_carry_with, sender, watch),
                 [piece.number for piece in pieces],
             )
             error = error or carry(
-                pages_of(session, pieces, resumed=True), courier, recorder, watch
+                pages_of(context, pieces, resumed=True), sender, checkpointer, watch
             )
-            return _noted(session, courier, error)
+            return _noted(context, sender, error)
     except ConnectorError as error:
-        return Failure.of(error)
+        return RunFailure.of(error)
 
 
-def settle(session: Session, planned: Plan, failure: Failure | None) -> Report:
+def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Report:
     """End the run: its status, the lease, entries that are too old; and say what it did. Raises RunStopped where that was done before."""
     failpoints.reach("before_settle")
-    _refuse_ended(session, planned.run_id)
+    _refuse_ended(context, planned.run_id)
     try:
         if failure is None:
-            _ask(session, planned.run_id)
-        with session.store.write() as connection:
+            _ask(context, planned.run_id)
+        with context.store.write() as connection:
             if failure is None:
                 _note_look(connection, planned)
             runs.finish(connection, planned.run_id, _status(failure))
             release(connection, planned.lease)
         if failure is None:
-            forget_old(session)
-        with session.store.read() as connection:
+            forget_old(context)
+        with context.store.read() as connection:
             row = runs.get(connection, planned.run_id) or {}
             tallies = runs.tallies(connection, planned.run_id)
     except StateError as error:
@@ -196,7 +196,7 @@ def settle(session: Session, planned: Plan, failure: Failure | None) -> Report:
             planned.run_id,
             mark_from=planned.mark_from,
             complete=False,
-            failure=failure or Failure.of(error),
+            failure=failure or RunFailure.of(error),
         )
     return Report(
         planned.run_id,
@@ -211,41 +211,41 @@ def settle(session: Session, planned: Plan, failure: Failure | None) -> Report:
     )
 
 
-def _ask(session: Session, run_id: str) -> None:
+def _ask(context: RunContext, run_id: str) -> None:
     """Learn of results that the platform tells only later. Most platforms tell everything at once, and need nothing of that."""
-    if session.destination.platform.answers.poll is not None:
+    if context.destination.platform.answers.poll is not None:
         from connector.engine.deferred import settle_deferred
 
-        settle_deferred(session, run_id)
+        settle_deferred(context, run_id)
 
 
-def _refuse_ended(session: Session, run_id: str) -> None:
+def _refuse_ended(context: RunContext, run_id: str) -> None:
     """A run that is over cannot go on: its lease is gone, and its counts were reported."""
-    with contextlib.suppress(StateError), session.store.read() as connection:
+    with contextlib.suppress(StateError), context.store.read() as connection:
         row = runs.get(connection, run_id)
         if row is not None and row["status"] in ("complete", "incomplete", "failed"):
             raise RunStopped(
-                f"{session.name}: run {run_id} has ended and was reported; start a new run, which goes on from where it stopped"
+                f"{context.name}: run {run_id} has ended and was reported; start a new run, which goes on from where it stopped"
             )
 
 
-def try_out(session: Session, options: Options, watch: Watch | None = None) -> Report:
+def try_out(context: RunContext, options: Options, watch: Watch | None = None) -> Report:
     """A dry run, or a run in the platform's test mode: nothing of it is recorded, and the mark stays."""
-    started = session.clock()
-    after = (session.mark() if session.destination_id else None) or beginning(session)
-    refuse_overlooked(session, after, replace(options, yes=True))
-    _say_how_many_wait(session, options, watch)
-    recorder, failure = Unrecorded(), None
-    pages = pages_of(session, what_waits(session, after, replace(options, replay_rejected=False)))
+    started = context.clock()
+    after = (context.mark() if context.destination_id else None) or beginning(context)
+    refuse_overlooked(context, after, replace(options, yes=True))
+    _say_how_many_wait(context, options, watch)
+    checkpointer, failure = Unrecorded(), None
+    pages = pages_of(context, what_waits(context, after, replace(options, replay_rejected=False)))
     if options.dry_run:
-        rehearse(pages, recorder, watch)
+        rehearse(pages, checkpointer, watch)
     else:
-        with session.courier(accept_all=True) as courier:
-            failure = _noted(session, courier, carry(pages, courier, recorder, watch))
+        with context.sender(accept_all=True) as sender:
+            failure = _noted(context, sender, carry(pages, sender, checkpointer, watch))
     place = None if after is None else after.cursor
-    counts = {name: recorder.counts[name] for name in (*COUNTS, "changed", "unsent")}
-    tallies = {kind: dict(names) for kind, names in recorder.tallies.items()}
-    seconds = round((session.clock() - started).total_seconds(), 3)
+    counts = {name: checkpointer.counts[name] for name in (*COUNTS, "changed", "unsent")}
+    tallies = {kind: dict(names) for kind, names in checkpointer.tallies.items()}
+    seconds = round((context.clock() - started).total_seconds(), 3)
     return Report(
         uuid.uuid4().hex,
         **counts,
@@ -254,33 +254,33 @@ def try_out(session: Session, options: Options, watch: Watch | None = None) -> R
         complete=failure is None,
         seconds=seconds,
         tallies=tallies,
-        facts=session.facts,
+        facts=context.facts,
         failure=failure,
     )
 
 
 def pages_of(
-    session: Session, pieces: Sequence[Piece], *, resumed: bool = False
+    context: RunContext, pieces: Sequence[Piece], *, resumed: bool = False
 ) -> Iterator[list[Page]]:
     """The pages of pieces, one piece after the other, made while they are taken. resumed: each slice from where it is recorded without a gap."""
-    pager = session.pager()
+    page_builder = context.page_builder()
     for piece in pieces:
         rows = piece.range
         if piece.kind == "range":
-            yield from pager.of_range(
+            yield from page_builder.of_range(
                 piece.number,
-                replace(rows, after=_reached(session, piece) or rows.after) if resumed else rows,
+                replace(rows, after=_reached(context, piece) or rows.after) if resumed else rows,
                 piece.most,
             )
         elif piece.kind == "replay":
-            yield from quarantined_pages(session, pager, piece)
+            yield from quarantined_pages(context, page_builder, piece)
         else:
-            yield from pager.missing(piece.number, piece.kind, rows)
+            yield from page_builder.missing(piece.number, piece.kind, rows)
 
 
-def give_up(session: Session, held: Lease, status: str = "interrupted") -> None:
+def give_up(context: RunContext, held: Lease, status: str = "interrupted") -> None:
     """Note that a run broke off, and let the next one in."""
-    with contextlib.suppress(ConnectorError), session.store.write() as connection:
+    with contextlib.suppress(ConnectorError), context.store.write() as connection:
         runs.finish(connection, held.owner, status)
         release(connection, held)
 
@@ -301,47 +301,49 @@ def in_mode(destination: Destination, options: Options) -> Destination:
     return replace(destination, model=model)
 
 
-def _say_how_many_wait(session: Session, options: Options, watch: Watch | None) -> None:
-    waiting = int(session.facts.get("waiting") or 0)
+def _say_how_many_wait(context: RunContext, options: Options, watch: Watch | None) -> None:
+    waiting = int(context.facts.get("waiting") or 0)
     if watch is not None:
         watch.expect(waiting if options.limit is None else min(waiting, options.limit))
 
 
-def _first_mark(session: Session, held: Lease) -> Mark | None:
-    after = session.mark()
+def _first_mark(context: RunContext, held: Lease) -> Mark | None:
+    after = context.mark()
     if after is None:
-        after = beginning(session)
-        remember_start(session, after, held)
+        after = beginning(context)
+        remember_start(context, after, held)
     return after
 
 
-def _reached(session: Session, piece: Piece) -> Mark | None:
-    with session.store.read() as connection:
-        return slices.reached(connection, session.destination_id, piece.number)
+def _reached(context: RunContext, piece: Piece) -> Mark | None:
+    with context.store.read() as connection:
+        return slices.reached(connection, context.destination_id, piece.number)
 
 
-def _hand_over(session: Session, held: Lease) -> None:
-    with session.store.write() as connection:
+def _hand_over(context: RunContext, held: Lease) -> None:
+    with context.store.write() as connection:
         hand_over(connection, held)
 
 
 def _recover(
-    session: Session, held: Lease, options: Options, watch: Watch | None
-) -> Failure | None:
-    recorder = Recorder(session.store, held, held.owner)
-    with session.courier(accept_all=options.yes) as courier:
+    context: RunContext, held: Lease, options: Options, watch: Watch | None
+) -> RunFailure | None:
+    checkpointer = Checkpointer(context.store, held, held.owner)
+    with context.sender(accept_all=options.yes) as sender:
         return _noted(
-            session, courier, recover(session, held, recorder, partial(_carry_with, courier, watch))
+            context,
+            sender,
+            recover(context, held, checkpointer, partial(_carry_with, sender, watch)),
         )
 
 
 def _carry_with(
-    courier: Callable[[], Courier],
+    sender: Callable[[], Sender],
     watch: Watch | None,
     pages: Iterator[list[Page]],
-    recorder: Recorder,
+    checkpointer: Checkpointer,
 ) -> ConnectorError | None:
-    return carry(pages, courier, recorder, watch)
+    return carry(pages, sender, checkpointer, watch)
 
 
 def _note_look(connection: Connection, planned: Plan) -> None:
@@ -353,16 +355,16 @@ def _note_look(connection: Connection, planned: Plan) -> None:
 
 
 def _noted(
-    session: Session, courier: Callable[[], Courier], error: ConnectorError | None
-) -> Failure | None:
+    context: RunContext, sender: Callable[[], Sender], error: ConnectorError | None
+) -> RunFailure | None:
     """An early end as plain data; where the platform named a time, the state remembers it."""
     if error is None:
         return None
-    not_before = courier().not_before
-    if not_before is not None and session.destination_id:
-        with session.store.write() as connection:
-            registry.set_not_before(connection, session.destination_id, int(not_before * 1_000_000))
-    return Failure.of(error)
+    not_before = sender().not_before
+    if not_before is not None and context.destination_id:
+        with context.store.write() as connection:
+            registry.set_not_before(connection, context.destination_id, int(not_before * 1_000_000))
+    return RunFailure.of(error)
 
 
 def _status_unbegun(error: BaseException) -> str:
@@ -372,7 +374,7 @@ def _status_unbegun(error: BaseException) -> str:
     return "refused" if isinstance(error, ConfigError | RunStopped) else "interrupted"
 
 
-def _status(failure: Failure | None) -> str:
+def _status(failure: RunFailure | None) -> str:
     if failure is None:
         return "complete"
     return "incomplete" if failure.exit_code == 1 else "failed"

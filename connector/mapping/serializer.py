@@ -1,6 +1,6 @@
 """A frame of conversions + a destination -> the exact bytes of each record, and which rows they are.
 
-`Encoder` is compiled once per destination. `encode` is a function of the frame, the keys and the moment alone: called
+`Serializer` is compiled once per destination. `encode` is a function of the frame, the keys and the moment alone: called
 again with the same three it gives the same bytes.
 """
 
@@ -48,7 +48,7 @@ _EVENT = "$event"
 
 
 @dataclass
-class Encoded:
+class Serialized:
     """What became of the rows of one frame.
 
     records: JSON of the rows to send. positions: their row numbers, shape (len(records),). groups: for each record, its
@@ -68,7 +68,7 @@ class Encoded:
     matched: dict[str, int]
 
 
-class Encoder:
+class Serializer:
     """Normalises, checks and writes conversions for one destination. impersonal: where in a record there is nothing of a person."""
 
     def __init__(self, destination: Destination) -> None:
@@ -103,7 +103,7 @@ class Encoder:
         keys: pa.Array,
         as_of: dt.datetime,
         versions: pa.Array | None = None,
-    ) -> Encoded:
+    ) -> Serialized:
         """Records for the rows of a frame.
 
         frame: canonical and `extra.` columns, shape (n, columns). keys: canonical key text of each row, shape (n,). as_of:
@@ -145,7 +145,7 @@ class Encoder:
         }
         if conversions.defaulted:
             dropped["event_time", "defaulted"] = conversions.defaulted
-        return Encoded(
+        return Serialized(
             rows=table.num_rows,
             records=Records(written.cast(pa.binary())),
             positions=send,

@@ -132,7 +132,7 @@ class Survey:
         return found
 
 
-class Warehouse:
+class SourceReader:
     """A destination's source. Opens its connections lazily; `close` gives them back."""
 
     def __init__(self, destination: Destination, columns: Sequence[str]) -> None:

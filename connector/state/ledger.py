@@ -17,7 +17,7 @@ from connector.model import RowState
 from connector.state.keys import HASH_BYTES
 from connector.state.ledger_buffer import (
     VERSION_BYTES,
-    Recent,
+    LedgerBuffer,
     append,
     entries_of,
     grown,
@@ -80,11 +80,11 @@ def known(
     connection: Connection,
     destination_id: int,
     hashes: Sequence[bytes],
-    recent: Recent | None = None,
+    recent: LedgerBuffer | None = None,
 ) -> dict[bytes, Entry]:
     """The entries among these key hashes, HASH_BYTES each. recent: what was read before of the recent ones."""
     # First the recent ones: an entry may leave them for the table meanwhile, and never goes back.
-    rows, found = (recent or Recent(destination_id)).find(connection, hashes)
+    rows, found = (recent or LedgerBuffer(destination_id)).find(connection, hashes)
     entries = _in_table(connection, destination_id, hashes)
     entries.update(zip((hashes[row] for row in rows), map(_entry, found), strict=True))
     return entries
@@ -128,7 +128,7 @@ def count(connection: Connection, destination_id: int) -> dict[RowState, int]:
         .where(ledger.c.destination_id == destination_id)
         .group_by(ledger.c.state)
     )
-    entries = Recent(destination_id).all(connection)
+    entries = LedgerBuffer(destination_id).all(connection)
     numbers = Counter({RowState(state): number for state, number in connection.execute(statement)})
     numbers.update(map(RowState, entries["state"].tolist()))
     hashes = hashes_of(entries)

@@ -121,7 +121,7 @@ def take(connection: Connection, destination_id: int, part: int) -> tuple[np.nda
     return _at(entries, newest), at[newest]
 
 
-class Recent:
+class LedgerBuffer:
     """What a process has read of the entries that are not in the table; it reads each of them once."""
 
     def __init__(self, destination_id: int) -> None:

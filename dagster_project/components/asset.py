@@ -9,7 +9,7 @@ import dagster as dg
 
 from connector.config.destination import Destination
 from connector.engine.planner import Options, Plan, piece_from_json
-from connector.engine.report import Failure, Report
+from connector.engine.report import Report, RunFailure
 from connector.engine.run import is_recorded
 from connector.errors import ConfigError, ConnectorError, StateMismatch
 from dagster_project.components.metadata import (
@@ -153,7 +153,7 @@ def build_asset(destination: Destination) -> dg.AssetsDefinition:
 
 
 def _told(step: Callable[[], Result]) -> Result:
-    """Run a step; its errors become `Failure`s, raised outside the handler so that Dagster stores no chain of exceptions."""
+    """Run a step; its errors become `RunFailure`s, raised outside the handler so that Dagster stores no chain of exceptions."""
     try:
         return step()
     except ConnectorError as error:
@@ -198,7 +198,9 @@ def _settle(
 ) -> Report:
     if work["plan"] is None:
         return Report(**work["report"])
-    first = next((Failure(**failure) for failure in (work["failure"], *failures) if failure), None)
+    first = next(
+        (RunFailure(**failure) for failure in (work["failure"], *failures) if failure), None
+    )
     return capi.settle(destination, Plan.from_json(work["plan"]), first)
 
 

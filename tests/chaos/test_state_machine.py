@@ -1,4 +1,4 @@
-"""A machine of hypothesis that drives the real cursor, paging, courier and commit code in this process.
+"""A machine of hypothesis that drives the real cursor, paging, sender and commit code in this process.
 
 Source and state are real SQLite files; only the wire is replaced, and the clock of the warehouse. A crash is an exception
 that nothing catches, after which neither a request leaves nor a transaction commits, as after `kill -9`.
@@ -28,7 +28,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from connector.delivery import factory as dispatch
 from connector.delivery import retry
-from connector.delivery.transports.base import Answer, Failure
+from connector.delivery.transports.base import Answer, TransportFailure
 from connector.delivery.transports.base import Call as Request
 from connector.engine import context as session
 from connector.engine import failpoints
@@ -273,12 +273,12 @@ class Machine(RuleBasedStateMachine):
             self.batch,
         )
 
-    def answer(self, request: Request) -> Answer | Failure:
+    def answer(self, request: Request) -> Answer | TransportFailure:
         """What the platform makes of a request."""
         with self.lock:
             return self._answer(request)
 
-    def _answer(self, request: Request) -> Answer | Failure:
+    def _answer(self, request: Request) -> Answer | TransportFailure:
         records = records_of(request.body)
         poison = any(map(is_poisoned, records))
         name = self.faults.popleft() if self.faults else ""
@@ -302,7 +302,7 @@ class Machine(RuleBasedStateMachine):
             if fault.kind == "redirect":
                 return Answer(302, {"location": "https://elsewhere.example"}, b"")
             if fault.kind != "status":
-                return Failure("unknown", "the connection broke")
+                return TransportFailure("unknown", "the connection broke")
             waits = {"retry-after": "0"} if fault.status == 429 else {}
             return Answer(
                 fault.status,
@@ -321,7 +321,7 @@ class Wire:
         self._machine = machine
         self._pool = ThreadPoolExecutor(2)
 
-    def send(self, request: Request) -> Answer | Failure:
+    def send(self, request: Request) -> Answer | TransportFailure:
         """One request, one answer; none from a process that is gone."""
         if self._machine.dead:
             raise Crash
@@ -335,12 +335,12 @@ class Wire:
         """Wait for what is under way."""
         self._pool.shutdown()
 
-    def _last_answer(self, request: Request) -> Answer | Failure:
+    def _last_answer(self, request: Request) -> Answer | TransportFailure:
         """An answer in any case, for a process that is gone waits for it no less."""
         try:
             return self.send(request)
         except Crash:
-            return Failure("unknown", "the process is gone")
+            return TransportFailure("unknown", "the process is gone")
 
 
 @functools.cache

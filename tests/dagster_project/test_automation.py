@@ -9,7 +9,7 @@ import pytest
 
 from connector.commands.status import status
 from connector.config.destination import Destination
-from connector.engine.context import open_session
+from connector.engine.context import open_context
 from connector.engine.planner import take_lease
 from connector.sandbox.server import Receiver
 from dagster_project.resources import CapiResource, State, Warehouse
@@ -128,7 +128,7 @@ def test_a_run_at_the_command_line_is_waited_for_as_well(
 ) -> None:
     duck.insert(conversion(1))
     made = duck_destination(poll="30s")
-    with open_session(made) as session:
+    with open_context(made) as session:
         take_lease(session, "a run at the command line")
         requests, _ = poll(made, instance)
     assert requests == []

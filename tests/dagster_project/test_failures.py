@@ -9,7 +9,7 @@ import pytest
 
 from connector.commands.reprocess import restart
 from connector.commands.status import status
-from connector.engine.context import open_session
+from connector.engine.context import open_context
 from connector.engine.planner import take_lease
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
@@ -172,7 +172,7 @@ def test_a_run_beside_another_one_fails_and_sends_nothing(
 ) -> None:
     duck.insert(conversion(1))
     made = duck_destination()
-    with open_session(made) as session:
+    with open_context(made) as session:
         take_lease(session, "a run at the command line")
         run = materialize(made, instance)
     assert run.failure.startswith("run a run at the command line is at work on this destination")

@@ -22,10 +22,10 @@ PLAN_AND_LEAVE = """
 from pathlib import Path
 from connector.config.destination import load
 from connector.engine.planner import Options
-from connector.engine.context import open_session
+from connector.engine.context import open_context
 from connector.engine.run import plan
 
-with open_session(load(Path("dagster_project/defs/acme/defs.yaml"))) as session:
+with open_context(load(Path("dagster_project/defs/acme/defs.yaml"))) as session:
     plan(session, Options(), run_id="a run whose next step has not begun")
 """
 

@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
-from connector.delivery.transports.base import Sender
-from connector.delivery.transports.requests import Transport
+from connector.delivery.transports.base import Transport
+from connector.delivery.transports.requests import RequestsTransport
 
-Kind = Callable[..., Sender]
+Kind = Callable[..., Transport]
 
 
 @pytest.fixture(params=["requests", "libcurl"])
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Makes one transport or the other; takes what they take."""
     if request.param == "requests":
-        return Transport
+        return RequestsTransport
     pytest.importorskip("pycurl")
-    from connector.delivery.transports.libcurl import CurlTransport
+    from connector.delivery.transports.libcurl import LibcurlTransport
 
-    return CurlTransport
+    return LibcurlTransport

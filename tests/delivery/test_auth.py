@@ -30,7 +30,7 @@ from connector.delivery.auth import (
     auth_for,
 )
 from connector.delivery.transports.base import Call
-from connector.delivery.transports.requests import Transport
+from connector.delivery.transports.requests import RequestsTransport
 from connector.errors import ConfigError, EndpointError
 from tests.support.projects import Project
 from tests.support.servers import Reply, Request, answering, closed_port, serving
@@ -312,8 +312,8 @@ FIELDS = {"client_id": "me", "client_secret": SECRET, "refresh_token": f"{SECRET
 
 
 @pytest.fixture
-def transport() -> Iterator[Transport]:
-    made = Transport(timeout=5)
+def transport() -> Iterator[RequestsTransport]:
+    made = RequestsTransport(timeout=5)
     yield made
     made.close()
 
@@ -335,7 +335,7 @@ def tokens(*, slow: threading.Event | None = None) -> Callable[[Request], Reply]
     return reply
 
 
-def test_a_token_is_fetched_once_kept_and_renewed_on_demand(transport: Transport) -> None:
+def test_a_token_is_fetched_once_kept_and_renewed_on_demand(transport: RequestsTransport) -> None:
     with serving(answering(tokens())) as server:
         auth = OAuth2(transport, f"{server.url}/token", FIELDS)
         assert [auth.sign(CALL).headers["Authorization"] for _ in range(3)] == [
@@ -353,7 +353,7 @@ def test_a_token_is_fetched_once_kept_and_renewed_on_demand(transport: Transport
     }
 
 
-def test_threads_that_begin_together_fetch_one_token(transport: Transport) -> None:
+def test_threads_that_begin_together_fetch_one_token(transport: RequestsTransport) -> None:
     barrier = threading.Barrier(8)
     with (
         serving(answering(tokens(slow=threading.Event()))) as server,
@@ -399,7 +399,7 @@ WAIT = "nothing is sent without one, and the next run asks again"
     ],
 )
 def test_without_a_token_nothing_is_sent_and_who_must_act_is_told_but_no_secret(
-    transport: Transport, reply: Reply | None, told: str
+    transport: RequestsTransport, reply: Reply | None, told: str
 ) -> None:
     with serving(answering(lambda _request: reply or Reply())) as server:
         auth = OAuth2(
@@ -418,7 +418,7 @@ def test_without_a_token_nothing_is_sent_and_who_must_act_is_told_but_no_secret(
 
 
 def test_an_authorization_server_that_refuses_is_asked_once_however_many_threads_need_a_token(
-    transport: Transport,
+    transport: RequestsTransport,
 ) -> None:
     barrier = threading.Barrier(8)
     with serving(answering(lambda _request: Reply(401))) as server, ThreadPoolExecutor(8) as pool:
@@ -504,7 +504,7 @@ def test_a_preview_reads_no_secret(
 
 
 def test_no_scheme_shows_its_secret_when_printed(
-    scheme: str, project: Project, transport: Transport
+    scheme: str, project: Project, transport: RequestsTransport
 ) -> None:
     auth = auth_for(project.load(), transport)
     assert SECRET not in f"{auth!r} {auth!s} {auth.sign!r}", scheme
@@ -513,7 +513,7 @@ def test_no_scheme_shows_its_secret_when_printed(
 
 
 def test_a_secret_that_is_not_there_is_named_and_nothing_else(
-    scheme: str, project: Project, monkeypatch: pytest.MonkeyPatch, transport: Transport
+    scheme: str, project: Project, monkeypatch: pytest.MonkeyPatch, transport: RequestsTransport
 ) -> None:
     monkeypatch.delenv("SECRET")
     with pytest.raises(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connector.arrow.records import Records
 from connector.delivery.batch import Limits, cut, halves, spread
-from connector.model import Batch, Mark, Page, Rejection, Result, RowState
+from connector.model import Batch, Mark, Page, PageResult, Rejection, RowState
 
 
 def body(batch: Batch, overhead: int) -> int:
@@ -175,7 +175,7 @@ def test_two_pages_become_one_with_the_batches_of_both() -> None:
 
 
 def test_a_page_is_complete_when_every_row_has_a_state() -> None:
-    result = Result.of(page(3, [[0, 2]]))
+    result = PageResult.of(page(3, [[0, 2]]))
     assert (result.states.tolist(), result.complete) == ([0, RowState.REJECTED, 0], False)
     result.states[[0, 2]] = RowState.DELIVERED
     assert result.complete

@@ -23,8 +23,8 @@ from typing import Any
 import pytest
 import trustme
 
-from connector.delivery.transports.base import MAX_ANSWER, Answer, Call, Failure, Sender
-from connector.delivery.transports.requests import Transport
+from connector.delivery.transports.base import MAX_ANSWER, Answer, Call, Transport, TransportFailure
+from connector.delivery.transports.requests import RequestsTransport
 from connector.errors import ConfigError, EndpointError
 from tests.delivery.conftest import Kind
 from tests.support.servers import (
@@ -51,7 +51,7 @@ OK = answering(lambda _request: Reply())
 
 
 @pytest.fixture
-def transport(kind: Kind) -> Iterator[Sender]:
+def transport(kind: Kind) -> Iterator[Transport]:
     made = kind(timeout=DEADLINE)
     yield made
     made.close()
@@ -67,9 +67,11 @@ def post(url: str, body: bytes = b'{"a":1}', **headers: str) -> Call:
     )
 
 
-def soon(send: Callable[[], Answer | Failure], seconds: float = 3.0) -> Answer | Failure:
+def soon(
+    send: Callable[[], Answer | TransportFailure], seconds: float = 3.0
+) -> Answer | TransportFailure:
     """The result, in at most so many seconds."""
-    results: list[Answer | Failure] = []
+    results: list[Answer | TransportFailure] = []
     thread = threading.Thread(target=lambda: results.append(send()), daemon=True)
     thread.start()
     thread.join(seconds)
@@ -105,7 +107,7 @@ class Waiting:
     def __init__(self) -> None:
         self.answered = threading.Event()
 
-    def __call__(self, answer: Answer | Failure) -> None:
+    def __call__(self, answer: Answer | TransportFailure) -> None:
         self.answered.set()
 
 
@@ -114,7 +116,7 @@ class Waiting:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_answered_with_its_status_and_never_followed(
-    transport: Sender, status: int
+    transport: Transport, status: int
 ) -> None:
     with (
         serving(OK) as elsewhere,
@@ -129,7 +131,7 @@ def test_a_redirect_is_answered_with_its_status_and_never_followed(
 
 
 @pytest.mark.parametrize("location", ["http://[", "/caf\xe9"])
-def test_a_redirect_to_nowhere_is_still_a_redirect(transport: Sender, location: str) -> None:
+def test_a_redirect_to_nowhere_is_still_a_redirect(transport: Transport, location: str) -> None:
     with serving(answering(lambda _request: Reply(302, b"", {"Location": location}))) as server:
         answer = transport.send(post(server.url))
     assert isinstance(answer, Answer)
@@ -175,7 +177,7 @@ def test_a_netrc_file_does_not_replace_the_token(
     transport.close()
 
 
-def test_a_request_carries_its_body_and_headers_and_little_else(transport: Sender) -> None:
+def test_a_request_carries_its_body_and_headers_and_little_else(transport: Transport) -> None:
     with serving(OK) as server:
         transport.send(post(server.url, b'{"exact": "bytes"}', **{"X-Api-Key": TOKEN}))
         request = server.requests[0]
@@ -193,7 +195,7 @@ def test_a_request_carries_its_body_and_headers_and_little_else(transport: Sende
     assert request.headers["user-agent"] == "capi-connector"
 
 
-def test_cookies_are_not_kept(transport: Sender) -> None:
+def test_cookies_are_not_kept(transport: Transport) -> None:
     with serving(
         answering(lambda _request: Reply(headers={"Set-Cookie": "session=one; Path=/"}))
     ) as server:
@@ -259,26 +261,26 @@ def test_an_answer_that_drips_in_is_cut_at_the_deadline(kind: Kind, what: str) -
     started = time.monotonic()
     with serving(DRIPS[what]) as server:
         result = soon(lambda: transport.send(post(server.url)))
-        assert result == Failure("unknown", f"no complete answer within {DEADLINE} s")
+        assert result == TransportFailure("unknown", f"no complete answer within {DEADLINE} s")
         assert DEADLINE * 0.9 < time.monotonic() - started < DEADLINE * 4
     transport.close()
 
 
-def test_a_server_that_says_nothing_is_left_at_the_deadline(transport: Sender) -> None:
+def test_a_server_that_says_nothing_is_left_at_the_deadline(transport: Transport) -> None:
     with serving(lambda peer: peer.hold()) as server:
-        assert soon(lambda: transport.send(post(server.url))) == Failure(
+        assert soon(lambda: transport.send(post(server.url))) == TransportFailure(
             "unknown", f"no complete answer within {DEADLINE} s"
         )
 
 
-def test_a_handshake_that_drips_in_is_cut_at_the_deadline(transport: Sender) -> None:
+def test_a_handshake_that_drips_in_is_cut_at_the_deadline(transport: Transport) -> None:
     """A TLS record that announces 16 KiB and comes one byte at a time."""
     started = time.monotonic()
     with serving(
         lambda peer: peer.sip() and peer.send(b"\x16\x03\x03\x40\x00") and peer.drip(b"\x02")
     ) as server:
         result = soon(lambda: transport.send(post(f"https://localhost:{server.port}")))
-    assert result == Failure("unsent", "no connection to the host")
+    assert result == TransportFailure("unsent", "no connection to the host")
     assert DEADLINE * 0.9 < time.monotonic() - started < DEADLINE * 4
 
 
@@ -293,14 +295,19 @@ def test_a_deadline_that_passes_before_there_is_a_connection_sends_nothing(
         return lookup(*arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    with serving(OK) as server, contextlib.closing(Transport(timeout=DEADLINE)) as transport:
-        assert transport.send(post(server.url)) == Failure("unsent", "no connection to the host")
+    with (
+        serving(OK) as server,
+        contextlib.closing(RequestsTransport(timeout=DEADLINE)) as transport,
+    ):
+        assert transport.send(post(server.url)) == TransportFailure(
+            "unsent", "no connection to the host"
+        )
         assert server.requests == []
 
 
-def test_a_request_that_was_cut_does_not_harm_the_next(transport: Sender) -> None:
+def test_a_request_that_was_cut_does_not_harm_the_next(transport: Transport) -> None:
     with serving(DRIPS["a chunked body"]) as slow, serving(OK) as quick:
-        assert isinstance(transport.send(post(slow.url)), Failure)
+        assert isinstance(transport.send(post(slow.url)), TransportFailure)
         assert isinstance(transport.send(post(quick.url)), Answer)
 
 
@@ -327,7 +334,7 @@ def test_an_answer_of_256_mib_is_not_read(kind: Kind, first: bytes) -> None:
     transport.close()
 
 
-def test_a_compressed_answer_is_not_unpacked_beyond_the_cap(transport: Sender) -> None:
+def test_a_compressed_answer_is_not_unpacked_beyond_the_cap(transport: Transport) -> None:
     bomb = gzip.compress(b"x" * 128 * MIB, compresslevel=1)
     with serving(
         answering(lambda _request: Reply(body=bomb, headers={"Content-Encoding": "gzip"}))
@@ -336,17 +343,19 @@ def test_a_compressed_answer_is_not_unpacked_beyond_the_cap(transport: Sender) -
         result = transport.send(post(server.url))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert result == Failure("unknown", "the answer is larger than 1 MiB")
+    assert result == TransportFailure("unknown", "the answer is larger than 1 MiB")
     assert peak < 16 * MIB
 
 
-def test_an_answer_of_exactly_the_cap_is_read_and_one_byte_more_is_not(transport: Sender) -> None:
+def test_an_answer_of_exactly_the_cap_is_read_and_one_byte_more_is_not(
+    transport: Transport,
+) -> None:
     sizes = iter([MAX_ANSWER, MAX_ANSWER + 1])
     with serving(answering(lambda _request: Reply(body=b"x" * next(sizes)))) as server:
         whole, more = transport.send(post(server.url)), transport.send(post(server.url))
     assert isinstance(whole, Answer)
     assert len(whole.body) == MAX_ANSWER
-    assert more == Failure("unknown", "the answer is larger than 1 MiB")
+    assert more == TransportFailure("unknown", "the answer is larger than 1 MiB")
 
 
 # What the lack of an answer means: `unsent` may simply be sent again, `unknown` may have been taken.
@@ -375,11 +384,11 @@ BROKEN: dict[str, tuple[Behaviour, str]] = {
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_a_broken_answer_may_have_been_taken(transport: Sender, what: str) -> None:
+def test_a_broken_answer_may_have_been_taken(transport: Transport, what: str) -> None:
     behave, kind = BROKEN[what]
     with serving(behave) as server:
         result = transport.send(post(server.url))
-    assert isinstance(result, Failure)
+    assert isinstance(result, TransportFailure)
     assert result.kind == kind
     assert_tells_nothing(result, server)
 
@@ -387,9 +396,9 @@ def test_a_broken_answer_may_have_been_taken(transport: Sender, what: str) -> No
 @pytest.mark.parametrize(
     "cut", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 201 Created\r\nContent-Type: appl"]
 )
-def test_half_a_head_is_no_answer(transport: Sender, cut: bytes) -> None:
+def test_half_a_head_is_no_answer(transport: Transport, cut: bytes) -> None:
     with serving(raw(cut)) as server:
-        assert isinstance(transport.send(post(server.url)), Failure)
+        assert isinstance(transport.send(post(server.url)), TransportFailure)
 
 
 @pytest.mark.parametrize(
@@ -397,12 +406,12 @@ def test_half_a_head_is_no_answer(transport: Sender, cut: bytes) -> None:
     ["http://127.0.0.1:{port}", "http://nowhere.invalid:{port}"],
     ids=["refused", "no such host"],
 )
-def test_without_a_connection_nothing_was_sent(transport: Sender, address: str) -> None:
+def test_without_a_connection_nothing_was_sent(transport: Transport, address: str) -> None:
     result = transport.send(post(address.format(port=closed_port())))
-    assert result == Failure("unsent", "no connection to the host")
+    assert result == TransportFailure("unsent", "no connection to the host")
 
 
-def assert_tells_nothing(result: Answer | Failure, server: Server) -> None:
+def assert_tells_nothing(result: Answer | TransportFailure, server: Server) -> None:
     """Neither the address nor the token is in what people will read."""
     for secret in (TOKEN, "127.0.0.1", str(server.port), "/events"):
         assert secret not in repr(result)
@@ -410,7 +419,7 @@ def assert_tells_nothing(result: Answer | Failure, server: Server) -> None:
 
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.WARNING], ids=["debug", "warning"])
 def test_no_log_record_holds_the_token(
-    transport: Sender, caplog: pytest.LogCaptureFixture, level: int
+    transport: Transport, caplog: pytest.LogCaptureFixture, level: int
 ) -> None:
     caplog.set_level(level)
     with serving(raw(head("Content-Length: 2", "a header without a colon") + b"{}")) as server:
@@ -421,13 +430,13 @@ def test_no_log_record_holds_the_token(
 # Connections and threads.
 
 
-def test_one_connection_serves_many_requests(transport: Sender) -> None:
+def test_one_connection_serves_many_requests(transport: Transport) -> None:
     with serving(OK) as server:
         assert all(isinstance(transport.send(post(server.url)), Answer) for _ in range(20))
         assert (len(server.requests), server.connections) == (20, 1)
 
 
-def test_a_connection_that_the_server_closed_meanwhile_is_replaced(transport: Sender) -> None:
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced(transport: Transport) -> None:
     closed = threading.Event()
 
     def one_each(peer: Peer) -> None:
@@ -446,7 +455,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(transport: Se
 
 @pytest.mark.parametrize("body", [b"", b"{}"])
 def test_a_misdirected_request_is_followed_by_one_on_a_new_connection(
-    transport: Sender, body: bytes
+    transport: Transport, body: bytes
 ) -> None:
     statuses = iter([200, 421, 200])
     with serving(answering(lambda _request: Reply(next(statuses), body))) as server:
@@ -463,14 +472,14 @@ def test_a_misdirected_request_is_followed_by_one_on_a_new_connection(
     ids=["of known length", "chunked"],
 )
 def test_a_connection_with_an_unread_answer_is_not_used_again(
-    transport: Sender, first: bytes
+    transport: Transport, first: bytes
 ) -> None:
     def behave(peer: Peer) -> None:
         if peer.read() is not None and peer.send(first + b"x" * (MIB + 2)):
             peer.read()
 
     with serving(behave) as server:
-        assert isinstance(transport.send(post(server.url)), Failure)
+        assert isinstance(transport.send(post(server.url)), TransportFailure)
         transport.send(post(server.url))
         assert server.connections == 2
 
@@ -511,7 +520,7 @@ def test_closing_leaves_no_thread_and_no_connection(kind: Kind) -> None:
 def test_many_requests_may_be_under_way_without_a_thread_that_waits_for_each(kind: Kind) -> None:
     together, answers, done = (
         threading.Barrier(8, timeout=5),
-        list[Answer | Failure](),
+        list[Answer | TransportFailure](),
         threading.Event(),
     )
 
@@ -519,7 +528,7 @@ def test_many_requests_may_be_under_way_without_a_thread_that_waits_for_each(kin
         together.wait()
         return Reply(body=request.body)
 
-    def take(answer: Answer | Failure) -> None:
+    def take(answer: Answer | TransportFailure) -> None:
         answers.append(answer)
         if len(answers) == 16:
             done.set()
@@ -539,15 +548,15 @@ def test_many_requests_may_be_under_way_without_a_thread_that_waits_for_each(kin
 @pytest.mark.parametrize(
     "value", ["one\r\nX-More: two", "one\nX-More: two", "one\r\n\r\nPOST / HTTP/1.1"]
 )
-def test_a_header_that_would_end_early_is_not_sent(transport: Sender, value: str) -> None:
+def test_a_header_that_would_end_early_is_not_sent(transport: Transport, value: str) -> None:
     with serving(OK) as server:
         result = transport.send(post(server.url, **{"X-Api-Key": value}))
-        assert isinstance(result, Failure)
+        assert isinstance(result, TransportFailure)
         assert result.kind == "unsent"
         assert server.requests == []
 
 
-def test_a_request_is_not_sent_again_where_its_connection_breaks(transport: Sender) -> None:
+def test_a_request_is_not_sent_again_where_its_connection_breaks(transport: Transport) -> None:
     """On a connection that served before, http libraries like to take the break for an old one."""
 
     def behave(peer: Peer) -> None:
@@ -559,7 +568,7 @@ def test_a_request_is_not_sent_again_where_its_connection_breaks(transport: Send
     with serving(behave) as server:
         assert isinstance(transport.send(post(server.url)), Answer)
         result = transport.send(post(server.url))
-        assert isinstance(result, Failure)
+        assert isinstance(result, TransportFailure)
         assert result.kind == "unknown"
         assert len(server.requests) == 2
 
@@ -573,7 +582,7 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def trusting(kind: Kind, authority: trustme.CA, tmp_path: Path) -> Iterator[Sender]:
+def trusting(kind: Kind, authority: trustme.CA, tmp_path: Path) -> Iterator[Transport]:
     """A transport that trusts `authority` alone."""
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     made = kind(timeout=DEADLINE, ca_file=str(tmp_path / "ca.pem"))
@@ -581,12 +590,12 @@ def trusting(kind: Kind, authority: trustme.CA, tmp_path: Path) -> Iterator[Send
     made.close()
 
 
-UNTRUSTED = Failure("untrusted", "the TLS connection could not be verified")
+UNTRUSTED = TransportFailure("untrusted", "the TLS connection could not be verified")
 
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_the_configured_authority_is_trusted(
-    authority: trustme.CA, trusting: Sender, newest: ssl.TLSVersion
+    authority: trustme.CA, trusting: Transport, newest: ssl.TLSVersion
 ) -> None:
     with serving(OK, https(authority, newest=newest), "localhost") as server:
         assert isinstance(trusting.send(post(server.url)), Answer)
@@ -595,7 +604,7 @@ def test_the_configured_authority_is_trusted(
 def test_another_authority_is_not_trusted_whatever_the_environment_says(
     kind: Kind,
     authority: trustme.CA,
-    trusting: Sender,
+    trusting: Transport,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -612,22 +621,22 @@ def test_another_authority_is_not_trusted_whatever_the_environment_says(
 
 
 def test_a_certificate_for_another_name_is_not_trusted(
-    authority: trustme.CA, trusting: Sender
+    authority: trustme.CA, trusting: Transport
 ) -> None:
     with serving(OK, https(authority, "elsewhere.example.org"), "localhost") as server:
         assert trusting.send(post(server.url)) == UNTRUSTED
         assert server.requests == []
 
 
-def test_a_server_that_knows_no_tls_is_not_spoken_to(trusting: Sender) -> None:
+def test_a_server_that_knows_no_tls_is_not_spoken_to(trusting: Transport) -> None:
     with serving(raw(head("Content-Length: 0"))) as server:
         result = trusting.send(post(server.url.replace("http://127.0.0.1", "https://localhost")))
-        assert isinstance(result, Failure)
+        assert isinstance(result, TransportFailure)
         assert server.requests == []
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_server_of_tls_1_1_is_refused(authority: trustme.CA, trusting: Sender) -> None:
+def test_a_server_of_tls_1_1_is_refused(authority: trustme.CA, trusting: Transport) -> None:
     with serving(OK, https(authority, newest=ssl.TLSVersion.TLSv1_1), "localhost") as server:
         weak = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         weak.set_ciphers("ALL:@SECLEVEL=0")
@@ -704,22 +713,22 @@ TLS_FAULTS: dict[str, tuple[Behaviour, int]] = {
 
 @pytest.mark.parametrize("what", TLS_FAULTS)
 def test_a_tls_connection_that_breaks_is_not_blamed_on_its_certificate(
-    authority: trustme.CA, trusting: Sender, what: str
+    authority: trustme.CA, trusting: Transport, what: str
 ) -> None:
     """`body` is either small or too large for what lies between two sockets."""
     behave, body = TLS_FAULTS[what]
     with serving(behave, https(authority), "localhost") as server:
         result = soon(lambda: trusting.send(post(server.url, b" " * body)))
-    assert isinstance(result, Failure)
+    assert isinstance(result, TransportFailure)
     assert result.kind == "unknown"
     assert_tells_nothing(result, server)
 
 
 @pytest.mark.parametrize("what", ["silent", "reset"])
-def test_before_the_handshake_is_done_nothing_was_sent(trusting: Sender, what: str) -> None:
+def test_before_the_handshake_is_done_nothing_was_sent(trusting: Transport, what: str) -> None:
     with serving(
         lambda peer: peer.hold() if what == "silent" else peer.sip() and peer.reset()
     ) as server:
         result = soon(lambda: trusting.send(post(f"https://localhost:{server.port}")))
-    assert isinstance(result, Failure)
+    assert isinstance(result, TransportFailure)
     assert result.kind == "unsent"

@@ -19,7 +19,7 @@ from connector.delivery.response import (
     Unlocated,
     interpret,
 )
-from connector.delivery.transports.base import Answer, Failure
+from connector.delivery.transports.base import Answer, TransportFailure
 from connector.platforms import loader as platforms
 from connector.platforms.model import Answers
 
@@ -144,17 +144,20 @@ class TestStatus:
     @pytest.mark.parametrize(
         ("failure", "outcome"),
         [
-            (Failure("unsent", "no connection"), TryAgain("no connection", ambiguous=False)),
-            (Failure("unknown", "it broke"), TryAgain("it broke", ambiguous=True)),
+            (
+                TransportFailure("unsent", "no connection"),
+                TryAgain("no connection", ambiguous=False),
+            ),
+            (TransportFailure("unknown", "it broke"), TryAgain("it broke", ambiguous=True)),
         ],
     )
     def test_no_answer_is_tried_again(
-        self, failure: Failure, outcome: Outcome, records: list[bytes]
+        self, failure: TransportFailure, outcome: Outcome, records: list[bytes]
     ) -> None:
         assert interpret(failure, records, PLAIN, NOW) == outcome
 
     def test_a_host_that_is_not_trusted_halts(self, records: list[bytes]) -> None:
-        found = interpret(Failure("untrusted", "not verified"), records, PLAIN, NOW)
+        found = interpret(TransportFailure("untrusted", "not verified"), records, PLAIN, NOW)
         assert isinstance(found, Stop)
         assert "delivery.ca_file" in found.why
 

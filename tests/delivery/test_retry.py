@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.delivery.rate_limit import Budget, Gate
+from connector.delivery.rate_limit import RateLimiter, RetryBudget
 from connector.delivery.response import Delivered, Outcome, Stop, TryAgain
-from connector.delivery.retry import Policy
+from connector.delivery.retry import RetryPolicy
 
 FAILED = TryAgain("HTTP 503", ambiguous=False)
 UNCLEAR = TryAgain("HTTP 500", ambiguous=True)
@@ -64,12 +64,12 @@ class Platform:
 def policy(
     clock: Clock,
     share: float = 1.0,
-    budget: Budget | None = None,
+    budget: RetryBudget | None = None,
     stopped: Callable[[], bool] = lambda: False,
-) -> Policy:
-    gate = Gate(None, clock, clock.sleep)
-    return Policy(
-        budget or Budget(requests=10_000),
+) -> RetryPolicy:
+    gate = RateLimiter(None, clock, clock.sleep)
+    return RetryPolicy(
+        budget or RetryBudget(requests=10_000),
         gate,
         sleep=clock.sleep,
         stopped=stopped,
@@ -112,7 +112,9 @@ def test_pauses_double_and_jitter_is_full() -> None:
 @settings(max_examples=50, deadline=None)
 def test_every_pause_lies_between_nothing_and_its_bound(seed: int) -> None:
     clock = Clock()
-    drawn = Policy(Budget(requests=100), Gate(None), sleep=clock.sleep, random=random.Random(seed))
+    drawn = RetryPolicy(
+        RetryBudget(requests=100), RateLimiter(None), sleep=clock.sleep, random=random.Random(seed)
+    )
     drawn.run(Platform(FAILED))
     assert all(
         0 <= pause <= bound for pause, bound in zip(clock.slept, [0.5, 1.0, 2.0, 4.0], strict=True)
@@ -138,7 +140,7 @@ def test_a_wait_of_more_than_a_minute_ends_it_at_once(throttled: bool) -> None:
 
 
 def test_throttling_is_borne_for_a_minute_and_costs_no_budget() -> None:
-    clock, budget = Clock(), Budget()
+    clock, budget = Clock(), RetryBudget()
     platform = Platform(TryAgain("HTTP 429", ambiguous=False, wait=10.0, throttled=True))
     policy(clock, budget=budget).run(platform)
     assert 60 < sum(clock.slept) < 75
@@ -182,14 +184,14 @@ def test_nothing_is_repeated_once_the_run_has_ended() -> None:
 def test_a_run_may_spend_ten_retries_and_a_fifth_of_its_requests(
     requests: int, retries: int
 ) -> None:
-    budget = Budget()
+    budget = RetryBudget()
     for _ in range(requests):
         budget.sent()
     assert sum(budget.spend() for _ in range(1000)) == retries
 
 
 def test_without_budget_a_failure_is_left_to_the_next_run() -> None:
-    clock, budget = Clock(), Budget(floor=3)
+    clock, budget = Clock(), RetryBudget(floor=3)
     counts = []
     for _ in range(3):
         platform = Platform(FAILED)
@@ -199,7 +201,7 @@ def test_without_budget_a_failure_is_left_to_the_next_run() -> None:
 
 
 def test_the_budget_holds_among_threads() -> None:
-    budget = Budget()
+    budget = RetryBudget()
     with ThreadPoolExecutor(16) as pool:
         spent = list(pool.map(lambda _: budget.spend(), range(500)))
     assert spent.count(True) == budget.retries == 10
@@ -208,7 +210,7 @@ def test_the_budget_holds_among_threads() -> None:
 # The gate: a rate, and pauses for all.
 
 
-def passes(gate: Gate, clock: Clock, number: int) -> Iterator[float]:
+def passes(gate: RateLimiter, clock: Clock, number: int) -> Iterator[float]:
     for _ in range(number):
         gate.wait()
         yield clock.now
@@ -216,12 +218,12 @@ def passes(gate: Gate, clock: Clock, number: int) -> Iterator[float]:
 
 def test_without_a_rate_nobody_waits() -> None:
     clock = Clock()
-    assert set(passes(Gate(None, clock, clock.sleep), clock, 100)) == {1000.0}
+    assert set(passes(RateLimiter(None, clock, clock.sleep), clock, 100)) == {1000.0}
 
 
 def test_a_rate_spaces_requests_evenly() -> None:
     clock = Clock()
-    assert list(passes(Gate(4.0, clock, clock.sleep), clock, 5)) == [
+    assert list(passes(RateLimiter(4.0, clock, clock.sleep), clock, 5)) == [
         1000.0,
         1000.25,
         1000.5,
@@ -232,7 +234,7 @@ def test_a_rate_spaces_requests_evenly() -> None:
 
 def test_time_in_which_nothing_was_sent_is_not_saved_up() -> None:
     clock = Clock()
-    gate = Gate(2.0, clock, clock.sleep)
+    gate = RateLimiter(2.0, clock, clock.sleep)
     gate.wait()
     clock.now += 100
     assert list(passes(gate, clock, 3)) == [1100.0, 1100.5, 1101.0]
@@ -240,7 +242,7 @@ def test_time_in_which_nothing_was_sent_is_not_saved_up() -> None:
 
 def test_a_pause_holds_everybody_back_and_a_shorter_one_does_not_cut_it() -> None:
     clock = Clock()
-    gate = Gate(None, clock, clock.sleep)
+    gate = RateLimiter(None, clock, clock.sleep)
     gate.pause(30)
     gate.pause(5)
     assert list(passes(gate, clock, 2)) == [1030.0, 1030.0]
@@ -248,7 +250,7 @@ def test_a_pause_holds_everybody_back_and_a_shorter_one_does_not_cut_it() -> Non
 
 def test_after_a_pause_the_rate_holds_again() -> None:
     clock = Clock()
-    gate = Gate(2.0, clock, clock.sleep)
+    gate = RateLimiter(2.0, clock, clock.sleep)
     gate.pause(10)
     assert list(passes(gate, clock, 3)) == [1010.0, 1010.5, 1011.0]
 
@@ -261,7 +263,7 @@ def test_a_pause_also_holds_back_who_is_already_waiting() -> None:
         if len(clock.slept) == 1:
             gate.pause(30)
 
-    gate = Gate(1.0, clock, sleep)
+    gate = RateLimiter(1.0, clock, sleep)
     assert list(passes(gate, clock, 2)) == [1000.0, pytest.approx(1031.0)]
 
 
@@ -269,7 +271,7 @@ def test_threads_share_the_rate_and_every_turn_is_given_once() -> None:
     """The clock stands still, so what a thread is told to sleep is its turn."""
     number, rounds, clock = 8, 5, Clock()
     turns: list[float] = []
-    gate = Gate(10.0, clock, turns.append)
+    gate = RateLimiter(10.0, clock, turns.append)
     barrier = threading.Barrier(number)
 
     def run(_thread: int) -> None:
@@ -285,7 +287,7 @@ def test_threads_share_the_rate_and_every_turn_is_given_once() -> None:
 def test_who_comes_first_goes_first() -> None:
     clock = Clock()
     turns: list[tuple[str, float]] = []
-    gate = Gate(
+    gate = RateLimiter(
         10.0, clock, lambda seconds: turns.append((threading.current_thread().name, seconds))
     )
     gate.wait()

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from connector.delivery.transports.base import Answer, Call, Failure
-from connector.delivery.transports.requests import Transport
+from connector.delivery.transports.base import Answer, Call, TransportFailure
+from connector.delivery.transports.requests import RequestsTransport
 from connector.delivery.transports.select import Choice, open_transport
 from connector.errors import ConfigError
 from tests.support.servers import serving
@@ -22,7 +22,11 @@ VERSION = pycurl.version_info()
 
 @pytest.mark.parametrize(
     ("choice", "expected"),
-    [("auto", curl.CurlTransport), ("libcurl", curl.CurlTransport), ("requests", Transport)],
+    [
+        ("auto", curl.LibcurlTransport),
+        ("libcurl", curl.LibcurlTransport),
+        ("requests", RequestsTransport),
+    ],
 )
 def test_with_the_extra_libcurl_is_taken_unless_requests_is_wanted(
     choice: Choice, expected: type
@@ -46,7 +50,7 @@ def test_a_libcurl_that_lacks_something_is_not_taken(
         pycurl, "version_info", lambda: (VERSION[0], version, *VERSION[2:5], tls, *VERSION[6:])
     )
     with contextlib.closing(open_transport("auto")) as transport:
-        assert isinstance(transport, Transport)
+        assert isinstance(transport, RequestsTransport)
     with pytest.raises(ConfigError, match=f"delivery.transport: this libcurl .*{why}"):
         open_transport("libcurl")
 
@@ -55,7 +59,7 @@ def test_without_the_extra_requests_is_taken(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "pycurl", None)
     monkeypatch.delitem(sys.modules, "connector.delivery.transports.libcurl")
     with contextlib.closing(open_transport("auto")) as transport:
-        assert isinstance(transport, Transport)
+        assert isinstance(transport, RequestsTransport)
     with pytest.raises(
         ConfigError,
         match=r"delivery.transport: libcurl is not installed; run: .* --editable '\.\[fast\]'",
@@ -64,7 +68,7 @@ def test_without_the_extra_requests_is_taken(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_closing_gives_up_what_is_under_way() -> None:
-    results: list[Answer | Failure] = []
+    results: list[Answer | TransportFailure] = []
     came = threading.Event()
 
     with serving(lambda peer: peer.read() and (came.set() or peer.hold())) as server:
@@ -72,4 +76,4 @@ def test_closing_gives_up_what_is_under_way() -> None:
         transport.submit(Call("POST", server.url, {}, b"{}"), results.append)
         assert came.wait(5)
         transport.close()
-    assert results == [Failure("unknown", "the transport was closed")]
+    assert results == [TransportFailure("unknown", "the transport was closed")]

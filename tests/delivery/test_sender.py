@@ -1,4 +1,4 @@
-"""The courier against a platform that takes batches: every record gets its own verdict, at a price that is known."""
+"""The sender against a platform that takes batches: every record gets its own verdict, at a price that is known."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ import pytest
 
 from connector.arrow.records import Records
 from connector.delivery.auth import Auth, HmacAuth, NoAuth, OAuth2
-from connector.delivery.rate_limit import Budget, Gate
-from connector.delivery.sender import Courier
+from connector.delivery.rate_limit import RateLimiter, RetryBudget
+from connector.delivery.sender import Sender
 from connector.delivery.transports.base import Call
-from connector.delivery.transports.requests import Transport
+from connector.delivery.transports.requests import RequestsTransport
 from connector.engine.checkpoint import Unrecorded
 from connector.engine.pipeline import READY, carry
 from connector.errors import EndpointError, Fenced, InternalError, Postponed
-from connector.model import Batch, Mark, Page, Result, RowState
+from connector.model import Batch, Mark, Page, PageResult, RowState
 from connector.platforms.model import Answers
 from connector.state.tables import quarantine
 from tests.delivery.conftest import Kind
@@ -40,7 +40,7 @@ from tests.support.servers import (
     serving,
 )
 
-made: Kind = Transport
+made: Kind = RequestsTransport
 
 
 @pytest.fixture(autouse=True)
@@ -98,13 +98,13 @@ def page_of(records: Sequence[bytes], size: int = 1000, number: int = 0) -> Page
 
 
 class Run:
-    """A courier and its server."""
+    """A sender and its server."""
 
-    def __init__(self, courier: Courier, server: Server) -> None:
-        self.courier, self.server = courier, server
+    def __init__(self, sender: Sender, server: Server) -> None:
+        self.sender, self.server = sender, server
 
-    def deliver(self, records: Sequence[bytes], size: int = 1000) -> Result:
-        return self.courier.finish(self.courier.submit(page_of(records, size)))
+    def deliver(self, records: Sequence[bytes], size: int = 1000) -> PageResult:
+        return self.sender.finish(self.sender.submit(page_of(records, size)))
 
     @property
     def requests(self) -> int:
@@ -127,23 +127,23 @@ def run(
         def build(_page: Page, batch: Batch) -> Call:
             return Call("POST", server.url, {}, b'{"data":[' + b",".join(batch.records) + b"]}")
 
-        courier = Courier(
+        sender = Sender(
             transport,
             auth or NoAuth(),
             spec,
             build,
             concurrency=concurrency,
-            gate=options.pop("gate", Gate(None)),
+            gate=options.pop("gate", RateLimiter(None)),
             **options,
         )
         try:
-            yield Run(courier, server)
+            yield Run(sender, server)
         finally:
-            courier.close()
+            sender.close()
             transport.close()
 
 
-def rows(result: Result, state: RowState | int) -> list[int]:
+def rows(result: PageResult, state: RowState | int) -> list[int]:
     return np.flatnonzero(result.states == state).tolist()
 
 
@@ -156,13 +156,11 @@ THOUSAND = [record(number) for number in range(1000)]
 def test_exactly_the_bad_records_are_refused_after_few_requests(bad: int) -> None:
     chosen = sorted(random.Random(bad).sample(range(1000), bad))
     platform = BatchingPlatform(chosen)
-    with run(platform) as courier:
-        result = courier.deliver(THOUSAND)
-        print(f"\n{bad} bad of 1000: {courier.requests} requests")
+    with run(platform) as sender:
+        result = sender.deliver(THOUSAND)
+        print(f"\n{bad} bad of 1000: {sender.requests} requests")
         assert (
-            courier.requests
-            == result.requests
-            <= 2 * bad * (math.log2(1000 / max(bad, 1)) + 1) + 12
+            sender.requests == result.requests <= 2 * bad * (math.log2(1000 / max(bad, 1)) + 1) + 12
         )
     assert rows(result, RowState.REJECTED) == chosen == sorted(result.refusals)
     assert rows(result, RowState.DELIVERED) == [
@@ -177,8 +175,8 @@ def test_exactly_the_bad_records_are_refused_after_few_requests(bad: int) -> Non
 @pytest.mark.parametrize("bad", [1, 10])
 def test_no_record_that_was_taken_is_sent_again(bad: int) -> None:
     platform = BatchingPlatform(range(0, 100 * bad, 100))
-    with run(platform) as courier:
-        courier.deliver(THOUSAND)
+    with run(platform) as sender:
+        sender.deliver(THOUSAND)
     assert max(platform.taken.values()) == 1
 
 
@@ -187,11 +185,11 @@ def test_of_a_batch_that_breaks_off_what_was_taken_is_not_sent_again() -> None:
     platform = BatchingPlatform([999])
 
     def reply(request: Request) -> Reply:
-        return platform(request) if len(courier.server.requests) <= 2 else Reply(401)
+        return platform(request) if len(sender.server.requests) <= 2 else Reply(401)
 
-    with run(reply) as courier:
-        result = courier.deliver(THOUSAND)
-    assert isinstance(courier.courier.error, EndpointError)
+    with run(reply) as sender:
+        result = sender.deliver(THOUSAND)
+    assert isinstance(sender.sender.error, EndpointError)
     assert {f"event-{row:05d}" for row in rows(result, RowState.DELIVERED)} == set(platform.taken)
     assert (len(platform.taken), len(rows(result, 0)), result.refusals, result.open_ambiguous) == (
         1,
@@ -206,11 +204,11 @@ def test_a_batch_that_breaks_off_in_doubt_is_sent_again_as_it_was() -> None:
     platform = BatchingPlatform([999])
 
     def reply(request: Request) -> Reply:
-        number = len(courier.server.requests)
+        number = len(sender.server.requests)
         return Reply(500) if number == 1 else platform(request) if number <= 3 else Reply(401)
 
-    with run(reply) as courier:
-        result = courier.deliver(THOUSAND)
+    with run(reply) as sender:
+        result = sender.deliver(THOUSAND)
     assert len(platform.taken) == 1
     assert (rows(result, 0), result.open_ambiguous) == (list(range(1000)), True)
 
@@ -220,11 +218,11 @@ def test_doubt_about_some_records_ends_with_their_verdict() -> None:
     platform = BatchingPlatform([15])
 
     def reply(request: Request) -> Reply:
-        number = len(courier.server.requests)
+        number = len(sender.server.requests)
         return Reply(500) if number == 2 else Reply(403) if number >= 4 else platform(request)
 
-    with run(reply) as courier:
-        result = courier.deliver(THOUSAND[:16])
+    with run(reply) as sender:
+        result = sender.deliver(THOUSAND[:16])
     assert (rows(result, RowState.DELIVERED), rows(result, 0), result.open_ambiguous) == (
         list(range(8)),
         list(range(8, 16)),
@@ -239,28 +237,28 @@ def test_a_mistake_of_our_own_ends_the_run_and_leaves_the_page_in_doubt(
         raise KeyError("jane@example.org")
 
     monkeypatch.setattr("connector.delivery.sender.interpret", broken)
-    with run(lambda _request: Reply(body={"received": 2})) as courier:
-        result = courier.deliver(THOUSAND[:2])
-    assert isinstance(courier.courier.error, InternalError)
-    assert "jane" not in str(courier.courier.error)
+    with run(lambda _request: Reply(body={"received": 2})) as sender:
+        result = sender.deliver(THOUSAND[:2])
+    assert isinstance(sender.sender.error, InternalError)
+    assert "jane" not in str(sender.sender.error)
     assert (rows(result, 0), result.open_ambiguous) == ([0, 1], True)
 
 
 def test_a_batch_of_nothing_but_bad_records_is_blamed_on_the_request() -> None:
-    with run(BatchingPlatform(range(1000))) as courier:
-        result = courier.deliver(THOUSAND)
-        assert courier.requests <= 12
-        assert isinstance(courier.courier.error, EndpointError)
-    assert "code E7" in str(courier.courier.error)
+    with run(BatchingPlatform(range(1000))) as sender:
+        result = sender.deliver(THOUSAND)
+        assert sender.requests <= 12
+        assert isinstance(sender.sender.error, EndpointError)
+    assert "code E7" in str(sender.sender.error)
     assert rows(result, 0) == list(range(1000))
     assert result.refusals == {}
     assert not result.open_ambiguous
 
 
 def test_a_page_of_single_records_that_are_all_refused_is_blamed_on_the_request() -> None:
-    with run(BatchingPlatform(range(30)), concurrency=4) as courier:
-        result = courier.deliver(THOUSAND[:30], size=1)
-        assert isinstance(courier.courier.error, EndpointError)
+    with run(BatchingPlatform(range(30)), concurrency=4) as sender:
+        result = sender.deliver(THOUSAND[:30], size=1)
+        assert isinstance(sender.sender.error, EndpointError)
     assert rows(result, 0) == list(range(30))
 
 
@@ -273,18 +271,18 @@ def test_where_one_batch_shows_that_everything_is_refused_the_refusals_of_anothe
         page.batches[0].part(list(range(10))),
         page.batches[0].part(list(range(10, 1000))),
     ]
-    with run(BatchingPlatform(range(1000))) as courier:
-        result = courier.courier.finish(courier.courier.submit(page))
+    with run(BatchingPlatform(range(1000))) as sender:
+        result = sender.sender.finish(sender.sender.submit(page))
         assert result.statuses["400"] > 19
-    assert isinstance(courier.courier.error, EndpointError)
+    assert isinstance(sender.sender.error, EndpointError)
     assert (len(rows(result, 0)), result.refusals) == (1000, {})
 
 
 @pytest.mark.parametrize(("bad", "systemic"), [(26, False), (27, True)])
 def test_nine_tenths_of_a_page_with_one_code_is_systemic(bad: int, systemic: bool) -> None:
-    with run(BatchingPlatform(range(bad)), concurrency=4) as courier:
-        result = courier.deliver(THOUSAND[:30], size=1)
-    assert isinstance(courier.courier.error, EndpointError) == systemic
+    with run(BatchingPlatform(range(bad)), concurrency=4) as sender:
+        result = sender.deliver(THOUSAND[:30], size=1)
+    assert isinstance(sender.sender.error, EndpointError) == systemic
     assert len(result.refusals) == (0 if systemic else bad)
     assert rows(result, RowState.DELIVERED) == list(range(bad, 30))
 
@@ -293,24 +291,24 @@ def test_refusals_for_different_reasons_are_not_systemic() -> None:
     codes = iter(range(1000))
     with run(
         BatchingPlatform(range(30), lambda _bad, _count: Reply(400, {"code": f"E{next(codes)}"}))
-    ) as courier:
-        result = courier.deliver(THOUSAND[:30], size=1)
-    assert courier.courier.error is None
+    ) as sender:
+        result = sender.deliver(THOUSAND[:30], size=1)
+    assert sender.sender.error is None
     assert len(rows(result, RowState.REJECTED)) == 30
 
 
 def test_twenty_bad_of_twenty_are_refused_one_by_one() -> None:
-    with run(BatchingPlatform(range(20))) as courier:
-        result = courier.deliver(THOUSAND[:20])
-        assert courier.requests == 39
-    assert courier.courier.error is None
+    with run(BatchingPlatform(range(20))) as sender:
+        result = sender.deliver(THOUSAND[:20])
+        assert sender.requests == 39
+    assert sender.sender.error is None
     assert sorted(result.refusals) == list(range(20))
 
 
 def test_a_person_may_say_that_all_are_bad() -> None:
-    with run(BatchingPlatform(range(64)), accept_all=True) as courier:
-        result = courier.deliver(THOUSAND[:64])
-    assert courier.courier.error is None
+    with run(BatchingPlatform(range(64)), accept_all=True) as sender:
+        result = sender.deliver(THOUSAND[:64])
+    assert sender.sender.error is None
     assert sorted(result.refusals) == list(range(64))
 
 
@@ -326,9 +324,9 @@ def named(bad: list[int], _count: int) -> Reply:
 def test_records_that_an_answer_names_are_left_out_of_one_more_request() -> None:
     chosen = [0, 17, 500, 999]
     platform = BatchingPlatform(chosen, named)
-    with run(platform, BY_INDEX) as courier:
-        result = courier.deliver(THOUSAND)
-        assert courier.requests == 2
+    with run(platform, BY_INDEX) as sender:
+        result = sender.deliver(THOUSAND)
+        assert sender.requests == 2
     assert rows(result, RowState.REJECTED) == chosen
     assert len(rows(result, RowState.DELIVERED)) == 996
     assert max(platform.taken.values()) == 1
@@ -342,9 +340,9 @@ def test_records_that_an_answer_names_are_left_out_of_one_more_request() -> None
 def test_a_platform_that_takes_the_rest_is_asked_once() -> None:
     platform = BatchingPlatform([3, 4], named)
     platform.takes_the_rest = True
-    with run(platform, PARTIAL) as courier:
-        result = courier.deliver(THOUSAND)
-        assert courier.requests == 1
+    with run(platform, PARTIAL) as sender:
+        result = sender.deliver(THOUSAND)
+        assert sender.requests == 1
     assert rows(result, RowState.REJECTED) == [3, 4]
     assert max(platform.taken.values()) == 1
 
@@ -355,9 +353,9 @@ def test_a_verdict_for_each_record_is_taken_as_it_is() -> None:
             207, {"events": [{"state": "ok"}, {"state": "no"}, {"state": "ok"}]}
         ),
         IN_ORDER,
-    ) as courier:
-        result = courier.deliver(THOUSAND[:3])
-        assert courier.requests == 1
+    ) as sender:
+        result = sender.deliver(THOUSAND[:3])
+        assert sender.requests == 1
     assert result.states.tolist() == [RowState.DELIVERED, RowState.REJECTED, RowState.DELIVERED]
 
 
@@ -368,9 +366,9 @@ def test_records_without_a_verdict_are_asked_about_again_alone() -> None:
         count = len(orjson.loads(request.body)["data"])
         return Reply(207, {"events": [{"state": "ok"}] + [None] * (count - 1)})
 
-    with run(reply, IN_ORDER) as courier:
-        result = courier.deliver(THOUSAND[:3])
-        assert [len(orjson.loads(request.body)["data"]) for request in courier.server.requests] == [
+    with run(reply, IN_ORDER) as sender:
+        result = sender.deliver(THOUSAND[:3])
+        assert [len(orjson.loads(request.body)["data"]) for request in sender.server.requests] == [
             3,
             2,
             1,
@@ -379,27 +377,27 @@ def test_records_without_a_verdict_are_asked_about_again_alone() -> None:
         len(rows(result, RowState.DELIVERED)),
         result.retries,
         result.ambiguous,
-        courier.courier.error,
+        sender.sender.error,
     ) == (3, 2, 2, None)
 
 
 def test_a_platform_that_never_gives_a_verdict_is_left_to_the_next_run() -> None:
     with (
-        run(lambda _request: Reply(200, {"events": [None, None]}), IN_ORDER) as courier,
+        run(lambda _request: Reply(200, {"events": [None, None]}), IN_ORDER) as sender,
         contextlib.suppress(RecursionError),
     ):
-        result = courier.deliver(THOUSAND[:2])
+        result = sender.deliver(THOUSAND[:2])
         assert rows(result, 0) == [0, 1]
-    assert courier.requests < 20
-    assert isinstance(courier.courier.error, Postponed)
+    assert sender.requests < 20
+    assert isinstance(sender.sender.error, Postponed)
 
 
 def test_a_platform_that_names_one_record_at_a_time_is_followed_to_the_end() -> None:
     bad = range(0, 1000, 2)
     with run(
         BatchingPlatform(bad, lambda found, count: named(found[:1], count)), BY_INDEX
-    ) as courier:
-        result = courier.deliver(THOUSAND)
+    ) as sender:
+        result = sender.deliver(THOUSAND)
     assert rows(result, RowState.REJECTED) == list(bad)
 
 
@@ -413,11 +411,11 @@ def test_a_body_that_is_too_large_is_cut_by_bytes_and_a_record_that_is_too_large
             return Reply(413, {"message": "too large"}, {"Retry-After": "30"})
         return Reply(body={"received": len(orjson.loads(request.body)["data"])})
 
-    with run(limited) as courier:
+    with run(limited) as sender:
         started = time.monotonic()
-        result = courier.deliver(records)
+        result = sender.deliver(records)
         assert time.monotonic() - started < 5
-        assert courier.requests < 30
+        assert sender.requests < 30
     assert rows(result, RowState.REJECTED) == [42]
     assert result.refusals[42].code == "413"
     assert len(rows(result, RowState.DELIVERED)) == 99
@@ -428,8 +426,8 @@ def test_a_body_that_is_too_large_is_cut_by_bytes_and_a_record_that_is_too_large
 
 def refusal(**answer: Any) -> Any:
     """The refusal of one record about Jane, whatever the platform says."""
-    with run(lambda _request: Reply(400, {"bad": [{"index": 0, **answer}]}), BY_INDEX) as courier:
-        return courier.deliver([record(1, name="Jane Doe", order="A-77")]).refusals[0]
+    with run(lambda _request: Reply(400, {"bad": [{"index": 0, **answer}]}), BY_INDEX) as sender:
+        return sender.deliver([record(1, name="Jane Doe", order="A-77")]).refusals[0]
 
 
 def test_words_of_the_platform_are_kept_without_the_record() -> None:
@@ -462,8 +460,8 @@ def test_a_code_that_the_platform_file_knows_is_kept_whatever_the_record_holds(
             "codes": {"known": {"order_total": {"means": "refused", "remedy": "send a total"}}},
         }
     )
-    with run(lambda _request: Reply(400, {"bad": [{"index": 0, "code": code}]}), spec) as courier:
-        assert courier.deliver([record(1, kind="order")]).refusals[0].code == said
+    with run(lambda _request: Reply(400, {"bad": [{"index": 0, "code": code}]}), spec) as sender:
+        assert sender.deliver([record(1, kind="order")]).refusals[0].code == said
 
 
 def test_a_field_fits_its_column() -> None:
@@ -475,9 +473,9 @@ def test_a_systemic_refusal_does_not_repeat_a_record() -> None:
         BatchingPlatform(
             range(30), lambda _bad, _count: Reply(400, {"code": "no such user: jane@example.org"})
         )
-    ) as courier:
-        courier.deliver(THOUSAND[:30])
-    assert "jane" not in str(courier.courier.error)
+    ) as sender:
+        sender.deliver(THOUSAND[:30])
+    assert "jane" not in str(sender.sender.error)
 
 
 # Failures: what is tried again, what stops the run, and how soon.
@@ -489,15 +487,15 @@ def test_an_attempt_whose_answer_is_lost_is_repeated_with_the_same_bytes_and_a_n
     times = iter([1000.0, 1060.0])
 
     def lose_the_first(peer: Any) -> None:
-        number = len(courier.server.requests)
+        number = len(sender.server.requests)
         while peer.read() is not None:
             peer.reset() if number == 0 else peer.answer(body=b'{"received":1}')
 
     with run(
         lose_the_first, raw=True, auth=HmacAuth("X-Signature", "key", clock=lambda: next(times))
-    ) as courier:
-        result = courier.deliver(THOUSAND[:1])
-        first, second = courier.server.requests
+    ) as sender:
+        result = sender.deliver(THOUSAND[:1])
+        first, second = sender.server.requests
     assert first.body == second.body
     assert [request.headers["x-signature"][:6] for request in (first, second)] == [
         "t=1000",
@@ -520,18 +518,18 @@ def test_an_attempt_whose_answer_is_lost_is_repeated_with_the_same_bytes_and_a_n
 def test_an_answer_that_nobody_understands_is_asked_three_times_and_left_open() -> None:
     with run(
         lambda _request: Reply(200, b"<html>It works!</html>", {"Content-Type": "text/html"})
-    ) as courier:
-        result = courier.deliver(THOUSAND[:2])
-        assert courier.requests == result.ambiguous == 3
-    assert isinstance(courier.courier.error, Postponed)
+    ) as sender:
+        result = sender.deliver(THOUSAND[:2])
+        assert sender.requests == result.ambiguous == 3
+    assert isinstance(sender.sender.error, Postponed)
     assert (rows(result, 0), result.open_ambiguous) == ([0, 1], True)
 
 
 def test_refused_credentials_stop_all_others_at_once_and_leave_nothing_open_to_doubt() -> None:
-    with run(lambda _request: Reply(401), concurrency=4) as courier:
-        result = courier.deliver(THOUSAND[:200], size=1)
-        assert courier.requests <= 4
-    assert isinstance(courier.courier.error, EndpointError)
+    with run(lambda _request: Reply(401), concurrency=4) as sender:
+        result = sender.deliver(THOUSAND[:200], size=1)
+        assert sender.requests <= 4
+    assert isinstance(sender.sender.error, EndpointError)
     assert (len(rows(result, 0)), result.open_ambiguous) == (200, False)
 
 
@@ -544,7 +542,7 @@ def test_an_end_wakes_those_who_wait(status: int) -> None:
     arrived, free = threading.Barrier(3), threading.Event()
 
     def reply(request: Request) -> Reply:
-        if len(courier.server.requests) <= 3:
+        if len(sender.server.requests) <= 3:
             arrived.wait(5)
         if b"event-00000" in request.body:
             return Reply(status, headers={"Retry-After": "4"})
@@ -555,9 +553,9 @@ def test_an_end_wakes_those_who_wait(status: int) -> None:
         return Reply(body={"received": 1})
 
     started = time.monotonic()
-    with run(reply, concurrency=3) as courier:
-        courier.deliver(THOUSAND[:4], size=1)
-        assert isinstance(courier.courier.error, EndpointError)
+    with run(reply, concurrency=3) as sender:
+        sender.deliver(THOUSAND[:4], size=1)
+        assert isinstance(sender.sender.error, EndpointError)
         assert time.monotonic() - started < 2.5
 
 
@@ -572,8 +570,8 @@ def test_throttling_pauses_everybody() -> None:
             else Reply(body={"received": 1})
         )
 
-    with run(reply, concurrency=4) as courier:
-        result = courier.deliver(THOUSAND[:400], size=1)
+    with run(reply, concurrency=4) as sender:
+        result = sender.deliver(THOUSAND[:400], size=1)
     assert len(rows(result, RowState.DELIVERED)) == 400
     assert result.statuses["429"] == 1
     assert not [moment for moment in arrived if 0.4 < moment - arrived[4] < 1.0]
@@ -582,31 +580,31 @@ def test_throttling_pauses_everybody() -> None:
 def test_a_platform_that_asks_for_an_hour_gets_it() -> None:
     with run(
         lambda _request: Reply(429, headers={"Retry-After": "3600"}), clock=lambda: 5_000.0
-    ) as courier:
-        result = courier.deliver(THOUSAND[:3], size=1)
-        assert courier.requests == 1
-    assert isinstance(courier.courier.error, Postponed)
-    assert courier.courier.not_before == 8_600.0
+    ) as sender:
+        result = sender.deliver(THOUSAND[:3], size=1)
+        assert sender.requests == 1
+    assert isinstance(sender.sender.error, Postponed)
+    assert sender.sender.not_before == 8_600.0
     assert (rows(result, 0), result.open_ambiguous) == ([0, 1, 2], False)
 
 
 def test_where_throttling_outlasts_our_patience_the_platforms_last_word_is_remembered() -> None:
     with run(
         lambda _request: Reply(429, headers={"Retry-After": "1"}), clock=lambda: 5_000.0
-    ) as courier:
-        courier.courier._policy.patience = 0.0
-        courier.deliver(THOUSAND[:1])
-    assert isinstance(courier.courier.error, Postponed)
-    assert courier.courier.not_before == 5_001.0
+    ) as sender:
+        sender.sender._policy.patience = 0.0
+        sender.deliver(THOUSAND[:1])
+    assert isinstance(sender.sender.error, Postponed)
+    assert sender.sender.not_before == 5_001.0
 
 
 def test_couriers_of_one_run_share_its_retries() -> None:
-    budget = Budget(share=0, floor=3)
+    budget = RetryBudget(share=0, floor=3)
     requests = []
     for _ in range(4):
-        with run(lambda _request: Reply(503), budget=budget) as courier:
-            courier.deliver(THOUSAND[:1])
-            requests.append(courier.requests)
+        with run(lambda _request: Reply(503), budget=budget) as sender:
+            sender.deliver(THOUSAND[:1])
+            requests.append(sender.requests)
     assert requests == [4, 1, 1, 1]
 
 
@@ -634,7 +632,7 @@ def test_a_token_that_expires_is_renewed_and_the_run_goes_on(concurrency: int) -
     """Every request under way meets the old token, as when it runs out in the middle of a run."""
     with (
         serving(answering(authorizing("token-2", concurrency))) as server,
-        contextlib.closing(Transport(timeout=5)) as transport,
+        contextlib.closing(RequestsTransport(timeout=5)) as transport,
     ):
         auth = OAuth2(transport, server.url, {"refresh_token": "r"})
         auth.sign(Call("POST", server.url, {}, b""))
@@ -642,10 +640,12 @@ def test_a_token_that_expires_is_renewed_and_the_run_goes_on(concurrency: int) -
         def build(_page: Page, batch: Batch) -> Call:
             return Call("POST", server.url, {}, b"{}")
 
-        courier = Courier(transport, auth, SPEC, build, concurrency=concurrency, gate=Gate(None))
-        result = courier.finish(courier.submit(page_of(THOUSAND[:8], size=1)))
-        courier.close()
-    assert courier.error is None
+        sender = Sender(
+            transport, auth, SPEC, build, concurrency=concurrency, gate=RateLimiter(None)
+        )
+        result = sender.finish(sender.submit(page_of(THOUSAND[:8], size=1)))
+        sender.close()
+    assert sender.error is None
     assert len(rows(result, RowState.DELIVERED)) == 8
 
 
@@ -664,19 +664,22 @@ def test_a_token_that_worked_may_expire_again() -> None:
             else Reply(body={"received": 1})
         )
 
-    with serving(answering(reply)) as server, contextlib.closing(Transport(timeout=5)) as transport:
+    with (
+        serving(answering(reply)) as server,
+        contextlib.closing(RequestsTransport(timeout=5)) as transport,
+    ):
         auth = OAuth2(transport, server.url, {"refresh_token": "r"})
-        courier = Courier(
+        sender = Sender(
             transport,
             auth,
             SPEC,
             lambda _page, _batch: Call("POST", server.url, {}, b"{}"),
             concurrency=1,
-            gate=Gate(None),
+            gate=RateLimiter(None),
         )
-        result = courier.finish(courier.submit(page_of(THOUSAND[:10], size=1)))
-        courier.close()
-    assert courier.error is None
+        result = sender.finish(sender.submit(page_of(THOUSAND[:10], size=1)))
+        sender.close()
+    assert sender.error is None
     assert len(rows(result, RowState.DELIVERED)) == 10
     assert served == {
         "Bearer token-1": 4,
@@ -689,14 +692,14 @@ def test_a_token_that_worked_may_expire_again() -> None:
 def test_a_token_that_is_refused_again_after_renewal_stops_the_run() -> None:
     with (
         serving(answering(authorizing("never", 1))) as tokens,
-        contextlib.closing(Transport(timeout=5)) as transport,
+        contextlib.closing(RequestsTransport(timeout=5)) as transport,
     ):
         with run(
             lambda _request: Reply(401), auth=OAuth2(transport, tokens.url, {"refresh_token": "r"})
-        ) as courier:
-            courier.deliver(THOUSAND[:8], size=1)
-            assert (courier.requests, len(tokens.requests)) == (2, 2)
-        assert isinstance(courier.courier.error, EndpointError)
+        ) as sender:
+            sender.deliver(THOUSAND[:8], size=1)
+            assert (sender.requests, len(tokens.requests)) == (2, 2)
+        assert isinstance(sender.sender.error, EndpointError)
 
 
 # Pages under way: recorded in order, and never after another run took over.
@@ -711,12 +714,12 @@ class Notes(Unrecorded):
         self.aside: list[int] = []
         self._fail_after = fail_after
 
-    def advance(self, done: Sequence[Result], starting: Sequence[Page]) -> None:
+    def advance(self, done: Sequence[PageResult], starting: Sequence[Page]) -> None:
         if len(self.done) >= self._fail_after:
             raise Fenced("another run took over")
         self.done += [result.page.number for result in done]
 
-    def set_aside(self, unfinished: Sequence[Result]) -> None:
+    def set_aside(self, unfinished: Sequence[PageResult]) -> None:
         self.aside += [result.page.number for result in unfinished]
 
 
@@ -734,8 +737,8 @@ def test_pages_are_recorded_in_order_though_they_finish_in_any() -> None:
         return Reply(body={"received": 1})
 
     notes = Notes()
-    with run(reply, concurrency=8) as courier:
-        assert carry(pages(12), lambda: courier.courier, notes) is None
+    with run(reply, concurrency=8) as sender:
+        assert carry(pages(12), lambda: sender.sender, notes) is None
     assert (notes.done, notes.aside) == (list(range(12)), [])
 
 
@@ -744,8 +747,8 @@ def test_at_an_early_end_no_page_behind_a_gap_is_recorded_as_done() -> None:
         return Reply(401) if b"event-00004" in request.body else Reply(body={"received": 1})
 
     notes = Notes()
-    with run(reply, concurrency=2) as courier:
-        assert isinstance(carry(pages(6), lambda: courier.courier, notes), EndpointError)
+    with run(reply, concurrency=2) as sender:
+        assert isinstance(carry(pages(6), lambda: sender.sender, notes), EndpointError)
     assert notes.done == [0][: len(notes.done)]
     assert 1 in notes.aside
     assert not set(notes.done) & set(notes.aside)
@@ -754,11 +757,11 @@ def test_at_an_early_end_no_page_behind_a_gap_is_recorded_as_done() -> None:
 def test_a_run_that_was_taken_over_sends_nothing_more() -> None:
     """Pages that had begun before it was noticed may leave: those of the first commit and of the one that worked."""
     notes = Notes(fail_after=1)
-    with run(lambda _request: Reply(body={"received": 1})) as courier:
+    with run(lambda _request: Reply(body={"received": 1})) as sender:
         with pytest.raises(Fenced):
-            carry(pages(50), lambda: courier.courier, notes)
-        courier.courier.close()
-        assert courier.requests <= 2 * (1 + READY + len(page_of(THOUSAND[:3], 1).batches))
+            carry(pages(50), lambda: sender.sender, notes)
+        sender.sender.close()
+        assert sender.requests <= 2 * (1 + READY + len(page_of(THOUSAND[:3], 1).batches))
 
 
 def test_a_person_who_interrupts_a_departure_is_not_made_to_wait_for_it() -> None:
@@ -768,17 +771,17 @@ def test_a_person_who_interrupts_a_departure_is_not_made_to_wait_for_it() -> Non
 
     with serving(answering(BatchingPlatform())) as server:
         transport = made(timeout=5, connections=1)
-        courier = Courier(
+        sender = Sender(
             transport,
             Interrupted(),
             SPEC,
             lambda _page, _batch: Call("POST", server.url, {}, b"{}"),
             concurrency=1,
-            gate=Gate(None),
+            gate=RateLimiter(None),
         )
         with pytest.raises(KeyboardInterrupt):
-            courier.submit(page_of(THOUSAND[:1]))
-        closing = threading.Thread(target=courier.close, daemon=True)
+            sender.submit(page_of(THOUSAND[:1]))
+        closing = threading.Thread(target=sender.close, daemon=True)
         closing.start()
         closing.join(10)
         assert not closing.is_alive()

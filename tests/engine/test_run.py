@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from connector.commands.status import status
-from connector.delivery.rate_limit import Budget
-from connector.engine.context import open_session
+from connector.delivery.rate_limit import RetryBudget
+from connector.engine.context import open_context
 from connector.engine.planner import Options
 from connector.engine.run import deliver, plan, settle, sync
 from connector.errors import ConfigError, LeaseHeld, WarehouseError
@@ -273,7 +273,7 @@ def test_no_piece_of_a_run_is_begun_once_the_platform_asked_for_an_hour(
     """Dagster delivers the pieces of a plan one by one, whatever became of the others."""
     duck.insert(conversion(1))
     receiver.script.add(Fault(status=429, headers={"Retry-After": "3600"}))
-    with open_session(duck_destination()) as session:
+    with open_context(duck_destination()) as session:
         work, _ = plan(session, Options())
         failures = [deliver(session, work, work.pieces[0]) for _ in range(2)]
         settle(session, work, failures[0])
@@ -286,8 +286,8 @@ def test_pieces_that_one_process_delivers_share_the_retries_of_a_run(
 ) -> None:
     duck.insert(*(conversion(number) for number in range(2)))
     receiver.script.add(Fault(status=503, times=1000))
-    with open_session(duck_destination(delivery__concurrency=1)) as session:
-        session.budget = Budget(share=0, floor=3)
+    with open_context(duck_destination(delivery__concurrency=1)) as session:
+        session.budget = RetryBudget(share=0, floor=3)
         work, _ = plan(session, Options())
         for _ in range(3):
             failure = deliver(session, work, work.pieces[0])

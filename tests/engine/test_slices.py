@@ -15,12 +15,12 @@ from connector.delivery import retry
 from connector.engine import dedupe as choose
 from connector.engine import page_builder as paging
 from connector.engine import planner as plan
-from connector.engine.checkpoint import Recorder
-from connector.engine.context import open_session
+from connector.engine.checkpoint import Checkpointer
+from connector.engine.context import open_context
 from connector.engine.planner import Options, take_lease, what_waits
 from connector.engine.run import pages_of, sync
 from connector.errors import ConfigError
-from connector.model import Mark, Range, Result, RowState
+from connector.model import Mark, PageResult, Range, RowState
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from connector.state import slices, tables
@@ -49,7 +49,7 @@ def _cut(monkeypatch: pytest.MonkeyPatch, *, slice_rows: int, page_rows: int) ->
 
 def complete(made: Destination) -> list[bool]:
     """Which slices of the last plan are complete, in order."""
-    with open_session(made) as session:
+    with open_context(made) as session:
         return complete_in(session.store)
 
 
@@ -65,7 +65,7 @@ def complete_in(store: Store) -> list[bool]:
 
 def mark(made: Destination) -> Mark | None:
     """The high-water mark."""
-    with open_session(made) as session:
+    with open_context(made) as session:
         return session.mark()
 
 
@@ -191,7 +191,7 @@ def test_rows_of_two_slices_that_share_a_key_are_named_before_either_is_recorded
     duck.insert(
         *(conversion(number) for number in range(4)), conversion(1, updated_at=ago(hours=3))
     )
-    with open_session(duck_destination()) as session:
+    with open_context(duck_destination()) as session:
         pieces = what_waits(session, None, Options())
         assert [piece.kind for piece in pieces] == ["range"] * 3
         with pytest.raises(ConfigError, match="share a key"):
@@ -210,7 +210,7 @@ def test_rows_that_share_a_key_are_named_however_many_requests_are_in_flight(
         conversion(0, updated_at=ago(hours=3)),
     )
     with (
-        open_session(duck_destination(delivery__concurrency=concurrency)) as session,
+        open_context(duck_destination(delivery__concurrency=concurrency)) as session,
         pytest.raises(ConfigError, match=r"share a key \(c000000\)"),
     ):
         list(pages_of(session, what_waits(session, None, Options())))
@@ -238,23 +238,23 @@ def test_a_slice_is_complete_only_once_everything_before_its_closing_page_is_rec
     duck_destination: Make, duck: DuckDb
 ) -> None:
     duck.insert(*(conversion(number) for number in range(4)))
-    with open_session(duck_destination()) as session:
+    with open_context(duck_destination()) as session:
         held = take_lease(session, None)
         with session.store.write() as connection:
             slices.plan(connection, held, [0, 1])
-        *read, [closing] = session.pager().of_range(0, Range())
-        results = [Result.of(page) for pages in read for page in pages]
+        *read, [closing] = session.page_builder().of_range(0, Range())
+        results = [PageResult.of(page) for pages in read for page in pages]
         for result in results:
             result.states[:] = RowState.DELIVERED
-        recorder = Recorder(session.store, held, held.owner)
-        recorder.advance([Result.of(closing)], [])
+        checkpointer = Checkpointer(session.store, held, held.owner)
+        checkpointer.advance([PageResult.of(closing)], [])
         assert (session.mark(), complete_in(session.store)) == (None, [False, False])
-        recorder.advance(results, [])
+        checkpointer.advance(results, [])
         assert (key_of(session.mark()), complete_in(session.store)) == (
             ("c000003",),
             [False, False],
         )
-        recorder.advance([Result.of(closing)], [])
+        checkpointer.advance([PageResult.of(closing)], [])
         assert complete_in(session.store) == [True, False]
 
 
@@ -262,12 +262,16 @@ def test_a_slice_whose_rows_are_gone_is_complete_at_its_end(
     duck_destination: Make, duck: DuckDb
 ) -> None:
     duck.insert(conversion(1))
-    with open_session(duck_destination()) as session:
+    with open_context(duck_destination()) as session:
         held = take_lease(session, None)
         with session.store.write() as connection:
             slices.plan(connection, held, [0])
-        end = next(session.pager().of_range(0, Range()))[-1].upto
-        pages = [page for read in session.pager().of_range(0, Range(end, end)) for page in read]
+        end = next(session.page_builder().of_range(0, Range()))[-1].upto
+        pages = [
+            page for read in session.page_builder().of_range(0, Range(end, end)) for page in read
+        ]
         assert [(len(page), page.closes) for page in pages] == [(0, True)]
-        Recorder(session.store, held, held.owner).advance([Result.of(page) for page in pages], [])
+        Checkpointer(session.store, held, held.owner).advance(
+            [PageResult.of(page) for page in pages], []
+        )
         assert (session.mark(), complete_in(session.store)) == (end, [True])

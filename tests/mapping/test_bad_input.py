@@ -21,7 +21,7 @@ from connector.commands.preview import preview
 from connector.config.destination import Destination
 from connector.engine.run import sync
 from connector.errors import ConfigError, DestinationError
-from connector.mapping.serializer import Encoded
+from connector.mapping.serializer import Serialized
 from connector.syntax import yaml as strict_yaml
 from tests.conftest import Make
 from tests.platforms.parts import CHROME, minimal, on_paper
@@ -946,7 +946,7 @@ def test_lists_are_read_strictly_and_exactly(number: int) -> None:
     good = [{"id": "a", "quantity": 2, "price": 9.5}]
     entry = {"id": "a", "quantity": 2, "price": 9.5}
 
-    def seen(value: Any) -> Encoded:
+    def seen(value: Any) -> Serialized:
         return encode([row(contents=value)], destination)
 
     for value in (

@@ -11,7 +11,7 @@ from connector.arrow.records import Place
 from connector.commands.rejected import rejected
 from connector.engine.run import sync
 from connector.mapping.safe_paths import COLUMNS as FREE
-from connector.mapping.serializer import Encoder
+from connector.mapping.serializer import Serializer
 from connector.platforms.columns import COLUMNS
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
@@ -95,7 +95,7 @@ def at(record: Any, places: Iterable[Place], place: Place = ()) -> list[tuple[Pl
 @pytest.mark.parametrize("name", NAMES)
 def test_what_may_stand_in_a_code_is_the_same_for_another_person_and_order(name: str) -> None:
     destination = on_paper(name, identifiers=everything(name))
-    places = Encoder(destination).impersonal
+    places = Serializer(destination).impersonal
     assert full().keys() - OTHER.keys() == {*FREE, "consent", "opt_out", "limited_data_use"}
     one, other = bodies(encode([full(), full(**OTHER)], destination, as_of=AS_OF))
     assert one != other
@@ -103,15 +103,15 @@ def test_what_may_stand_in_a_code_is_the_same_for_another_person_and_order(name:
 
 
 def test_a_field_that_a_destination_fills_from_its_own_column_may_be_a_person() -> None:
-    assert ("currency",) in Encoder(capi()).impersonal
-    assert ("currency",) not in Encoder(capi(extra={"currency": "salesperson"})).impersonal
+    assert ("currency",) in Serializer(capi()).impersonal
+    assert ("currency",) not in Serializer(capi(extra={"currency": "salesperson"})).impersonal
 
 
 def test_a_field_that_holds_more_than_one_thing_counts_as_the_worst_of_them() -> None:
-    assert ("ids", "id") not in Encoder(
+    assert ("ids", "id") not in Serializer(
         capi(overrides={"event": {"ids": [{"id": "event_name"}, {"id": "identifier.Guid"}]}})
     ).impersonal
-    assert ("order_id",) not in Encoder(
+    assert ("order_id",) not in Serializer(
         capi(overrides={"event": {"order_id": "event_name or order_id"}})
     ).impersonal
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from connector.arrow.records import Records
 from connector.commands.preview import preview
 from connector.errors import ConfigError
-from connector.mapping.serializer import Encoded, Encoder
+from connector.mapping.serializer import Serialized, Serializer
 from connector.mapping.used_columns import usable_columns
 from connector.platforms.columns import COLUMNS
 from tests.support.encoding import (
@@ -418,7 +418,7 @@ MANY = st.lists(
 )
 
 
-def outcome(encoded: Encoded, start: int) -> tuple[list[bytes], list[Any]]:
+def outcome(encoded: Serialized, start: int) -> tuple[list[bytes], list[Any]]:
     placed = [
         *((row, why) for row, why in encoded.rejected.items()),
         *((int(row), "expired") for row in encoded.expired),
@@ -513,12 +513,12 @@ def test_another_process_makes_the_same_bytes() -> None:
 def test_an_envelope_goes_round_the_records_and_its_size_is_known(
     envelope: dict[str, Any], path: str
 ) -> None:
-    encoder = Encoder(capi(overrides={"body": envelope, "limits": {"max_events": 10}}))
+    serializer = Serializer(capi(overrides={"body": envelope, "limits": {"max_events": 10}}))
     records = [b'{"a":1}', b'{"b":"$events"}']
-    whole = encoder.body(Records.of(records), {})
+    whole = serializer.body(Records.of(records), {})
     assert orjson.loads(whole)[path] == [{"a": 1}, {"b": "$events"}]
-    assert len(whole) == encoder.overhead({}) + sum(map(len, records)) + 1
-    assert Encoder(capi()).body(Records.of([b'{"a":1}']), {}) == b'{"a":1}'
+    assert len(whole) == serializer.overhead({}) + sum(map(len, records)) + 1
+    assert Serializer(capi()).body(Records.of([b'{"a":1}']), {}) == b'{"a":1}'
 
 
 def test_records_that_need_different_requests_are_grouped() -> None:
@@ -537,9 +537,9 @@ def test_records_that_need_different_requests_are_grouped() -> None:
         None,
         "website",
     ]
-    encoder = Encoder(destination)
+    serializer = Serializer(destination)
     assert [
-        orjson.loads(encoder.body(Records.of([b"1"]), values)) for values in encoded.group_values
+        orjson.loads(serializer.body(Records.of([b"1"]), values)) for values in encoded.group_values
     ] == [
         {"source": "website", "data": [1]},
         {"source": "app", "data": [1]},

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.mapping.serializer import Encoded
+from connector.mapping.serializer import Serialized
 from tests.support.encoding import AS_OF, GUID, bodies, capi, encode, ids, reasons, row
 
 
@@ -17,7 +17,7 @@ def ago(**span: float) -> dt.datetime:
     return AS_OF - dt.timedelta(**span)
 
 
-def ruled(rows: list[dict[str, Any]], **overrides: Any) -> Encoded:
+def ruled(rows: list[dict[str, Any]], **overrides: Any) -> Serialized:
     """What becomes of rows under changed rules of the platform."""
     return encode(rows, capi(overrides=overrides))
 

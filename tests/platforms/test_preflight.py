@@ -15,7 +15,7 @@ from connector.arrow.convert import array_of_values, to_frame
 from connector.arrow.records import Records
 from connector.engine.run import sync
 from connector.errors import DestinationError
-from connector.mapping.serializer import Encoded, Encoder
+from connector.mapping.serializer import Serialized, Serializer
 from connector.mapping.used_columns import usable_columns
 from connector.platforms.columns import COLUMNS
 from connector.sandbox.dialect import Desk, Dialect, Received, Reply, Secrets
@@ -80,26 +80,26 @@ HOSTILE: dict[str, list[Any]] = {
 """Column -> values of it that are bad, odd or at the edge of something."""
 
 
-def encoded(name: str, rows: list[dict[str, Any]], **changes: Any) -> tuple[Encoder, Encoded]:
+def encoded(name: str, rows: list[dict[str, Any]], **changes: Any) -> tuple[Serializer, Serialized]:
     """Rows through our rules, now."""
-    encoder = Encoder(on_paper(name, **changes))
+    serializer = Serializer(on_paper(name, **changes))
     table = pa.table(
         {
             column: array_of_values([row.get(column) for row in rows])
-            for column in usable_columns(encoder.destination)
+            for column in usable_columns(serializer.destination)
         }
     )
     keys = pa.array([f"c{number}" for number in range(len(rows))])
-    return encoder, encoder.encode(to_frame(table), keys, dt.datetime.now(dt.UTC))
+    return serializer, serializer.encode(to_frame(table), keys, dt.datetime.now(dt.UTC))
 
 
-def refusals(name: str, encoder: Encoder, found: Encoded) -> list[tuple[int, str, str]]:
+def refusals(name: str, serializer: Serializer, found: Serialized) -> list[tuple[int, str, str]]:
     """What the platform says against records that passed: row, field and message."""
     said = []
     for record, row, group in zip(
         found.records, found.positions.tolist(), found.groups.tolist(), strict=True
     ):
-        body = orjson.loads(encoder.body(Records.of([record]), found.group_values[group]))
+        body = orjson.loads(serializer.body(Records.of([record]), found.group_values[group]))
         path = {
             "pixel": "1234567890",
             "ad_account_id": "549755885175",
@@ -157,8 +157,8 @@ def spoilt(name: str) -> list[dict[str, Any]]:
 def test_what_passes_our_rules_is_accepted_by_the_platform(name: str) -> None:
     rows = spoilt(name)
     for changes in ({}, {"identifiers": everything(name)}):
-        encoder, found = encoded(name, rows, **changes)
-        said = refusals(name, encoder, found)
+        serializer, found = encoded(name, rows, **changes)
+        said = refusals(name, serializer, found)
         assert said == [], [
             (
                 rows[row] if row < 3 else {k: v for k, v in rows[row].items() if k in HOSTILE},
@@ -189,8 +189,8 @@ def test_several_bad_columns_at_once_spoil_no_batch_either(
         | {column: value(column, number) for column, number in change.items()}
         for row, (whole, change) in enumerate(drawn)
     ]
-    encoder, found = encoded(name, rows)
-    assert refusals(name, encoder, found) == []
+    serializer, found = encoded(name, rows)
+    assert refusals(name, serializer, found) == []
 
 
 def verdict(name: str, row: dict[str, Any], **changes: Any) -> str:
@@ -410,9 +410,9 @@ def test_a_platform_without_event_names_wants_each_mapped(name: str) -> None:
 
 def test_googles_action_may_stand_in_the_account_instead() -> None:
     account = {"account_type": "GOOGLE_ADS", "account_id": "1", "conversion_action_id": "77"}
-    encoder, found = encoded("google", [recent(minimal("google"))], events={}, account=account)
+    serializer, found = encoded("google", [recent(minimal("google"))], events={}, account=account)
     assert (
-        orjson.loads(encoder.body(found.records, found.group_values[0]))["destinations"][0][
+        orjson.loads(serializer.body(found.records, found.group_values[0]))["destinations"][0][
             "productDestinationId"
         ]
         == "77"

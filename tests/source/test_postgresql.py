@@ -13,7 +13,7 @@ from connector.arrow.convert import to_table
 from connector.model import Range
 from connector.source.dialects import base as readers
 from connector.source.dialects.postgresql import ArrowConnection, arrow_connection
-from connector.source.reader import Warehouse
+from connector.source.reader import SourceReader
 from tests.support.projects import Project
 
 SAME = {
@@ -62,11 +62,11 @@ OTHER = {
 
 
 @pytest.fixture
-def source(project: Project, postgres: str) -> Iterator[Callable[..., Warehouse]]:
+def source(project: Project, postgres: str) -> Iterator[Callable[..., SourceReader]]:
     """Fills a table with values of one type, and opens it as a destination's source."""
-    opened: list[Warehouse] = []
+    opened: list[SourceReader] = []
 
-    def make(kind: str, *values: str) -> Warehouse:
+    def make(kind: str, *values: str) -> SourceReader:
         with psycopg.connect(postgres) as connection:
             connection.execute("create type pair as (a int, b text)")
             connection.execute("create type mood as enum ('happy', 'sad')")
@@ -77,7 +77,7 @@ def source(project: Project, postgres: str) -> Iterator[Callable[..., Warehouse]
                 row = f"insert into conversions values ('c{number}', now() - interval '{number} hours', {value}, {value}, null)"
                 connection.execute(row)  # type: ignore[arg-type]
         project.write(postgres, "http://127.0.0.1:9/", extra={"note": "note", "empty": "empty"})
-        opened.append(Warehouse(project.load(), ["order_id"]))
+        opened.append(SourceReader(project.load(), ["order_id"]))
         return opened[-1]
 
     yield make
@@ -85,7 +85,7 @@ def source(project: Project, postgres: str) -> Iterator[Callable[..., Warehouse]
         warehouse.close()
 
 
-def read(warehouse: Warehouse, size: int = 100) -> list[pa.Table]:
+def read(warehouse: SourceReader, size: int = 100) -> list[pa.Table]:
     return [
         to_table(rows.frame)
         .append_column("cursor", rows.cursors)
@@ -95,7 +95,7 @@ def read(warehouse: Warehouse, size: int = 100) -> list[pa.Table]:
 
 
 def both(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    warehouse: SourceReader, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[list[pa.Table], list[pa.Table], list[bool]]:
     """What comes over ADBC, what psycopg's values give, and whether each statement was answered over ADBC."""
     answered: list[bool] = []
@@ -117,7 +117,7 @@ def both(
 
 @pytest.mark.parametrize("kind", SAME)
 def test_frames_are_the_same_in_values_and_types(
-    source: Callable[..., Warehouse], monkeypatch: pytest.MonkeyPatch, kind: str
+    source: Callable[..., SourceReader], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     fast, slow, answered = both(source(*SAME[kind]), monkeypatch)
     assert answered == [True]
@@ -128,7 +128,7 @@ def test_frames_are_the_same_in_values_and_types(
 
 @pytest.mark.parametrize("kind", OTHER)
 def test_what_the_drivers_give_differently_is_read_by_psycopg(
-    source: Callable[..., Warehouse], monkeypatch: pytest.MonkeyPatch, kind: str
+    source: Callable[..., SourceReader], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     fast, slow, answered = both(source(*OTHER[kind]), monkeypatch)
     assert [table.schema for table in fast] == [table.schema for table in slow]
@@ -138,7 +138,7 @@ def test_what_the_drivers_give_differently_is_read_by_psycopg(
 
 def test_it_reads_only_and_in_utc(postgres: str, project: Project) -> None:
     project.write(postgres, "http://127.0.0.1:9/")
-    warehouse = Warehouse(project.load(), [])
+    warehouse = SourceReader(project.load(), [])
     fast = arrow_connection(warehouse.engine)
     assert fast is not None
     names = ("TimeZone", "transaction_read_only", "default_transaction_read_only")

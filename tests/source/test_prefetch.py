@@ -19,7 +19,7 @@ from connector.source import reader as warehouses
 from connector.source.dialects import sqlite as sqlite_columns
 from connector.source.dialects.sqlite import SqliteColumns
 from connector.source.prefetch import made_at_once
-from connector.source.reader import Rows, Warehouse
+from connector.source.reader import Rows, SourceReader
 from tests.support.projects import Project
 
 ROWS = 40
@@ -39,12 +39,12 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def source(project: Project, path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+def source(project: Project, path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SourceReader]:
     """A SQLite file with ROWS rows, of which two are read with a statement."""
     monkeypatch.setattr(warehouses, "READ_BYTES", 1)
     project.query("select * from conversions")
     project.write(f"sqlite:///{path}", "http://127.0.0.1:9/")
-    with closing(Warehouse(project.load(), ["order_id"])) as opened:
+    with closing(SourceReader(project.load(), ["order_id"])) as opened:
         yield opened
 
 
@@ -66,7 +66,7 @@ def keys(pages: Iterator[Rows]) -> list[str]:
     return read
 
 
-def read_until(source: Warehouse, error: type[Exception], told: str) -> list[str]:
+def read_until(source: SourceReader, error: type[Exception], told: str) -> list[str]:
     """Keys that were read before this error."""
     read: list[str] = []
     with pytest.raises(error, match=told):
@@ -95,7 +95,7 @@ def asking() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("capi-ask")]
 
 
-def test_all_rows_come_once_and_in_order(source: Warehouse, threads: list[str]) -> None:
+def test_all_rows_come_once_and_in_order(source: SourceReader, threads: list[str]) -> None:
     here = threading.current_thread().name
     assert keys(source.read(Range(), 2)) == [key for key, *_ in rows()]
     assert threads[0] == here
@@ -104,7 +104,7 @@ def test_all_rows_come_once_and_in_order(source: Warehouse, threads: list[str]) 
     assert not asking()
 
 
-def test_the_first_page_asks_for_no_other(source: Warehouse, threads: list[str]) -> None:
+def test_the_first_page_asks_for_no_other(source: SourceReader, threads: list[str]) -> None:
     with closing(source._pages(Range(), 2, source._description().selected())) as pages:
         assert len(next(pages)) == 2
         assert len(threads) == 1
@@ -112,14 +112,14 @@ def test_the_first_page_asks_for_no_other(source: Warehouse, threads: list[str])
 
 
 def test_two_rows_with_one_key_are_refused_where_a_statement_ends(
-    source: Warehouse, path: Path
+    source: SourceReader, path: Path
 ) -> None:
     execute(path, "insert into conversions select * from conversions where conversion_id = 'c003'")
     assert read_until(source, ConfigError, "share the key 'c003'") == ["c000", "c001"]
     assert not asking()
 
 
-def test_an_error_comes_after_the_pages_before_it(source: Warehouse, path: Path) -> None:
+def test_an_error_comes_after_the_pages_before_it(source: SourceReader, path: Path) -> None:
     execute(
         path, "update conversions set order_id = cast(x'ff' as text) where conversion_id = 'c021'"
     )
@@ -128,12 +128,12 @@ def test_an_error_comes_after_the_pages_before_it(source: Warehouse, path: Path)
 
 
 def test_a_row_that_is_committed_while_a_part_is_asked_for_is_read(
-    source: Warehouse, path: Path, monkeypatch: pytest.MonkeyPatch
+    source: SourceReader, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the statement that finds the end of a part and the one for its rows."""
-    parts = Warehouse._parts
+    parts = SourceReader._parts
 
-    def and_then_someone_commits(self: Warehouse, *given: Any) -> Iterator[Range]:
+    def and_then_someone_commits(self: SourceReader, *given: Any) -> Iterator[Range]:
         for at, part in enumerate(parts(self, *given)):
             if at == 3:
                 execute(
@@ -141,12 +141,12 @@ def test_a_row_that_is_committed_while_a_part_is_asked_for_is_read(
                 )
             yield part
 
-    monkeypatch.setattr(Warehouse, "_parts", and_then_someone_commits)
+    monkeypatch.setattr(SourceReader, "_parts", and_then_someone_commits)
     assert keys(source.read(Range(), 2)) == sorted([*(key for key, *_ in rows()), "c006x"])
 
 
 def test_a_column_that_two_statements_find_to_be_mixed_is_not_given_up(
-    source: Warehouse, path: Path, monkeypatch: pytest.MonkeyPatch
+    source: SourceReader, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each goes one step further from what it had asked for itself, here when the other has gone that step already."""
     execute(path, "update conversions set order_id = 5 where conversion_id > 'c001'")
@@ -182,7 +182,7 @@ def test_a_database_in_memory_is_asked_by_its_own_thread(
         f"{numbers} select 'c' || i as conversion_id, '2026-01-01T00:00:' || i || 'Z' as updated_at, i as order_id from n"
     )
     project.write("sqlite://", "http://127.0.0.1:9/")
-    with closing(Warehouse(project.load(), ["order_id"])) as opened:
+    with closing(SourceReader(project.load(), ["order_id"])) as opened:
         assert keys(opened.read(Range(), 2)) == [f"c{at}" for at in range(10, 30)]
     assert set(threads) == {threading.current_thread().name}
 

@@ -23,7 +23,7 @@ from connector.mapping.used_columns import usable_columns
 from connector.model import Mark, Range
 from connector.sandbox.server import Receiver
 from connector.source.dialects import base as readers
-from connector.source.reader import Rows, Warehouse
+from connector.source.reader import Rows, SourceReader
 from tests.conftest import Make
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, PostgreSql, Sqlite, TestWarehouse, ago, conversion
@@ -45,9 +45,9 @@ def unsent(project: Project, warehouse: TestWarehouse, monkeypatch: pytest.Monke
 
 
 @contextlib.contextmanager
-def opened(destination: Destination) -> Iterator[Warehouse]:
+def opened(destination: Destination) -> Iterator[SourceReader]:
     """A destination's source."""
-    source = Warehouse(destination, usable_columns(destination))
+    source = SourceReader(destination, usable_columns(destination))
     try:
         yield source
     finally:
@@ -479,7 +479,7 @@ def test_a_backlog_is_cut_in_the_same_places_however_little_memory_duckdb_may_so
         assert (unit, float(number)) == (usual[1], pytest.approx(float(usual[0]), abs=0.5))
 
 
-def limit_of(source: Warehouse) -> list[str]:
+def limit_of(source: SourceReader) -> list[str]:
     """Number and unit, as DuckDB shows them; it rounds down each time that what it shows is set."""
     with source.engine.connect() as connection:
         return str(

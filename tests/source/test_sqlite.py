@@ -23,10 +23,10 @@ from connector.errors import WarehouseError
 from connector.model import Range
 from connector.source.dialects import base as readers
 from connector.source.dialects.sqlite import SqliteColumns
-from connector.source.reader import Warehouse
+from connector.source.reader import SourceReader
 from tests.support.projects import Project
 
-Open = Callable[..., Warehouse]
+Open = Callable[..., SourceReader]
 MOMENT = "2026-01-01T00:00:00Z"
 
 
@@ -48,8 +48,8 @@ def opened(project: Project, path: Path) -> Open:
         )
         return project.load()
 
-    def make(query: str = "select * from conversions", address: str = "") -> Warehouse:
-        return Warehouse(destination(query, address), ["order_id"])
+    def make(query: str = "select * from conversions", address: str = "") -> SourceReader:
+        return SourceReader(destination(query, address), ["order_id"])
 
     return make
 
@@ -70,7 +70,7 @@ def fill(
         connection.executemany("insert into conversions values (?, ?, ?, ?, ?)", values)
 
 
-def read(warehouse: Warehouse, size: int) -> list[pa.Table]:
+def read(warehouse: SourceReader, size: int) -> list[pa.Table]:
     with closing(warehouse):
         pages = warehouse.read(Range(), size)
         return [
@@ -91,7 +91,7 @@ def exactly(tables: list[pa.Table]) -> list[Any]:
 
 
 def both(
-    make: Callable[[], Warehouse], monkeypatch: pytest.MonkeyPatch, size: int = 100
+    make: Callable[[], SourceReader], monkeypatch: pytest.MonkeyPatch, size: int = 100
 ) -> tuple[list[pa.Table], list[bool]]:
     """The pages, after they were found the same by rows; and of each statement whether it was answered column by column."""
     answered: list[bool] = []

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from connector.commands.status import status
-from connector.engine.context import Session, open_session, register
+from connector.engine.context import RunContext, open_context, register
 from connector.engine.planner import at_work
 from connector.engine.run import sync
 from connector.errors import Fenced, LeaseHeld
@@ -27,19 +27,19 @@ from tests.support.warehouses import DuckDb, conversion
 
 
 @pytest.fixture
-def session(state: URL, duck_destination: Make) -> Iterator[Session]:
+def session(state: URL, duck_destination: Make) -> Iterator[RunContext]:
     """A destination that the state knows."""
-    with open_session(duck_destination()) as opened:
+    with open_context(duck_destination()) as opened:
         register(opened)
         yield opened
 
 
-def take(session: Session, owner: str) -> Lease:
+def take(session: RunContext, owner: str) -> Lease:
     with session.store.write() as connection:
         return acquire(connection, session.destination_id, owner)
 
 
-def test_a_second_runner_is_refused_until_the_first_one_is_done(session: Session) -> None:
+def test_a_second_runner_is_refused_until_the_first_one_is_done(session: RunContext) -> None:
     first = take(session, "first")
     with pytest.raises(
         LeaseHeld,
@@ -53,7 +53,7 @@ def test_a_second_runner_is_refused_until_the_first_one_is_done(session: Session
     assert take(session, "second").token == first.token + 1
 
 
-def test_a_lease_that_was_given_back_cannot_be_prolonged(session: Session) -> None:
+def test_a_lease_that_was_given_back_cannot_be_prolonged(session: RunContext) -> None:
     held = take(session, "first")
     with session.store.write() as connection:
         assert renew(connection, held)
@@ -64,7 +64,7 @@ def test_a_lease_that_was_given_back_cannot_be_prolonged(session: Session) -> No
 
 
 def test_a_process_that_ended_holds_nothing(
-    session: Session, project: Project, duck: DuckDb
+    session: RunContext, project: Project, duck: DuckDb
 ) -> None:
     duck.insert(conversion(1))
     assert project.capi("sync", "acme", CAPI_FAILPOINT="after_plan").code < 0
@@ -73,7 +73,7 @@ def test_a_process_that_ended_holds_nothing(
 
 
 def test_between_two_steps_the_lease_is_held_by_no_process_and_lasts_longer(
-    session: Session,
+    session: RunContext,
 ) -> None:
     held = take(session, "first")
     with session.store.write() as connection:
@@ -88,7 +88,7 @@ def test_between_two_steps_the_lease_is_held_by_no_process_and_lasts_longer(
 
 @pytest.mark.parametrize("ahead", [-7200, 7200])
 def test_a_lease_ends_by_the_clock_of_the_store(
-    session: Session, monkeypatch: pytest.MonkeyPatch, ahead: int
+    session: RunContext, monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
     """Clocks of runners may be wrong; they all ask the same database."""
     moment, moment_ns = time.time(), time.time_ns()
@@ -103,7 +103,7 @@ def test_a_lease_ends_by_the_clock_of_the_store(
 
 
 def test_a_runner_whose_lease_was_taken_over_can_neither_record_nor_move_the_mark(
-    session: Session,
+    session: RunContext,
 ) -> None:
     first = take(session, "first")
     with session.store.write() as connection:
@@ -136,7 +136,7 @@ def test_a_runner_that_is_stopped_and_woken_records_nothing(
         while not receiver.ledger.summary()["requests"]:
             assert sleeper.poll() is None
         os.kill(sleeper.pid, signal.SIGSTOP)
-        with open_session(made) as session:
+        with open_context(made) as session:
             while at_work(session) is not None:
                 os.sched_yield()
         taken_over = sync(made)

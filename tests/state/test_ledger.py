@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from connector.commands.reprocess import erase
 from connector.commands.status import status
 from connector.config.destination import Destination
-from connector.engine.context import open_session
+from connector.engine.context import open_context
 from connector.engine.retention import KEEP_RUNS, forget_old
 from connector.engine.run import sync
 from connector.model import Mark, RowState
@@ -114,7 +114,7 @@ def old_rows(duck_destination: Make, duck: DuckDb) -> Make:
 
 def move_mark(made: Destination, span: dt.timedelta) -> None:
     """The mark as later runs would have moved it."""
-    with open_session(made) as session:
+    with open_context(made) as session:
         where = Mark((session.clock() + span).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), ("c000099",))
         with session.store.write() as connection:
             held = acquire(connection, session.destination_id, "a later run")
@@ -125,7 +125,7 @@ def move_mark(made: Destination, span: dt.timedelta) -> None:
 def forget_after(made: Destination, span: dt.timedelta) -> None:
     """Prune as a run would that ends a span from now."""
     now = dt.datetime.now(dt.UTC) + span
-    with open_session(made, clock=lambda: now) as session:
+    with open_context(made, clock=lambda: now) as session:
         forget_old(session)
 
 
@@ -173,5 +173,5 @@ def test_entries_are_forgotten_when_nothing_needs_them_any_more(old_rows: Make) 
 def test_pruning_happens_once_a_day(old_rows: Make) -> None:
     made = old_rows()
     sync(made)
-    with open_session(made) as session, session.store.read() as connection:
+    with open_context(made) as session, session.store.read() as connection:
         assert connection.execute(destinations.select()).one().pruned_at is not None

@@ -17,7 +17,7 @@ from connector.model import RowState
 from connector.state import ledger
 from connector.state import ledger_buffer as recent
 from connector.state.ledger import Entry, place_of
-from connector.state.ledger_buffer import Recent
+from connector.state.ledger_buffer import LedgerBuffer
 from connector.state.store import Store
 from connector.state.tables import ledger as in_table
 from connector.state.tables import recent as not_in_table
@@ -113,7 +113,7 @@ def test_the_ledger_knows_the_last_of_each_row_wherever_it_is_kept(
     """Beside a plain dictionary: through a reader that was there from the beginning, through a new one, and in total."""
     monkeypatch.setattr(recent, "GROWN_ROWS", 3)
     number, expected, at = next(destination_ids), dict[bytes, Entry](), dict[bytes, int]()
-    reader = Recent(number)
+    reader = LedgerBuffer(number)
     asked = [bytes(16), b"x" * 16]
     for step in steps:
         clock.now += DAY
@@ -226,7 +226,7 @@ def test_what_another_process_moved_into_the_table_meanwhile_stays_known(
 ) -> None:
     """Also where its number would be given out anew."""
     monkeypatch.setattr(recent, "GROWN_ROWS", 2)
-    reader = Recent(1)
+    reader = LedgerBuffer(1)
     keys = [bytes(15) + bytes([number]) for number in range(3)]
     for key_hash in keys:
         with store.write() as connection:

@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import URL
 
 from connector.commands.status import status
-from connector.engine.context import open_session
+from connector.engine.context import open_context
 from connector.engine.planner import Options, what_waits
 from connector.engine.run import prepare, run, sync
 from connector.errors import ConfigError, StateError, StateMismatch
@@ -114,7 +114,7 @@ def test_files_are_for_the_owner_alone_whatever_the_umask(
     made = duck_destination()
     before = os.umask(0)
     try:
-        with open_session(made) as session:
+        with open_context(made) as session:
             run(session, prepare(session, Options(), "sync", what_waits))
             files = {path.name: mode(path) for path in (project.root / ".capi").glob("state.db*")}
             assert files == {"state.db": "0o600", "state.db-wal": "0o600", "state.db-shm": "0o600"}
@@ -221,7 +221,7 @@ def test_a_full_disk_stops_sending_at_once_and_loses_nothing(
     made = duck_destination()
     sync(made, Options(limit=1))
     watch = Counted()
-    with open_session(made) as session:
+    with open_context(made) as session:
         with session.store.read() as connection:
             pages = connection.exec_driver_sql("pragma page_count").scalar_one()
         sa.event.listen(

@@ -1,4 +1,4 @@
-"""The base platform from keywords, and rows as dictionaries through its encoder. Nothing is read from disk but the platform file."""
+"""The base platform from keywords, and rows as dictionaries through its serializer. Nothing is read from disk but the platform file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from connector.arrow.convert import array_of_values, to_frame
 from connector.config.destination import Destination, build
-from connector.mapping.serializer import Encoded, Encoder
+from connector.mapping.serializer import Serialized, Serializer
 from connector.syntax import yaml as strict_yaml
 
 AS_OF = dt.datetime(2026, 6, 1, 12, 30, 15, 250_000, tzinfo=dt.UTC)
@@ -63,7 +63,7 @@ def encode(
     destination: Destination | None = None,
     keys: Sequence[str] | None = None,
     as_of: dt.datetime = AS_OF,
-) -> Encoded:
+) -> Serialized:
     """What becomes of rows. keys: canonical key texts; by default the rows' numbers."""
     named = keys if keys is not None else [f"c{number}" for number in range(len(rows))]
     return encode_table(table_of_rows(rows), destination, named, as_of)
@@ -74,15 +74,15 @@ def encode_table(
     destination: Destination | None = None,
     keys: Sequence[str] | None = None,
     as_of: dt.datetime = AS_OF,
-) -> Encoded:
+) -> Serialized:
     """As `encode`, for Arrow columns of given types."""
     named = keys if keys is not None else [f"c{number}" for number in range(table.num_rows)]
-    return Encoder(destination or capi()).encode(
+    return Serializer(destination or capi()).encode(
         to_frame(table), pa.array(named, pa.string()), as_of
     )
 
 
-def bodies(encoded: Encoded) -> list[dict[str, Any]]:
+def bodies(encoded: Serialized) -> list[dict[str, Any]]:
     """The records as the receiver reads them."""
     return [orjson.loads(record) for record in encoded.records]
 
@@ -100,7 +100,7 @@ def ids(record: Mapping[str, Any]) -> dict[str, str]:
     return {entry["name"]: entry["id"] for entry in record["ids"]}
 
 
-def reasons(encoded: Encoded) -> list[tuple[int, str, str | None]]:
+def reasons(encoded: Serialized) -> list[tuple[int, str, str | None]]:
     """Rejected rows as (row, reason, field)."""
     return [(number, why.reason, why.field) for number, why in sorted(encoded.rejected.items())]
 

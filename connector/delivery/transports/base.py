@@ -37,7 +37,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Failure(NamedTuple):
+class TransportFailure(NamedTuple):
     """No complete answer.
 
     kind: `unsent` where the platform cannot have seen the request, `unknown` where it may have, `untrusted` where its
@@ -48,14 +48,14 @@ class Failure(NamedTuple):
     detail: str
 
 
-Then = Callable[[Answer | Failure], None]
+Then = Callable[[Answer | TransportFailure], None]
 """Takes the result of a request, in a thread of the transport: it must be quick, and not raise."""
 
 
-class Sender(Protocol):
+class Transport(Protocol):
     """What every transport does."""
 
-    def send(self, call: Call) -> Answer | Failure:
+    def send(self, call: Call) -> Answer | TransportFailure:
         """One request, one answer."""
         ...
 

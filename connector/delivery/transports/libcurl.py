@@ -26,8 +26,8 @@ from connector.delivery.transports.base import (
     MISDIRECTED,
     Answer,
     Call,
-    Failure,
     Then,
+    TransportFailure,
     refuse_elsewhere,
     tls_context,
 )
@@ -49,7 +49,7 @@ def missing() -> str | None:
     return None
 
 
-class CurlTransport:
+class LibcurlTransport:
     """Sends calls; safe to use from many threads. Takes what `Transport` takes."""
 
     def __init__(
@@ -83,11 +83,11 @@ class CurlTransport:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def send(self, call: Call) -> Answer | Failure:
+    def send(self, call: Call) -> Answer | TransportFailure:
         """As `Transport.send`; not for the transport's own thread."""
         if threading.current_thread() is self._thread:
             raise RuntimeError("the transport's own thread cannot wait for itself")
-        result: Future[Answer | Failure] = Future()
+        result: Future[Answer | TransportFailure] = Future()
         self.submit(call, result.set_result)
         return result.result()
 
@@ -145,7 +145,7 @@ class CurlTransport:
         finally:
             self._closed = True
             for exchange in list(self._active):
-                self._end(exchange, Failure("unknown", "the transport was closed"))
+                self._end(exchange, TransportFailure("unknown", "the transport was closed"))
 
     def _pause(self) -> float | None:
         """Seconds until something is due."""
@@ -163,7 +163,7 @@ class CurlTransport:
             exchange.prepare(call)
         except ValueError:
             self._idle.append(exchange)
-            then(Failure("unsent", "the request could not be written"))
+            then(TransportFailure("unsent", "the request could not be written"))
             return
         exchange.then, exchange.deadline = then, time.monotonic() + self._timeout
         self._active[exchange] = None
@@ -197,7 +197,7 @@ class CurlTransport:
                 ),
             )
 
-    def _end(self, exchange: _Exchange, result: Answer | Failure) -> None:
+    def _end(self, exchange: _Exchange, result: Answer | TransportFailure) -> None:
         del self._active[exchange]
         self._multi.remove_handle(exchange.handle)
         then = exchange.release()
@@ -305,18 +305,18 @@ class _Exchange:
         self.handle.setopt(pycurl.POSTFIELDS, b"")
         return then
 
-    def answer(self) -> Answer | Failure:
+    def answer(self) -> Answer | TransportFailure:
         """What came, once libcurl says that it is complete: it says so of a head that breaks off, too."""
         headers = self._headers_of_answer()
         if headers is None:
-            return Failure("unknown", "the answer broke off")
+            return TransportFailure("unknown", "the answer broke off")
         return self._bare(headers) or Answer(
             self.handle.getinfo(pycurl.RESPONSE_CODE), headers, b"".join(self._body)
         )
 
     def failure(
         self, code: int, text: str, detail: str = "the connection broke"
-    ) -> Answer | Failure:
+    ) -> Answer | TransportFailure:
         """Why there is no complete answer. text: libcurl's, which is not passed on, because it may quote the address."""
         if not self._left:
             refused = (
@@ -325,11 +325,11 @@ class _Exchange:
                 and "unexpected eof" not in text
             )
             if refused or code in _UNVERIFIED:
-                return Failure("untrusted", "the TLS connection could not be verified")
-            return Failure("unsent", "no connection to the host")
+                return TransportFailure("untrusted", "the TLS connection could not be verified")
+            return TransportFailure("unsent", "no connection to the host")
         headers = self._headers_of_answer()
         bare = None if headers is None else self._bare(headers)
-        return bare or Failure(
+        return bare or TransportFailure(
             "unknown", "the answer is larger than 1 MiB" if self._size > MAX_ANSWER else detail
         )
 

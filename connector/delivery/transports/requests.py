@@ -33,14 +33,14 @@ from connector.delivery.transports.base import (
     MISDIRECTED,
     Answer,
     Call,
-    Failure,
     Then,
+    TransportFailure,
     refuse_elsewhere,
     tls_context,
 )
 
 
-class Transport:
+class RequestsTransport:
     """Sends calls; safe to use from many threads.
 
     timeout: seconds from the start of a request to the last byte of its answer. connections: how many stay open. origins:
@@ -72,13 +72,13 @@ class Transport:
             requests.PreparedRequest(),
         )
 
-    def send(self, call: Call) -> Answer | Failure:
+    def send(self, call: Call) -> Answer | TransportFailure:
         """One request, one answer; never raises for anything the network does. Raises EndpointError for a host that was not configured."""
         refuse_elsewhere(call.url, self._origins)
         with self._reaper.limit(self._timeout) as limit:
             result = self._exchange(call, limit)
         if limit.expired and (isinstance(result, Answer) or result.kind == "unknown"):
-            return Failure("unknown", f"no complete answer within {self._timeout:g} s")
+            return TransportFailure("unknown", f"no complete answer within {self._timeout:g} s")
         return result
 
     def submit(self, call: Call, then: Then) -> None:
@@ -92,7 +92,7 @@ class Transport:
         self.session.close()
         self._reaper.close()
 
-    def _exchange(self, call: Call, limit: _Limit) -> Answer | Failure:
+    def _exchange(self, call: Call, limit: _Limit) -> Answer | TransportFailure:
         response: requests.Response | None = None
         try:
             request = self._prepared(call)
@@ -104,9 +104,9 @@ class Transport:
                 return Answer(response.status_code, headers, b"")
             body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
             if len(body) > MAX_ANSWER:
-                return Failure("unknown", "the answer is larger than 1 MiB")
+                return TransportFailure("unknown", "the answer is larger than 1 MiB")
             if response.raw.length_remaining:
-                return Failure("unknown", "the answer broke off")
+                return TransportFailure("unknown", "the answer broke off")
             answer = Answer(response.status_code, headers, body)
             response.raw.release_conn()
             response = None
@@ -151,7 +151,7 @@ def _close(response: requests.Response) -> None:
 _BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
-def _failure(error: BaseException, *, connected: bool) -> Failure:
+def _failure(error: BaseException, *, connected: bool) -> TransportFailure:
     """What a network exception means for the records; its text is dropped, because it may quote the address.
 
     connected: whether there was a connection, TLS and all, on which the request could leave.
@@ -162,13 +162,13 @@ def _failure(error: BaseException, *, connected: bool) -> Failure:
             isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_HANDSHAKE)
             for cause in causes
         ):
-            return Failure("untrusted", "the TLS connection could not be verified")
-        return Failure("unsent", "no connection to the host")
+            return TransportFailure("untrusted", "the TLS connection could not be verified")
+        return TransportFailure("unsent", "no connection to the host")
     if any(
         isinstance(cause, TimeoutError | urllib3.exceptions.ReadTimeoutError) for cause in causes
     ):
-        return Failure("unknown", "no answer in time")
-    return Failure("unknown", "the connection broke")
+        return TransportFailure("unknown", "no answer in time")
+    return TransportFailure("unknown", "the connection broke")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.request import urlopen
 
-from connector.delivery import sender as courier
+from connector.delivery import sender as sender
 from connector.delivery.response import Delivered, Named, Outcome, Refusal, interpret
-from connector.delivery.transports.base import Answer, Failure
+from connector.delivery.transports.base import Answer, TransportFailure
 from connector.errors import EndpointError
 
 
 def _where(wrong: Callable[[Answer], bool]) -> None:
     """Take everything for delivered where `wrong` holds of the answer."""
 
-    def misread(answer: Answer | Failure, records: Sequence[bytes], *rest: Any) -> Outcome:
+    def misread(answer: Answer | TransportFailure, records: Sequence[bytes], *rest: Any) -> Outcome:
         return (
             Delivered()
             if isinstance(answer, Answer) and wrong(answer)
@@ -26,8 +26,8 @@ def _where(wrong: Callable[[Answer], bool]) -> None:
 
 
 def _replace(misread: Callable[..., Outcome]) -> None:
-    assert courier.interpret is interpret
-    courier.interpret = misread
+    assert sender.interpret is interpret
+    sender.interpret = misread
 
 
 def status_only_success() -> None:
@@ -48,7 +48,7 @@ def any_answer_is_success() -> None:
 def drop_the_batch_on_400() -> None:
     """A batch that is refused is rejected as a whole, the good records with the bad."""
 
-    def misread(answer: Answer | Failure, records: Sequence[bytes], *rest: Any) -> Outcome:
+    def misread(answer: Answer | TransportFailure, records: Sequence[bytes], *rest: Any) -> Outcome:
         if isinstance(answer, Answer) and answer.status == 400:
             return Named(refused=dict.fromkeys(range(len(records)), Refusal("400", "refused")))
         return interpret(answer, records, *rest)
@@ -59,7 +59,7 @@ def drop_the_batch_on_400() -> None:
 def raise_on_400() -> None:
     """`raise_for_status`: a refused record ends the run, and is the first thing that the next run meets."""
 
-    def misread(answer: Answer | Failure, records: Sequence[bytes], *rest: Any) -> Outcome:
+    def misread(answer: Answer | TransportFailure, records: Sequence[bytes], *rest: Any) -> Outcome:
         if isinstance(answer, Answer) and answer.status == 400:
             raise EndpointError("400 Client Error")
         return interpret(answer, records, *rest)
@@ -70,7 +70,7 @@ def raise_on_400() -> None:
 def follow_redirects() -> None:
     """What `requests` does unasked: a redirected POST becomes a GET without a body, and its 200 is the answer."""
 
-    def misread(answer: Answer | Failure, records: Sequence[bytes], *rest: Any) -> Outcome:
+    def misread(answer: Answer | TransportFailure, records: Sequence[bytes], *rest: Any) -> Outcome:
         if isinstance(answer, Answer) and answer.status == 302:
             with urlopen(answer.headers["location"], timeout=5) as response:
                 answer = Answer(

@@ -36,8 +36,8 @@ def in_a_process(root: Path, url: str, endpoint: str = "") -> Taken:
 
 
 def _main(root: Path, url: str, endpoint: str) -> None:
-    from connector.engine.planner import Options
-    from connector.engine.run import sync
+    from connector.commands.sync import sync
+    from connector.engine.plan import Options
 
     destination = project.write(root, "meta", url, **({"endpoint": endpoint} if endpoint else {}))
     began = time.perf_counter()

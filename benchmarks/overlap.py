@@ -14,9 +14,9 @@ from unittest import mock
 from benchmarks import data, project
 from benchmarks.measure import in_turns, short
 from benchmarks.receiver import receiving
-from connector.engine.checkpoint import Unrecorded
+from connector.engine.checkpoint import NullCheckpointer
 from connector.engine.context import RunContext, open_context
-from connector.engine.pipeline import carry
+from connector.engine.pipeline import deliver_pages
 from connector.model import Page, Range
 
 LATENCY = 0.05
@@ -88,5 +88,5 @@ def _pages(session: RunContext) -> Iterator[list[Page]]:
 
 def _send(session: RunContext, pages: list[list[Page]]) -> None:
     with session.sender() as sender:
-        error = carry(iter(pages), sender, Unrecorded())
+        error = deliver_pages(iter(pages), sender, NullCheckpointer())
     assert error is None, error

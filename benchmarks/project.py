@@ -76,7 +76,7 @@ def first_run(
     root: Path, platform: str, warehouse: str, query: str = QUERY, **changes: Any
 ) -> Report:
     """A complete run with a state of its own."""
-    from connector.engine.run import sync
+    from connector.commands.sync import sync
 
     with (
         tempfile.TemporaryDirectory(dir=root) as folder,

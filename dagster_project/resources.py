@@ -7,12 +7,13 @@ from dataclasses import replace
 import dagster as dg
 from sqlalchemy.engine import make_url
 
-from connector.commands.reprocess import Reconciliation, reconcile_in
+from connector.commands.reconcile import Reconciliation, reconcile_in
 from connector.config.destination import Destination
 from connector.engine.context import RunContext, open_context
-from connector.engine.planner import Options, Piece, Plan
+from connector.engine.plan import Options, Plan, Slice
 from connector.engine.report import Report, RunFailure
-from connector.engine.run import deliver, in_mode, plan, settle, try_out
+from connector.engine.run import deliver, plan, settle
+from connector.engine.unrecorded import in_mode, run_unrecorded
 from connector.state.store import state_url
 
 
@@ -46,7 +47,7 @@ class State(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class CapiResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Sends conversions: plans a run, delivers its pieces, settles it. Each step may run in a process of its own."""
+    """Sends conversions: plans a run, delivers its slices, settles it. Each step may run in a process of its own."""
 
     warehouse: dg.ResourceDependency[Warehouse]
     state: dg.ResourceDependency[State]
@@ -64,24 +65,26 @@ class CapiResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def plan(
         self, destination: Destination, options: Options, run_id: str
     ) -> tuple[Plan, RunFailure | None]:
-        """Take the lease and cut the work into pieces."""
+        """Take the lease and cut the work into slices."""
         with self.session(destination, options) as session:
             return plan(session, options, run_id=run_id)
 
-    def deliver(self, destination: Destination, planned: Plan, piece: Piece) -> RunFailure | None:
-        """Send one piece and record what became of it."""
+    def deliver(
+        self, destination: Destination, planned: Plan, work_slice: Slice
+    ) -> RunFailure | None:
+        """Send one slice and record what became of it."""
         with self.session(destination, planned.options) as session:
-            return deliver(session, planned, piece)
+            return deliver(session, planned, work_slice)
 
     def settle(self, destination: Destination, planned: Plan, failure: RunFailure | None) -> Report:
         """End the run and report."""
         with self.session(destination, planned.options) as session:
             return settle(session, planned, failure)
 
-    def try_out(self, destination: Destination, options: Options) -> Report:
+    def run_unrecorded(self, destination: Destination, options: Options) -> Report:
         """A dry run, or a run in test mode."""
         with self.session(destination, options) as session:
-            return try_out(session, options)
+            return run_unrecorded(session, options)
 
     def reconcile(self, destination: Destination, *, send: bool, run_id: str) -> Reconciliation:
         """Compare every row behind the mark with the ledger."""

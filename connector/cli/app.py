@@ -117,16 +117,16 @@ def sync(
 
     Exits with 1 where the run is incomplete, where all rows were rejected, or a greater share of them than checks.rejection_rate.fail (0.25).
     """
-    from connector.engine.planner import Options
-    from connector.engine.run import sync as deliver
+    from connector.commands.sync import sync as deliver
+    from connector.engine.plan import Options
 
     with output.errors(json):
         destination = _load(name)
         options = Options(
             dry_run, limit, _moment(since), _moment(until), replay_rejected, test_mode, yes
         )
-        with output.progress(destination, show=not json) as watch:
-            report = deliver(destination, options, watch=watch)
+        with output.progress(destination, show=not json) as progress:
+            report = deliver(destination, options, progress=progress)
         _finish(destination, report, json, dry_run=dry_run)
 
 
@@ -222,13 +222,15 @@ def replay(
     Exits with 1 as sync does: where the run is incomplete, where all of these rows were rejected again, or a greater share of them than
     checks.rejection_rate.fail (0.25).
     """
-    from connector.commands.reprocess import recorded
-    from connector.commands.reprocess import replay as again
+    from connector.commands.erase import recorded
+    from connector.commands.replay import replay as again
 
     with output.errors(json):
         destination = _load(name)
-        with output.progress(destination, show=not json) as watch:
-            report = again(destination, reason=reason, key=tuple(key) if key else None, watch=watch)
+        with output.progress(destination, show=not json) as progress:
+            report = again(
+                destination, reason=reason, key=tuple(key) if key else None, progress=progress
+            )
         _finish(destination, report, json)
         if key and not report.rows_read:
             output.complain(
@@ -244,12 +246,12 @@ def reconcile(
     json: Json = False,
 ) -> None:
     """Compare every row behind the mark with the ledger, over the whole age window, and report what is missing."""
-    from connector.commands.reprocess import reconcile as compare
+    from connector.commands.reconcile import reconcile as compare
 
     with output.errors(json):
         destination = _load(name)
-        with output.progress(destination, show=not json) as watch:
-            found = compare(destination, since=_moment(since), send=send, watch=watch)
+        with output.progress(destination, show=not json) as progress:
+            found = compare(destination, since=_moment(since), send=send, progress=progress)
         if json:
             output.print_json(found.to_json())
         else:
@@ -287,7 +289,7 @@ def resolve(
     json: Json = False,
 ) -> None:
     """Settle what only a person can decide."""
-    from connector.commands import reprocess as again
+    from connector.commands import resolve as decide
 
     with output.errors(json):
         if sum((delivered, resend, accept_change, restart is not None)) != 1:
@@ -296,12 +298,12 @@ def resolve(
         done: dict[str, Any]
         if delivered or resend:
             done = {
-                "rows": again.settle_ambiguous(destination, "delivered" if delivered else "resend")
+                "rows": decide.settle_ambiguous(destination, "delivered" if delivered else "resend")
             }
         elif accept_change:
-            done = {"accepted": again.accept_change(destination)}
+            done = {"accepted": decide.accept_change(destination)}
         else:
-            done = {"mark": again.restart(destination, str(restart))}
+            done = {"mark": decide.restart(destination, str(restart))}
         output.print_json(done) if json else output.table("", list(done.items()))
 
 
@@ -312,8 +314,8 @@ def erase(
     json: Json = False,
 ) -> None:
     """Forget a row for a request of deletion, and never send it again."""
-    from connector.commands.reprocess import erase as forget
-    from connector.commands.reprocess import recorded
+    from connector.commands.erase import erase as forget
+    from connector.commands.erase import recorded
 
     with output.errors(json):
         destination = _load(name)

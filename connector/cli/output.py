@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from connector.config.destination import Destination
-    from connector.engine.pipeline import Watch
+    from connector.engine.pipeline import Progress as RunProgress
 
 _WIDEST = 1_000_000
 """Columns of a page that has no edge."""
@@ -67,7 +67,7 @@ def errors(json: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def progress(destination: Destination, *, show: bool) -> Iterator[Watch | None]:
+def progress(destination: Destination, *, show: bool) -> Iterator[RunProgress | None]:
     """A progress bar on a terminal, nothing elsewhere."""
     if not show or not sys.stderr.isatty():
         yield None
@@ -89,7 +89,7 @@ def progress(destination: Destination, *, show: bool) -> Iterator[Watch | None]:
 
 
 class Bar:
-    """A progress bar as a `Watch`."""
+    """Shows a run's progress as a bar."""
 
     def __init__(self, bar: Progress, task: TaskID) -> None:
         self._bar, self._task, self._rejected = bar, task, 0

@@ -3,4 +3,17 @@
 May import: everything up to engine.
 """
 
-__all__ = ["alerts", "check", "lint", "preview", "rejected", "reprocess", "status"]
+__all__ = [
+    "alerts",
+    "check",
+    "erase",
+    "key",
+    "lint",
+    "preview",
+    "reconcile",
+    "rejected",
+    "replay",
+    "resolve",
+    "status",
+    "sync",
+]

@@ -6,16 +6,15 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
 from connector.config.destination import Destination
+from connector.engine.backlog import lag_seconds, survey
+from connector.engine.bounds import first_watermark
 from connector.engine.context import RunContext, open_context
-from connector.engine.planner import beginning, lag_seconds, survey
 from connector.engine.report import COUNTS
 from connector.errors import ConnectorError
-from connector.state import intents, ledger, quarantine, runs
+from connector.model import Mark
+from connector.state import intents, ledger, quarantine, registry, runs, watermark
 from connector.state.lease import holder
-from connector.state.tables import destination as destinations
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,9 @@ def status(destination: Destination, *, number_of_runs: int = 5) -> Status:
     with open_context(destination) as context:
         backlog, lag, warning = _backlog(context)
         with context.store.read() as connection:
-            row = connection.execute(
-                sa.select(destinations).where(destinations.c.id == context.destination_id)
-            ).one_or_none()
-            mark = context.mark() if row is not None else None
+            number = context.destination_id
+            place = watermark.read(connection, number) if number else None
+            not_before = registry.not_before(connection, number) if number else None
             latest = runs.latest(connection, context.destination_id, number_of_runs)
             at_work = holder(connection, context.destination_id)
             by_reason = quarantine.counts(connection, context.destination_id)
@@ -65,14 +63,14 @@ def status(destination: Destination, *, number_of_runs: int = 5) -> Status:
             under_way = len(intents.listed(connection, context.destination_id))
         return Status(
             destination.name,
-            None if mark is None else mark.cursor,
+            None if place is None else place.cursor,
             backlog,
             lag,
             by_reason,
             dead,
             undecided,
             under_way,
-            _time(row.not_before) if row is not None else None,
+            _time(not_before),
             recorded,
             [_run(each, at_work) for each in latest],
             warning,
@@ -81,11 +79,16 @@ def status(destination: Destination, *, number_of_runs: int = 5) -> Status:
 
 def _backlog(context: RunContext) -> tuple[int | None, float | None, str | None]:
     try:
-        after = (context.mark() if context.destination_id else None) or beginning(context)
+        after = _watermark(context)
         found = survey(context, after)
         return found.waiting, lag_seconds(context, found), None
     except ConnectorError as error:
         return None, None, str(error)
+
+
+def _watermark(context: RunContext) -> Mark | None:
+    """Where the watermark is, or where the first run would put it."""
+    return (context.watermark() if context.destination_id else None) or first_watermark(context)
 
 
 def _run(row: dict[str, Any], at_work: str | None) -> dict[str, Any]:

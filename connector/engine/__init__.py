@@ -4,19 +4,26 @@ May import: everything up to the four stages (source, mapping, delivery, state).
 """
 
 __all__ = [
+    "backlog",
+    "bounds",
     "checkpoint",
     "context",
     "dedupe",
     "deferred",
     "drift",
     "failpoints",
+    "guards",
     "memory",
     "page_builder",
     "pipeline",
+    "plan",
     "planner",
     "recovery",
+    "registration",
     "report",
     "requeue",
     "retention",
     "run",
+    "slice_reader",
+    "unrecorded",
 ]

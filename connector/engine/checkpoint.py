@@ -14,14 +14,14 @@ from sqlalchemy.engine import Connection
 
 from connector.engine import failpoints
 from connector.model import Mark, Page, PageResult, RowState
-from connector.state import intents, ledger, quarantine, receipts, runs, slices, watermark
+from connector.state import intents, ledger, quarantine, receipts, runs, slice_progress, watermark
 from connector.state.intents import Intent
 from connector.state.lease import Lease, fence
 from connector.state.quarantine import Quarantined
 from connector.state.store import Store
 
-_PUT_ASIDE = (RowState.REJECTED, RowState.AMBIGUOUS_EXPIRED)
-_MENDED = (RowState.DELIVERED, RowState.EXPIRED, RowState.SUPPRESSED)
+_QUARANTINED = (RowState.REJECTED, RowState.AMBIGUOUS_EXPIRED)
+_SETTLED = (RowState.DELIVERED, RowState.EXPIRED, RowState.SUPPRESSED)
 
 
 class Checkpointer:
@@ -62,7 +62,7 @@ class Checkpointer:
             failpoints.reach("inside_commit")
         failpoints.reach("after_commit")
 
-    def set_aside(self, unfinished: Sequence[PageResult]) -> None:
+    def record_unfinished(self, unfinished: Sequence[PageResult]) -> None:
         """At an early end: record the rows that are settled, without moving the mark over the ones that are not.
 
         An intent stays only where a request may have been taken whose answer is unknown.
@@ -102,12 +102,12 @@ class Checkpointer:
         for result in results:
             last.update(
                 (result.page.hashes[row], _quarantined(result, row))
-                for row in np.flatnonzero(np.isin(result.states, _PUT_ASIDE)).tolist()
+                for row in np.flatnonzero(np.isin(result.states, _QUARANTINED)).tolist()
             )
             last.update(
                 (result.page.hashes[row], None)
                 for row in result.page.again
-                if result.states[row] in _MENDED
+                if result.states[row] in _SETTLED
             )
         quarantine.put(
             connection,
@@ -124,11 +124,11 @@ class Checkpointer:
         """Pages of new rows move the end of their slice."""
         for number in {page.slice for page in pages if page.kind == "range"}:
             steps = [
-                slices.Step(page.number, page.after, page.upto, page.closes)
+                slice_progress.Step(page.number, page.after, page.upto, page.closes)
                 for page in pages
                 if page.slice == number and page.kind == "range"
             ]
-            slices.advance(connection, self._destination_id, number, steps)
+            slice_progress.advance(connection, self._destination_id, number, steps)
 
     def _count(
         self, connection: Connection, results: Sequence[PageResult], moved: Mark | None
@@ -146,7 +146,7 @@ class Checkpointer:
         runs.add(connection, self._run_id, counts, tallies, None if moved is None else moved.cursor)
 
 
-class Unrecorded:
+class NullCheckpointer:
     """Stands in for a Checkpointer where a run must leave no trace: it counts, and that is all."""
 
     def __init__(self) -> None:
@@ -164,7 +164,7 @@ class Unrecorded:
         for result in done:
             _add(self.counts, self.tallies, result)
 
-    def set_aside(self, unfinished: Sequence[PageResult]) -> None:
+    def record_unfinished(self, unfinished: Sequence[PageResult]) -> None:
         """Count what is settled."""
         self.advance(unfinished, ())
 

@@ -36,7 +36,7 @@ class PageBuilder:
     destination: Destination
     serializer: Callable[[], Serializer]
     warehouse: SourceReader
-    chooser: Deduplicator
+    deduplicator: Deduplicator
     batch_size: int
     clock: Callable[[], dt.datetime]
 
@@ -52,14 +52,18 @@ class PageBuilder:
 
     def of_range(self, number: int, rows: Range, most: int | None = None) -> Iterator[list[Page]]:
         """Pages of everything in a range that was not delivered before; they move the mark, and the last one closes the slice. most: rows in them at most."""
-        self.chooser.asked.clear()
+        self.deduplicator.asked.clear()
         after, page_number, left, more = rows.after, 0, most, True
         while more and (left is None or left > 0):
             more = False
             size = self.rows_together
             for read in self.warehouse.read(rows, size if left is None else min(size, left)):
                 pages = self._cut(
-                    self.chooser.choose(read, "range"), number, page_number, after, self.clock()
+                    self.deduplicator.choose(read, "range"),
+                    number,
+                    page_number,
+                    after,
+                    self.clock(),
                 )
                 page_number += len(pages)
                 after = pages[-1].upto
@@ -79,7 +83,7 @@ class PageBuilder:
         page_number = 0
         for read in self._unrecorded(rows):
             pages = self._cut(
-                self.chooser.choose(read, kind), number, page_number, None, self.clock()
+                self.deduplicator.choose(read, kind), number, page_number, None, self.clock()
             )
             page_number += len(pages)
             yield pages
@@ -89,13 +93,14 @@ class PageBuilder:
         seen = missing = 0
         for read in self.warehouse.read_keys(rows, self.rows_together):
             seen += len(read)
-            missing += len(self.chooser.absent(read))
+            missing += len(self.deduplicator.absent(read))
         return seen, missing
 
     def any_missing(self, rows: Range) -> bool:
         """Whether a row in a range has no record; reads only as far as the first."""
         return any(
-            self.chooser.absent(read) for read in self.warehouse.read_keys(rows, self.rows_together)
+            self.deduplicator.absent(read)
+            for read in self.warehouse.read_keys(rows, self.rows_together)
         )
 
     def of_rows(
@@ -109,7 +114,7 @@ class PageBuilder:
     ) -> list[Page]:
         """Pages that try these rows again, whatever was recorded of them. as_of: when they were first read to be sent, where that was before."""
         return self._cut(
-            self.chooser.choose(read, kind, again=True),
+            self.deduplicator.choose(read, kind, again=True),
             number,
             page_number,
             after,
@@ -226,7 +231,7 @@ class PageBuilder:
             yield from self.warehouse.read(rows, self.rows_together)
             return
         for read in self.warehouse.read_keys(rows, self.rows_together):
-            absent = self.chooser.absent(read)
+            absent = self.deduplicator.absent(read)
             for start in range(0, len(absent), self.page_rows):
                 yield self.warehouse.read_by_key(
                     [read.mark(row).key or () for row in absent[start : start + self.page_rows]]

@@ -1,4 +1,4 @@
-"""The moving part of a run: pages go out, results come back, and every step of it is recorded in one transaction."""
+"""Pages go out, results come back, and each step of it is recorded in one transaction."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from connector.engine.checkpoint import Checkpointer, Unrecorded
+from connector.engine.checkpoint import Checkpointer, NullCheckpointer
 from connector.engine.memory import system_allocator
 from connector.errors import ConnectorError, Fenced, StateError
 from connector.model import Page, PageResult, RowState
@@ -22,8 +22,8 @@ READY = 2
 _LEAST_PAGES = 2
 
 
-class Watch(Protocol):
-    """Told how a run gets on, for people who look on."""
+class Progress(Protocol):
+    """Progress callback for interactive use."""
 
     def expect(self, rows: int) -> None:
         """So many rows wait."""
@@ -32,16 +32,26 @@ class Watch(Protocol):
         """So many rows were recorded, and so many of those as rejected."""
 
 
-def carry(
+def deliver_pages(
     pages: Iterator[list[Page]],
-    open_courier: Callable[[], Sender],
-    checkpointer: Checkpointer | Unrecorded,
-    watch: Watch | None = None,
+    open_sender: Callable[[], Sender],
+    checkpointer: Checkpointer | NullCheckpointer,
+    progress: Progress | None = None,
 ) -> ConnectorError | None:
-    """Send pages and record them in order; while some are in flight, the next ones are read and encoded.
+    """Send pages and record them in order; meanwhile the next ones are read and encoded.
 
-    open_courier: called once there is a first page, before anything of it is recorded. Returns what ended it early: then every
-    row that is settled is recorded, and the mark stands before the first that is not. Raises Fenced or StateError, after which nothing more is sent.
+    Args:
+        pages: Lists of pages that were read together.
+        open_sender: Called once there is a first page, before anything of it is recorded.
+        checkpointer: Records results.
+        progress: Told of rows that are settled.
+
+    Returns:
+        What ended it early. Then every row that is settled is recorded, and the watermark stands
+        before the first that is not.
+
+    Raises:
+        Fenced, StateError: Nothing more could be recorded, so nothing more is sent.
     """
     in_flight: deque[PageInFlight] = deque()
     done: list[PageResult] = []
@@ -49,13 +59,13 @@ def carry(
         waiting = deque(next(reads, ()))
         if not waiting:
             return None
-        sender = open_courier()
+        sender = open_sender()
         try:
             while sender.error is None:
                 starting = _next_pages(waiting, reads, in_flight, sender.concurrency + READY)
                 if done or starting:
                     checkpointer.advance(done, starting)
-                    _tell(watch, done)
+                    _tell(progress, done)
                 done = []
                 in_flight.extend(sender.submit(page) for page in starting)
                 if not in_flight:
@@ -66,15 +76,15 @@ def carry(
             raise
         except BaseException:
             sender.end()
-            _set_aside(checkpointer, done, in_flight, sender)
+            _record_unfinished(checkpointer, done, in_flight, sender)
             raise
-        _set_aside(checkpointer, done, in_flight, sender)
-        _tell(watch, done)
+        _record_unfinished(checkpointer, done, in_flight, sender)
+        _tell(progress, done)
     return sender.error
 
 
-def rehearse(
-    pages: Iterator[list[Page]], checkpointer: Unrecorded, watch: Watch | None = None
+def count_pages(
+    pages: Iterator[list[Page]], checkpointer: NullCheckpointer, progress: Progress | None = None
 ) -> None:
     """Count pages as if they had been sent: our own verdicts stand, the rest would be delivered."""
     with system_allocator(), read_ahead(pages) as reads:
@@ -82,15 +92,16 @@ def rehearse(
             results = [PageResult.of(page) for page in read]
             checkpointer.advance(results, [])
             checkpointer.count_unsent(results)
-            _tell(watch, results)
+            _tell(progress, results)
 
 
 def _next_pages(
     waiting: deque[Page], reads: Iterator[list[Page]], in_flight: deque[PageInFlight], enough: int
 ) -> list[Page]:
-    """Pages to begin with, until there are enough requests; those that were read leave before more are waited for.
+    """Pages to start, until there are enough requests; pages that were read do not wait for more.
 
-    A page in which there is nothing to send counts as one request. One that closes a slice does not wait for the rows of the next, nor they for it.
+    A page with nothing to send counts as one request. One that closes a slice does not wait for
+    the rows of the next, nor they for it.
     """
     starting: list[Page] = []
     requests = sum(max(1, len(delivery.result.page.batches)) for delivery in in_flight)
@@ -105,7 +116,7 @@ def _next_pages(
 
 
 def _finished(in_flight: deque[PageInFlight], sender: Sender) -> list[PageResult]:
-    """The first page under way, waited for, and those behind it that happen to be finished; without gaps."""
+    """Wait for the first page in flight; returns it and those behind it that are finished."""
     done: list[PageResult] = []
     while in_flight and (not done or in_flight[0].done()):
         result = sender.finish(in_flight[0])
@@ -116,8 +127,8 @@ def _finished(in_flight: deque[PageInFlight], sender: Sender) -> list[PageResult
     return done
 
 
-def _set_aside(
-    checkpointer: Checkpointer | Unrecorded,
+def _record_unfinished(
+    checkpointer: Checkpointer | NullCheckpointer,
     done: list[PageResult],
     in_flight: deque[PageInFlight],
     sender: Sender,
@@ -129,10 +140,10 @@ def _set_aside(
     if done:
         checkpointer.advance(done, [])
     if open_results:
-        checkpointer.set_aside(open_results)
+        checkpointer.record_unfinished(open_results)
 
 
-def _tell(watch: Watch | None, done: list[PageResult]) -> None:
-    if watch is not None:
+def _tell(progress: Progress | None, done: list[PageResult]) -> None:
+    if progress is not None:
         for result in done:
-            watch.settle(len(result.page), int((result.states == RowState.REJECTED).sum()))
+            progress.settle(len(result.page), int((result.states == RowState.REJECTED).sum()))

@@ -1,8 +1,8 @@
-"""What a run leaves behind when it is cut off: pages whose requests may have been taken.
+"""Settles what an interrupted run left behind: pages whose requests may have been taken.
 
-They are read again by their keys, made into the same bytes for the same moment, and sent in the same batches, so that a
-platform which has seen them recognises every one. After the platform's de-duplication window that is no longer so: then the
-rows wait for a person.
+They are read again by their keys, encoded into the same bytes for the same moment, and sent in the
+same batches, so that a platform which has seen them recognises every one. After the platform's
+de-duplication window that is no longer so: then the rows wait for a person.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from connector.state.intents import Intent
 from connector.state.keys import hash_keys
 from connector.state.lease import Lease
 
-Carry = Callable[[Iterator[list[Page]], Checkpointer], ConnectorError | None]
+Deliver = Callable[[Iterator[list[Page]]], ConnectorError | None]
 """Delivers pages; returns what ended it early, if anything did."""
 
 
@@ -29,10 +29,21 @@ def recover(
     context: RunContext,
     held: Lease,
     checkpointer: Checkpointer,
-    carry: Carry,
+    deliver: Deliver,
     numbers: Sequence[int] | None = None,
 ) -> ConnectorError | None:
-    """Settle every intent that an interrupted run left, in order. numbers: those of these slices alone, whose step may be run again."""
+    """Settle every intent that an interrupted run left, in order.
+
+    Args:
+        context: The destination.
+        held: The lease that permits it.
+        checkpointer: Records what becomes of the rows.
+        deliver: Sends pages.
+        numbers: Only those of these slices, whose step may be run again.
+
+    Returns:
+        What ended it early, if anything did.
+    """
     with context.store.read() as connection:
         found = intents.listed(connection, context.destination_id, numbers)
     for intent in found:
@@ -43,14 +54,14 @@ def recover(
         elif context.clock() - page.as_of > context.destination.platform.dedupe_window:
             checkpointer.advance([_expired(page)], [])
         else:
-            error = carry(iter([[page]]), checkpointer)
+            error = deliver(iter([[page]]))
             if error is not None:
                 return error
     return None
 
 
 def _page_again(context: RunContext, intent: Intent) -> Page | None:
-    """The page as it was, without the batches that were settled; None where no row of it is left to settle."""
+    """The page without the batches that were settled; None where no row is left to settle."""
     as_of = dt.datetime.fromtimestamp(intent.as_of_us / 1_000_000, dt.UTC)
     rows = _members(context, intent)
     if rows is None:
@@ -78,7 +89,7 @@ def _one_page(context: RunContext, intent: Intent, rows: Rows, as_of: dt.datetim
 
 
 def _members(context: RunContext, intent: Intent) -> Rows | None:
-    """The page's rows as they are in the warehouse now, in the same order; rows that are gone are not there."""
+    """The page's rows as the warehouse has them now, in the same order, without deleted ones."""
     key = context.store.key()
     wanted = set(intent.members)
     keys: list[tuple[str, ...]] = []

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from connector.engine.context import RunContext
 from connector.engine.page_builder import PageBuilder
-from connector.engine.planner import Piece
+from connector.engine.plan import Slice
 from connector.model import Mark, Page, Range
 from connector.source.reader import Rows
 from connector.state import quarantine
@@ -15,28 +15,28 @@ from connector.state.quarantine import Quarantined
 
 
 def quarantined_pages(
-    context: RunContext, page_builder: PageBuilder, piece: Piece
+    context: RunContext, page_builder: PageBuilder, replayed: Slice
 ) -> Iterator[list[Page]]:
-    """Pages of the rows that a replay piece names. Rows that are gone from the warehouse become dead."""
-    key_hash = None if piece.key is None else hash_of(piece.key, context.store.key())
+    """Pages of the rows that a replay names. Rows that are gone from the warehouse become dead."""
+    key_hash = None if replayed.key is None else hash_of(replayed.key, context.store.key())
     with context.store.read() as connection:
         chosen = list(
             quarantine.listed(
-                connection, context.destination_id, reason=piece.reason, key_hash=key_hash
+                connection, context.destination_id, reason=replayed.reason, key_hash=key_hash
             )
         )
     wanted = [
         row
         for row in chosen
-        if row.state != "ambiguous_expired" and (row.state != "dead" or piece.key is not None)
+        if row.state != "ambiguous_expired" and (row.state != "dead" or replayed.key is not None)
     ]
     page_number = 0
     for start in range(0, len(wanted), page_builder.page_rows):
         part = wanted[start : start + page_builder.page_rows]
         rows = _read(context, part)
-        _bury(context, part, rows)
+        _mark_gone_rows_dead(context, part, rows)
         if rows is not None and len(rows):
-            pages = page_builder.of_rows(piece.number, page_number, rows)
+            pages = page_builder.of_rows(replayed.number, page_number, rows)
             page_number += len(pages)
             yield pages
 
@@ -49,7 +49,7 @@ def _read(context: RunContext, part: list[Quarantined]) -> Rows | None:
 
 
 def _personal_keys(context: RunContext, part: list[Quarantined]) -> list[tuple[str, ...]]:
-    """Keys that are not stored, because they may describe a person: found again by their hash among rows of the same cursor."""
+    """Keys that are not stored: found by their hash among rows with the same cursor value."""
     wanted, key = {row.key_hash for row in part}, context.store.key()
     found: list[tuple[str, ...]] = []
     for cursor in sorted({row.cursor for row in part if row.cursor is not None}):
@@ -63,8 +63,8 @@ def _personal_keys(context: RunContext, part: list[Quarantined]) -> list[tuple[s
     return found
 
 
-def _bury(context: RunContext, part: list[Quarantined], rows: Rows | None) -> None:
-    """Mark rows that the warehouse no longer has: there is nothing left to send."""
+def _mark_gone_rows_dead(context: RunContext, part: list[Quarantined], rows: Rows | None) -> None:
+    """Mark rows that the warehouse no longer has as dead: there is nothing left to send."""
     there = (
         set(hash_keys(rows.joined_keys(), context.store.key()))
         if rows is not None and len(rows)
@@ -73,4 +73,4 @@ def _bury(context: RunContext, part: list[Quarantined], rows: Rows | None) -> No
     gone = [row.key_hash for row in part if row.key_hash not in there]
     if gone:
         with context.store.write() as connection:
-            quarantine.bury(connection, context.destination_id, gone, "row_gone")
+            quarantine.mark_dead(connection, context.destination_id, gone, "row_gone")

@@ -1,4 +1,4 @@
-"""What the state may forget, and when: never what lookback, the platform's age window or a person still needs."""
+"""What the state may forget, and when: never what lookback, the age window or a person needs."""
 
 from __future__ import annotations
 
@@ -6,36 +6,24 @@ import datetime as dt
 
 from connector.engine.context import RunContext
 from connector.source.watermark import earlier
-from connector.state import ledger, quarantine, runs
-from connector.state.tables import destination as destinations
+from connector.state import ledger, quarantine, registry, runs
 
 KEEP_RUNS = dt.timedelta(days=400)
 _EVERY = dt.timedelta(days=1)
 
 
-def forget_old(context: RunContext) -> None:
+def prune(context: RunContext) -> None:
     """Drop entries that are past retention; at most once a day."""
     now = context.clock()
     oldest = max(oldest_needed(context, now), dt.datetime.fromtimestamp(0, dt.UTC))
-    now_us = int(now.timestamp() * 1_000_000)
     with context.store.write() as connection:
-        row = connection.execute(
-            destinations.select().where(destinations.c.id == context.destination_id)
-        ).one()
-        if row.pruned_at is not None and now_us - row.pruned_at < _EVERY / dt.timedelta(
-            microseconds=1
-        ):
+        pruned_at = registry.pruned_at(connection, context.destination_id)
+        if pruned_at is not None and _microseconds(now) - pruned_at < _EVERY / _MICROSECOND:
             return
         ledger.prune(connection, context.destination_id, int(oldest.timestamp()))
-        quarantine.prune(connection, context.destination_id, int(oldest.timestamp() * 1_000_000))
-        runs.prune(
-            connection, context.destination_id, int((now - KEEP_RUNS).timestamp() * 1_000_000)
-        )
-        connection.execute(
-            destinations.update()
-            .where(destinations.c.id == context.destination_id)
-            .values(pruned_at=now_us)
-        )
+        quarantine.prune(connection, context.destination_id, _microseconds(oldest))
+        runs.prune(connection, context.destination_id, _microseconds(now - KEEP_RUNS))
+        registry.set_pruned_at(connection, context.destination_id, _microseconds(now))
 
 
 def oldest_needed(context: RunContext, now: dt.datetime) -> dt.datetime:
@@ -48,7 +36,15 @@ def oldest_needed(context: RunContext, now: dt.datetime) -> dt.datetime:
         for age in (windows.max_age, *windows.max_age_by.values())
         if age is not None
     ]
-    mark, cursor = context.mark(), context.cursor()
-    moment = cursor.moment_of(mark.cursor) if mark is not None and cursor is not None else None
+    place, cursor = context.watermark(), context.cursor()
+    moment = cursor.moment_of(place.cursor) if place is not None and cursor is not None else None
     limits.append(earlier(moment or now, model.source.lookback + margin))
     return min(limits)
+
+
+_MICROSECOND = dt.timedelta(microseconds=1)
+
+
+def _microseconds(moment: dt.datetime) -> int:
+    """Unix microseconds."""
+    return int(moment.timestamp() * 1_000_000)

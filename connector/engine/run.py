@@ -1,7 +1,8 @@
-"""The whole path: lease, plan, read, normalise, encode, send, record, commit, report.
+"""One run: lease, recover, plan; then read, encode, send and record its slices; then settle.
 
-`sync` does all of it in one process. `plan`, `deliver` and `settle` are its three parts, which Dagster runs as steps that
-may live in different processes; what passes between them is plain data, what must last is in the state.
+`run` does all of it in one process. `plan`, `deliver` and `settle` are its three parts, which an
+orchestrator runs as steps that may live in different processes: what passes between them is plain
+data, what must last is in the state.
 """
 
 from __future__ import annotations
@@ -10,38 +11,35 @@ import contextlib
 import itertools
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import Connection
 
-from connector.config.destination import Destination
-from connector.config.validate import test_mode_problem
 from connector.engine import failpoints
-from connector.engine.checkpoint import Checkpointer, Unrecorded
-from connector.engine.context import RunContext, open_context
+from connector.engine.bounds import first_watermark, set_first_watermark
+from connector.engine.checkpoint import Checkpointer
+from connector.engine.context import RunContext
 from connector.engine.drift import remember
-from connector.engine.pipeline import Watch, carry, rehearse
-from connector.engine.planner import (
-    Options,
-    Piece,
-    Plan,
-    beginning,
-    refuse_overlooked,
-    refuse_too_early,
-    remember_start,
-    take_lease,
-    what_waits,
-)
+from connector.engine.guards import inspect_source, refuse_too_early
+from connector.engine.pipeline import Progress, deliver_pages
+from connector.engine.plan import Options, Plan, Slice
+from connector.engine.planner import PlanSlices, plan_slices
 from connector.engine.recovery import recover
+from connector.engine.registration import register
 from connector.engine.report import COUNTS, Report, RunFailure
-from connector.engine.requeue import quarantined_pages
-from connector.engine.retention import forget_old
-from connector.errors import ConfigError, ConnectorError, RunStopped, StateError, SystemicError
+from connector.engine.retention import prune
+from connector.engine.slice_reader import read_slices
+from connector.errors import (
+    ConfigError,
+    ConnectorError,
+    RunStopped,
+    StateError,
+    SystemicError,
+    WarehouseError,
+)
 from connector.model import Mark, Page
-from connector.state import registry, runs, slices, watermark
-from connector.state.lease import Heartbeat, Lease, hand_over, release
+from connector.state import registry, runs, slice_progress, watermark
+from connector.state.lease import Heartbeat, Lease, acquire, hand_over, release
 
 if TYPE_CHECKING:
     from connector.delivery.sender import Sender
@@ -49,50 +47,33 @@ if TYPE_CHECKING:
 Planned = tuple[Plan, RunFailure | None]
 """A plan, and why nothing of it may be begun, if so."""
 
-Cut = Callable[[RunContext, Mark | None, Options], list[Piece]]
-"""Decides what a run does once the lease is held: the mark and the options -> pieces."""
 
+def run(context: RunContext, planned: Planned, progress: Progress | None = None) -> Report:
+    """Deliver the slices of a plan one after the other, and settle, all in this process.
 
-def sync(
-    destination: Destination,
-    options: Options = Options(),  # noqa: B008  frozen
-    *,
-    run_id: str | None = None,
-    watch: Watch | None = None,
-) -> Report:
-    """Deliver what waits. The report of a run that ended early says why in `failure`.
-
-    Raises ConfigError, LeaseHeld, GuardRail or WarehouseError where the run could not begin.
-    """
-    with open_context(in_mode(destination, options)) as context:
-        if not is_recorded(destination, options):
-            return try_out(context, options, watch)
-        planned = prepare(context, options, "sync", what_waits, run_id=run_id, watch=watch)
-        _say_how_many_wait(context, options, watch)
-        return run(context, planned, watch)
-
-
-def run(context: RunContext, planned: Planned, watch: Watch | None = None) -> Report:
-    """Deliver the pieces of a plan one after the other, and settle, all in this process.
-
-    Slices of new rows follow each other without a pause. What came late, and what is tried again, is looked for once they are recorded.
+    Slices of new rows follow each other without a pause. What came late, and what is tried again,
+    is looked for once they are recorded.
     """
     work, failure = planned
     try:
         with Heartbeat(context.store, work.lease):
-            for _, pieces in itertools.groupby(work.pieces, lambda piece: piece.kind):
-                failure = failure or _deliver(context, work, list(pieces), watch)
+            for _, slices in itertools.groupby(work.slices, lambda each: each.kind):
+                failure = failure or _deliver(context, work, list(slices), progress)
             return settle(context, work, failure)
     except BaseException:
-        give_up(context, work.lease)
+        abort(context, work.lease)
         raise
 
 
 def plan(
-    context: RunContext, options: Options, *, run_id: str | None = None, watch: Watch | None = None
+    context: RunContext,
+    options: Options,
+    *,
+    run_id: str | None = None,
+    progress: Progress | None = None,
 ) -> Planned:
-    """What is new, what came late, and what is to be tried again: a step of its own, after which another process may go on."""
-    planned = prepare(context, options, "sync", what_waits, run_id=run_id, watch=watch)
+    """Plan a scheduled run as a step of its own, after which another process may go on."""
+    planned = prepare(context, options, "sync", plan_slices, run_id=run_id, progress=progress)
     _hand_over(context, planned[0].lease)
     return planned
 
@@ -101,96 +82,110 @@ def prepare(
     context: RunContext,
     options: Options,
     kind: str,
-    cut: Cut,
+    cut: PlanSlices,
     *,
     run_id: str | None = None,
-    watch: Watch | None = None,
+    progress: Progress | None = None,
 ) -> Planned:
-    """Take the lease, settle what an interrupted run left, and cut the work into pieces."""
+    """Take the lease, settle what an interrupted run left, and plan the slices.
+
+    Args:
+        context: The destination.
+        options: What the run was asked to do.
+        kind: Of the run: sync, replay or reconcile.
+        cut: Plans the slices, once the lease is held.
+        run_id: Its name; default: a new one.
+        progress: Told of rows that recovery settles.
+
+    Raises:
+        ConfigError, LeaseHeld, GuardRail, Postponed, WarehouseError: The run may not begin.
+    """
     held = take_lease(context, run_id, kind)
     try:
         with Heartbeat(context.store, held):
             refuse_too_early(context)
-            mark_from = _first_mark(context, held)
-            remember(context, held, refuse_overlooked(context, mark_from, options))
-            failure = _recover(context, held, options, watch)
-            pieces = cut(context, context.mark(), options) if failure is None else []
+            mark_from = _watermark(context, held)
+            remember(context, held, inspect_source(context, mark_from, options))
+            failure = _recover(context, held, options, progress)
+            slices = cut(context, context.watermark(), options) if failure is None else []
             with context.store.write() as connection:
                 watermark.begin_to_look(connection, held)
-                slices.plan(
-                    connection, held, [piece.number for piece in pieces if piece.kind == "range"]
-                )
+                numbers = [each.number for each in slices if each.kind == "range"]
+                slice_progress.plan(connection, held, numbers)
     except BaseException as error:
-        give_up(context, held, _status_unbegun(error))
+        abort(context, held, _status_of_refusal(error))
         raise
     failpoints.reach("after_plan")
     return Plan(
-        held.owner,
-        held.token,
-        held.destination_id,
-        mark_from.cursor if mark_from else None,
-        pieces,
-        options,
-        context.facts,
+        run_id=held.owner,
+        token=held.token,
+        destination_id=held.destination_id,
+        mark_from=mark_from.cursor if mark_from else None,
+        slices=slices,
+        options=options,
+        facts=context.facts,
     ), failure
 
 
+def take_lease(context: RunContext, run_id: str | None, kind: str = "sync") -> Lease:
+    """Register the destination, take its lease and begin a run.
+
+    Raises:
+        LeaseHeld: Another run is at work.
+        ConfigError, WarehouseError: The destination is not the one that the state knows.
+    """
+    name = run_id or uuid.uuid4().hex
+    try:
+        register(context)
+    except (ConfigError, WarehouseError):
+        _record_refusal(context, name, kind)
+        raise
+    with context.store.write() as connection:
+        held = acquire(connection, context.destination_id, name)
+        place = watermark.read(connection, context.destination_id)
+        cursor = None if place is None else place.cursor
+        runs.start(connection, context.destination_id, name, kind, cursor)
+    return held
+
+
 def deliver(
-    context: RunContext, planned: Plan, piece: Piece, watch: Watch | None = None
+    context: RunContext, planned: Plan, each: Slice, progress: Progress | None = None
 ) -> RunFailure | None:
-    """Deliver one piece of a plan, as a step of its own; returns why it ended early, if it did. The counts are in the state.
+    """Deliver one slice of a plan, as a step of its own; its counts are in the state.
 
     A step that was cut off may be run again: it goes on from what is recorded.
+
+    Returns:
+        Why it ended early, if it did.
     """
     try:
         with Heartbeat(context.store, planned.lease):
-            failure = _deliver(context, planned, [piece], watch)
+            failure = _deliver(context, planned, [each], progress)
         _hand_over(context, planned.lease)
     except ConnectorError as error:
         return RunFailure.of(error)
     return failure
 
 
-def _deliver(
-    context: RunContext, planned: Plan, pieces: Sequence[Piece], watch: Watch | None
-) -> RunFailure | None:
-    """Deliver pieces with one sender, so that the pages of one are read and sent while the last ones of the piece before are under way."""
-    refuse_too_early(context)
-    checkpointer = Checkpointer(context.store, planned.lease, planned.run_id)
-    try:
-        with context.sender(accept_all=planned.options.yes) as sender:
-            error = recover(
-                context,
-                planned.lease,
-                checkpointer,
-                partial(_carry_with, sender, watch),
-                [piece.number for piece in pieces],
-            )
-            error = error or carry(
-                pages_of(context, pieces, resumed=True), sender, checkpointer, watch
-            )
-            return _noted(context, sender, error)
-    except ConnectorError as error:
-        return RunFailure.of(error)
-
-
 def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Report:
-    """End the run: its status, the lease, entries that are too old; and say what it did. Raises RunStopped where that was done before."""
+    """End the run: its status, its lease, entries that are too old; and report what it did.
+
+    Raises:
+        RunStopped: That was done before.
+    """
     failpoints.reach("before_settle")
     _refuse_ended(context, planned.run_id)
     try:
         if failure is None:
-            _ask(context, planned.run_id)
+            _settle_deferred(context, planned.run_id)
         with context.store.write() as connection:
             if failure is None:
-                _note_look(connection, planned)
-            runs.finish(connection, planned.run_id, _status(failure))
+                _record_lookback(connection, planned)
+            runs.finish(connection, planned.run_id, _status_of(failure))
             release(connection, planned.lease)
         if failure is None:
-            forget_old(context)
-        with context.store.read() as connection:
-            row = runs.get(connection, planned.run_id) or {}
-            tallies = runs.tallies(connection, planned.run_id)
+            prune(context)
+        return _report(context, planned, failure)
     except StateError as error:
         return Report(
             planned.run_id,
@@ -198,6 +193,114 @@ def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Re
             complete=False,
             failure=failure or RunFailure.of(error),
         )
+
+
+def abort(context: RunContext, held: Lease, status: str = "interrupted") -> None:
+    """Record that a run broke off, and let the next one in."""
+    with contextlib.suppress(ConnectorError), context.store.write() as connection:
+        runs.finish(connection, held.owner, status)
+        release(connection, held)
+
+
+def failure_of(
+    context: RunContext, sender: Callable[[], Sender], error: ConnectorError | None
+) -> RunFailure | None:
+    """An early end as plain data; the state remembers until when the platform wants no requests."""
+    if error is None:
+        return None
+    not_before = sender().not_before
+    if not_before is not None and context.destination_id:
+        with context.store.write() as connection:
+            registry.set_not_before(connection, context.destination_id, int(not_before * 1_000_000))
+    return RunFailure.of(error)
+
+
+def _deliver(
+    context: RunContext, planned: Plan, slices: Sequence[Slice], progress: Progress | None
+) -> RunFailure | None:
+    """Deliver slices with one sender: one is read while the pages of the one before are in flight."""
+    refuse_too_early(context)
+    checkpointer = Checkpointer(context.store, planned.lease, planned.run_id)
+    try:
+        with context.sender(accept_all=planned.options.yes) as sender:
+
+            def send(pages: Iterator[list[Page]]) -> ConnectorError | None:
+                return deliver_pages(pages, sender, checkpointer, progress)
+
+            numbers = [each.number for each in slices]
+            error = recover(context, planned.lease, checkpointer, send, numbers)
+            error = error or send(read_slices(context, slices, resumed=True))
+            return failure_of(context, sender, error)
+    except ConnectorError as error:
+        return RunFailure.of(error)
+
+
+def _recover(
+    context: RunContext, held: Lease, options: Options, progress: Progress | None
+) -> RunFailure | None:
+    """Settle what an interrupted run left."""
+    checkpointer = Checkpointer(context.store, held, held.owner)
+    with context.sender(accept_all=options.yes) as sender:
+
+        def send(pages: Iterator[list[Page]]) -> ConnectorError | None:
+            return deliver_pages(pages, sender, checkpointer, progress)
+
+        return failure_of(context, sender, recover(context, held, checkpointer, send))
+
+
+def _watermark(context: RunContext, held: Lease) -> Mark | None:
+    """Where the watermark is; at the first run, where `source.start` puts it."""
+    place = context.watermark()
+    if place is None:
+        place = first_watermark(context)
+        set_first_watermark(context, place, held)
+    return place
+
+
+def _hand_over(context: RunContext, held: Lease) -> None:
+    with context.store.write() as connection:
+        hand_over(connection, held)
+
+
+def _record_refusal(context: RunContext, run_id: str, kind: str) -> None:
+    """So that alerts see that this destination delivers nothing any more."""
+    if context.destination_id:
+        with context.store.write() as connection:
+            runs.refuse(connection, context.destination_id, run_id, kind)
+
+
+def _record_lookback(connection: Connection, planned: Plan) -> None:
+    """Remember from which watermark this run looked back, if it did."""
+    for each in planned.slices:
+        place = each.before if each.upto is None else each.upto.cursor
+        if each.kind == "late" and place is not None:
+            watermark.set_looked_behind(connection, planned.lease, place)
+
+
+def _settle_deferred(context: RunContext, run_id: str) -> None:
+    """Learn of results that the platform tells only later."""
+    if context.destination.platform.answers.poll is not None:
+        # Late: most platforms tell everything at once, and need nothing of that.
+        from connector.engine.deferred import settle_deferred
+
+        settle_deferred(context, run_id)
+
+
+def _refuse_ended(context: RunContext, run_id: str) -> None:
+    """A run that is over cannot go on: its lease is gone, and its counts were reported."""
+    with contextlib.suppress(StateError), context.store.read() as connection:
+        row = runs.get(connection, run_id)
+        if row is not None and row["status"] in ("complete", "incomplete", "failed"):
+            raise RunStopped(
+                f"{context.name}: run {run_id} has ended and was reported; start a new run, which"
+                " goes on from where it stopped"
+            )
+
+
+def _report(context: RunContext, planned: Plan, failure: RunFailure | None) -> Report:
+    with context.store.read() as connection:
+        row = runs.get(connection, planned.run_id) or {}
+        tallies = runs.tallies(connection, planned.run_id)
     return Report(
         planned.run_id,
         **{name: int(row.get(name) or 0) for name in (*COUNTS, "changed")},
@@ -211,170 +314,14 @@ def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Re
     )
 
 
-def _ask(context: RunContext, run_id: str) -> None:
-    """Learn of results that the platform tells only later. Most platforms tell everything at once, and need nothing of that."""
-    if context.destination.platform.answers.poll is not None:
-        from connector.engine.deferred import settle_deferred
-
-        settle_deferred(context, run_id)
-
-
-def _refuse_ended(context: RunContext, run_id: str) -> None:
-    """A run that is over cannot go on: its lease is gone, and its counts were reported."""
-    with contextlib.suppress(StateError), context.store.read() as connection:
-        row = runs.get(connection, run_id)
-        if row is not None and row["status"] in ("complete", "incomplete", "failed"):
-            raise RunStopped(
-                f"{context.name}: run {run_id} has ended and was reported; start a new run, which goes on from where it stopped"
-            )
-
-
-def try_out(context: RunContext, options: Options, watch: Watch | None = None) -> Report:
-    """A dry run, or a run in the platform's test mode: nothing of it is recorded, and the mark stays."""
-    started = context.clock()
-    after = (context.mark() if context.destination_id else None) or beginning(context)
-    refuse_overlooked(context, after, replace(options, yes=True))
-    _say_how_many_wait(context, options, watch)
-    checkpointer, failure = Unrecorded(), None
-    pages = pages_of(context, what_waits(context, after, replace(options, replay_rejected=False)))
-    if options.dry_run:
-        rehearse(pages, checkpointer, watch)
-    else:
-        with context.sender(accept_all=True) as sender:
-            failure = _noted(context, sender, carry(pages, sender, checkpointer, watch))
-    place = None if after is None else after.cursor
-    counts = {name: checkpointer.counts[name] for name in (*COUNTS, "changed", "unsent")}
-    tallies = {kind: dict(names) for kind, names in checkpointer.tallies.items()}
-    seconds = round((context.clock() - started).total_seconds(), 3)
-    return Report(
-        uuid.uuid4().hex,
-        **counts,
-        mark_from=place,
-        mark_to=place,
-        complete=failure is None,
-        seconds=seconds,
-        tallies=tallies,
-        facts=context.facts,
-        failure=failure,
-    )
-
-
-def pages_of(
-    context: RunContext, pieces: Sequence[Piece], *, resumed: bool = False
-) -> Iterator[list[Page]]:
-    """The pages of pieces, one piece after the other, made while they are taken. resumed: each slice from where it is recorded without a gap."""
-    page_builder = context.page_builder()
-    for piece in pieces:
-        rows = piece.range
-        if piece.kind == "range":
-            yield from page_builder.of_range(
-                piece.number,
-                replace(rows, after=_reached(context, piece) or rows.after) if resumed else rows,
-                piece.most,
-            )
-        elif piece.kind == "replay":
-            yield from quarantined_pages(context, page_builder, piece)
-        else:
-            yield from page_builder.missing(piece.number, piece.kind, rows)
-
-
-def give_up(context: RunContext, held: Lease, status: str = "interrupted") -> None:
-    """Note that a run broke off, and let the next one in."""
-    with contextlib.suppress(ConnectorError), context.store.write() as connection:
-        runs.finish(connection, held.owner, status)
-        release(connection, held)
-
-
-def is_recorded(destination: Destination, options: Options) -> bool:
-    """Whether a run leaves a trace: neither a dry run nor a test may use up what waits."""
-    return options.recorded and not destination.model.test_mode
-
-
-def in_mode(destination: Destination, options: Options) -> Destination:
-    """The destination as this run uses it. Raises ConfigError where a test was asked for that the platform does not have."""
-    if not options.test_mode or destination.model.test_mode:
-        return destination
-    model = destination.model.model_copy(update={"test_mode": True})
-    problem = test_mode_problem(model, destination.platform)
-    if problem is not None:
-        raise ConfigError(f"{destination.name}: {problem}")
-    return replace(destination, model=model)
-
-
-def _say_how_many_wait(context: RunContext, options: Options, watch: Watch | None) -> None:
-    waiting = int(context.facts.get("waiting") or 0)
-    if watch is not None:
-        watch.expect(waiting if options.limit is None else min(waiting, options.limit))
-
-
-def _first_mark(context: RunContext, held: Lease) -> Mark | None:
-    after = context.mark()
-    if after is None:
-        after = beginning(context)
-        remember_start(context, after, held)
-    return after
-
-
-def _reached(context: RunContext, piece: Piece) -> Mark | None:
-    with context.store.read() as connection:
-        return slices.reached(connection, context.destination_id, piece.number)
-
-
-def _hand_over(context: RunContext, held: Lease) -> None:
-    with context.store.write() as connection:
-        hand_over(connection, held)
-
-
-def _recover(
-    context: RunContext, held: Lease, options: Options, watch: Watch | None
-) -> RunFailure | None:
-    checkpointer = Checkpointer(context.store, held, held.owner)
-    with context.sender(accept_all=options.yes) as sender:
-        return _noted(
-            context,
-            sender,
-            recover(context, held, checkpointer, partial(_carry_with, sender, watch)),
-        )
-
-
-def _carry_with(
-    sender: Callable[[], Sender],
-    watch: Watch | None,
-    pages: Iterator[list[Page]],
-    checkpointer: Checkpointer,
-) -> ConnectorError | None:
-    return carry(pages, sender, checkpointer, watch)
-
-
-def _note_look(connection: Connection, planned: Plan) -> None:
-    """Remember from which mark this run looked back, if it did."""
-    for piece in planned.pieces:
-        place = piece.before if piece.upto is None else piece.upto.cursor
-        if piece.kind == "late" and place is not None:
-            watermark.set_looked_behind(connection, planned.lease, place)
-
-
-def _noted(
-    context: RunContext, sender: Callable[[], Sender], error: ConnectorError | None
-) -> RunFailure | None:
-    """An early end as plain data; where the platform named a time, the state remembers it."""
-    if error is None:
-        return None
-    not_before = sender().not_before
-    if not_before is not None and context.destination_id:
-        with context.store.write() as connection:
-            registry.set_not_before(connection, context.destination_id, int(not_before * 1_000_000))
-    return RunFailure.of(error)
-
-
-def _status_unbegun(error: BaseException) -> str:
-    """Of a run that sent nothing: it was not allowed to, or the warehouse could not be read, or it was cut off."""
-    if isinstance(error, SystemicError):
-        return "failed"
-    return "refused" if isinstance(error, ConfigError | RunStopped) else "interrupted"
-
-
-def _status(failure: RunFailure | None) -> str:
+def _status_of(failure: RunFailure | None) -> str:
     if failure is None:
         return "complete"
     return "incomplete" if failure.exit_code == 1 else "failed"
+
+
+def _status_of_refusal(error: BaseException) -> str:
+    """Of a run that sent nothing: not allowed to, the warehouse unreadable, or cut off."""
+    if isinstance(error, SystemicError):
+        return "failed"
+    return "refused" if isinstance(error, ConfigError | RunStopped) else "interrupted"

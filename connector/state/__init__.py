@@ -15,7 +15,7 @@ __all__ = [
     "receipts",
     "registry",
     "runs",
-    "slices",
+    "slice_progress",
     "store",
     "tables",
     "watermark",

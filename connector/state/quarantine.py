@@ -114,8 +114,10 @@ def reopen(connection: Connection, destination_id: int, hashes: Sequence[bytes])
         )
 
 
-def bury(connection: Connection, destination_id: int, hashes: Sequence[bytes], reason: str) -> None:
-    """Mark rows of which nothing more can come."""
+def mark_dead(
+    connection: Connection, destination_id: int, hashes: Sequence[bytes], reason: str
+) -> None:
+    """Mark rows that no replay tries again by itself."""
     for start in range(0, len(hashes), _CHUNK):
         chosen = sa.and_(
             quarantine.c.destination_id == destination_id,

@@ -1,14 +1,173 @@
-"""What the state knows of a destination as a whole."""
+"""The register of destinations: which source a watermark belongs to, and what tells that state was lost."""
 
 from __future__ import annotations
 
-from sqlalchemy.engine import Connection
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-from connector.state.tables import destination
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+
+from connector.state.store import home, now_us
+from connector.state.tables import destination, lease, mark, run
+
+
+def find(connection: Connection, name: str) -> int:
+    """The number of a destination; 0 where the state does not know it."""
+    found = connection.execute(sa.select(destination.c.id).where(destination.c.name == name))
+    return int(found.scalar() or 0)
+
+
+def add(connection: Connection, name: str, source: Mapping[str, Any]) -> int:
+    """Register a destination.
+
+    Args:
+        connection: A transaction that writes.
+        name: Of the destination.
+        source: Fingerprints of what its watermark depends on, as JSON values.
+
+    Returns:
+        Its number.
+    """
+    values = {"name": name, "source": json.dumps(source), "created_at": now_us()}
+    connection.execute(destination.insert().values(values))
+    number = find(connection, name)
+    connection.execute(mark.insert().values(destination_id=number, token=0))
+    connection.execute(lease.insert().values(destination_id=number, token=0, expires_at=0))
+    return number
+
+
+def source(connection: Connection, destination_id: int) -> dict[str, Any]:
+    """Fingerprints of the source that the watermark belongs to."""
+    found: dict[str, Any] = json.loads(_value(connection, destination_id, destination.c.source))
+    return found
+
+
+def accept_source(connection: Connection, destination_id: int, accepted: Mapping[str, Any]) -> None:
+    """Take another source for the one that the watermark belongs to, with its clock and types."""
+    _set(connection, destination_id, source=json.dumps(accepted))
+    connection.execute(
+        mark.update().where(mark.c.destination_id == destination_id).values(clock=None)
+    )
+
+
+def types(connection: Connection, destination_id: int) -> dict[str, str]:
+    """Cursor and key columns -> the types that they had, in words."""
+    found: dict[str, str] = source(connection, destination_id).get("types", {})
+    return found
+
+
+def set_types(connection: Connection, destination_id: int, found: Mapping[str, str]) -> None:
+    """Remember the types of cursor and key columns."""
+    changed = {**source(connection, destination_id), "types": dict(found)}
+    _set(connection, destination_id, source=json.dumps(changed))
+
+
+def clock(connection: Connection, destination_id: int) -> dt.datetime | None:
+    """The latest clock of the warehouse that a run saw."""
+    found = connection.execute(
+        sa.select(mark.c.clock).where(mark.c.destination_id == destination_id)
+    ).scalar_one()
+    return None if found is None else dt.datetime.fromisoformat(found)
+
+
+def set_clock(connection: Connection, destination_id: int, moment: dt.datetime) -> None:
+    """Remember the warehouse's clock."""
+    chosen = mark.c.destination_id == destination_id
+    connection.execute(mark.update().where(chosen).values(clock=moment.isoformat()))
+
+
+def start(connection: Connection, destination_id: int) -> str | None:
+    """Cursor text from which rows are owed; None: from the first."""
+    found: str | None = _value(connection, destination_id, destination.c.start)
+    return found
+
+
+def set_start(connection: Connection, destination_id: int, cursor: str | None) -> None:
+    """Remember the cursor value from which rows are owed."""
+    _set(connection, destination_id, start=cursor)
+
+
+def not_before(connection: Connection, destination_id: int) -> int | None:
+    """Until when the platform wants no requests, in unix microseconds."""
+    found: int | None = _value(connection, destination_id, destination.c.not_before)
+    return found
 
 
 def set_not_before(connection: Connection, destination_id: int, moment_us: int | None) -> None:
-    """Remember until when the platform wants no requests."""
+    """Remember until when the platform wants no requests, in unix microseconds."""
+    _set(connection, destination_id, not_before=moment_us)
+
+
+def pruned_at(connection: Connection, destination_id: int) -> int | None:
+    """When old entries were last dropped, in unix microseconds."""
+    found: int | None = _value(connection, destination_id, destination.c.pruned_at)
+    return found
+
+
+def set_pruned_at(connection: Connection, destination_id: int, moment_us: int) -> None:
+    """Remember when old entries were dropped, in unix microseconds."""
+    _set(connection, destination_id, pruned_at=moment_us)
+
+
+def has_lost_watermark(connection: Connection, destination_id: int) -> bool:
+    """Whether earlier runs moved the watermark, but the state has none now."""
+    moved = sa.select(run.c.id).where(
+        run.c.destination_id == destination_id, run.c.kind == "sync", run.c.mark_to.is_not(None)
+    )
+    place = sa.select(mark.c.cursor).where(mark.c.destination_id == destination_id)
+    return (
+        connection.execute(place).scalar() is None
+        and connection.execute(moved.limit(1)).first() is not None
+    )
+
+
+def forget_watermark_moves(connection: Connection, destination_id: int) -> None:
+    """Let a destination begin anew: no run says any more that there was a watermark."""
     connection.execute(
-        destination.update().where(destination.c.id == destination_id).values(not_before=moment_us)
+        run.update().where(run.c.destination_id == destination_id).values(mark_to=None)
+    )
+
+
+class Witness:
+    """An empty file that outlives the state database and tells that a destination had state in it."""
+
+    def __init__(self, root: Path, state: URL, name: str) -> None:
+        """The witness of a destination.
+
+        Args:
+            root: The project's folder.
+            state: The state database.
+            name: Of the destination.
+        """
+        text = f"{state.render_as_string(hide_password=True)}\n{name}"
+        self._path = home(root) / "known" / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def exists(self) -> bool:
+        """Whether the destination had state."""
+        return self._path.exists()
+
+    def put(self) -> None:
+        """Note that the destination has state."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path.touch(mode=0o600)
+
+    def remove(self) -> None:
+        """Let the destination begin anew after its state was lost."""
+        self._path.unlink(missing_ok=True)
+
+
+def _value(connection: Connection, destination_id: int, column: sa.Column[Any]) -> Any:
+    return connection.execute(
+        sa.select(column).where(destination.c.id == destination_id)
+    ).scalar_one()
+
+
+def _set(connection: Connection, destination_id: int, **values: Any) -> None:
+    connection.execute(
+        destination.update().where(destination.c.id == destination_id).values(values)
     )

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from connector.errors import Fenced
 from connector.model import Mark
-from connector.state import slices
+from connector.state import slice_progress
 from connector.state.keys import mark_of, text_of_key
 from connector.state.lease import Lease
 from connector.state.tables import mark
@@ -26,7 +26,7 @@ def advance(connection: Connection, held: Lease) -> Mark | None:
 
     Returns where it is then, None where no slice is recorded yet. Raises Fenced where another run moved it.
     """
-    target = slices.frontier(connection, held.destination_id)
+    target = slice_progress.frontier(connection, held.destination_id)
     if target is None:
         return None
     before = connection.execute(
@@ -70,7 +70,7 @@ def set_looked_behind(connection: Connection, held: Lease, cursor: str) -> None:
 
 def put(connection: Connection, held: Lease, where: Mark | None) -> None:
     """Put the mark somewhere else, as a person decided; slices of the old one move it no more."""
-    slices.plan(connection, held, [])
+    slice_progress.plan(connection, held, [])
     values = {
         "cursor": None if where is None else where.cursor,
         "key": None if where is None else text_of_key(where),

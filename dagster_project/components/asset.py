@@ -1,4 +1,4 @@
-"""The asset of one destination: plan -> deliver each piece -> settle."""
+"""The asset of one destination: plan -> deliver each slice -> settle."""
 
 import datetime as dt
 import re
@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from connector.config.destination import Destination
-from connector.engine.planner import Options, Plan, piece_from_json
+from connector.engine.plan import Options, Plan, Slice
 from connector.engine.report import Report, RunFailure
-from connector.engine.run import is_recorded
+from connector.engine.unrecorded import is_recorded
 from connector.errors import ConfigError, ConnectorError, StateMismatch
 from dagster_project.components.metadata import (
     check_results,
@@ -66,7 +66,7 @@ def word(text: str) -> str:
 
 
 def build_asset(destination: Destination) -> dg.AssetsDefinition:
-    """A graph asset whose middle step runs once for each piece, on any executor."""
+    """A graph asset whose middle step runs once for each slice, on any executor."""
     key, name = (
         asset_key(destination),
         re.sub(r"[^A-Za-z0-9_]", "_", f"{destination.platform_name}__{destination.name}"),
@@ -77,15 +77,15 @@ def build_asset(destination: Destination) -> dg.AssetsDefinition:
     @dg.op(
         name=f"{name}_plan",
         config_schema=CONFIG,
-        out={"work": dg.Out(dict), "pieces": dg.DynamicOut(dict)},
+        out={"work": dg.Out(dict), "slices": dg.DynamicOut(dict)},
     )
     def plan_op(context: dg.OpExecutionContext, capi: CapiResource) -> Iterator[Any]:
-        """Take the lease, settle what an interrupted run left, cut the rest into pieces."""
+        """Take the lease, settle what an interrupted run left, cut the rest into slices."""
         work = _told(lambda: _plan(context, capi, destination, key))
         yield dg.Output(work, "work")
-        for piece in work["plan"]["pieces"] if work["plan"] else []:
+        for each in work["plan"]["slices"] if work["plan"] else []:
             yield dg.DynamicOutput(
-                piece, mapping_key=f"{piece['kind']}_{piece['number']}", output_name="pieces"
+                each, mapping_key=f"{each['kind']}_{each['number']}", output_name="slices"
             )
 
     @dg.op(name=f"{name}_deliver", pool=f"capi/{destination.name}")
@@ -93,11 +93,13 @@ def build_asset(destination: Destination) -> dg.AssetsDefinition:
         context: dg.OpExecutionContext,
         capi: CapiResource,
         work: dict,  # type: ignore[type-arg]
-        piece: dict,  # type: ignore[type-arg]
+        work_slice: dict,  # type: ignore[type-arg]
     ) -> dict:  # type: ignore[type-arg]
-        """Send one piece; what became of it is in the state."""
+        """Send one slice; what became of it is in the state."""
         failure = _told(
-            lambda: capi.deliver(destination, Plan.from_json(work["plan"]), piece_from_json(piece))
+            lambda: capi.deliver(
+                destination, Plan.from_json(work["plan"]), Slice.from_json(work_slice)
+            )
         )
         if failure is not None:
             context.log.error(failure.message)
@@ -141,8 +143,8 @@ def build_asset(destination: Destination) -> dg.AssetsDefinition:
         },
     )
     def asset() -> Any:
-        work, pieces = plan_op.alias("plan")()
-        failures = pieces.map(lambda piece: deliver_op.alias("deliver")(work, piece)).collect()
+        work, slices = plan_op.alias("plan")()
+        failures = slices.map(lambda each: deliver_op.alias("deliver")(work, each)).collect()
         settled = settle_op.alias("settle")(work, failures)
         return {
             "result": settled.result,
@@ -167,7 +169,11 @@ def _plan(
     """A plan as plain data; a run that leaves no trace is done right here."""
     options = _options(context.op_config)
     if not is_recorded(destination, options):
-        return {"plan": None, "report": vars(capi.try_out(destination, options)), "failure": None}
+        return {
+            "plan": None,
+            "report": vars(capi.run_unrecorded(destination, options)),
+            "failure": None,
+        }
     _refuse_lost_state(context, capi, destination, key)
     planned, failure = capi.plan(destination, options, context.run_id)
     return {

@@ -8,7 +8,7 @@ import dagster as dg
 
 from connector.commands.alerts import Standing, post, standing
 from connector.config.destination import Destination
-from connector.engine.planner import anything_waits, at_work
+from connector.engine.backlog import anything_waits, run_at_work
 from connector.errors import ConnectorError
 from dagster_project.components.asset import name_of
 from dagster_project.resources import CapiResource
@@ -66,7 +66,7 @@ def build_sensor(destination: Destination, key: dg.AssetKey) -> dg.SensorDefinit
         late = time.time() - float(context.cursor or 0) >= LOOK_BACK_SECONDS
         try:
             with capi.session(destination) as session:
-                other = at_work(session)
+                other = run_at_work(session)
                 waits = other is None and anything_waits(session, late=late)
         except ConnectorError as error:
             return dg.SkipReason(str(error))

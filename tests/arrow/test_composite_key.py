@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.arrow.composite_key import joined, joined_key
-from connector.engine.run import sync
+from connector.commands.sync import sync
 from connector.sandbox.server import Receiver
 from tests.conftest import Make
 from tests.support.warehouses import TestWarehouse, conversion

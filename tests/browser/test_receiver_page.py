@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from connector.engine.run import sync
+from connector.commands.sync import sync
 from connector.sandbox.server import Receiver
 from tests.conftest import Make
 from tests.support.warehouses import DuckDb, conversion

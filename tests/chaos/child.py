@@ -99,8 +99,8 @@ def warm_up(preload: str) -> None:
     import psycopg  # noqa: F401
     import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
 
-    from connector.engine.planner import Options
-    from connector.engine.run import sync
+    from connector.commands.sync import sync
+    from connector.engine.plan import Options
     from tests.chaos.world import PLATFORMS, ties, write_project
     from tests.support.projects import TOKEN
     from tests.support.warehouses import Sqlite

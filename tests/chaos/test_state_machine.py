@@ -26,6 +26,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from connector.commands.sync import sync
 from connector.delivery import factory as dispatch
 from connector.delivery import retry
 from connector.delivery.transports.base import Answer, TransportFailure
@@ -33,8 +34,7 @@ from connector.delivery.transports.base import Call as Request
 from connector.engine import context as session
 from connector.engine import failpoints
 from connector.engine import planner as plan
-from connector.engine.planner import Options
-from connector.engine.run import sync
+from connector.engine.plan import Options
 from connector.source import reader as warehouse
 from connector.state import lease
 from connector.state.store import Store

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from connector.commands.check import Findings, check
-from connector.engine.run import sync
+from connector.commands.sync import sync
 from connector.errors import Problem
 from tests.conftest import Make
 from tests.support.projects import REPOSITORY, Project

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.commands.preview import preview, sample
+from connector.commands.sync import sync
 from connector.config.destination import Destination
-from connector.engine.run import sync
 from connector.errors import ConfigError
 from connector.sandbox.server import Receiver
 from tests.conftest import Make

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.commands.check import check
+from connector.commands.sync import sync
 from connector.config.secrets import is_reference, resolve
 from connector.delivery.auth import auth_for
-from connector.engine.run import sync
 from connector.errors import ConfigError
 from tests.conftest import Make
 from tests.support.projects import Project

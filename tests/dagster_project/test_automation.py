@@ -10,7 +10,7 @@ import pytest
 from connector.commands.status import status
 from connector.config.destination import Destination
 from connector.engine.context import open_context
-from connector.engine.planner import take_lease
+from connector.engine.run import take_lease
 from connector.sandbox.server import Receiver
 from dagster_project.resources import CapiResource, State, Warehouse
 from tests.conftest import Make

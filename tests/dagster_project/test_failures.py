@@ -7,10 +7,10 @@ import shutil
 import dagster as dg
 import pytest
 
-from connector.commands.reprocess import restart
+from connector.commands.resolve import restart
 from connector.commands.status import status
 from connector.engine.context import open_context
-from connector.engine.planner import take_lease
+from connector.engine.run import take_lease
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from tests.conftest import Make

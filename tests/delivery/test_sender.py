@@ -22,8 +22,8 @@ from connector.delivery.rate_limit import RateLimiter, RetryBudget
 from connector.delivery.sender import Sender
 from connector.delivery.transports.base import Call
 from connector.delivery.transports.requests import RequestsTransport
-from connector.engine.checkpoint import Unrecorded
-from connector.engine.pipeline import READY, carry
+from connector.engine.checkpoint import NullCheckpointer
+from connector.engine.pipeline import READY, deliver_pages
 from connector.errors import EndpointError, Fenced, InternalError, Postponed
 from connector.model import Batch, Mark, Page, PageResult, RowState
 from connector.platforms.model import Answers
@@ -705,7 +705,7 @@ def test_a_token_that_is_refused_again_after_renewal_stops_the_run() -> None:
 # Pages under way: recorded in order, and never after another run took over.
 
 
-class Notes(Unrecorded):
+class Notes(NullCheckpointer):
     """Remembers which pages were recorded, and fails when told."""
 
     def __init__(self, fail_after: int = 1000) -> None:
@@ -719,7 +719,7 @@ class Notes(Unrecorded):
             raise Fenced("another run took over")
         self.done += [result.page.number for result in done]
 
-    def set_aside(self, unfinished: Sequence[PageResult]) -> None:
+    def record_unfinished(self, unfinished: Sequence[PageResult]) -> None:
         self.aside += [result.page.number for result in unfinished]
 
 
@@ -738,7 +738,7 @@ def test_pages_are_recorded_in_order_though_they_finish_in_any() -> None:
 
     notes = Notes()
     with run(reply, concurrency=8) as sender:
-        assert carry(pages(12), lambda: sender.sender, notes) is None
+        assert deliver_pages(pages(12), lambda: sender.sender, notes) is None
     assert (notes.done, notes.aside) == (list(range(12)), [])
 
 
@@ -748,7 +748,7 @@ def test_at_an_early_end_no_page_behind_a_gap_is_recorded_as_done() -> None:
 
     notes = Notes()
     with run(reply, concurrency=2) as sender:
-        assert isinstance(carry(pages(6), lambda: sender.sender, notes), EndpointError)
+        assert isinstance(deliver_pages(pages(6), lambda: sender.sender, notes), EndpointError)
     assert notes.done == [0][: len(notes.done)]
     assert 1 in notes.aside
     assert not set(notes.done) & set(notes.aside)
@@ -759,7 +759,7 @@ def test_a_run_that_was_taken_over_sends_nothing_more() -> None:
     notes = Notes(fail_after=1)
     with run(lambda _request: Reply(body={"received": 1})) as sender:
         with pytest.raises(Fenced):
-            carry(pages(50), lambda: sender.sender, notes)
+            deliver_pages(pages(50), lambda: sender.sender, notes)
         sender.sender.close()
         assert sender.requests <= 2 * (1 + READY + len(page_of(THOUSAND[:3], 1).batches))
 

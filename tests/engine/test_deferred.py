@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from connector.commands.sync import sync
 from connector.engine import deferred as later
 from connector.engine.report import Report
-from connector.engine.run import sync
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver, Settings, running
 from connector.state.store import Store, state_url

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from connector.commands.status import status
+from connector.commands.sync import sync
 from connector.delivery.rate_limit import RetryBudget
 from connector.engine.context import open_context
-from connector.engine.planner import Options
-from connector.engine.run import deliver, plan, settle, sync
+from connector.engine.plan import Options
+from connector.engine.run import deliver, plan, settle
 from connector.errors import ConfigError, LeaseHeld, WarehouseError
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
@@ -267,21 +268,21 @@ def test_a_platform_that_asks_for_an_hour_is_left_alone(
     assert receiver.ledger.summary()["requests"] == requests
 
 
-def test_no_piece_of_a_run_is_begun_once_the_platform_asked_for_an_hour(
+def test_no_slice_of_a_run_is_begun_once_the_platform_asked_for_an_hour(
     duck_destination: Make, duck: DuckDb, receiver: Receiver
 ) -> None:
-    """Dagster delivers the pieces of a plan one by one, whatever became of the others."""
+    """Dagster delivers the slices of a plan one by one, whatever became of the others."""
     duck.insert(conversion(1))
     receiver.script.add(Fault(status=429, headers={"Retry-After": "3600"}))
     with open_context(duck_destination()) as session:
         work, _ = plan(session, Options())
-        failures = [deliver(session, work, work.pieces[0]) for _ in range(2)]
+        failures = [deliver(session, work, work.slices[0]) for _ in range(2)]
         settle(session, work, failures[0])
     assert [failure and failure.kind for failure in failures] == ["Postponed", "Postponed"]
     assert receiver.ledger.summary()["requests"] == 1
 
 
-def test_pieces_that_one_process_delivers_share_the_retries_of_a_run(
+def test_slices_that_one_process_delivers_share_the_retries_of_a_run(
     duck_destination: Make, duck: DuckDb, receiver: Receiver
 ) -> None:
     duck.insert(*(conversion(number) for number in range(2)))
@@ -290,7 +291,7 @@ def test_pieces_that_one_process_delivers_share_the_retries_of_a_run(
         session.budget = RetryBudget(share=0, floor=3)
         work, _ = plan(session, Options())
         for _ in range(3):
-            failure = deliver(session, work, work.pieces[0])
+            failure = deliver(session, work, work.slices[0])
         report = settle(session, work, failure)
     assert report.failure is not None
     assert report.retries == 3

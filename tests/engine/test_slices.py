@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from connector.commands.status import status
+from connector.commands.sync import sync
 from connector.config.destination import Destination
 from connector.delivery import retry
 from connector.engine import dedupe as choose
@@ -17,13 +18,15 @@ from connector.engine import page_builder as paging
 from connector.engine import planner as plan
 from connector.engine.checkpoint import Checkpointer
 from connector.engine.context import open_context
-from connector.engine.planner import Options, take_lease, what_waits
-from connector.engine.run import pages_of, sync
+from connector.engine.plan import Options
+from connector.engine.planner import plan_slices
+from connector.engine.run import take_lease
+from connector.engine.slice_reader import read_slices
 from connector.errors import ConfigError
 from connector.model import Mark, PageResult, Range, RowState
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
-from connector.state import slices, tables
+from connector.state import slice_progress, tables
 from connector.state.store import Store
 from tests.conftest import Make
 from tests.support.projects import Project
@@ -66,7 +69,7 @@ def complete_in(store: Store) -> list[bool]:
 def mark(made: Destination) -> Mark | None:
     """The high-water mark."""
     with open_context(made) as session:
-        return session.mark()
+        return session.watermark()
 
 
 def key_of(place: Mark | None) -> tuple[str, ...] | None:
@@ -192,10 +195,10 @@ def test_rows_of_two_slices_that_share_a_key_are_named_before_either_is_recorded
         *(conversion(number) for number in range(4)), conversion(1, updated_at=ago(hours=3))
     )
     with open_context(duck_destination()) as session:
-        pieces = what_waits(session, None, Options())
-        assert [piece.kind for piece in pieces] == ["range"] * 3
+        planned = plan_slices(session, None, Options())
+        assert [each.kind for each in planned] == ["range"] * 3
         with pytest.raises(ConfigError, match="share a key"):
-            list(pages_of(session, pieces))
+            list(read_slices(session, planned))
 
 
 @pytest.mark.parametrize("concurrency", [1, 16])
@@ -213,7 +216,7 @@ def test_rows_that_share_a_key_are_named_however_many_requests_are_in_flight(
         open_context(duck_destination(delivery__concurrency=concurrency)) as session,
         pytest.raises(ConfigError, match=r"share a key \(c000000\)"),
     ):
-        list(pages_of(session, what_waits(session, None, Options())))
+        list(read_slices(session, plan_slices(session, None, Options())))
 
 
 def test_the_warehouse_is_asked_in_every_slice_whether_a_returned_key_is_another_row(
@@ -241,16 +244,16 @@ def test_a_slice_is_complete_only_once_everything_before_its_closing_page_is_rec
     with open_context(duck_destination()) as session:
         held = take_lease(session, None)
         with session.store.write() as connection:
-            slices.plan(connection, held, [0, 1])
+            slice_progress.plan(connection, held, [0, 1])
         *read, [closing] = session.page_builder().of_range(0, Range())
         results = [PageResult.of(page) for pages in read for page in pages]
         for result in results:
             result.states[:] = RowState.DELIVERED
         checkpointer = Checkpointer(session.store, held, held.owner)
         checkpointer.advance([PageResult.of(closing)], [])
-        assert (session.mark(), complete_in(session.store)) == (None, [False, False])
+        assert (session.watermark(), complete_in(session.store)) == (None, [False, False])
         checkpointer.advance(results, [])
-        assert (key_of(session.mark()), complete_in(session.store)) == (
+        assert (key_of(session.watermark()), complete_in(session.store)) == (
             ("c000003",),
             [False, False],
         )
@@ -265,7 +268,7 @@ def test_a_slice_whose_rows_are_gone_is_complete_at_its_end(
     with open_context(duck_destination()) as session:
         held = take_lease(session, None)
         with session.store.write() as connection:
-            slices.plan(connection, held, [0])
+            slice_progress.plan(connection, held, [0])
         end = next(session.page_builder().of_range(0, Range()))[-1].upto
         pages = [
             page for read in session.page_builder().of_range(0, Range(end, end)) for page in read
@@ -274,4 +277,4 @@ def test_a_slice_whose_rows_are_gone_is_complete_at_its_end(
         Checkpointer(session.store, held, held.owner).advance(
             [PageResult.of(page) for page in pages], []
         )
-        assert (session.mark(), complete_in(session.store)) == (end, [True])
+        assert (session.watermark(), complete_in(session.store)) == (end, [True])

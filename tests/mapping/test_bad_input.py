@@ -18,8 +18,8 @@ import pytest
 
 from connector.arrow.convert import array_of_values
 from connector.commands.preview import preview
+from connector.commands.sync import sync
 from connector.config.destination import Destination
-from connector.engine.run import sync
 from connector.errors import ConfigError, DestinationError
 from connector.mapping.serializer import Serialized
 from connector.syntax import yaml as strict_yaml

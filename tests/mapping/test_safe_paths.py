@@ -9,7 +9,7 @@ import pytest
 
 from connector.arrow.records import Place
 from connector.commands.rejected import rejected
-from connector.engine.run import sync
+from connector.commands.sync import sync
 from connector.mapping.safe_paths import COLUMNS as FREE
 from connector.mapping.serializer import Serializer
 from connector.platforms.columns import COLUMNS

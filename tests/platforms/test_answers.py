@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
+from connector.commands.sync import sync
 from connector.delivery.response import Delivered, Named, Stop, TryAgain, Unlocated, interpret
 from connector.delivery.transports.base import Answer
 from connector.engine.report import Report
-from connector.engine.run import sync
 from connector.platforms import loader as platforms
 from connector.platforms.model import Code
 from connector.sandbox.faults import Fault

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connector.engine.run import sync
+from connector.commands.sync import sync
 from connector.sandbox.server import Receiver
 from tests.platforms.parts import BATCHING, minimal, on_receiver, quarantined, recent
 from tests.support.projects import Project

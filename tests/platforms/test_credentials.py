@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from connector.engine.run import sync
+from connector.commands.sync import sync
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from tests.platforms.parts import SECRETS, fill, minimal, on_receiver, quarantined, recent

@@ -8,8 +8,8 @@ import pytest
 
 from connector.commands.check import check
 from connector.commands.preview import preview
-from connector.engine.planner import Options
-from connector.engine.run import sync
+from connector.commands.sync import sync
+from connector.engine.plan import Options
 from connector.errors import ConfigError, DestinationError
 from connector.platforms import loader as platforms
 from connector.sandbox.server import Receiver

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from connector.commands.preview import preview
-from connector.engine.run import sync
+from connector.commands.sync import sync
 from connector.platforms import declared
 from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform

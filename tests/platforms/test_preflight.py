@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connector.arrow.convert import array_of_values, to_frame
 from connector.arrow.records import Records
-from connector.engine.run import sync
+from connector.commands.sync import sync
 from connector.errors import DestinationError
 from connector.mapping.serializer import Serialized, Serializer
 from connector.mapping.used_columns import usable_columns

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from connector.commands.preview import preview
-from connector.engine.run import sync
+from connector.commands.sync import sync
 from connector.platforms import loader as platforms
 from connector.sandbox.server import Receiver
 from tests.platforms.parts import (

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.commands import reprocess as again
+from connector.commands.reconcile import reconcile
+from connector.commands.sync import sync
 from connector.config.destination import Destination
-from connector.engine.planner import Options
-from connector.engine.run import sync
+from connector.engine.plan import Options
 from connector.errors import ConfigError
 from connector.mapping.used_columns import usable_columns
 from connector.model import Mark, Range
@@ -397,7 +397,7 @@ def test_reconcile_looks_at_all_rows_of_an_xid8_cursor(
     warehouse.insert(conversion(1), conversion(2))
     made = destination(source__cursor="tx", source__cursor_kind="xid8")
     assert sync(made).delivered == 2
-    assert again.reconcile(made).rows == 2
+    assert reconcile(made).rows == 2
 
 
 @pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)

@@ -15,10 +15,10 @@ import psycopg
 import pytest
 
 from connector.arrow.convert import text_array, to_table
-from connector.commands import reprocess as again
+from connector.commands.resolve import accept_change
+from connector.commands.sync import sync
 from connector.engine import page_builder as paging
-from connector.engine.planner import Options
-from connector.engine.run import sync
+from connector.engine.plan import Options
 from connector.errors import ConfigError, StateMismatch, WarehouseError
 from connector.model import Range
 from connector.sandbox.server import Receiver
@@ -142,7 +142,7 @@ def test_a_clock_that_went_back_stops_the_run_before_the_first_send(
     ):
         sync(made)
     assert receiver.ledger.summary()["events"] == 1
-    again.accept_change(made)
+    accept_change(made)
     assert sync(made).delivered == 1
 
 
@@ -344,7 +344,7 @@ def test_a_cursor_of_another_type_stops_the_run_until_a_person_decides(
         match="the column updated_at was .* and is .*, so the high-water mark may not mean what it did",
     ):
         sync(made)
-    again.accept_change(made)
+    accept_change(made)
     assert sync(made).complete
 
 

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from connector.commands import reprocess as again
+from connector.commands.resolve import accept_change
 from connector.commands.status import status
-from connector.engine.planner import Options
-from connector.engine.run import sync
+from connector.commands.sync import sync
+from connector.engine.plan import Options
 from connector.errors import ConfigError, StateMismatch, WarehouseError
 from connector.model import Range
 from connector.source.sql_text import Raw, fingerprint, one_statement
@@ -175,7 +175,7 @@ def test_a_changed_query_is_seen_to_run_before_anybody_is_asked_whether_the_mark
     assert sync(destination()).rows_read == 1
     project.query(query)
     made = destination()
-    for look in (sync, again.accept_change):
+    for look in (sync, accept_change):
         with pytest.raises(
             (ConfigError, WarehouseError),
             match="more than one statement|'nocolumn'|has no column (conversion_id|event_name)",
@@ -186,7 +186,7 @@ def test_a_changed_query_is_seen_to_run_before_anybody_is_asked_whether_the_mark
     project.query(f"select {COLUMNS} from conversions where event_name is not null")
     with pytest.raises(StateMismatch, match="--accept-change"):
         sync(destination())
-    assert again.accept_change(destination()) == ["the query"]
+    assert accept_change(destination()) == ["the query"]
     assert sync(destination()).rows_read == 0
 
 

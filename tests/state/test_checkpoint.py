@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from connector.commands.status import status
-from connector.engine.run import sync
+from connector.commands.sync import sync
 from connector.sandbox.server import Receiver
 from connector.state import ledger, tables
 from connector.state.store import Store

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from connector.commands.status import status
-from connector.engine.context import RunContext, open_context, register
-from connector.engine.planner import at_work
-from connector.engine.run import sync
+from connector.commands.sync import sync
+from connector.engine.backlog import run_at_work
+from connector.engine.context import RunContext, open_context
+from connector.engine.registration import register
 from connector.errors import Fenced, LeaseHeld
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
@@ -68,7 +69,7 @@ def test_a_process_that_ended_holds_nothing(
 ) -> None:
     duck.insert(conversion(1))
     assert project.capi("sync", "acme", CAPI_FAILPOINT="after_plan").code < 0
-    assert at_work(session) is None
+    assert run_at_work(session) is None
     take(session, "next")
 
 
@@ -137,7 +138,7 @@ def test_a_runner_that_is_stopped_and_woken_records_nothing(
             assert sleeper.poll() is None
         os.kill(sleeper.pid, signal.SIGSTOP)
         with open_context(made) as session:
-            while at_work(session) is not None:
+            while run_at_work(session) is not None:
                 os.sched_yield()
         taken_over = sync(made)
         assert (taken_over.complete, status(made).recorded, status(made).mark) == (

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL
 
-from connector.commands.reprocess import erase
+from connector.commands.erase import erase
 from connector.commands.status import status
+from connector.commands.sync import sync
 from connector.config.destination import Destination
 from connector.engine.context import open_context
-from connector.engine.retention import KEEP_RUNS, forget_old
-from connector.engine.run import sync
+from connector.engine.retention import KEEP_RUNS, prune
 from connector.model import Mark, RowState
 from connector.state import ledger, watermark
 from connector.state.lease import acquire, release
@@ -126,7 +126,7 @@ def forget_after(made: Destination, span: dt.timedelta) -> None:
     """Prune as a run would that ends a span from now."""
     now = dt.datetime.now(dt.UTC) + span
     with open_context(made, clock=lambda: now) as session:
-        forget_old(session)
+        prune(session)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import URL
 
 from connector.commands.status import status
+from connector.commands.sync import sync
 from connector.engine.context import open_context
-from connector.engine.planner import Options, what_waits
-from connector.engine.run import prepare, run, sync
+from connector.engine.plan import Options
+from connector.engine.planner import plan_slices
+from connector.engine.run import prepare, run
 from connector.errors import ConfigError, StateError, StateMismatch
 from connector.model import RowState
 from connector.sandbox.server import Receiver
@@ -115,7 +117,7 @@ def test_files_are_for_the_owner_alone_whatever_the_umask(
     before = os.umask(0)
     try:
         with open_context(made) as session:
-            run(session, prepare(session, Options(), "sync", what_waits))
+            run(session, prepare(session, Options(), "sync", plan_slices))
             files = {path.name: mode(path) for path in (project.root / ".capi").glob("state.db*")}
             assert files == {"state.db": "0o600", "state.db-wal": "0o600", "state.db-shm": "0o600"}
     finally:
@@ -230,7 +232,7 @@ def test_a_full_disk_stops_sending_at_once_and_loses_nothing(
             lambda raw, _record: raw.execute(f"pragma max_page_count = {pages + 12}"),
         )
         session.store.engine.dispose()
-        report = run(session, prepare(session, Options(), "sync", what_waits), watch)
+        report = run(session, prepare(session, Options(), "sync", plan_slices), watch)
     assert report.failure is not None
     assert (report.failure.kind, report.failure.exit_code, report.complete) == (
         "StateError",

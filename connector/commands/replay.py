@@ -1,0 +1,44 @@
+"""Quarantined rows, read again from the warehouse and tried by today's rules."""
+
+from __future__ import annotations
+
+from connector.commands.key import refuse_other_columns
+from connector.config.destination import Destination
+from connector.engine.context import RunContext, open_context
+from connector.engine.pipeline import Progress
+from connector.engine.plan import Options, Slice
+from connector.engine.report import Report
+from connector.engine.run import prepare, run
+from connector.model import Mark
+
+
+def replay(
+    destination: Destination,
+    *,
+    reason: str | None = None,
+    key: tuple[str, ...] | None = None,
+    run_id: str | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Try quarantined rows again.
+
+    Args:
+        destination: Where they were refused.
+        reason: Only rows with this reason code.
+        key: Only this row, even where it is dead; texts of the key columns.
+        run_id: Its name; default: a new one.
+        progress: Told of rows that are settled.
+
+    Raises:
+        ConfigError: The key has other columns than source.key.
+    """
+    refuse_other_columns(destination, key)
+
+    def cut(_context: RunContext, _after: Mark | None, _options: Options) -> list[Slice]:
+        return [Slice(0, "replay", reason=reason, key=key)]
+
+    with open_context(destination) as context:
+        planned = prepare(
+            context, Options(yes=True), "replay", cut, run_id=run_id, progress=progress
+        )
+        return run(context, planned, progress)

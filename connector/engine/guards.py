@@ -1,0 +1,94 @@
+"""What must be right before the first row of a run is sent; each guard refuses with a sentence."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from connector.engine.backlog import lag_seconds, survey
+from connector.engine.context import RunContext
+from connector.engine.drift import refuse_drift
+from connector.engine.plan import Options
+from connector.errors import ConfigError, GuardRail, Postponed
+from connector.model import Mark
+from connector.source.reader import Survey
+from connector.state import registry, runs
+
+USUAL_LEAST = 1_000
+"""Up to this many rows are never too many."""
+
+
+def inspect_source(context: RunContext, after: Mark | None, options: Options) -> Survey:
+    """Survey what waits behind a place and apply all guards on the source.
+
+    Returns:
+        The survey; what it found is in `context.facts` too.
+
+    Raises:
+        WarehouseError: The warehouse's clock went back, or it cannot be read.
+        StateMismatch: The type of cursor or key changed.
+        ConfigError: Rows would be overlooked or rejected altogether.
+        GuardRail: Far more rows wait than usual.
+    """
+    found = survey(context, after)
+    refuse_drift(context, found)
+    context.facts = _facts(context, found)
+    refuse_unusable_source(context, found)
+    refuse_mass_resend(context, found.waiting, options)
+    return found
+
+
+def refuse_too_early(context: RunContext) -> None:
+    """Raise Postponed until the platform's Retry-After has passed."""
+    with context.store.read() as connection:
+        not_before = registry.not_before(connection, context.destination_id)
+    if not_before is None:
+        return
+    until = dt.datetime.fromtimestamp(not_before / 1_000_000, dt.UTC)
+    if until > context.clock():
+        raise Postponed(
+            f"{context.name}: the platform asked to wait until {until:%Y-%m-%dT%H:%M:%SZ};"
+            " nothing was sent"
+        )
+
+
+def refuse_unusable_source(context: RunContext, found: Survey) -> None:
+    """Raise ConfigError for rows without key or cursor, and for a query without a needed column."""
+    problems = list(found.overlooked(context.destination.model.source).values())
+    lacking = context.warehouse.lacking()
+    if lacking:
+        problems = [context.warehouse.lacks(lacking), *problems]
+    if problems:
+        raise ConfigError(f"{context.name}: {'. '.join(problems)}")
+
+
+def refuse_mass_resend(context: RunContext, rows: int, options: Options) -> None:
+    """Raise GuardRail where far more rows wait than usual.
+
+    A table was rebuilt, or a watermark was lost; a person looks first.
+    """
+    delivery = context.destination.model.delivery
+    most = delivery.max_rows_per_run
+    if options.yes or (options.limit is not None and options.limit <= (most or options.limit)):
+        return
+    advice = "Look at a few with --dry-run, then send with --yes, or a part with --limit"
+    if most is not None and rows > most:
+        raise GuardRail(
+            f"{context.name}: {rows} rows wait, more than delivery.max_rows_per_run ({most});"
+            f" nothing was sent. {advice}"
+        )
+    with context.store.read() as connection:
+        usual = runs.usual_rows(connection, context.destination_id)
+    if usual is not None and rows > USUAL_LEAST and rows > usual * delivery.times_usual:
+        raise GuardRail(
+            f"{context.name}: {rows} rows wait, more than {delivery.times_usual} times the usual"
+            f" {usual}; was the table rebuilt? Nothing was sent. {advice}"
+        )
+
+
+def _facts(context: RunContext, found: Survey) -> dict[str, int | float | None]:
+    return {
+        "waiting": found.waiting,
+        "null_cursors": found.null_cursors,
+        "future_rows": found.future,
+        "lag_seconds": lag_seconds(context, found),
+    }

@@ -1,0 +1,40 @@
+"""The pages of slices, read and encoded while they are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from connector.engine.context import RunContext
+from connector.engine.plan import Slice
+from connector.engine.requeue import quarantined_pages
+from connector.model import Mark, Page
+from connector.state import slice_progress
+
+
+def read_slices(
+    context: RunContext, slices: Sequence[Slice], *, resumed: bool = False
+) -> Iterator[list[Page]]:
+    """Pages of slices, one slice after the other.
+
+    Args:
+        context: The destination.
+        slices: What to read, in order.
+        resumed: Each slice begins where it is recorded without a gap.
+    """
+    page_builder = context.page_builder()
+    for each in slices:
+        rows = each.range
+        if each.kind == "range":
+            if resumed:
+                rows = replace(rows, after=_reached(context, each) or rows.after)
+            yield from page_builder.of_range(each.number, rows, each.limit)
+        elif each.kind == "replay":
+            yield from quarantined_pages(context, page_builder, each)
+        else:
+            yield from page_builder.missing(each.number, each.kind, rows)
+
+
+def _reached(context: RunContext, each: Slice) -> Mark | None:
+    with context.store.read() as connection:
+        return slice_progress.reached(connection, context.destination_id, each.number)

@@ -1,0 +1,70 @@
+"""What asks a person before the first row is sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.commands.sync import sync
+from connector.engine.guards import USUAL_LEAST
+from connector.engine.plan import Options
+from connector.errors import GuardRail
+from connector.sandbox.server import Receiver
+from tests.conftest import Make
+from tests.support.projects import Project
+from tests.support.warehouses import DuckDb, conversion
+
+
+def test_more_rows_than_a_run_may_have_wait_for_a_person(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver
+) -> None:
+    duck.insert(*(conversion(number) for number in range(6)))
+    made = duck_destination(delivery__max_rows_per_run=5)
+    with pytest.raises(
+        GuardRail, match=r"6 rows wait, more than delivery.max_rows_per_run \(5\); nothing was sent"
+    ):
+        sync(made)
+    with pytest.raises(GuardRail):
+        sync(made, Options(limit=6))
+    assert receiver.ledger.summary()["requests"] == 0
+    assert sync(made, Options(limit=2)).delivered == 2
+    assert sync(made).delivered == 4
+    duck.insert(*(conversion(number) for number in range(6, 12)))
+    assert sync(made, Options(yes=True)).delivered == 6
+
+
+def test_a_rebuilt_table_waits_for_a_person(
+    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver
+) -> None:
+    """Five runs of a few rows, then a table whose rows all look new."""
+    project.query("select *, conversion_id > 'x' as opt_out from conversions")
+    made = duck_destination(source__lookback="0s")
+    for number in range(5):
+        duck.insert(*(conversion(each) for each in range(number * 10, number * 10 + 10)))
+        assert sync(made).delivered == 10
+    duck.execute(
+        "insert into conversions (conversion_id, updated_at) select 'x' || n, now() - interval 1 hour from range(?) t(n)",
+        USUAL_LEAST + 1,
+    )
+    with pytest.raises(
+        GuardRail, match=r"1001 rows wait, more than 10 times the usual 10; was the table rebuilt\?"
+    ):
+        sync(made)
+    assert receiver.ledger.summary()["requests"] == 50
+    assert sync(made, Options(limit=10)).rows_read == 10
+    assert sync(made, Options(yes=True)).rows_read == USUAL_LEAST - 9
+
+
+def test_a_thousand_rows_are_never_too_many(
+    project: Project, duck_destination: Make, duck: DuckDb
+) -> None:
+    """The counterpart of the test above."""
+    project.query("select *, conversion_id > 'x' as opt_out from conversions")
+    made = duck_destination(source__lookback="0s")
+    for number in range(5):
+        duck.insert(conversion(number))
+        assert sync(made).delivered == 1
+    duck.execute(
+        "insert into conversions (conversion_id, updated_at) select 'x' || n, now() - interval 1 hour from range(?) t(n)",
+        USUAL_LEAST,
+    )
+    assert sync(made).rows_read == USUAL_LEAST

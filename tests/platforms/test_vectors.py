@@ -33,6 +33,7 @@ PLACES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("meta", "country"): ("meta", "country", "user_data.country.0"),
     ("snap", "em"): ("snapchat", "email", "user_data.em.0"),
     ("snap", "ph"): ("snapchat", "phone", "user_data.ph.0"),
+    ("snap", "fn"): ("snapchat", "first_name", "user_data.fn.0"),
     ("reddit", "email"): ("reddit", "email", "user.email"),
     ("microsoft", "em"): ("microsoft", "email", "userData.em"),
     ("microsoft", "ph"): ("microsoft", "phone", "userData.ph"),

@@ -18,7 +18,7 @@ from connector.config.extras import missing_driver
 from connector.errors import ConfigError, ConnectorError, StateError, StateMismatch
 from connector.state import tables
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; a database that is ahead of it is not touched."""
 
 

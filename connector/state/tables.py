@@ -1,6 +1,6 @@
 """The tables of the state database. Times are unix microseconds; cursor values are exact text.
 
-No table holds a payload, a digest of a person's data or a plain identifier: rows are known by `key_hash`, an HMAC of
+No table holds a payload, a digest of a person's data or a plain identifier: rows are known by `key_hash`, a keyed hash of
 their key, and by a pointer into the warehouse.
 """
 
@@ -34,7 +34,7 @@ installation = Table(
         "key_hex",
         String(64),
         nullable=True,
-        comment="HMAC key, unless CAPI_INSTALLATION_KEY gives it",
+        comment="key of the hashes of row keys, unless CAPI_INSTALLATION_KEY gives it",
     ),
     Column(
         "fingerprint", String(16), nullable=False, comment="tells whether the key is still the same"

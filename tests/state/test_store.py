@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,7 @@ from connector.engine.run import prepare, run
 from connector.errors import ConfigError, StateError, StateMismatch
 from connector.model import RowState
 from connector.sandbox.server import Receiver
-from connector.state import ledger, migrations, tables
-from connector.state.ledger import Entry
+from connector.state import migrations, tables
 from connector.state.store import HEAD, Store
 from tests.conftest import Make
 from tests.support.projects import Project
@@ -88,25 +88,42 @@ def test_a_migration_keeps_a_private_copy_of_what_was_there(tmp_path: Path) -> N
     connection.close()
 
 
-def test_a_state_of_an_earlier_release_is_brought_up_to_date_with_what_it_knows(state: URL) -> None:
+@pytest.fixture
+def earlier(state: URL) -> Iterator[Store]:
+    """A state as the first version made it."""
     if state.get_backend_name() == "sqlite":
         Path(str(state.database)).parent.mkdir()
     first = Store(state)
     migrations.upgrade(first.engine, backup=False, to="0001")
-    with first.write() as connection:
-        assert not sa.inspect(connection).has_table("recent")
+    yield first
+    first.close()
+
+
+def test_a_state_of_an_earlier_version_is_brought_up_to_date(state: URL, earlier: Store) -> None:
+    with earlier.write() as connection:
+        connection.execute(tables.tally.insert().values(run_id="r", kind="k", name="n", count=1))
+    store = Store.open(state)
+    with store.read() as connection:
+        assert connection.execute(sa.select(tables.recent)).all() == []
+        assert connection.execute(sa.select(tables.tally.c.name)).scalars().all() == ["n"]
+    store.close()
+
+
+def test_a_state_whose_row_keys_are_hashed_otherwise_is_refused_and_not_touched(
+    state: URL, earlier: Store
+) -> None:
+    """Its rows would not be recognised, and all that lookback reads would be sent again."""
+    with earlier.write() as connection:
         connection.execute(
             tables.ledger.insert().values(
                 destination_id=1, key_hash=b"k" * 16, state=RowState.DELIVERED, at=1, place=2
             )
         )
-    first.close()
-    store = Store.open(state)
-    with store.read() as connection:
-        assert ledger.known(connection, 1, [b"k" * 16]) == {
-            b"k" * 16: Entry(RowState.DELIVERED, 2, None)
-        }
-    store.close()
+    with pytest.raises(StateMismatch, match="hashed row keys in another way.*--restart now"):
+        Store.open(state)
+    with earlier.read() as connection:
+        version = connection.execute(sa.text("select version_num from alembic_version")).scalar()
+        assert (version, sa.inspect(connection).has_table("recent")) == ("0001", False)
 
 
 def test_files_are_for_the_owner_alone_whatever_the_umask(

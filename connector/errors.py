@@ -1,22 +1,22 @@
 """What can go wrong, and what the person who reads it should do about it.
 
     ConnectorError
-    ├── ConfigError            a file or a setting must be edited                    exit 2
+    ├── ConfigError            exit 2: a file or a setting must be edited
     │   ├── DestinationError   the YAML of a destination: every problem, each with its line
-    │   └── StateMismatch      the source changed or state was lost: a person decides how to go on
-    ├── RunStopped             this run could not do all of its work                 exit 1
+    │   └── StateMismatch      the source changed or state was lost: a person decides
+    ├── RunStopped             exit 1: this run could not do all of its work
     │   ├── LeaseHeld          another run works on this destination
     │   ├── Fenced             another run took over while this one was asleep
     │   ├── GuardRail          far more rows wait than usual: a person says yes first
-    │   └── Postponed          the platform or the network asked for patience; the rest waits for the next run
-    ├── InternalError          a mistake of this program, told by class and place alone                     exit 1
-    └── SystemicError          nothing can be delivered until something outside the rows is mended   exit 3
+    │   └── Postponed          the platform asked for patience; the rest waits for the next run
+    ├── InternalError          exit 1: a mistake of this program, told by class and place alone
+    └── SystemicError          exit 3: something outside the rows must be mended first
         ├── WarehouseError     the warehouse cannot be read
         ├── StateError         the state database cannot be written: sending stops at once
-        └── EndpointError      the platform refuses the token, the address, or everything that is sent
+        └── EndpointError      the platform refuses the token, the address, or all that is sent
 
-Messages are sentences: what happened, where, what to do next. They never contain a value of a person
-or a secret; exceptions of drivers are therefore described by class and code, never quoted.
+Messages are sentences: what happened, where, what to do next. They never contain a value of a
+person or a secret; exceptions of drivers are told by class and code, never quoted.
 """
 
 from __future__ import annotations
@@ -28,11 +28,17 @@ from dataclasses import dataclass
 
 
 class ConnectorError(Exception):
-    """Base of all errors that this package raises on purpose. at: keys of the destination's YAML to look at, where it is to blame."""
+    """Base of all errors that this package raises on purpose."""
 
     exit_code = 1
 
     def __init__(self, message: str = "", at: Sequence[str | int] = ()) -> None:
+        """An error.
+
+        Args:
+            message: A sentence.
+            at: Keys of the destination's YAML to look at, where it is to blame.
+        """
         super().__init__(message)
         self.at = tuple(at)
 
@@ -47,7 +53,12 @@ class ConfigError(ConnectorError):
 class Problem:
     """One thing wrong with a destination.
 
-    line and column count from 1; line 0 means that no line of the file is to blame.
+    Attributes:
+        message: A sentence.
+        file: Path of the file to blame.
+        line: From 1; 0 where no line is to blame.
+        column: From 1.
+        where: Keys of the YAML, joined by dots.
     """
 
     message: str
@@ -94,7 +105,7 @@ class Postponed(RunStopped):
 
 
 class InternalError(ConnectorError):
-    """A mistake of this program. The exception's own text is dropped, because it may quote a row."""
+    """A mistake of this program. The exception's own text is dropped: it may quote a row."""
 
     @classmethod
     def of(cls, error: BaseException) -> InternalError:
@@ -103,7 +114,8 @@ class InternalError(ConnectorError):
         ours = [frame for frame in frames if "connector" in frame.filename] or list(frames)
         where = f" at {os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else ""
         return cls(
-            f"unexpected {type(error).__name__}{where}; what was committed is safe, and the next run goes on from there. Please report this line"
+            f"unexpected {type(error).__name__}{where}; what was committed is safe, and the next"
+            " run goes on from there. Please report this line"
         )
 
 

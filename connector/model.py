@@ -1,4 +1,4 @@
-"""A page: rows that are committed together, the batches that carry them, and what became of each."""
+"""What passes between stages: places and ranges of rows, pages, batches, results. Plain data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ Resent = Literal["same bytes", "rows changed since"]
 
 
 class Mark(NamedTuple):
-    """A place in the order of rows. cursor: exact text. key: texts of the key columns; None stands before every key, () behind every one."""
+    """A place in the order of rows.
+
+    Attributes:
+        cursor: Exact text.
+        key: Texts of the key columns; None stands before every key, () behind every one.
+    """
 
     cursor: str
     key: tuple[str, ...] | None = None
@@ -31,10 +36,13 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Range:
-    """Rows in (cursor, key) order: after `after`, up to and with `upto`, and before the cursor value `before`.
+    """Rows in (cursor, key) order.
 
-    An `after` without a key begins with its cursor value, an `upto` without a key ends with the last row of its value; so does one
-    whose key has other columns than the source has now.
+    Attributes:
+        after: They lie behind this place. Without a key it begins with its cursor value.
+        upto: They end with this place. Without a key, or with a key of other columns than the
+            source has now, it ends with the last row of its cursor value.
+        before: Their cursor values are less than this text.
     """
 
     after: Mark | None = None
@@ -43,12 +51,20 @@ class Range:
 
     @classmethod
     def behind(cls, mark: Mark, start: Mark | None) -> Range:
-        """What a high-water mark stands behind. A mark without a key stands before the rows of its own cursor value."""
+        """The rows from `start` on that a watermark has passed.
+
+        A watermark without a key stands before the rows of its own cursor value.
+        """
         return cls(start, None, mark.cursor) if mark.key is None else cls(start, mark)
 
 
 class Rejection(NamedTuple):
-    """Why a row is not sent. reason: a short code; field: the canonical column to look at, if one is to blame."""
+    """Why a row is not sent.
+
+    Attributes:
+        reason: A short code.
+        field: The canonical column to look at, if one is to blame.
+    """
 
     reason: str
     field: str | None
@@ -67,7 +83,13 @@ class RowState(IntEnum):
 
 @dataclass
 class Batch:
-    """Records of one request. rows: their positions in the page. group: index of the request fields they share."""
+    """Records of one request.
+
+    Attributes:
+        records: JSON records.
+        rows: Their positions in the page.
+        group: Index of the request fields that they share.
+    """
 
     records: Records
     rows: list[int]
@@ -87,13 +109,30 @@ class Batch:
 
 @dataclass
 class Page:
-    """One unit of work.
+    """Rows that are read, sent and committed together.
 
-    slice, number: its place. after, upto: the rows lie behind one mark, up to and with the other. hashes: of the keys, 16
-    bytes each. keys: texts of each key column, each of shape (n,), or None where they may describe a person. cursors: exact
-    text. own: row -> what our own rules decided. batches: the rest. again: rows that are quarantined from before. changed: rows between the marks that
-    were delivered before and changed since. resent: set where an interrupted run may have sent the page already. closes:
-    whether the slice ends with this page, which then is empty, and has an upto only where the slice has an end.
+    Attributes:
+        slice: Number of the slice.
+        number: Its place in the slice.
+        kind: What its rows are.
+        after: The rows lie behind this place.
+        upto: They end with this place.
+        hashes: Of the keys, 16 bytes each, shape (n,).
+        cursors: Exact text, shape (n,).
+        keys: Texts of each key column, each of shape (n,); None where they may describe a person.
+        own: Row -> what our own rules decided.
+        batches: The other rows, as records.
+        as_of: The moment that the records are made for.
+        batch_size: Records a request at most.
+        versions: Of the rows' values, where changes are sent, shape (n,).
+        again: Rows that were recorded before.
+        changed: Rows of the range that were delivered before and changed since.
+        groups: Request fields that records of a batch share.
+        dropped: Column and reason -> rows whose value was left out.
+        matched: Identifier -> records that have it.
+        resent: Set where an interrupted run may have sent the page already.
+        closes: The slice ends with this page, which is empty; it has an `upto` only where the
+            slice has an end.
     """
 
     slice: int
@@ -121,7 +160,7 @@ class Page:
     def closing(
         cls, slice: int, number: int, after: Mark | None, upto: Mark | None, as_of: dt.datetime
     ) -> Page:
-        """The empty page behind the last rows of a slice: once it is recorded, in its turn, the slice is complete. upto: the end of the slice, if it has one."""
+        """The empty page behind the last rows of a slice; recorded in its turn, it completes it."""
         return cls(slice, number, "range", after, upto, [], [], None, {}, [], as_of, 0, closes=True)
 
     def __len__(self) -> int:
@@ -153,7 +192,7 @@ class Page:
 
     def joined(self, more: Page) -> Page:
         """This page and the one that follows it as one; their batches stay as they are."""
-        import pyarrow as pa  # late: what only needs an enum of this module stays without it
+        import pyarrow as pa  # late, for start-up: most who import this module need no Arrow
 
         offset = len(self)
         keys, versions = None, None
@@ -186,10 +225,16 @@ class Page:
 class PageResult:
     """What became of a page.
 
-    states: one `RowState` a row, 0 where it is still open, shape (n,). refusals: row -> why the platform refused it, with the
-    message redacted. statuses: HTTP status or failure -> requests. ambiguous: requests whose records may or may not have
-    been taken. open_ambiguous: whether such a request is still unsettled. receipts: under which the platform tells the final
-    result later.
+    Attributes:
+        page: The page.
+        states: One `RowState` a row, 0 where it is still open, shape (n,).
+        refusals: Row -> why the platform refused it.
+        statuses: HTTP status or kind of failure -> requests.
+        requests: HTTP requests.
+        retries: How many of them were retries.
+        ambiguous: Requests whose records may or may not have been taken.
+        open_ambiguous: Whether such a request is still unsettled.
+        receipts: Under which the platform tells the final result later.
     """
 
     page: Page
@@ -218,7 +263,13 @@ class PageResult:
 
 @dataclass(frozen=True)
 class Refused:
-    """A record that the platform refused. message: at most 200 characters, without anything that was sent."""
+    """A record that the platform refused.
+
+    Attributes:
+        code: The platform's.
+        message: At most 200 characters, without anything that was sent.
+        field: What the platform blames.
+    """
 
     code: str
     message: str

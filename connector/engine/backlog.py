@@ -25,7 +25,7 @@ def survey(context: RunContext, after: Mark | None) -> Survey:
 
 
 def lag_seconds(context: RunContext, found: Survey) -> float:
-    """Age of the oldest row that waits, in seconds; 0 where none does or the cursor is not a time."""
+    """Age of the oldest row that waits, in seconds; 0 where none does or the cursor is no time."""
     cursor = context.cursor()
     oldest = None if cursor is None or found.oldest is None else cursor.moment_of(found.oldest)
     return 0.0 if oldest is None else max((found.now - oldest).total_seconds(), 0.0)

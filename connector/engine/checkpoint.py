@@ -1,7 +1,8 @@
-"""The checkpoint: the one transaction that records what became of pages and moves the high-water mark.
+"""The checkpoint: one transaction that records what became of pages and moves the watermark.
 
-`Checkpointer.advance` is the heart of the promise: it checks the fencing token, writes what became of each row, moves the mark
-over what is recorded without a gap, and notes which requests leave next.
+`Checkpointer.advance` is the heart of the promise: it checks the fencing token, writes what became
+of each row, moves the watermark over what is recorded without a gap, and announces which requests
+leave next.
 """
 
 from __future__ import annotations
@@ -25,17 +26,28 @@ _SETTLED = (RowState.DELIVERED, RowState.EXPIRED, RowState.SUPPRESSED)
 
 
 class Checkpointer:
-    """Writes the progress of one run. held: the lease that permits it."""
+    """Writes the progress of one run."""
 
     def __init__(self, store: Store, held: Lease, run_id: str) -> None:
+        """For one run.
+
+        Args:
+            store: The state database.
+            held: The lease that permits to record.
+            run_id: The run that counts what is recorded.
+        """
         self._store, self._held, self._run_id = store, held, run_id
         self._destination_id = held.destination_id
 
     def advance(self, done: Sequence[PageResult], starting: Sequence[Page]) -> None:
         """Record finished pages and announce the next ones, all in one transaction.
 
-        done: complete results, in order. starting: pages whose requests leave right after this. Raises Fenced or StateError;
-        after either, nothing of it is recorded and nothing may be sent.
+        Args:
+            done: Complete results, in order.
+            starting: Pages whose requests leave right after this.
+
+        Raises:
+            Fenced, StateError: Nothing of it is recorded, and nothing more may be sent.
         """
         failpoints.reach("before_commit")
         with self._store.write() as connection:
@@ -63,7 +75,7 @@ class Checkpointer:
         failpoints.reach("after_commit")
 
     def record_unfinished(self, unfinished: Sequence[PageResult]) -> None:
-        """At an early end: record the rows that are settled, without moving the mark over the ones that are not.
+        """At an early end: record the rows that are settled; the watermark stays before the others.
 
         An intent stays only where a request may have been taken whose answer is unknown.
         """
@@ -78,7 +90,7 @@ class Checkpointer:
             self._count(connection, unfinished, None)
 
     def _record(self, connection: Connection, results: Sequence[PageResult]) -> None:
-        """Every settled row goes into the ledger, whatever was refused into quarantine, and what was mended leaves it."""
+        """Settled rows go into the ledger, refused ones into quarantine; mended ones leave it."""
         settled = [
             result.page
             if result.states.all()

@@ -1,4 +1,4 @@
-"""Rows that were read -> the ones that need anything more: what the ledger knows is left out, and a key that several rows share is refused."""
+"""Drops rows that the ledger has settled; rejects duplicate keys."""
 
 from __future__ import annotations
 
@@ -33,10 +33,17 @@ Known = Callable[[Sequence[bytes]], dict[bytes, Entry]]
 
 @dataclass(frozen=True)
 class Chosen:
-    """Rows that were read together, and which of them need anything more.
+    """Rows that were read together, and the n of them that need anything more.
 
-    kind: of the slice. keep: their positions in `read`, in order, shape (n,). hashes, cursors, versions: theirs, in the same order; versions only where
-    changes are sent. again: which of the n were recorded before. changed: rows that were delivered before and changed since.
+    Attributes:
+        read: All of them.
+        kind: Of the slice.
+        keep: Positions of the n rows in `read`, in order.
+        hashes: Key hashes of the n rows.
+        cursors: Cursor texts of the n rows.
+        versions: Digests of the n rows' values, where changes are sent.
+        again: Which of the n were recorded before.
+        changed: Rows that were delivered before and changed since.
     """
 
     read: Rows
@@ -63,8 +70,13 @@ class Chosen:
 class Deduplicator:
     """Chooses rows of slices that follow each other.
 
-    key: of the installation, for hashes. under_way: reads before one that may not be recorded yet. asked: of how many rows that came back
-    in this slice the warehouse was asked whether they are others, each time.
+    Attributes:
+        destination: Where they go.
+        warehouse: Where they come from.
+        key: Of the installation, for hashes.
+        known: Looks key hashes up in the ledger.
+        under_way: Reads before one that may not be recorded yet.
+        asked: How many rows that came back in this slice the warehouse was asked about, each time.
     """
 
     destination: Destination
@@ -76,7 +88,7 @@ class Deduplicator:
 
     @functools.cached_property
     def _recent(self) -> deque[set[bytes]]:
-        """Key hashes of the latest reads, of the slice before too, whose pages may still be under way."""
+        """Key hashes of the latest reads, whose pages may still be under way; across slices."""
         return deque(maxlen=self.under_way)
 
     def absent(self, read: Rows) -> list[int]:
@@ -86,7 +98,16 @@ class Deduplicator:
         return [row for row, key_hash in enumerate(hashes) if key_hash not in known]
 
     def choose(self, read: Rows, kind: SliceKind, *, again: bool = False) -> Chosen:
-        """Which rows need anything more. again: all of them, whatever is recorded. Raises ConfigError where rows share a key."""
+        """Which rows need anything more.
+
+        Args:
+            read: Rows that were read together.
+            kind: Of the slice.
+            again: All rows need it, whatever is recorded.
+
+        Raises:
+            ConfigError: Rows share a key.
+        """
         hashes = hash_keys(read.joined_keys(), self.key)
         here = set(hashes)
         if len(here) < len(hashes):
@@ -118,10 +139,14 @@ class Deduplicator:
         versions: list[bytes] | None,
         known: dict[bytes, Entry],
     ) -> tuple[list[int], int, list[int]]:
-        """Rows that need anything more, how many rows were delivered in another form before, and the rows that came back with a new cursor.
+        """Compares rows with their ledger entries.
 
-        A recorded row that comes back with a new cursor is tried again if it was refused; a delivered one only where changes are
-        sent and its values did change.
+        A recorded row that comes back with a new cursor is tried again if it was refused; a
+        delivered one only where changes are sent and its values did change.
+
+        Returns:
+            Rows that need anything more, the number of delivered rows that changed, and the rows
+            that came back with a new cursor.
         """
         if not known:
             return list(range(len(hashes))), 0, []
@@ -145,15 +170,16 @@ class Deduplicator:
         return keep, changed, returned
 
     def _read_before(self, hashes: list[bytes], here: set[bytes]) -> list[int]:
-        """Rows whose key was in one of the reads just before, which may not be recorded yet. here: the hashes as a set."""
+        """Rows whose key was in one of the reads just before, which may not be recorded yet."""
         twice = set().union(*(here & before for before in self._recent))
         self._recent.append(here)
         return [row for row, key_hash in enumerate(hashes) if key_hash in twice] if twice else []
 
     def _refuse_taken_keys(self, read: Rows, returned: list[int]) -> None:
-        """A recorded key with a new cursor is a row that changed, or another row with the same key, which would pass for delivered.
+        """Raise ConfigError where a recorded key with a new cursor is another row with that key.
 
-        The warehouse can tell, but it may have to look at every row for that: it is asked a few times a slice, about some.
+        It would pass for delivered. The warehouse can tell it from a row that changed, but may
+        have to look at every row: it is asked TIMES_ASKED a slice, about MOST_ASKED rows.
         """
         if returned and len(self.asked) < TIMES_ASKED:
             self.asked.append(len(returned))
@@ -170,7 +196,8 @@ class Deduplicator:
             else ", ".join(sorted(", ".join(key) for key in keys)[:5])
         )
         return ConfigError(
-            f"{self.destination.name}: several rows of the query share a key ({shown}); a key must identify one conversion, so make the query distinct or add a column to source.key"
+            f"{self.destination.name}: several rows of the query share a key ({shown}); a key must"
+            " identify one conversion, so make the query distinct or add a column to source.key"
         )
 
 
@@ -194,7 +221,7 @@ def _repeated(read: Rows, hashes: list[bytes]) -> set[tuple[str, ...]]:
 
 
 def version_of(table: pa.Table) -> list[bytes]:
-    """A digest of each row's values; the same values give the same digest, whatever types their columns took from other rows."""
+    """A digest of each row's values, whatever types their columns took from other rows."""
     columns = [[_plain(value) for value in column.to_pylist()] for column in table.columns]
     if not columns:
         return [bytes(VERSION_BYTES)] * table.num_rows

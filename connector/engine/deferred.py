@@ -1,7 +1,7 @@
 """Books final results that a platform tells only later to the run that sent them.
 
-The run that asked notes them too, under the same kind of tally, since that is where people look. Rows are not judged by
-them: the platform gives counts alone.
+The run that asked records them too, under the same kind of tally, since that is where people look.
+Rows are not judged by them: the platform gives counts alone.
 """
 
 from __future__ import annotations
@@ -22,9 +22,13 @@ GIVE_UP = dt.timedelta(days=7)
 
 
 def settle_deferred(context: RunContext, run_id: str) -> None:
-    """Ask about receipts that wait, oldest first. What is not final yet is asked again by the next run.
+    """Ask about receipts that wait, oldest first; the next run asks about what is not final yet.
 
-    run_id: of the run that asks. A platform that does not answer fails no run: the rows are recorded already.
+    A platform that does not answer fails no run: the rows are recorded already.
+
+    Args:
+        context: The destination.
+        run_id: The run that asks.
     """
     poll = context.destination.platform.answers.poll
     if poll is None:

@@ -1,7 +1,7 @@
-"""Named places where the chaos tests may end the process. Without CAPI_FAILPOINT in the environment nothing happens.
+"""Named places where the chaos tests end the process; without CAPI_FAILPOINT nothing happens.
 
-`CAPI_FAILPOINT=before_commit:3` ends the process, as `kill -9` would, the third time `before_commit` is reached.
-`CAPI_FAILPOINT=after_send:1:stop` puts it to sleep instead, as SIGSTOP would, until somebody wakes it.
+`CAPI_FAILPOINT=before_commit:3` ends it, as `kill -9` would, the third time `before_commit` is
+reached. `CAPI_FAILPOINT=after_send:1:stop` puts it to sleep, as SIGSTOP would, until it is woken.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def reach(name: str) -> None:
 
 
 def around(transport: Transport) -> Transport:
-    """A transport with a failpoint before and after each request; the transport itself where none is set."""
+    """A transport with a failpoint around each request; the transport itself where none is set."""
     return _Watched(transport) if os.environ.get("CAPI_FAILPOINT") else transport
 
 

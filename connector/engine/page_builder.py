@@ -1,4 +1,4 @@
-"""Rows from the warehouse -> pages to send: those that need anything more are encoded and cut into batches."""
+"""Rows from the warehouse become pages: deduplicated, encoded and cut into batches."""
 
 from __future__ import annotations
 
@@ -23,14 +23,20 @@ SINGLE_PAGE = 400
 """Rows of a page where every record is a request of its own: what a kill may send twice."""
 
 ROWS_TOGETHER = 10_000
-"""Rows that are read and encoded together, as many whole pages as go into it: more is hardly faster, and takes more memory."""
+"""Rows that are read and encoded together, in whole pages: more is hardly faster."""
 
 
 @dataclass(frozen=True)
 class PageBuilder:
     """Makes pages for slices that follow each other.
 
-    serializer: gives the serializer, once there is something to encode. batch_size: records a request at most.
+    Attributes:
+        destination: Where the rows go.
+        serializer: Gives the serializer, once there is something to encode.
+        warehouse: Where they come from.
+        deduplicator: Chooses rows.
+        batch_size: Records a request at most.
+        clock: Gives the moment, in UTC.
     """
 
     destination: Destination
@@ -51,7 +57,15 @@ class PageBuilder:
         return self.page_rows * max(ROWS_TOGETHER // self.page_rows, 1)
 
     def of_range(self, number: int, rows: Range, most: int | None = None) -> Iterator[list[Page]]:
-        """Pages of everything in a range that was not delivered before; they move the mark, and the last one closes the slice. most: rows in them at most."""
+        """Pages of everything in a range that was not delivered before.
+
+        They move the watermark, and the last one closes the slice.
+
+        Args:
+            number: Of the slice.
+            rows: The range.
+            most: Rows at most.
+        """
         self.deduplicator.asked.clear()
         after, page_number, left, more = rows.after, 0, most, True
         while more and (left is None or left > 0):
@@ -79,7 +93,7 @@ class PageBuilder:
         ]
 
     def missing(self, number: int, kind: SliceKind, rows: Range) -> Iterator[list[Page]]:
-        """Pages of the rows in a range that have no record at all. Only keys are read of the rest."""
+        """Pages of the rows in a range that have no record; of the others only keys are read."""
         page_number = 0
         for read in self._unrecorded(rows):
             pages = self._cut(
@@ -112,7 +126,16 @@ class PageBuilder:
         after: Mark | None = None,
         as_of: dt.datetime | None = None,
     ) -> list[Page]:
-        """Pages that try these rows again, whatever was recorded of them. as_of: when they were first read to be sent, where that was before."""
+        """Pages that try these rows again, whatever was recorded of them.
+
+        Args:
+            number: Of the slice.
+            page_number: Of the first page.
+            read: The rows.
+            kind: Of the slice.
+            after: The place behind which they lie, if it is known.
+            as_of: The moment that the records are made for; default: now.
+        """
         return self._cut(
             self.deduplicator.choose(read, kind, again=True),
             number,
@@ -131,7 +154,7 @@ class PageBuilder:
     ) -> list[Page]:
         """One or more pages over rows that were read together.
 
-        The last page ends where the rows end, so that the mark also passes the ones that are left out.
+        The last page ends where the rows end, so that the watermark passes dropped rows too.
         """
         read, keep, hashes, cursors, versions = (
             chosen.read,
@@ -196,7 +219,7 @@ class PageBuilder:
         )
 
     def _fill(self, page: Page, encoded: Serialized, start: int) -> None:
-        """Give a page its share of what was encoded: our own verdicts, and batches of the records to send."""
+        """Give a page its share of what was encoded: our own verdicts, and batches of records."""
         stop = start + len(page)
         for row, why in encoded.rejected.items():
             if start <= row < stop:
@@ -239,6 +262,9 @@ class PageBuilder:
 
 
 def reads_under_way(batch_size: int, concurrency: int) -> int:
-    """Reads before one that may not be recorded yet: one that waits, those in flight, and as many that wait to be recorded; each may be in parts."""
+    """How many reads before one may not be recorded yet.
+
+    One that waits, those in flight, and as many that wait to be recorded; each may be in parts.
+    """
     in_flight = -(-concurrency * batch_size // ROWS_TOGETHER)
     return 1 + 2 * (in_flight + 1)

@@ -1,4 +1,4 @@
-"""What a run was asked to do, and the slices it will deliver: plain data that passes between processes."""
+"""What a run was asked to do, and its slices: plain data that passes between processes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Slice:
-    """A contiguous key range of the backlog, or the quarantined rows to replay; one step delivers it.
+    """A contiguous key range of the backlog, or quarantined rows to replay; one step delivers it.
 
     Attributes:
         number: Its place among the slices of a run.

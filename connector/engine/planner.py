@@ -88,7 +88,7 @@ def _between(context: RunContext, options: Options) -> list[Slice]:
 
 
 def _before(context: RunContext, found: Survey, options: Options) -> str | None:
-    """The cursor value below which a run stays: by the clock or by `until`, whichever is earlier."""
+    """The cursor value below which a run stays: by clock or by `until`, whichever is earlier."""
     if options.until is None:
         return found.before
     cursor = _time_cursor(context)

@@ -1,4 +1,4 @@
-"""Registers a destination with the state, and refuses one whose source is not the one the state knows."""
+"""Registers a destination with the state, and refuses a source that the state does not know."""
 
 from __future__ import annotations
 

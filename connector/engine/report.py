@@ -23,7 +23,13 @@ Facts = dict[str, int | float | None]
 
 @dataclass(frozen=True)
 class RunFailure:
-    """Why a run ended early. kind: the class of the error; exit_code: what the command line ends with."""
+    """Why a run ended early.
+
+    Attributes:
+        kind: The class of the error.
+        message: A sentence.
+        exit_code: What the command line ends with.
+    """
 
     kind: str
     message: str
@@ -37,11 +43,21 @@ class RunFailure:
 
 @dataclass(frozen=True)
 class Report:
-    """Counts are rows, but for http_requests, retries and ambiguous, which are requests.
+    """What one run did. Counts are rows, but for http_requests, retries and ambiguous: requests.
 
-    mark_from, mark_to: cursor text. complete: all that the run was asked to do is recorded. seconds: wall-clock time.
-    changed: rows that were delivered before and have changed since. unsent: rows that a dry run would have sent. tallies: kind -> name -> how many, where the kinds are
-    rejected, dropped, status and match. facts: what the survey found.
+    Attributes:
+        run_id: Its name.
+        rows_read: Rows that were settled, or that a dry run would have sent.
+        mark_from: Cursor text of the watermark before the run.
+        mark_to: Cursor text of the watermark after it.
+        complete: All that the run was asked to do is recorded.
+        seconds: Wall-clock time.
+        changed: Rows that were delivered before and have changed since.
+        unsent: Rows that a dry run would have sent.
+        tallies: Kind -> name -> how many; kinds are rejected, dropped, status, match, resent and
+            later.
+        facts: What the survey found.
+        failure: Why it ended early.
     """
 
     run_id: str

@@ -218,7 +218,7 @@ def failure_of(
 def _deliver(
     context: RunContext, planned: Plan, slices: Sequence[Slice], progress: Progress | None
 ) -> RunFailure | None:
-    """Deliver slices with one sender: one is read while the pages of the one before are in flight."""
+    """Deliver slices with one sender: one is read while pages of the one before are in flight."""
     refuse_too_early(context)
     checkpointer = Checkpointer(context.store, planned.lease, planned.run_id)
     try:

@@ -1,10 +1,12 @@
-"""The state database: watermark, slices, intents, ledger, quarantine, runs, lease. It knows no page of rows.
+"""The state database: watermark, slices, intents, ledger, quarantine, runs, lease, registry.
 
 May import: everything up to config; no other stage.
 """
 
 __all__ = [
+    "connections",
     "insert",
+    "installation",
     "intents",
     "keys",
     "lease",

@@ -12,10 +12,16 @@ from sqlalchemy.engine import Connection
 def insert(
     connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], otherwise: str = ""
 ) -> None:
-    """Insert rows, each with a value for the same columns; nothing where there are none. otherwise: an ON CONFLICT clause.
+    """Insert rows with one statement, where there are any.
 
-    SQLAlchemy compiles a statement of many rows anew each time, which takes as long as the insert; and one statement a row hands
-    Python's lock over for each.
+    SQLAlchemy compiles a statement of many rows anew each time, which takes as long as the insert;
+    and one statement a row hands Python's lock over for each.
+
+    Args:
+        connection: A transaction that writes.
+        table: Where to.
+        rows: Each with a value for the same columns.
+        otherwise: An ON CONFLICT clause.
     """
     if not rows:
         return

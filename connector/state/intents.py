@@ -1,4 +1,4 @@
-"""Intents: pages whose requests are about to leave, noted before they do, so that a killed run can be settled."""
+"""Intents: pages recorded before their requests leave, so that a killed run can be settled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,19 @@ from connector.state.tables import intent
 
 @dataclass(frozen=True)
 class Intent:
-    """A page that was about to be sent when its run ended. members: key hashes of its rows, in order."""
+    """A page that was about to be sent.
+
+    Attributes:
+        slice: Number of its slice.
+        page: Its place in the slice.
+        kind: What its rows are.
+        after: They lie behind this place.
+        upto: They end with this place.
+        members: Key hashes of its rows, in order.
+        batch_size: Records a request at most.
+        digest: SHA-256 of the records, to see that a resend is the same.
+        as_of_us: The moment that the records were made for, in unix microseconds.
+    """
 
     slice: int
     page: int
@@ -31,7 +43,7 @@ class Intent:
 
 
 def announce(connection: Connection, held: Lease, intents: Sequence[Intent]) -> None:
-    """Note pages whose requests leave next, all with one statement."""
+    """Record pages whose requests leave next, with one statement."""
     forget(connection, held.destination_id, [(found.slice, found.page) for found in intents])
     insert(
         connection,
@@ -58,7 +70,7 @@ def announce(connection: Connection, held: Lease, intents: Sequence[Intent]) -> 
 
 
 def forget(connection: Connection, destination_id: int, pages: Sequence[tuple[int, int]]) -> None:
-    """Drop intents. pages: slice and page number of each."""
+    """Drop the intents of these pages: (slice, page) of each."""
     for number in {slice_number for slice_number, _ in pages}:
         mine = [page for slice_number, page in pages if slice_number == number]
         connection.execute(
@@ -73,7 +85,7 @@ def forget(connection: Connection, destination_id: int, pages: Sequence[tuple[in
 def listed(
     connection: Connection, destination_id: int, numbers: Sequence[int] | None = None
 ) -> list[Intent]:
-    """Pages that may have been sent before, in order. numbers: of these slices alone."""
+    """Pages that may have been sent, in order; of all slices, or of these alone."""
     statement = (
         sa.select(intent)
         .where(intent.c.destination_id == destination_id)

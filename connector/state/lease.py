@@ -1,7 +1,7 @@
 """One runner a destination: a lease with a fencing token.
 
-The lease keeps a second runner out; the token keeps a first one out that was asleep while another took over. Every write
-names the token, and the database refuses it when a newer one has been given out.
+The lease keeps a second runner out; the token keeps a first one out that was asleep while another
+took over. Every write names the token, and finds no row where a newer one has been given out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,13 @@ IDLE_SECONDS = 5 * SECONDS
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to record for a destination. owner: the run it belongs to."""
+    """The right to record for a destination.
+
+    Attributes:
+        destination_id: Its number in the state.
+        token: Fencing token; a newer lease has a greater one.
+        owner: The run that it belongs to.
+    """
 
     destination_id: int
     token: int
@@ -36,7 +42,11 @@ class Lease:
 
 
 def acquire(connection: Connection, destination_id: int, owner: str) -> Lease:
-    """Take the lease, or raise LeaseHeld where another run holds it and may still be at work."""
+    """Take the lease.
+
+    Raises:
+        LeaseHeld: Another run holds it and may still be at work.
+    """
     now = clock_us(connection)
     statement = sa.select(lease).where(lease.c.destination_id == destination_id)
     held = connection.execute(
@@ -45,7 +55,8 @@ def acquire(connection: Connection, destination_id: int, owner: str) -> Lease:
     if held.owner != owner and _is_held(held, now):
         seconds = max(1, (held.expires_at - now) // 1_000_000)
         raise LeaseHeld(
-            f"run {held.owner} is at work on this destination; wait for it, or, if it is gone, for its lease to end in {seconds} s"
+            f"run {held.owner} is at work on this destination; wait for it, or, if it is gone, for"
+            f" its lease to end in {seconds} s"
         )
     token = held.token + 1
     values = {
@@ -72,7 +83,7 @@ def holder(connection: Connection, destination_id: int) -> str | None:
 
 
 def fence(connection: Connection, held: Lease) -> None:
-    """Refuse to go on where another run took over; locks the mark for the rest of the transaction."""
+    """Raise Fenced where another run took over; locks the watermark until the transaction ends."""
     statement = (
         mark.update()
         .where(mark.c.destination_id == held.destination_id, mark.c.token == held.token)
@@ -80,7 +91,8 @@ def fence(connection: Connection, held: Lease) -> None:
     )
     if connection.execute(statement).rowcount != 1:
         raise Fenced(
-            "another run took over this destination while this one was held up; this run records nothing more"
+            "another run took over this destination while this one was held up; this run records"
+            " nothing more"
         )
 
 
@@ -93,12 +105,12 @@ def release(connection: Connection, held: Lease) -> None:
 
 
 def renew(connection: Connection, held: Lease) -> bool:
-    """Prolong the lease for this process, which is at work under it; False where it is no longer ours."""
+    """Prolong the lease for this process; False where it is no longer ours."""
     return _prolong(connection, held, SECONDS, _process())
 
 
 def hand_over(connection: Connection, held: Lease) -> bool:
-    """Prolong the lease for the run's next step, which may begin in another process; False where it is no longer ours."""
+    """Prolong the lease for the run's next step, perhaps in another process; False where lost."""
     return _prolong(connection, held, IDLE_SECONDS, None)
 
 
@@ -148,7 +160,7 @@ def _is_held(row: Any, now: int) -> bool:
 
 
 def clock_us(connection: Connection) -> int:
-    """The state database's clock in unix microseconds: runners on different machines agree on it."""
+    """The state database's clock in unix microseconds: all runners agree on it."""
     if connection.dialect.name == "postgresql":
         return int(
             connection.execute(
@@ -163,7 +175,7 @@ def clock_us(connection: Connection) -> int:
 
 
 def _process() -> str:
-    """This process, so that others on the same machine can tell whether it lives. Same boot, same namespace, same start."""
+    """This process (boot, namespace, id, start), so that others here can tell whether it lives."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot}/{os.readlink('/proc/self/ns/pid')}/{os.getpid()}/{_started(os.getpid())}"

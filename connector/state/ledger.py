@@ -1,4 +1,4 @@
-"""The ledger: which rows have been recorded, by key hash. It answers one question, whether a row was dealt with."""
+"""The ledger: what has been recorded of rows, by the hashes of their keys."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from connector.state.ledger_buffer import (
     LedgerBuffer,
     append,
     entries_of,
-    grown,
+    grown_part,
+    hash_bytes,
     hashes_of,
-    octets_of,
     parts,
     take,
 )
@@ -32,39 +32,55 @@ from connector.state.tables import recent as recent_entries
 _PLACES = 0x7FFFFFFF
 
 _ASKED_AT_ONCE = 10_000
-"""Hashes of one look into the table, where all recent ones are looked up."""
+"""Hashes of one look into the table."""
 
 _AT_ONCE = 2_000
-"""Rows of one statement in SQLite, which keeps every page of the table that it changes as it was: in a large ledger, one a row."""
+"""Rows of one statement. SQLite keeps every page that a statement changes as it was."""
 
 _STATES = {state.value: state for state in RowState}
 
-_RECORD = " ON CONFLICT (destination_id, key_hash) DO UPDATE SET state = excluded.state, at = excluded.at, place = excluded.place, version = excluded.version"
+_RECORD = """
+    ON CONFLICT (destination_id, key_hash) DO UPDATE
+    SET state = excluded.state, at = excluded.at, place = excluded.place,
+        version = excluded.version"""
 
 _RECORD_POSTGRESQL = f"""
     INSERT INTO ledger (destination_id, key_hash, state, at, place, version)
-    SELECT %s, h, s, a, p, v FROM unnest(%s::bytea[], %s::smallint[], %s::integer[], %s::integer[], %s::bytea[]) AS t(h, s, a, p, v)
+    SELECT %s, h, s, a, p, v
+    FROM unnest(%s::bytea[], %s::smallint[], %s::integer[], %s::integer[], %s::bytea[])
+        AS t(h, s, a, p, v)
     {_RECORD}"""  # noqa: S608  constants alone, here and below
 
-_KNOWN_POSTGRESQL = "SELECT key_hash, state, place, version FROM ledger WHERE destination_id = %s AND key_hash = ANY(%s)"
+_KNOWN_POSTGRESQL = """
+    SELECT key_hash, state, place, version FROM ledger
+    WHERE destination_id = %s AND key_hash = ANY(%s)"""
 
-# An array of so many zeros counts the hashes, which come as one text of bytes: half the time of a question mark for each.
+# The hashes come as one blob, and an array of as many zeros counts them: half the time of a
+# question mark for each.
 _KNOWN_SQLITE = f"""
     SELECT key_hash, state, place, version FROM json_each(?3) CROSS JOIN ledger
-    WHERE destination_id = ?1 AND key_hash = substr(?2, json_each.key * {HASH_BYTES} + 1, {HASH_BYTES})"""  # noqa: S608
+    WHERE destination_id = ?1
+        AND key_hash = substr(?2, json_each.key * {HASH_BYTES} + 1, {HASH_BYTES})"""  # noqa: S608
 
-# One statement for many rows: Python's driver hands its lock over for every statement, and beside a busy thread each time costs
-# up to 5 ms to get it back. Moment and place come as one number of a JSON array; hashes, states and versions as bytes of a fixed length.
+# One statement for many rows: Python's driver hands its lock over for every statement, and beside a
+# busy thread it takes up to 5 ms each time to get it back. Moment and place come as one number of a
+# JSON array; hashes, states and versions as blobs of entries of a fixed length.
 _RECORD_SQLITE = f"""
     INSERT INTO ledger (destination_id, key_hash, state, at, place, version)
-    SELECT ?1, substr(?3, key * {HASH_BYTES} + 1, {HASH_BYTES}), unicode(substr(?4, key + 1, 1)), value >> 31, value & {_PLACES},
-        substr(?5, key * {VERSION_BYTES} + 1, {VERSION_BYTES})
+    SELECT ?1, substr(?3, key * {HASH_BYTES} + 1, {HASH_BYTES}), unicode(substr(?4, key + 1, 1)),
+        value >> 31, value & {_PLACES}, substr(?5, key * {VERSION_BYTES} + 1, {VERSION_BYTES})
     FROM json_each(?2) WHERE true
     {_RECORD}"""  # noqa: S608
 
 
 class Entry(NamedTuple):
-    """What is recorded of a row. place: of the cursor value that it had then. version: of its values, where changes are sent."""
+    """What is recorded of a row.
+
+    Attributes:
+        state: What became of it.
+        place: Digest of the cursor value that it had then.
+        version: Digest of its values, where changes are sent.
+    """
 
     state: RowState
     place: int
@@ -82,7 +98,14 @@ def known(
     hashes: Sequence[bytes],
     recent: LedgerBuffer | None = None,
 ) -> dict[bytes, Entry]:
-    """The entries among these key hashes, HASH_BYTES each. recent: what was read before of the recent ones."""
+    """The entries among these key hashes.
+
+    Args:
+        connection: A transaction.
+        destination_id: The destination.
+        hashes: HASH_BYTES each.
+        recent: What was read before of the recent entries.
+    """
     # First the recent ones: an entry may leave them for the table meanwhile, and never goes back.
     rows, found = (recent or LedgerBuffer(destination_id)).find(connection, hashes)
     entries = _in_table(connection, destination_id, hashes)
@@ -100,7 +123,13 @@ def record(
 ) -> None:
     """Write entries; a row that was there before takes its new state.
 
-    hashes: HASH_BYTES each. cursors: where the rows stood; None where that is not known. versions: VERSION_BYTES each.
+    Args:
+        connection: A transaction that writes.
+        destination_id: The destination.
+        hashes: HASH_BYTES each, shape (n,).
+        states: A `RowState` each, shape (n,).
+        cursors: Exact text each, shape (n,); None where it is not known.
+        versions: VERSION_BYTES each, shape (n,), where changes are sent.
     """
     if not hashes:
         return
@@ -108,7 +137,7 @@ def record(
     append(
         connection, destination_id, entries_of(hashes, states, places, versions), int(time.time())
     )
-    part = grown(connection, destination_id)
+    part = grown_part(connection, destination_id)
     if part is not None:
         _settle(connection, destination_id, part)
 
@@ -143,7 +172,16 @@ def count(connection: Connection, destination_id: int) -> dict[RowState, int]:
 
 
 def prune(connection: Connection, destination_id: int, before: int) -> int:
-    """Forget what was recorded before a moment in unix seconds; returns how many. What is ambiguous or erased stays."""
+    """Forget what was recorded before a moment; ambiguous and erased rows stay.
+
+    Args:
+        connection: A transaction that writes.
+        destination_id: The destination.
+        before: Unix seconds.
+
+    Returns:
+        How many entries were forgotten.
+    """
     for part in parts(connection, destination_id, before):
         _settle(connection, destination_id, part)
     stale = sa.and_(
@@ -226,7 +264,7 @@ def _write(
     else:
         moments = orjson.dumps(((at.astype(np.int64) << 31) | places).tolist()).decode()
         texts = (
-            octets_of(entries),
+            hash_bytes(entries),
             states.tobytes(),
             entries["version"].tobytes() if versioned else None,
         )

@@ -1,8 +1,9 @@
 """Entries of the ledger on their way into its table.
 
-Key hashes are digests, so the rows of one transaction lie all over the ledger's table: in a large one each of them changes a page
-of its own, which is written to the database's log and then to its file. So a transaction appends its entries here, in parts by the
-first bits of their hashes. A part that has grown goes into the table as a whole, where its rows lie side by side.
+Key hashes are digests, so the rows of one transaction lie all over the ledger's table: in a large
+one each of them changes a page of its own, which is written to the database's log and then to its
+file. So a transaction appends its entries here, in parts by the first bits of their hashes. A part
+that has grown goes into the table as a whole, where its rows lie side by side.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ ENTRY = np.dtype(
         ("version", _VERSION),
     ]
 )
-"""One entry. high, low: the halves of its key hash, so that their order is that of the hash's bytes. version: where there is one."""
+"""One entry. high and low are the halves of its key hash: their order is that of its bytes."""
 
 _BYTES = np.dtype(("V", ENTRY.itemsize))
 """An entry as bytes alone, which are moved in a tenth of the time."""
@@ -42,7 +43,7 @@ _PARTS = 16
 _BEGINNINGS = np.arange(1, _PARTS, dtype=np.uint64) << np.uint64(60)
 """Where the parts after the first begin."""
 
-GROWN_ROWS, GROWN_PIECES = 16_384, 256
+GROWN_ROWS, GROWN_CHUNKS = 16_384, 256
 """A part has grown when it holds so many entries, or comes from so many transactions."""
 
 
@@ -52,7 +53,7 @@ def entries_of(
     places: Sequence[int],
     versions: Sequence[bytes] | None,
 ) -> np.ndarray:
-    """Entries in the order of their hashes, shape (n,) of ENTRY; of a hash that is there twice, the last."""
+    """Entries in the order of their hashes, shape (n,) of ENTRY; of a repeated hash, the last."""
     entries = np.zeros(len(hashes), ENTRY)
     _set_hashes(entries, hashes)
     entries["place"], entries["state"] = places, states
@@ -61,38 +62,38 @@ def entries_of(
     return _at(entries, _newest(entries))
 
 
-def octets_of(entries: np.ndarray) -> bytes:
+def hash_bytes(entries: np.ndarray) -> bytes:
     """The key hashes of entries, 16 bytes each, one behind the other."""
     return np.stack([entries["high"], entries["low"]], axis=1).astype(">u8").tobytes()
 
 
 def hashes_of(entries: np.ndarray) -> list[bytes]:
     """The key hashes of entries."""
-    octets = octets_of(entries)
+    octets = hash_bytes(entries)
     return [octets[start : start + HASH_BYTES] for start in range(0, len(octets), HASH_BYTES)]
 
 
 def append(connection: Connection, destination_id: int, entries: np.ndarray, at: int) -> None:
     """Add entries as `entries_of` gives them. at: unix seconds."""
-    pieces = np.split(entries, np.searchsorted(entries["high"], _BEGINNINGS))
+    chunks = np.split(entries, np.searchsorted(entries["high"], _BEGINNINGS))
     rows = [
         {
             "destination_id": destination_id,
             "part": part,
-            "rows": len(piece),
+            "rows": len(chunk),
             "at": at,
-            "entries": piece.tobytes(),
+            "entries": chunk.tobytes(),
         }
-        for part, piece in enumerate(pieces)
-        if len(piece)
+        for part, chunk in enumerate(chunks)
+        if len(chunk)
     ]
     insert(connection, recent, rows)
 
 
-def grown(connection: Connection, destination_id: int) -> int | None:
+def grown_part(connection: Connection, destination_id: int) -> int | None:
     """The part with the most entries, if it has grown."""
     rows = sa.func.sum(recent.c.rows)
-    has_grown = sa.or_(rows >= GROWN_ROWS, sa.func.count() >= GROWN_PIECES)
+    has_grown = sa.or_(rows >= GROWN_ROWS, sa.func.count() >= GROWN_CHUNKS)
     statement = sa.select(recent.c.part).where(recent.c.destination_id == destination_id)
     return connection.execute(
         statement.group_by(recent.c.part).having(has_grown).order_by(rows.desc()).limit(1)
@@ -108,21 +109,25 @@ def parts(connection: Connection, destination_id: int, before: int) -> list[int]
 
 
 def take(connection: Connection, destination_id: int, part: int) -> tuple[np.ndarray, np.ndarray]:
-    """Remove the entries of a part: they, in the order of their hashes, and when they were recorded, both of shape (n,)."""
+    """Remove the entries of a part.
+
+    Returns:
+        Them, in the order of their hashes, and when each was recorded, both of shape (n,).
+    """
     chosen = sa.and_(recent.c.destination_id == destination_id, recent.c.part == part)
     rows = connection.execute(
         sa.select(recent.c.entries, recent.c.at).where(chosen).order_by(recent.c.id)
     ).all()
     connection.execute(recent.delete().where(chosen))
-    pieces = [np.frombuffer(row.entries, ENTRY) for row in rows]
-    entries = np.concatenate(pieces)
-    at = np.repeat([row.at for row in rows], [len(piece) for piece in pieces])
+    chunks = [np.frombuffer(row.entries, ENTRY) for row in rows]
+    entries = np.concatenate(chunks)
+    at = np.repeat([row.at for row in rows], [len(chunk) for chunk in chunks])
     newest = _newest(entries)
     return _at(entries, newest), at[newest]
 
 
 class LedgerBuffer:
-    """What a process has read of the entries that are not in the table; it reads each of them once."""
+    """What a process has read of entries that are not in the table; it reads each of them once."""
 
     def __init__(self, destination_id: int) -> None:
         self._destination_id = destination_id
@@ -137,7 +142,7 @@ class LedgerBuffer:
             return np.concatenate(self._entries)
 
     def find(self, connection: Connection, hashes: Sequence[bytes]) -> tuple[list[int], np.ndarray]:
-        """The entries of these key hashes: the positions of those that have one, and their entries."""
+        """Positions of the key hashes that have an entry, and these entries."""
         with self._lock:
             self._catch_up(connection)
             wanted = np.zeros(len(hashes), ENTRY)
@@ -191,7 +196,7 @@ def _newest(entries: np.ndarray) -> np.ndarray:
 
 
 def _places(entries: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each wanted hash, where it is or belongs among entries in order, and whether it is there."""
+    """Where each wanted hash is or belongs among entries in order, and whether it is there."""
     high, low = np.ascontiguousarray(entries["high"]), entries["low"]
     at = np.searchsorted(high, wanted["high"])
     known = np.zeros(len(wanted), bool)

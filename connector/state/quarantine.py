@@ -22,8 +22,17 @@ _CHUNK = 500
 class Quarantined:
     """One row that was not accepted.
 
-    key: texts of the key columns, or None where they may describe a person. reason: our code, or `platform_rejected`.
-    code, message: the platform's, redacted. first_seen: unix microseconds.
+    Attributes:
+        key_hash: HASH_BYTES.
+        key: Texts of the key columns; None where they may describe a person.
+        cursor: Exact text.
+        reason: Our code, or `platform_rejected`.
+        field: What is to blame.
+        code: The platform's.
+        message: The platform's, redacted.
+        state: rejected, dead or ambiguous_expired.
+        attempts: How often it was tried.
+        first_seen: Unix microseconds.
     """
 
     key_hash: bytes

@@ -1,4 +1,4 @@
-"""The register of destinations: which source a watermark belongs to, and what tells that state was lost."""
+"""The register of destinations: the source of each watermark, and what tells of lost state."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def forget_watermark_moves(connection: Connection, destination_id: int) -> None:
 
 
 class Witness:
-    """An empty file that outlives the state database and tells that a destination had state in it."""
+    """An empty file that outlives the state database and tells that a destination had state."""
 
     def __init__(self, root: Path, state: URL, name: str) -> None:
         """The witness of a destination.

@@ -34,7 +34,7 @@ _LONGEST_NAME = 128
 def start(
     connection: Connection, destination_id: int, run_id: str, kind: str, mark_from: str | None
 ) -> None:
-    """Begin a run; one that was cut off before is marked as interrupted, and one of the same name goes on."""
+    """Begin a run; one that was cut off is now interrupted, and one of the same name goes on."""
     now = now_us()
     unfinished = sa.and_(
         run.c.destination_id == destination_id, run.c.status == "running", run.c.run_id != run_id
@@ -76,7 +76,15 @@ def add(
     tallies: Mapping[str, Counter[str]],
     mark_to: str | None,
 ) -> None:
-    """Add to a run's counts. tallies: kind -> name -> how many."""
+    """Add to a run's counts.
+
+    Args:
+        connection: A transaction that writes.
+        run_id: The run.
+        counts: Name of a count -> how many more.
+        tallies: Kind -> name -> how many more.
+        mark_to: Cursor text of the watermark, where it moved.
+    """
     changes: dict[str, Any] = {
         name: run.c[name] + number for name, number in counts.items() if number
     }
@@ -88,7 +96,7 @@ def add(
     for kind, names in tallies.items():
         for name, number in names.items():
             totals[kind, name[:_LONGEST_NAME]] += number
-    # In one order, so that slices that are delivered side by side wait for each other and not in a circle.
+    # In one order, so that slices delivered side by side never wait for each other in a circle.
     rows = [
         {"run_id": run_id, "kind": kind, "name": name, "count": number}
         for (kind, name), number in sorted(totals.items())
@@ -156,7 +164,7 @@ def tallies(connection: Connection, run_id: str) -> dict[str, dict[str, int]]:
 def usual_rows(
     connection: Connection, destination_id: int, least_runs: int = 5, most_runs: int = 20
 ) -> int | None:
-    """The median rows of the latest complete scheduled runs that had any; None while there are too few to tell."""
+    """The median rows of the latest complete scheduled runs that had any; None for too few runs."""
     chosen = sa.and_(
         run.c.destination_id == destination_id,
         run.c.status == "complete",

@@ -1,4 +1,4 @@
-"""Slices of a backlog: up to where each is recorded without a gap, and how far the watermark may follow."""
+"""How far each slice of a backlog is recorded without a gap, and where the watermark may go."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from connector.state.tables import slices
 
 
 class Step(NamedTuple):
-    """A recorded page of a slice: its number, the place it begins behind, the one it ends with, whether it closes the slice."""
+    """A recorded page of a slice: its number and range, and whether it closes the slice."""
 
     number: int
     after: Mark | None
@@ -25,7 +25,7 @@ class Step(NamedTuple):
 
 
 def plan(connection: Connection, held: Lease, numbers: Sequence[int]) -> None:
-    """Begin anew with these slices; what a run before it left is forgotten, because the ledger knows its rows."""
+    """Begin anew with these slices; the ledger knows the rows of the ones before."""
     fence(connection, held)
     connection.execute(slices.delete().where(slices.c.destination_id == held.destination_id))
     insert(
@@ -57,8 +57,9 @@ def advance(
 ) -> None:
     """Move the end of a slice over recorded pages, as far as they follow it.
 
-    Of the pages that a stop cut off, one before may be open. The page that closes a slice makes it complete in the same way,
-    after all the others. The slice may be forgotten, because a person put the watermark elsewhere; then nothing moves.
+    Of the pages that a stop cut off, one before may be open. The page that closes a slice makes it
+    complete in the same way, after all others. Nothing moves where the slice is forgotten, because
+    a person put the watermark elsewhere.
     """
     chosen = sa.and_(slices.c.destination_id == destination_id, slices.c.number == number)
     row = connection.execute(
@@ -81,7 +82,7 @@ def advance(
 
 
 def frontier(connection: Connection, destination_id: int) -> Mark | None:
-    """Where the watermark may go: the end of what is recorded in the first slice that is not complete, never over a gap."""
+    """The end of what is recorded in the first slice that is not complete: never over a gap."""
     target: Mark | None = None
     chosen = (
         sa.select(slices).where(slices.c.destination_id == destination_id).order_by(slices.c.number)

@@ -1,7 +1,7 @@
 """The tables of the state database. Times are unix microseconds; cursor values are exact text.
 
-No table holds a payload, a digest of a person's data or a plain identifier: rows are known by `key_hash`, a keyed hash of
-their key, and by a pointer into the warehouse.
+No table holds a payload, a digest of a person's data or a plain identifier: rows are known by
+`key_hash`, a keyed hash of their key, and by a pointer into the warehouse.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The high-water mark: where it stands, and from where runs have looked behind it."""
+"""The watermark: where it is, and from where runs have looked behind it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ def read(connection: Connection, destination_id: int) -> Mark | None:
 
 
 def advance(connection: Connection, held: Lease) -> Mark | None:
-    """Move the watermark to the end of the first slice that is not complete, and never over a gap.
+    """Move the watermark to the end of what is recorded without a gap.
 
-    Returns where it is then, None where no slice is recorded yet. Raises Fenced where another run moved it.
+    Returns:
+        Where it is then; None where no slice is recorded yet.
+
+    Raises:
+        Fenced: Another run moved it.
     """
     target = slice_progress.frontier(connection, held.destination_id)
     if target is None:
@@ -45,31 +49,31 @@ def advance(connection: Connection, held: Lease) -> Mark | None:
         connection.execute(statement.values(cursor=target.cursor, key=text_of_key(target))).rowcount
         != 1
     ):
-        raise Fenced("another run moved the mark; this run records nothing more")
+        raise Fenced("another run moved the watermark; this run records nothing more")
     return target
 
 
 def looked_behind(connection: Connection, destination_id: int) -> str | None:
-    """Where the mark was when a run last looked behind it; None before the first run that had a mark."""
+    """Where the watermark was when a run last looked behind it; None before the first time."""
     return connection.execute(
         sa.select(mark.c.looked).where(mark.c.destination_id == destination_id)
     ).scalar_one()
 
 
 def begin_to_look(connection: Connection, held: Lease) -> None:
-    """Where no run has looked behind the mark yet, lookback counts from where the mark is now, however far it moves until one does."""
+    """Where no run has looked behind the watermark yet, lookback counts from where it is now."""
     chosen = sa.and_(mark.c.destination_id == held.destination_id, mark.c.looked.is_(None))
     connection.execute(mark.update().where(chosen).values(looked=mark.c.cursor))
 
 
 def set_looked_behind(connection: Connection, held: Lease, cursor: str) -> None:
-    """Everything that was to be found behind a mark with this cursor is recorded."""
+    """Everything that was to be found behind a watermark with this cursor is recorded."""
     chosen = sa.and_(mark.c.destination_id == held.destination_id, mark.c.token == held.token)
     connection.execute(mark.update().where(chosen).values(looked=cursor))
 
 
 def put(connection: Connection, held: Lease, where: Mark | None) -> None:
-    """Put the mark somewhere else, as a person decided; slices of the old one move it no more."""
+    """Put the watermark somewhere else; slices of the old one move it no more."""
     slice_progress.plan(connection, held, [])
     values = {
         "cursor": None if where is None else where.cursor,

@@ -189,7 +189,7 @@ def test_a_part_that_has_grown_goes_into_the_table_and_the_others_wait(
 def test_many_small_transactions_do_not_stay_apart(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recent, "GROWN_PIECES", 10)
+    monkeypatch.setattr(recent, "GROWN_CHUNKS", 10)
     for number in range(25):
         with store.write() as connection:
             ledger.record(

@@ -11,7 +11,13 @@ from sqlalchemy.engine import Engine
 
 
 def upgrade(engine: Engine, *, backup: bool, to: str = "head") -> None:
-    """Bring the tables up to date, or to an earlier revision. backup: of a SQLite file that already holds something, a copy is kept beside it."""
+    """Bring the tables up to date.
+
+    Args:
+        engine: The database.
+        backup: Of a SQLite file that already holds something, keep a copy beside it.
+        to: A revision.
+    """
     if backup and engine.dialect.name == "sqlite":
         copy = f"{engine.url.database}.{int(time.time())}.backup"
         with engine.connect() as connection:

@@ -1,0 +1,63 @@
+"""Connections to the state database, and what its driver's errors mean."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+
+from connector.config.extras import missing_driver
+from connector.errors import ConfigError
+
+_ROOM = ("cache_size = -8000", "temp_store = MEMORY")
+"""A cache for pages of the ledger, in KiB, and no file for what a failed statement would undo."""
+
+
+def open_engine(url: URL) -> Engine:
+    """An engine whose transactions last, and whose readers do not wait for writers.
+
+    Raises:
+        ConfigError: The driver is not installed.
+    """
+    if url.get_backend_name() == "postgresql":
+        try:
+            return sa.create_engine(
+                url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 10}
+            )
+        except (NoSuchModuleError, ImportError) as error:
+            lacking = missing_driver(
+                "postgresql", url.drivername, error if isinstance(error, ImportError) else None
+            )
+            raise ConfigError(f"CAPI_STATE_URL: {lacking}") from None
+    engine = sa.create_engine(
+        url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False}
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: object, _record: object) -> None:
+        # Transactions begin below, and nowhere else.
+        connection.isolation_level = None  # type: ignore[attr-defined]
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", *_ROOM):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # One that reads first and writes later would fail when another one writes in between.
+        connection.exec_driver_sql(
+            "BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE"
+        )
+
+    return engine
+
+
+def error_message(error: SQLAlchemyError) -> str:
+    """A driver's error as a sentence: its class and code, because its text may quote values."""
+    origin = getattr(error, "orig", None) or error
+    state = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
+    code = f", {state}" if state else ""
+    return (
+        f"the state database failed ({type(origin).__name__}{code}); sending has stopped, and the"
+        " next run goes on from the last commit. Check its disk and its address (CAPI_STATE_URL)"
+    )

@@ -11,7 +11,8 @@ from unittest import mock
 
 import yaml
 
-from connector.config.destination import Destination, build, load
+from connector.config.destination import Destination
+from connector.config.loader import build, load
 from connector.engine.report import Report
 from connector.syntax import yaml as strict_yaml
 

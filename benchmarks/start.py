@@ -57,7 +57,7 @@ def _inside_dagster(root: Path) -> None:
     """Once loaded, as in a code server: an empty asset, and a destination that has nothing new, in turns."""
     import dagster as dg
 
-    from connector.config.destination import load
+    from connector.config.loader import load
     from dagster_project.components import CapiDestination
     from dagster_project.definitions import defs
 

@@ -1,7 +1,7 @@
 """Reverse ETL for Conversions APIs: conversions in a warehouse -> ad platforms, losing none.
 
-    from connector.config.destination import load
     from connector.commands.sync import sync
+    from connector.config.loader import load
 
     report = sync(load(Path("dagster_project/defs/acme_dsp/defs.yaml")))
 

@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from connector.commands.rejected import rejected
-from connector.config.destination import Destination, load
+from connector.config.destination import Destination
+from connector.config.loader import load
 from connector.errors import ConnectorError
 from connector.sandbox import sample
 from connector.sandbox.server import Receiver, Settings, running

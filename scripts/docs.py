@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from connector.config.destination import json_schema
+from connector.config.host import json_schema
 from connector.mapping.coerce import column_table
 from connector.platforms import loader as platforms
 

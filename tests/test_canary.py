@@ -21,7 +21,7 @@ from dagster._utils.error import serializable_error_info_from_exc_info
 from typer.testing import CliRunner
 
 from connector.cli.app import app
-from connector.config.destination import load
+from connector.config.loader import load
 from connector.errors import ConnectorError
 from connector.sandbox.faults import Fault, Script
 from connector.sandbox.server import Receiver

@@ -353,7 +353,7 @@ def lint_identifiers(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a destination's YAML, for editors."""
-    from connector.config.destination import json_schema
+    from connector.config.host import json_schema
 
     output.print_json(json_schema(), indent=True)
 
@@ -442,7 +442,7 @@ def _path(name: str) -> Path:
 
 
 def _load(name: str) -> Destination:
-    from connector.config.destination import load
+    from connector.config.loader import load
 
     return load(_path(name))
 

@@ -10,7 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from connector.config.destination import Destination, Source, load
+from connector.config.destination import Destination
+from connector.config.host import host_of
+from connector.config.loader import load
+from connector.config.models import Source
 from connector.config.secrets import is_reference, resolve
 from connector.delivery.auth import auth_for
 from connector.delivery.transports.requests import RequestsTransport
@@ -66,6 +69,7 @@ def check(path: Path, root: Path | None = None) -> Findings:
         (_secrets, ("auth",)),
         (_certificate, ("delivery", "ca_file")),
         (_state, None),
+        (_host, ()),
     ):
         _note(findings, destination, partial(part, destination), keys)
     findings.warnings += _risks(destination)
@@ -125,6 +129,14 @@ def _certificate(destination: Destination) -> None:
     ca_file = destination.model.delivery.ca_file
     if ca_file is not None:
         RequestsTransport(connections=1, ca_file=str(destination.root / ca_file)).close()
+
+
+def _host(destination: Destination) -> None:
+    """What the host has to say that takes too long to be asked at each run."""
+    host = host_of(destination.yaml_type)
+    problems = [destination.problem(text, at) for at, text in host.slow_problems(destination)]
+    if problems:
+        raise DestinationError(problems)
 
 
 def _state(destination: Destination) -> None:

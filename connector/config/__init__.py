@@ -3,4 +3,14 @@
 May import: everything up to platforms.
 """
 
-__all__ = ["destination", "extras", "namesakes", "secrets", "validate"]
+__all__ = [
+    "credentials",
+    "destination",
+    "extras",
+    "host",
+    "loader",
+    "models",
+    "secrets",
+    "validate",
+    "validation_errors",
+]

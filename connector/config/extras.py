@@ -28,16 +28,24 @@ _PACKAGES = {
 
 
 def how_to_add(module: str) -> str:
-    """The command that installs what a Python module is part of, in an environment that has no pip of its own."""
+    """The command that installs what a Python module is part of."""
     extra = _EXTRAS.get(module)
-    # Without --editable, pip puts a copy of the project in the place of the project.
-    what = _PACKAGES.get(module, module) if extra is None else f"--editable '.[{extra}]'"
-    return f"python3 -m pip --python .venv/bin/python install {what}"
+    what = _PACKAGES.get(module, module) if extra is None else f"'capi-connector[{extra}]'"
+    return f"pip install {what}"
 
 
 def missing_driver(backend: str, driver: str, error: ImportError | None) -> str:
-    """What a SQLAlchemy URL needs and is not there, as a sentence. backend, driver: of the URL, such as mysql and mysql+pymysql. error: of the driver's import, if it came to that."""
+    """What a SQLAlchemy URL needs and is not installed, as a sentence.
+
+    Args:
+        backend: Of the URL, such as mysql.
+        driver: Of the URL, such as mysql+pymysql.
+        error: Of the driver's import, if it came to that.
+    """
     module = backend if error is None else (error.name or backend).partition(".")[0]
     if error is None and backend not in _EXTRAS | _PACKAGES:
-        return f"SQLAlchemy knows no {driver} here; correct the address, or install the package that brings this dialect: {how_to_add('PACKAGE')}"
+        return (
+            f"SQLAlchemy knows no {driver} here; correct the address, or install the package that"
+            f" brings this dialect: {how_to_add('PACKAGE')}"
+        )
     return f"{driver} needs {module}, which is not installed; run: {how_to_add(module)}"

@@ -11,7 +11,15 @@ REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"
 
 
 def resolve(reference: str, root: Path) -> str:
-    """The secret behind `env:NAME` or `file:PATH`. Raises ValueError that says what to do and never what it holds."""
+    """The secret behind `env:NAME` or `file:PATH`.
+
+    Args:
+        reference: One of the two forms.
+        root: Folder that PATH starts from.
+
+    Raises:
+        ValueError: It cannot be read. The message says what to do, and never what the secret is.
+    """
     kind, _, name = reference.partition(":")
     if kind == "env":
         value = os.environ.get(name, "")
@@ -37,7 +45,10 @@ def is_reference(text: str) -> bool:
 
 
 def _printable(value: str, where: str) -> str:
-    """A secret that fits into a header; a stray line break would otherwise fail every request, with the secret in the error."""
+    """The secret, if it fits into a header.
+
+    With a stray line break every request would fail, with the secret in the error.
+    """
     if not value.isascii() or not value.isprintable():
         raise ValueError(f"{where} holds a line break or another character that no token has")
     return value

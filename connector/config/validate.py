@@ -1,13 +1,14 @@
-"""What is wrong between the parts of a destination, and cannot be seen by looking at one of them alone."""
+"""What is wrong between the parts of a destination, where each of them alone may be right."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from connector.config.models import DestinationModel, Source
 from connector.config.secrets import is_reference
 from connector.platforms.columns import COLUMNS
 from connector.platforms.declared import TAKE_A_TABLE, template_columns
@@ -17,27 +18,24 @@ from connector.platforms.model import Platform
 from connector.syntax.spelling import suggest
 from connector.syntax.urls import endpoint_problem
 
-if TYPE_CHECKING:
-    from connector.config.destination import Asset, DestinationModel, Source
-
 _PASSWORD = re.compile(
-    r"\A[^:]*://[^:/@]*:[^@]+@|[?&][^=&#]*(?:password|passwd|pwd|token|secret|private_key)[^=&#]*=[^&]",
+    r"\A[^:]*://[^:/@]*:[^@]+@"
+    r"|[?&][^=&#]*(?:password|passwd|pwd|token|secret|private_key)[^=&#]*=[^&]",
     re.IGNORECASE,
 )
 """A password in a SQLAlchemy URL, between user and host or among the parameters."""
 
-Found = Iterator[tuple[tuple[str, ...], str]]
-"""Keys of the YAML to blame, and a sentence."""
+Inconsistencies = Iterator[tuple[tuple[str, ...], str]]
+"""Keys below `attributes` of the YAML, and a sentence on what is wrong there."""
 
 
-def inconsistencies(model: DestinationModel, platform: Platform) -> Found:
-    """What is wrong between the parts of a destination, as (keys, message)."""
+def inconsistencies(model: DestinationModel, platform: Platform) -> Inconsistencies:
+    """Yields what is wrong between a destination's sections, or between it and its platform."""
     yield from _account_problems(model, platform)
     yield from _endpoint_problems(model, platform)
     yield from _auth_problems(model, platform)
     yield from _source_problems(model.source)
     yield from _extra_problems(model, platform)
-    yield from _asset_problems(model.asset)
     yield from _event_problems(model, platform)
     for name in model.identifiers or []:
         if name not in platform.identifiers:
@@ -57,7 +55,10 @@ def inconsistencies(model: DestinationModel, platform: Platform) -> Found:
     if model.consent.denied == "send" and "consent" not in template_columns(platform.event):
         yield (
             ("consent", "denied"),
-            "this platform has no field that says that consent was denied, so such rows cannot be sent; leave it at suppress",
+            (
+                "this platform has no field that says that consent was denied, so such rows cannot"
+                " be sent; leave it at suppress"
+            ),
         )
     problem = test_mode_problem(model, platform)
     if problem is not None:
@@ -65,7 +66,7 @@ def inconsistencies(model: DestinationModel, platform: Platform) -> Found:
 
 
 def test_mode_problem(model: DestinationModel, platform: Platform) -> str | None:
-    """Why the test mode that is asked for cannot be used; None where it can, or none is asked for."""
+    """Why the test mode that the YAML asks for cannot be used; None where nothing is wrong."""
     if model.test_mode and platform.test_mode is None:
         return "this platform has no test mode; rehearse against `capi sandbox` instead"
     if (
@@ -77,7 +78,7 @@ def test_mode_problem(model: DestinationModel, platform: Platform) -> str | None
     return None
 
 
-def _account_problems(model: DestinationModel, platform: Platform) -> Found:
+def _account_problems(model: DestinationModel, platform: Platform) -> Inconsistencies:
     for name, field in platform.account.items():
         value = model.account.get(name)
         if value is None:
@@ -99,7 +100,7 @@ def _account_problems(model: DestinationModel, platform: Platform) -> Found:
             )
 
 
-def _endpoint_problems(model: DestinationModel, platform: Platform) -> Found:
+def _endpoint_problems(model: DestinationModel, platform: Platform) -> Inconsistencies:
     if model.endpoint is None:
         if platform.endpoint is None:
             yield ("endpoint",), "endpoint is missing: this platform has no address of its own"
@@ -109,7 +110,7 @@ def _endpoint_problems(model: DestinationModel, platform: Platform) -> Found:
         yield ("endpoint",), message
 
 
-def _auth_problems(model: DestinationModel, platform: Platform) -> Found:
+def _auth_problems(model: DestinationModel, platform: Platform) -> Inconsistencies:
     auth = model.auth
     if platform.auth.method == "oauth2":
         needed = (
@@ -133,21 +134,30 @@ def _auth_problems(model: DestinationModel, platform: Platform) -> Found:
         )
 
 
-def _source_problems(source: Source) -> Found:
+def _source_problems(source: Source) -> Inconsistencies:
     if source.time_zone is not None and not _is_zone(source.time_zone):
         yield (
             ("source", "time_zone"),
-            f"'{source.time_zone}' is not a time zone; write one such as Europe/Berlin{suggest(source.time_zone, available_timezones())}",
+            (
+                f"'{source.time_zone}' is not a time zone; write one such as Europe/Berlin"
+                f"{suggest(source.time_zone, available_timezones())}"
+            ),
         )
     if not is_reference(source.warehouse) and _PASSWORD.search(source.warehouse):
         yield (
             ("source", "warehouse"),
-            "the address holds a password; put the whole address in an environment variable and write env:NAME",
+            (
+                "the address holds a password; put the whole address in an environment variable and"
+                " write env:NAME"
+            ),
         )
     if not is_reference(source.warehouse) and "://" not in source.warehouse:
         yield (
             ("source", "warehouse"),
-            "the warehouse must be a SQLAlchemy URL such as duckdb:///warehouse.duckdb, or env:NAME",
+            (
+                "the warehouse must be a SQLAlchemy URL such as duckdb:///warehouse.duckdb, or"
+                " env:NAME"
+            ),
         )
     if len(set(source.keys)) != len(source.keys) or not source.keys:
         yield ("source", "key"), "the key needs one or more different columns"
@@ -159,7 +169,11 @@ def _source_problems(source: Source) -> Found:
 
 
 def start_time(source: Source) -> dt.datetime:
-    """`source.start` as an instant. Raises ValueError where it is not a timestamp with a zone."""
+    """`source.start` as an instant.
+
+    Raises:
+        ValueError: It is not a timestamp, or has no zone.
+    """
     try:
         moment = dt.datetime.fromisoformat(source.start)
     except ValueError:
@@ -179,7 +193,10 @@ def start_time(source: Source) -> dt.datetime:
 
 
 def _is_zone(name: str) -> bool:
-    """Whether the time zone is there, and is not one of those with leap seconds; to list all of them would take longer than the rest."""
+    """Whether a time zone exists and counts no leap seconds.
+
+    Opening one is quicker than listing all of them.
+    """
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -187,8 +204,8 @@ def _is_zone(name: str) -> bool:
     return not name.startswith(("posix", "right/"))
 
 
-def _extra_problems(model: DestinationModel, platform: Platform) -> Found:
-    """Each must be one column, through functions that exist, at a place where the record has room for it."""
+def _extra_problems(model: DestinationModel, platform: Platform) -> Inconsistencies:
+    """Each field must be one column, through functions that exist, at a free place."""
     placed: set[str] = set()
     for path, text in model.extra.items():
         where = ("extra", path)
@@ -203,7 +220,10 @@ def _extra_problems(model: DestinationModel, platform: Platform) -> Found:
             if step.name not in FUNCTIONS:
                 yield (
                     where,
-                    f"extra.{path}: there is no function '{step.name}'{suggest(step.name, FUNCTIONS)}",
+                    (
+                        f"extra.{path}: there is no function '{step.name}'"
+                        f"{suggest(step.name, FUNCTIONS)}"
+                    ),
                 )
             elif step.name in TAKE_A_TABLE and step.argument not in platform.tables:
                 yield where, f"extra.{path}: there is no table '{step.argument}'"
@@ -214,7 +234,13 @@ def _extra_problems(model: DestinationModel, platform: Platform) -> Found:
 
 
 def _no_room(template: Any, path: list[str], placed: set[str]) -> str | None:
-    """Why nothing can be written at a path of the record; None where it can. placed: the paths of other extra fields."""
+    """Why nothing can be written at a path of the record; None where it can.
+
+    Args:
+        template: The platform's record.
+        path: The keys down to the place.
+        placed: The paths of other extra fields.
+    """
     if not all(path) or any(key.startswith("$") for key in path):
         return "a path is made of names with dots between them, such as custom_data.search_string"
     whole = ".".join(path)
@@ -227,27 +253,14 @@ def _no_room(template: Any, path: list[str], placed: set[str]) -> str | None:
                 f"the record holds a single value or a list at {key}, so {whole} has no place in it"
             )
     if isinstance(template.get(path[-1]), dict | list):
-        return f"the record holds an object or a list at {whole} already; choose another path, or change it under overrides.event"
+        return (
+            f"the record holds an object or a list at {whole} already; choose another path, or"
+            " change it under overrides.event"
+        )
     return None
 
 
-def _asset_problems(asset: Asset) -> Found:
-    """Dagster watches freshness by the minute."""
-    freshness = asset.freshness
-    if freshness is not None and freshness.fail_after < dt.timedelta(minutes=1):
-        yield ("asset", "freshness", "fail_after"), "asset.freshness.fail_after must be at least 1m"
-    if (
-        freshness is not None
-        and freshness.warn_after is not None
-        and freshness.warn_after >= freshness.fail_after
-    ):
-        yield (
-            ("asset", "freshness", "warn_after"),
-            "asset.freshness.warn_after must be shorter than fail_after",
-        )
-
-
-def _event_problems(model: DestinationModel, platform: Platform) -> Found:
+def _event_problems(model: DestinationModel, platform: Platform) -> Inconsistencies:
     rule = platform.event_names
     if (
         rule.mapping == "required"

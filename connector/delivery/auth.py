@@ -17,7 +17,8 @@ from typing import Protocol
 
 import orjson
 
-from connector.config.destination import Destination, credential, named_credentials
+from connector.config.credentials import credential, named_credentials
+from connector.config.destination import Destination
 from connector.delivery.transports.base import Answer, Call, Transport, TransportFailure
 from connector.errors import EndpointError
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from connector.arrow.records import Place
-from connector.config.destination import Destination, named_credentials
+from connector.config.credentials import named_credentials
+from connector.config.destination import Destination
 from connector.delivery.auth import auth_for
 from connector.delivery.rate_limit import RateLimiter, RetryBudget
 from connector.delivery.request import Requests, origins

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL
 
-from connector.config.destination import Destination, credentials
+from connector.config.credentials import credentials
+from connector.config.destination import Destination
 from connector.delivery.rate_limit import RetryBudget
 from connector.engine import failpoints
 from connector.engine.dedupe import Deduplicator

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.arrow.convert import Mask, mask, present
-from connector.config.destination import Consent
+from connector.config.models import Consent
 from connector.mapping.coerce import Conversions, reason_for
 from connector.model import Rejection
 from connector.platforms.columns import COLUMNS

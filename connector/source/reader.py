@@ -21,8 +21,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from connector.arrow.composite_key import joined
 from connector.arrow.convert import text_array, to_frame
-from connector.config.destination import Destination, Source
+from connector.config.destination import Destination
 from connector.config.extras import missing_driver
+from connector.config.models import Source
 from connector.config.secrets import is_reference, resolve
 from connector.errors import ConfigError, WarehouseError
 from connector.model import Mark, Range

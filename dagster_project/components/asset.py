@@ -1,7 +1,6 @@
 """The asset of one destination: plan -> deliver each slice -> settle."""
 
 import datetime as dt
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ from dagster_project.components.metadata import (
     failure_message,
     metadata_of,
 )
+from dagster_project.model import attributes, word
 from dagster_project.resources import CapiResource
 
 Result = TypeVar("Result")
@@ -60,18 +60,13 @@ def name_of(destination: Destination) -> str:
     return word(destination.name)
 
 
-def word(text: str) -> str:
-    """A text as Dagster allows it for names and groups."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", text)
-
-
 def build_asset(destination: Destination) -> dg.AssetsDefinition:
     """A graph asset whose middle step runs once for each slice, on any executor."""
     key, name = (
         asset_key(destination),
-        re.sub(r"[^A-Za-z0-9_]", "_", f"{destination.platform_name}__{destination.name}"),
+        word(f"{destination.platform_name}__{destination.name}"),
     )
-    spec, checks = destination.model.asset, check_specs(destination, key)
+    spec, checks = attributes(destination).asset, check_specs(destination, key)
     outputs = {check.name: f"{name}_{check.name}" for check in checks}
 
     @dg.op(
@@ -270,7 +265,7 @@ def _moment(text: str | None) -> dt.datetime | None:
 
 
 def _with_freshness(asset: dg.AssetsDefinition, destination: Destination) -> dg.AssetsDefinition:
-    freshness = destination.model.asset.freshness
+    freshness = attributes(destination).asset.freshness
     if freshness is None:
         return asset
     policy = dg.FreshnessPolicy.time_window(

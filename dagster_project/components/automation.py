@@ -11,6 +11,7 @@ from connector.config.destination import Destination
 from connector.engine.backlog import anything_waits, run_at_work
 from connector.errors import ConnectorError
 from dagster_project.components.asset import name_of
+from dagster_project.model import attributes
 from dagster_project.resources import CapiResource
 
 IN_PROGRESS = [
@@ -35,7 +36,7 @@ def build_schedule(
     destination: Destination, asset: dg.AssetsDefinition
 ) -> dg.ScheduleDefinition | None:
     """`schedule: "*/15 * * * *"`."""
-    cron = destination.model.schedule
+    cron = attributes(destination).schedule
     if cron is None:
         return None
     return dg.ScheduleDefinition(
@@ -48,7 +49,7 @@ def build_schedule(
 
 def build_sensor(destination: Destination, key: dg.AssetKey) -> dg.SensorDefinition | None:
     """`poll: 30s`: a run as soon as rows wait, one at a time."""
-    every = destination.model.poll
+    every = attributes(destination).poll
     if every is None:
         return None
 

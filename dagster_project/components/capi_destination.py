@@ -7,7 +7,8 @@ from pathlib import Path
 import dagster as dg
 from pydantic import BaseModel
 
-from connector.config.destination import Destination, DestinationModel, assemble, load
+from connector.config.destination import Destination
+from connector.config.loader import assemble, load
 from connector.errors import DestinationError
 from dagster_project.components.asset import asset_key, build_asset
 from dagster_project.components.automation import (
@@ -16,10 +17,11 @@ from dagster_project.components.automation import (
     build_schedule,
     build_sensor,
 )
+from dagster_project.model import HOST, CapiDestinationModel, schedule_problems
 
 
 class CapiDestination(dg.Component):
-    """A destination of conversions. Its YAML is `connector.config.destination.DestinationModel`, as on the command line."""
+    """A destination of conversions; its YAML means the same to the command line."""
 
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
@@ -28,27 +30,31 @@ class CapiDestination(dg.Component):
     def get_spec(cls) -> dg.ComponentTypeSpec:
         """How `dg` lists this component."""
         return dg.ComponentTypeSpec(
-            description="Delivers conversions from a warehouse query to an ad platform's Conversions API, incrementally.",
+            description="Delivers conversions from a warehouse query to an ad platform's"
+            " Conversions API, incrementally.",
             tags=["capi", "reverse-etl"],
             produces=["asset", "asset_check", "schedule", "sensor", "job"],
         )
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
-        """The schema: the connector's own model."""
-        return DestinationModel
+        """The schema: the connector's own model, with the keys that are for Dagster."""
+        return CapiDestinationModel
 
     @classmethod
     def load(
         cls, attributes: BaseModel | None, context: dg.ComponentLoadContext
     ) -> CapiDestination:
-        """Read the file again, strictly: Dagster's own reader lets duplicate keys and YAML 1.1 surprises pass."""
-        folder = Path(context.path)
+        """Read the file again, strictly.
+
+        Dagster's own reader lets duplicate keys and surprises of YAML 1.1 pass.
+        """
+        folder, root = Path(context.path), Path(context.project_root)
         try:
             if (folder / "defs.yaml").is_file():
-                return cls(load(folder / "defs.yaml", Path(context.project_root)))
-            assert isinstance(attributes, DestinationModel)
-            return cls(assemble(folder.name, attributes, Path(context.project_root), None))
+                return cls(_checked(load(folder / "defs.yaml", root)))
+            assert isinstance(attributes, CapiDestinationModel)
+            return cls(_checked(assemble(folder.name, attributes, root, None, host=HOST)))
         except DestinationError as error:
             message = str(error)
         raise dg.DagsterInvalidDefinitionError(message)
@@ -69,3 +75,10 @@ class CapiDestination(dg.Component):
             schedules=[each for each in (schedule, reconcile.schedule) if each is not None],
             sensors=[each for each in (sensor, alerts) if each is not None],
         )
+
+
+def _checked(destination: Destination) -> Destination:
+    problems = [destination.problem(text, keys) for keys, text in schedule_problems(destination)]
+    if problems:
+        raise DestinationError(problems)
+    return destination

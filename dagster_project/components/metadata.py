@@ -6,7 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from connector.config.destination import Destination, Threshold
+from connector.config.destination import Destination
+from connector.config.models import Threshold
 from connector.engine.report import COUNTS, Report
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR

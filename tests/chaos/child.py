@@ -71,7 +71,7 @@ def materialize(path: Path, root: Path) -> int:
     import dagster as dg
     import orjson
 
-    from connector.config.destination import load
+    from connector.config.loader import load
     from tests.support.dagster import materialize as run_asset
 
     with dg.DagsterInstance.ephemeral() as instance:

@@ -455,7 +455,7 @@ def test_sandbox_says_what_it_needs(missing: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", without, "sandbox"], capture_output=True, text=True, timeout=120
     )
-    told = f"the receiver needs {missing}, which is not installed; run: python3 -m pip --python .venv/bin/python install --editable '.[sandbox]'\n"
+    told = f"the receiver needs {missing}, which is not installed; run: pip install 'capi-connector[sandbox]'\n"
     assert (done.returncode, done.stderr) == (2, told)
 
 

@@ -21,7 +21,7 @@ from tests.support.warehouses import DuckDb, TestWarehouse, ago, conversion
 
 ENDPOINT = "https://px.dsp.example/signal/v1/conversion"
 SECRET = "s3cr3t-7f2a"
-INSTALL = "python3 -m pip --python .venv/bin/python install"
+INSTALL = "pip install"
 
 
 def look(project: Project, warehouse: str, **changes: Any) -> Findings:
@@ -291,7 +291,7 @@ def test_a_database_that_is_an_extra_of_the_package_is_told_how_to_add_it(
 ) -> None:
     (problem,) = look(project, f"{kind}://nobody@host/shop").errors
     assert problem.message.endswith(
-        f"{kind} needs {kind}, which is not installed; run: {INSTALL} --editable '.[{kind}]'"
+        f"{kind} needs {kind}, which is not installed; run: {INSTALL} 'capi-connector[{kind}]'"
     )
     assert (
         kind

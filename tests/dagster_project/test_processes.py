@@ -20,7 +20,7 @@ WITHOUT_TIMES = "select * exclude (event_time) from conversions"
 
 PLAN_AND_LEAVE = """
 from pathlib import Path
-from connector.config.destination import load
+from connector.config.loader import load
 from connector.engine.plan import Options
 from connector.engine.context import open_context
 from connector.engine.run import plan

@@ -12,7 +12,8 @@ import orjson
 import pyarrow as pa
 import yaml
 
-from connector.config.destination import Destination, build
+from connector.config.destination import Destination
+from connector.config.loader import build
 from connector.platforms import loader as platforms
 from connector.platforms.columns import COLUMNS
 from connector.sandbox.server import Receiver

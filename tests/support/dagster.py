@@ -10,7 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from connector.config.destination import Destination, load
+from connector.config.destination import Destination
+from connector.config.loader import load
 from dagster_project.components import CapiDestination
 from dagster_project.definitions import defs
 

@@ -13,7 +13,8 @@ import yaml
 from hypothesis import strategies as st
 
 from connector.arrow.convert import array_of_values, to_frame
-from connector.config.destination import Destination, build
+from connector.config.destination import Destination
+from connector.config.loader import build
 from connector.mapping.serializer import Serialized, Serializer
 from connector.syntax import yaml as strict_yaml
 

@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 import yaml
 
-from connector.config.destination import Destination, load
+from connector.config.destination import Destination
+from connector.config.loader import load
 
 REPOSITORY = Path(__file__).parents[2]
 TOKEN = "sandbox-token"

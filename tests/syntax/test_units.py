@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.syntax.units import parse_duration, parse_rate, parse_schedule
+from connector.syntax.units import parse_duration, parse_rate
 
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -89,48 +89,3 @@ def test_any_text_is_taken_or_refused_with_a_sentence(text: str) -> None:
         "a rate is a number of requests and a unit: 200/s, 600/m or 10000/h",
     )
     assert refusal(parse_duration, text) is not None or refusal(parse_rate, text) is not None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "*/15 * * * *",
-        "0 9-17 * * mon-fri",
-        "0,30 8 1 1,JUL *",
-        "5/20 * * * 7",
-        "@daily",
-        "0 0 29 2 *",
-        "0 0 31 4 1",
-    ],
-)
-def test_a_schedule_is_five_fields_or_a_name(text: str) -> None:
-    assert parse_schedule(text) == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "* * * *",
-        "* * * * * *",
-        "60 * * * *",
-        "* 24 * * *",
-        "* * 0 * *",
-        "* * * 13 *",
-        "* * * * 8",
-        "5-1 * * * *",
-        "*/0 * * * *",
-        "@often",
-        "a * * * *",
-        "1,, * * * *",
-    ],
-)
-def test_anything_else_is_no_schedule(text: str) -> None:
-    assert str(refusal(parse_schedule, text)).startswith("a schedule is five fields")
-
-
-@pytest.mark.parametrize("text", ["0 0 30 2 *", "0 0 31 4,6 *"])
-def test_a_day_that_no_month_has_never_comes(text: str) -> None:
-    assert (
-        refusal(parse_schedule, text) == "this schedule never comes due: the month has no such day"
-    )

@@ -1,0 +1,41 @@
+"""The secrets under `auth` of a destination, read when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connector.config.destination import Destination
+from connector.config.secrets import is_reference, resolve
+from connector.errors import ConfigError
+
+
+def credential(destination: Destination, name: str) -> str:
+    """The secret behind one of the references under `auth`.
+
+    Raises:
+        ConfigError: It is not there.
+    """
+    try:
+        return resolve(getattr(destination.model.auth, name), destination.root)
+    except ValueError as error:
+        raise ConfigError(f"{destination.name}: auth.{name}: {error}", at=("auth", name)) from None
+
+
+def credentials(destination: Destination) -> list[str]:
+    """All secrets under `auth`.
+
+    Raises:
+        ConfigError: One of them is not there.
+    """
+    return [credential(destination, name) for name, _ in _references(destination)]
+
+
+def named_credentials(destination: Destination) -> str:
+    """The settings under `auth` and what they refer to, such as: auth.bearer (env:NAME)."""
+    return ", ".join(f"auth.{name} ({value})" for name, value in _references(destination))
+
+
+def _references(destination: Destination) -> Iterator[tuple[str, str]]:
+    for name, value in destination.model.auth:
+        if isinstance(value, str) and is_reference(value):
+            yield name, value

@@ -1,0 +1,116 @@
+"""Reads the YAML of a destination strictly; reports all problems at once, each with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from connector.config.destination import Destination
+from connector.config.host import Host, host_of
+from connector.config.models import DestinationModel
+from connector.config.validate import inconsistencies
+from connector.config.validation_errors import problems_of
+from connector.errors import DestinationError, Problem
+from connector.platforms import loader as platforms
+from connector.syntax import yaml as strict_yaml
+from connector.syntax.yaml import Document
+
+
+def load(path: Path | str, root: Path | None = None) -> Destination:
+    """Read one destination.
+
+    Args:
+        path: Its YAML file.
+        root: Folder that relative paths in it start from; default: the project's, see
+            `project_root`.
+
+    Raises:
+        DestinationError: With all problems of the file.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise DestinationError([Problem("the file cannot be read", str(path))]) from None
+    document = strict_yaml.load(text, str(path))
+    return build(document, root or project_root(path), path)
+
+
+def build(document: Document, root: Path, path: Path | None) -> Destination:
+    """Make a destination of a parsed YAML file.
+
+    Args:
+        document: The file.
+        root: Folder that relative paths in it start from.
+        path: Where the file was read; its folder or its name gives the destination's name.
+
+    Raises:
+        DestinationError: With all problems of the file.
+    """
+    value = document.value
+    host = host_of(value.get("type") if isinstance(value, dict) else None)
+    try:
+        model = host.file_model.model_validate(value).attributes  # type: ignore[attr-defined]
+    except ValidationError as error:
+        raise DestinationError(problems_of(document, error, host.file_model)) from None
+    where = path.resolve() if path is not None else None
+    name = (
+        "destination"
+        if where is None
+        else where.parent.name
+        if where.name == "defs.yaml"
+        else where.stem
+    )
+    return assemble(name, model, root, path, document, host)
+
+
+def assemble(
+    name: str,
+    model: DestinationModel,
+    root: Path,
+    path: Path | None,
+    document: Document | None = None,
+    host: Host | None = None,
+) -> Destination:
+    """Put a model together with its platform file, and check what one model cannot see alone.
+
+    Args:
+        name: How people and the state call the destination.
+        model: What its YAML says.
+        root: Folder that relative paths in it start from.
+        path: Where it was read; None where it was not.
+        document: Where each key of the file stands.
+        host: Whose keys the model has; default: the one that is registered.
+
+    Raises:
+        DestinationError: With all problems that were found.
+    """
+    document = document or Document(None, str(path or name))
+    try:
+        platform = platforms.load(model.platform, root, model.overrides)
+    except platforms.PlatformError as error:
+        problem = document.problem(("attributes", *error.keys), str(error))
+        raise DestinationError([problem]) from None
+    destination = Destination(name, model, platform, root, path, document)
+    problems = [
+        destination.problem(message, keys)
+        for found in (inconsistencies(model, platform), (host or host_of()).problems(destination))
+        for keys, message in found
+    ]
+    if problems:
+        raise DestinationError(problems)
+    return destination
+
+
+def project_root(path: Path) -> Path:
+    """The folder that relative paths of a YAML file start from.
+
+    The nearest one, above the file or else above the working directory, that holds `sql/` or a
+    package with `defs/`; otherwise the working directory.
+    """
+    for start in (path.resolve().parent, Path.cwd()):
+        for folder in (start, *start.parents):
+            if (folder / "sql").is_dir() or any(folder.glob("[!.]*/defs")):
+                return folder
+    return Path.cwd()

@@ -1,0 +1,250 @@
+"""What the YAML of one destination may hold: a model for each section, each key described once.
+
+These models are the only schema: the command line, the JSON Schema for editors and whatever hosts
+the library are made from them. A host may add keys of its own by a subclass of `DestinationModel`
+(`config/host.py`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+from connector.config.secrets import REFERENCE
+from connector.syntax.units import Duration, Period, Rate
+
+Secret = Annotated[
+    str, Field(pattern=REFERENCE, description="env:NAME or file:PATH; never the secret itself")
+]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class Section(BaseModel):
+    """A part of the YAML: unknown keys are refused, and no value is converted to another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _NotNull:
+    """Describes a section that may be left out, but is not null, by the section alone."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = handler(schema)
+        (section,) = (each for each in found["anyOf"] if each.get("type") != "null")
+        return dict(section)
+
+
+def _refuse_null(value: Any) -> Any:
+    if value is None:
+        raise ValueError("must hold keys and values; leave it out where there are none")
+    return value
+
+
+Part = TypeVar("Part", bound=Section)
+
+OptionalSection = Annotated[Part | None, BeforeValidator(_refuse_null), _NotNull()]
+"""A section that may be left out. The JSON Schema shows the section itself, so that editors look
+inside it."""
+
+
+class Auth(Section):
+    """Credentials, each as a reference. Which of them a platform needs is said in its file."""
+
+    bearer: Secret | None = Field(
+        None, description="access token; the platform decides where it travels"
+    )
+    api_key: Secret | None = Field(None, description="an API key, sent in `header`")
+    header: str = Field(
+        "X-Api-Key", pattern=r"^[A-Za-z0-9-]+$", description="header that carries api_key"
+    )
+    hmac: Secret | None = Field(None, description="key that signs the exact bytes of each request")
+    hmac_header: str = Field(
+        "X-Signature", pattern=r"^[A-Za-z0-9-]+$", description="header that carries the signature"
+    )
+    app_secret: Secret | None = Field(None, description="meta: adds appsecret_proof")
+    client_id: Secret | None = None
+    client_secret: Secret | None = None
+    refresh_token: Secret | None = None
+    consumer_key: Secret | None = None
+    consumer_secret: Secret | None = None
+    token: Secret | None = Field(
+        None, description="x: OAuth 1.0a access token; elsewhere the same as bearer"
+    )
+    token_secret: Secret | None = None
+
+
+class Source(Section):
+    """Where the conversions are and how they are read without losing any."""
+
+    warehouse: str = Field(
+        description="any SQLAlchemy URL, or env:NAME or file:PATH where it holds a password"
+    )
+    query: str = Field(
+        description="path of a SQL file: from the project's root, from this file, or absolute"
+    )
+    cursor: Name = Field(description="column that the high-water mark runs on, such as updated_at")
+    key: Name | list[Name] = Field(description="column or columns that identify a conversion")
+    start: str = Field(description="all, now, or a timestamp: where the first run begins")
+    lag: Duration = Field(
+        dt.timedelta(minutes=5),
+        description="rows younger than this wait, so that slow transactions can commit",
+    )
+    lookback: Duration = Field(
+        dt.timedelta(hours=24),
+        description="how far behind the mark each run looks for rows that were committed late",
+    )
+    time_zone: str | None = Field(
+        None, description="zone of naive timestamps; required where the cursor is naive"
+    )
+    time_unit: Literal["s", "ms", "us", "ns"] | None = Field(
+        None, description="unit of integer times"
+    )
+    cursor_kind: Literal["auto", "xid8"] = Field(
+        "auto",
+        description="xid8: a PostgreSQL column `xid8 default pg_current_xact_id()`, exact in commit"
+        " order",
+    )
+    null_cursor: Literal["fail", "count"] = Field(
+        "fail", description="rows whose cursor is NULL: stop before the first send, or count them"
+    )
+    value_unit: Literal["major", "minor"] = Field(
+        "major", description="minor: value is in cents, or the currency's smallest unit"
+    )
+    default_region: str | None = Field(
+        None,
+        pattern=r"^[A-Z]{2}$",
+        description="ISO 3166 alpha-2 for phones without a country code",
+    )
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key columns."""
+        return (self.key,) if isinstance(self.key, str) else tuple(self.key)
+
+
+class Delivery(Section):
+    """How fast and how much."""
+
+    rate: Rate | None = Field(None, description="requests a second at most")
+    concurrency: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        None, description="requests in flight"
+    )
+    batch_size: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="records a request, up to the platform's limit"
+    )
+    timeout: Period = Field(dt.timedelta(seconds=30), description="wall-clock limit of one request")
+    max_rows_per_run: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="more rows than this stop the run until a person says --yes"
+    )
+    times_usual: Annotated[int, Field(ge=2)] = Field(
+        10,
+        description="more than this many times the usual rows stop the run until a person says"
+        " --yes",
+    )
+    ca_file: str | None = Field(
+        None, description="certificate authority of a private endpoint, PEM"
+    )
+    transport: Literal["auto", "requests", "libcurl"] = Field(
+        "auto", description="auto takes libcurl where the extra `fast` is installed"
+    )
+
+
+class Threshold(Section):
+    """A check's limits.
+
+    Above `warn` the check is yellow; above `fail` it is red, and the command exits with 1.
+    """
+
+    warn: float | None = None
+    fail: float | None = None
+
+
+class Checks(Section):
+    """Limits of what is checked after each run."""
+
+    rejection_rate: Threshold = Threshold(warn=0.05, fail=0.25)
+    late_rows: Threshold = Threshold(warn=0)
+    lag: Duration | None = Field(
+        None, description="warn when the oldest waiting row is older than this"
+    )
+    match_keys: dict[str, float] = Field(
+        {}, description="identifier -> least share of rows that must carry it"
+    )
+
+
+class Alerts(Section):
+    """Where changes for the worse and for the better are told."""
+
+    webhook: Secret = Field(description="address of a Slack-compatible webhook, as a reference")
+
+
+class Consent(Section):
+    """Which rows may be sent."""
+
+    require: bool = Field(
+        False, description="suppress rows whose consent is not true, empty ones too"
+    )
+    denied: Literal["suppress", "send"] = Field(
+        "suppress",
+        description="rows whose consent is false; send: where the platform has a field that says"
+        " so",
+    )
+
+
+class Privacy(Section):
+    """What is made less readable before it leaves."""
+
+    obscure_order_id: bool = Field(
+        False, description="send SHA-512 (base64) in place of the order id"
+    )
+    retention: Duration = Field(
+        dt.timedelta(days=30),
+        description="how long the ledger and the quarantine remember a row; longer where lookback"
+        " or the platform's age window need it",
+    )
+
+
+class DestinationModel(Section):
+    """One destination: where conversions come from, where they go, and how."""
+
+    model_config = ConfigDict(title="Attributes of a destination")
+
+    platform: str = Field(
+        description="the API it speaks: capi, meta, tiktok, ...; or the path of a platform file"
+    )
+    endpoint: str | None = Field(
+        None, description="base address; required for capi, elsewhere only for a stand-in"
+    )
+    account: dict[str, str | int] = Field({}, description="account ids, as the platform calls them")
+    auth: Auth = Auth()
+    source: Source
+    identifiers: list[str] | None = Field(
+        None,
+        description="identifiers to send; default: all that are hashed or meaningless elsewhere",
+    )
+    columns: dict[str, str] = Field({}, description="canonical column -> column of the query")
+    constants: dict[str, str | int | float | bool] = Field(
+        {}, description="canonical column -> the same value in every row"
+    )
+    events: dict[str, str] = Field({}, description="event name of the source -> the platform's")
+    extra: dict[str, str] = Field({}, description="path in the record -> column of the query")
+    send: Literal["once", "on_change"] = Field(
+        "once", description="on_change: a row whose values changed is sent again"
+    )
+    on_change: Literal["same_event_id", "new_version"] = Field(
+        "same_event_id", description="the event_id of a row that is sent again"
+    )
+    consent: Consent = Consent()
+    privacy: Privacy = Privacy()
+    test_mode: bool | str = Field(
+        False, description="the platform's own test mode; where it shows a test code, that code"
+    )
+    delivery: Delivery = Delivery()
+    checks: Checks = Checks()
+    alerts: OptionalSection[Alerts] = None
+    overrides: dict[str, Any] = Field({}, description="keys of the platform file to replace")

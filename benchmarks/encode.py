@@ -12,11 +12,11 @@ import pyarrow as pa
 from benchmarks import baselines, data, project
 from benchmarks.measure import Line, in_turns, show
 from connector.arrow.convert import to_frame
-from connector.mapping.bindings import RowSource
+from connector.mapping.bindings import RowBindings
 from connector.mapping.coerce import conform
+from connector.mapping.coverage import usable_columns
+from connector.mapping.render import render
 from connector.mapping.serializer import Serializer
-from connector.mapping.template import render
-from connector.mapping.used_columns import usable_columns
 
 PAGE = 20_000
 BASELINE_ROWS = 20_000
@@ -56,12 +56,12 @@ def run(rows: int) -> None:
     show("normalise, hash and JSON", "records/s", whole)
 
 
-def _prepared(serializer: Serializer, page: pa.Table, now: dt.datetime) -> RowSource:
+def _prepared(serializer: Serializer, page: pa.Table, now: dt.datetime) -> RowBindings:
     """A page whose values are all worked out, so that rendering it again writes JSON and does nothing else."""
     used = page.select(
         [name for name in usable_columns(serializer.destination) if name in page.column_names]
     )
-    rows = RowSource(
+    rows = RowBindings(
         serializer.destination, serializer._constants, conform(used, serializer._rules(now)), used
     )
     rows.event_ids = pa.array(
@@ -71,7 +71,7 @@ def _prepared(serializer: Serializer, page: pa.Table, now: dt.datetime) -> RowSo
     return rows
 
 
-def _json(serializer: Serializer, rows: RowSource) -> list[bytes]:
+def _json(serializer: Serializer, rows: RowBindings) -> list[bytes]:
     return render(serializer._event, rows).cast(pa.binary()).to_pylist()
 
 

@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from benchmarks import baselines, data
 from benchmarks.measure import Line, in_turns, show
+from connector.identifiers.country import country_alpha2
 from connector.identifiers.digest import sha256_hex
 from connector.identifiers.email import email_basic
-from connector.identifiers.person import city_nospace, country_alpha2, name_nopunct, zip_meta
+from connector.identifiers.names import name_nopunct
 from connector.identifiers.phone import phone_digits
+from connector.identifiers.places import city_nospace, zip_meta
 
 PAGE = 20_000
 BASELINE_ROWS = 20_000

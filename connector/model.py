@@ -217,7 +217,7 @@ class Page:
         """SHA-256 over the records in order: a resend must give the same."""
         digest = hashlib.sha256()
         for batch in self.batches:
-            digest.update(batch.records.octets())
+            digest.update(batch.records.buffer())
         return digest.digest()
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import orjson
 
 from connector.config.host import json_schema
-from connector.mapping.coerce import column_table
 from connector.platforms import loader as platforms
+from connector.platforms.columns import column_table
 
 ROOT = Path(__file__).parent.parent
 

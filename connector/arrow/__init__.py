@@ -3,4 +3,14 @@
 May import: errors.
 """
 
-__all__ = ["bytes", "composite_key", "convert", "dictionary", "money", "records", "times"]
+__all__ = [
+    "bytes",
+    "composite_key",
+    "convert",
+    "dictionary",
+    "masks",
+    "money",
+    "records",
+    "text",
+    "times",
+]

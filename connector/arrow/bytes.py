@@ -1,4 +1,8 @@
-"""A column's bytes, looked at all together: what no byte is, no text holds. Far cheaper than a look at each text."""
+"""Byte-level scans and transformations of whole string columns.
+
+UTF-8 never uses an ASCII byte inside another character, so if a byte does not occur in the buffer,
+no value contains that character. One scan of the buffer is far cheaper than a look at each value.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-def octets(texts: pa.Array) -> np.ndarray:
-    """The bytes of all texts, one behind the other, shape (bytes,), without a copy; what lies under a null counts too."""
+def value_bytes(texts: pa.Array) -> np.ndarray:
+    """Bytes of all values back to back, without a copy, shape (bytes,); those under a null too."""
     content = texts.buffers()[2]
     ends = offsets(texts)
     return (
@@ -19,36 +23,36 @@ def octets(texts: pa.Array) -> np.ndarray:
 
 
 def offsets(texts: pa.Array) -> np.ndarray:
-    """Where each text begins in its buffer and, last, where the last one ends, shape (n + 1,)."""
+    """Where each value begins in the buffer and, last, where the last one ends, shape (n + 1,)."""
     if not len(texts):
         return np.zeros(1, np.int32)
     return np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
 
 
-def holds(texts: pa.Array, *, below: int = 0, among: bytes = b"") -> bool:
-    """Whether any byte of any text is less than `below` or one of `among`."""
-    found = octets(texts)
+def contains_bytes(texts: pa.Array, *, below: int = 0, among: bytes = b"") -> bool:
+    """Whether any byte of any value is less than `below` or one of `among`."""
+    found = value_bytes(texts)
     if not len(found):
         return False
     if below and found.min() < below:
         return True
     content = found.tobytes() if among else b""
-    return any(octet in content for octet in among)
+    return any(byte in content for byte in among)
 
 
 def is_ascii(texts: pa.Array) -> bool:
-    """Whether every character of every text is ASCII."""
-    return bool(octets(texts).max(initial=0) < 0x80)
+    """Whether every value is ASCII."""
+    return bool(value_bytes(texts).max(initial=0) < 0x80)
 
 
-def longest(texts: pa.Array) -> int:
-    """Bytes of the longest text."""
+def longest_bytes(texts: pa.Array) -> int:
+    """Length of the longest value in bytes."""
     return int(np.diff(offsets(texts)).max(initial=0))
 
 
-def first_octets(texts: pa.Array) -> np.ndarray:
-    """The first byte of each text, shape (n,); 0 for an empty one."""
-    content, begins = octets(texts), offsets(texts)
+def first_bytes(texts: pa.Array) -> np.ndarray:
+    """The first byte of each value, shape (n,); 0 for an empty one."""
+    content, begins = value_bytes(texts), offsets(texts)
     if not len(content):
         return np.zeros(len(texts), np.uint8)
     return np.where(np.diff(begins) > 0, content.take(begins[:-1] - begins[0], mode="clip"), 0)
@@ -65,9 +69,9 @@ def upper(texts: pa.Array) -> pa.Array:
 
 
 def trimmed(texts: pa.Array) -> pa.Array:
-    """Without white space of any kind around."""
+    """Values without white space at either end."""
     return (
         pc.utf8_trim_whitespace(texts)
-        if holds(texts, below=ord(" ") + 1) or not is_ascii(texts)
+        if contains_bytes(texts, below=ord(" ") + 1) or not is_ascii(texts)
         else texts
     )

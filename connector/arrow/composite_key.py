@@ -1,4 +1,4 @@
-"""A key of several columns as one text, from which its hash and the event_id are made."""
+"""The key of a row as one text, from which its hash and its event_id are made."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 SEPARATOR = "\x1f"
-"""Stands between the parts of a key; the ASCII unit separator."""
+"""Stands between the parts of a key: the ASCII unit separator."""
 
 
 def joined(keys: Sequence[pa.Array]) -> pa.Array:
-    """The text of each row's key. keys: texts of each key column, each of shape (n,)."""
+    """The key text of each row.
+
+    Args:
+        keys: Texts of each key column, each of shape (n,).
+    """
     if len(keys) == 1:
         return keys[0]
     texts = pc.binary_join_element_wise(*keys, SEPARATOR)
@@ -26,9 +30,12 @@ def joined(keys: Sequence[pa.Array]) -> pa.Array:
 
 
 def joined_key(parts: Sequence[str]) -> str:
-    """The text of one key: no other key of as many columns has it, also where a part holds the separator itself."""
+    """The text of one key; different keys of as many columns never share a text.
+
+    Where a part contains the separator, the lengths of the parts go in front. Such a text has more
+    separators than a plain one, so it cannot be mistaken for one.
+    """
     text = SEPARATOR.join(parts)
     if len(parts) == 1 or text.count(SEPARATOR) < len(parts):
         return text
-    # More separators than a plain text has; and the lengths in front tell where each part ends.
     return SEPARATOR.join([*(str(len(part)) for part in parts), text])

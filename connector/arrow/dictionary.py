@@ -1,4 +1,4 @@
-"""Apply a slow function of one value to a column, once per distinct value."""
+"""Apply a slow function to a column once per distinct value, or to a few exceptional rows only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Rest = ParamSpec("Rest")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 def map_distinct(values: pa.Array, function: Callable[[str], str | None]) -> pa.Array:
-    """values: strings, shape (n,). Returns strings, shape (n,); null stays null."""
+    """Map each distinct string; null stays null."""
     encoded = values.dictionary_encode()
     results = pa.array([function(value) for value in encoded.dictionary.to_pylist()], pa.string())
     return pc.take(results, encoded.indices)
@@ -23,9 +23,12 @@ def map_distinct(values: pa.Array, function: Callable[[str], str | None]) -> pa.
 def over_distinct(
     values: pa.Array, function: Callable[[pa.Array], pa.Array], most: float = 0.5
 ) -> pa.Array:
-    """A function of columns, given each distinct value once where values repeat.
+    """Apply a function of columns to the distinct values where strings repeat, otherwise to all.
 
-    values: strings, shape (n,). most: the share of distinct values up to which it pays to find them.
+    Args:
+        values: Strings, shape (n,).
+        function: Strings -> strings, value by value.
+        most: The share of distinct values up to which it pays to find them.
     """
     if not _may_repeat(values):
         return function(values)
@@ -39,7 +42,7 @@ _SAMPLE = 1024
 
 
 def _may_repeat(values: pa.Array) -> bool:
-    """Whether the first texts tell that a look at all of them may pay; a guess about speed alone."""
+    """Whether the first values repeat enough to look at all of them; only speed depends on it."""
     sample = values.slice(0, _SAMPLE)
     return len(values) < 2 * _SAMPLE or len(sample.dictionary_encode().dictionary) <= 0.96 * (
         len(sample) - sample.null_count
@@ -49,9 +52,13 @@ def _may_repeat(values: pa.Array) -> bool:
 def map_exceptions(
     values: pa.Array, fast: pa.Array, exceptional: pa.Array, function: Callable[[str], str | None]
 ) -> pa.Array:
-    """`fast` where it is right, `function` of the value for the few rows that are `exceptional`.
+    """`fast`, with exceptional rows replaced by `function` of their value.
 
-    values, fast: strings, shape (n,). exceptional: booleans, shape (n,), null counting as false.
+    Args:
+        values: Strings, shape (n,).
+        fast: The result for usual rows, shape (n,).
+        exceptional: Booleans, shape (n,); null counts as false.
+        function: String -> string.
     """
     chosen = pc.fill_null(exceptional, False)
     if not pc.any(chosen).as_py():
@@ -62,9 +69,12 @@ def map_exceptions(
 def at_exceptions(
     values: pa.Array, exceptional: pa.Array, function: Callable[[pa.Array], pa.Array]
 ) -> pa.Array:
-    """Values as they are, but a function of columns of the few that are `exceptional`.
+    """`values`, with exceptional rows replaced by a function of those rows as a column.
 
-    values: strings, shape (n,). exceptional: booleans, shape (n,), null counting as false.
+    Args:
+        values: Strings, shape (n,).
+        exceptional: Booleans, shape (n,); null counts as false.
+        function: Strings -> strings, of the same length.
     """
     chosen = pc.fill_null(exceptional, False)
     if not pc.any(chosen).as_py():
@@ -74,14 +84,19 @@ def at_exceptions(
 
 def remembered(
     most: int, longest: int = 256
-) -> Callable[[Callable[Rest, Answer]], Callable[Rest, Answer]]:
-    """Keep the answers of a function of a text, in at most `most` x `longest` characters of texts; longer ones are not kept."""
+) -> Callable[[Callable[Rest, Result]], Callable[Rest, Result]]:
+    """Cache the results of a function of a text, bounded by `most` x `longest` characters.
 
-    def remember(function: Callable[Rest, Answer]) -> Callable[Rest, Answer]:
+    Args:
+        most: Results that are kept.
+        longest: Characters of the first argument; results for longer ones are not kept.
+    """
+
+    def remember(function: Callable[Rest, Result]) -> Callable[Rest, Result]:
         kept = functools.lru_cache(maxsize=most)(function)
 
         @functools.wraps(function)
-        def answer(*values: Rest.args, **named: Rest.kwargs) -> Answer:
+        def answer(*values: Rest.args, **named: Rest.kwargs) -> Result:
             if len(str(values[0])) > longest:
                 return function(*values, **named)
             return kept(*values, **named)  # type: ignore[arg-type]

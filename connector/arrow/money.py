@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.convert import Mask, decimal_text, mask, present
+from connector.arrow.masks import Mask, mask, present
+from connector.arrow.text import decimal_text
 
 MONEY = pa.decimal128(22, 9)
 """Wide enough for 13 digits before the point, and for division by 10,000."""
@@ -17,17 +18,22 @@ MAX_VALUE = 1_000_000_000
 
 
 def is_numeric(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds amounts as they are."""
+    """Whether a column of this type holds numbers."""
     return pa.types.is_decimal(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
 def parse_amounts(text: pa.Array) -> tuple[pa.Array, Mask, Mask]:
-    """Plain decimal text as amounts, shape (n,); rows that are no such text; rows that are a number beyond all reason."""
+    """Parse plain decimal text, each of shape (n,).
+
+    Returns:
+        Amounts, null where there is none; rows whose text is not a plain decimal number; rows that
+        hold a number of more than 12 digits, or one in exponent notation.
+    """
     extreme = mask(
         pc.match_substring_regex(text, r"^[+-]?(\d{13,}(\.\d*)?|\d+(\.\d+)?[eE][+-]?\d+)$")
     )
     plain = pc.match_substring_regex(text, r"^[+-]?\d{1,12}(\.\d*)?$")
-    # What is cut off after the ninth digit only matters where it lies just above a half: then the ninth becomes 1.
+    # Digits after the ninth matter only just above a half: then the ninth becomes 1.
     kept = pc.replace_substring_regex(
         pc.if_else(plain, text, None), r"(\.\d{8})0\d*[1-9]\d*$", r"\11"
     )
@@ -36,9 +42,12 @@ def parse_amounts(text: pa.Array) -> tuple[pa.Array, Mask, Mask]:
 
 
 def rounded(amounts: pa.Array, digits: np.ndarray, *, minor: bool) -> pa.Array:
-    """Amounts with the digits of their currency, half to even. minor: they are given in the currency's smallest unit.
+    """Round amounts to the digits of their currency, half to even.
 
-    amounts: decimals, shape (n,). digits: decimal digits of each row's currency, shape (n,).
+    Args:
+        amounts: Decimals, shape (n,).
+        digits: Decimal digits of each row's currency, shape (n,).
+        minor: The amounts are in the currency's smallest unit; they are divided into major units.
     """
     for count in np.unique(digits).tolist():
         chosen = pa.array(digits == count)
@@ -49,7 +58,7 @@ def rounded(amounts: pa.Array, digits: np.ndarray, *, minor: bool) -> pa.Array:
 
 
 def is_exact(kind: pa.DataType) -> bool:
-    """Whether every value of a column of this type is a `MONEY` as it stands."""
+    """Whether every value of a column of this type fits `MONEY` without rounding."""
     return (
         pa.types.is_decimal(kind)
         and 0 <= kind.scale <= MONEY.scale
@@ -58,13 +67,13 @@ def is_exact(kind: pa.DataType) -> bool:
 
 
 def amount_text(column: pa.Array) -> pa.Array:
-    """A numeric column as text that `parse_amounts` reads. column: of a type for which `is_numeric` holds, shape (n,)."""
+    """A column for which `is_numeric` holds, as text that `parse_amounts` reads."""
     return decimal_text(column) if pa.types.is_decimal(column.type) else column.cast(pa.string())
 
 
 @functools.cache
 def currency_digits() -> pa.StructArray:
-    """ISO 4217 codes of money in use (no metals, no test codes) and their decimal digits."""
+    """`code` and `digits` of ISO 4217 currencies in use; no metals, no test codes."""
     from iso4217 import Currency
 
     listed = sorted(

@@ -1,4 +1,4 @@
-"""Records as JSON, many of them in one buffer: a part of them shares it, and no record is an object of its own."""
+"""JSON records in one buffer, which slices share; no record is an object of its own."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.bytes import octets
+from connector.arrow.bytes import value_bytes
 
 Place = tuple[str, ...]
-"""Keys from a record down to a value; a list does not count as a step."""
+"""Path in a record: the keys from its top down to a value. A list is not a step."""
 
 
 class Records(Sequence[bytes]):
-    """texts: JSON of each record, shape (n,). Equal to any sequence of the same bytes."""
+    """A sequence of records; equal to any sequence of the same bytes."""
 
     def __init__(self, texts: pa.BinaryArray) -> None:
+        """texts: JSON of each record, shape (n,)."""
         self._texts = texts
 
     @classmethod
     def of(cls, records: Iterable[bytes]) -> Records:
-        """Records that are at hand one by one."""
+        """Collect single records."""
         return cls(pa.array(records, pa.binary()))
 
     def __len__(self) -> int:
@@ -46,7 +47,7 @@ class Records(Sequence[bytes]):
     __hash__ = None  # type: ignore[assignment]
 
     def sizes(self) -> np.ndarray:
-        """Bytes of each, shape (n,)."""
+        """Length of each record in bytes, shape (n,)."""
         lengths: np.ndarray = pc.binary_length(self._texts).to_numpy()
         return lengths.astype(np.int64)
 
@@ -56,13 +57,13 @@ class Records(Sequence[bytes]):
             return self[positions[0] : positions[-1] + 1]
         return Records(self._texts.take(pa.array(positions, pa.int64())))
 
-    def octets(self) -> memoryview:
-        """All of them, one right after the other, without a copy."""
-        return octets(self._texts).data
+    def buffer(self) -> memoryview:
+        """All records back to back, without a copy."""
+        return value_bytes(self._texts).data
 
     def joined(self) -> bytes | memoryview:
-        """All of them with commas between."""
+        """All records with commas between."""
         if len(self) == 1:
             return self[0]
         whole = pa.ListArray.from_arrays(pa.array([0, len(self)], pa.int32()), self._texts)
-        return octets(pc.binary_join(whole, b",")).data
+        return value_bytes(pc.binary_join(whole, b",")).data

@@ -1,4 +1,4 @@
-"""Points in time: wall-clock times into a zone, and ISO 8601 text into instants. Nothing is guessed."""
+"""Instants from wall-clock times and from ISO 8601 text. Nothing is guessed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,26 @@ _ISO_ZONE = r"\d{2}:\d{2}.*([Zz]|[+-]\d{2}(:?\d{2})?)$"
 
 
 def utc(times: pa.Array, time_zone: str | None) -> pa.Array:
-    """Timestamps as instants; null where they are naive and no zone is given."""
+    """Timestamps as instants; null where they are naive and no zone is given.
+
+    In the hour that the end of summer time repeats, the first pass is taken; a time in the hour
+    that its start skips moves forward.
+    """
     if times.type.tz is not None:
         return times.cast(pa.timestamp(times.type.unit, "UTC"))
     if time_zone is None:
         return pa.nulls(len(times), pa.timestamp("us", "UTC"))
-    # In the hour that daylight saving repeats, the first pass is taken; a time inside the hour it skips moves forward.
     zoned = pc.assume_timezone(times, time_zone, ambiguous="earliest", nonexistent="latest")
     return zoned.cast(pa.timestamp(times.type.unit, "UTC"))
 
 
 def iso_times(text: pa.Array, time_zone: str | None) -> pa.Array:
-    """ISO 8601 text, with or without a zone, as UTC microseconds, floored; null where it is nothing of the kind."""
+    """ISO 8601 text as UTC microseconds, floored; null where it is something else.
+
+    Args:
+        text: Strings, shape (n,), each with or without a zone.
+        time_zone: Zone of texts without one; without it they are null.
+    """
     good = pc.match_substring_regex(text, _ISO)
     text = pc.if_else(good, text, None)
     text = pc.replace_substring(
@@ -36,7 +44,7 @@ def iso_times(text: pa.Array, time_zone: str | None) -> pa.Array:
 
 
 def _parse(text: pa.Array, kind: pa.DataType) -> pa.Array:
-    """ISO text as timestamps. One impossible date (month 13) makes Arrow refuse the column: then value by value."""
+    """ISO text as timestamps; value by value where Arrow refuses the column for one bad date."""
     try:
         return text.cast(kind)
     except pa.ArrowInvalid:

@@ -19,9 +19,8 @@ from connector.delivery.auth import auth_for
 from connector.delivery.transports.requests import RequestsTransport
 from connector.engine.context import utc_now
 from connector.errors import ConnectorError, DestinationError, Problem, WarehouseError
-from connector.mapping.coverage import would_add
+from connector.mapping.coverage import usable_columns, would_add
 from connector.mapping.serializer import Serializer
-from connector.mapping.used_columns import usable_columns
 from connector.model import Range
 from connector.platforms.columns import COLUMNS
 from connector.source.introspect import canonical_columns, missing_columns, required_columns
@@ -149,9 +148,7 @@ def _state(destination: Destination) -> None:
 def _source(findings: Findings, destination: Destination, warehouse: SourceReader) -> None:
     names = warehouse.query_columns()
     findings.columns = list(canonical_columns(destination, names, usable_columns(destination)))
-    findings.missing = dict(
-        would_add(destination, usable_columns(destination), set(findings.columns))
-    )
+    findings.missing = dict(would_add(destination, set(findings.columns)))
     given = {*findings.columns, *destination.model.constants}
     problems = [*_unknown_columns(destination, names), *_missing_columns(destination, given, names)]
     if problems:

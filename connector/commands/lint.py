@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.convert import mask, present, text_array
+from connector.arrow.masks import mask, present
+from connector.arrow.text import text_array
 from connector.config.destination import Destination
 from connector.identifiers.email import is_placeholder
 from connector.identifiers.placeholders import PLACEHOLDERS
-from connector.mapping.used_columns import usable_columns
+from connector.mapping.coverage import usable_columns
 from connector.model import Range
 from connector.platforms.expression import parse
 from connector.platforms.functions import FUNCTIONS, Context
@@ -62,7 +63,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
 }
 """Column -> why a value of it is malformed, in the order they are tried."""
 
-_AFTERWARDS = ("sha256_hex", "sha256_b64", "sha512_b64", "hex_to_b64", "fbc_of_click")
+_AFTERWARDS = ("sha256_hex", "sha256_b64", "fbc_of_click")
 """Functions that come after the normal form and make a value of any text."""
 
 

@@ -18,8 +18,8 @@ from connector.delivery.batch import Limits, cut
 from connector.delivery.request import Requests
 from connector.engine.context import utc_now
 from connector.errors import ConfigError
+from connector.mapping.coverage import usable_columns
 from connector.mapping.serializer import Serialized, Serializer
-from connector.mapping.used_columns import usable_columns
 from connector.model import Batch, Range, Rejection
 from connector.platforms.columns import COLUMNS, EXTRA
 from connector.source.introspect import extra_columns

@@ -8,7 +8,7 @@ from typing import Any
 from connector.config.destination import Destination
 from connector.engine.context import open_context
 from connector.mapping.reasons import explained
-from connector.platforms.model import Codes
+from connector.platforms.answers import Codes
 from connector.state import quarantine
 from connector.state.quarantine import Quarantined
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from connector.config.models import DestinationModel
 from connector.errors import DestinationError, Problem
+from connector.platforms.answers import Answers
 from connector.platforms.columns import COLUMNS
-from connector.platforms.model import Answers, Platform
+from connector.platforms.model import Platform
 from connector.syntax.yaml import Document
 
 

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from connector.config.models import DestinationModel, Source
 from connector.config.secrets import is_reference
 from connector.platforms.columns import COLUMNS
-from connector.platforms.declared import TAKE_A_TABLE, template_columns
 from connector.platforms.expression import parse
-from connector.platforms.functions import FUNCTIONS
+from connector.platforms.functions import FUNCTIONS, TAKE_A_TABLE
+from connector.platforms.linter import template_columns
 from connector.platforms.model import Platform
 from connector.syntax.spelling import suggest
 from connector.syntax.urls import endpoint_problem

@@ -18,7 +18,7 @@ from connector.delivery.response import values_at
 from connector.delivery.transports.base import Answer, Call
 from connector.delivery.transports.requests import RequestsTransport
 from connector.errors import EndpointError
-from connector.platforms.model import Poll
+from connector.platforms.answers import Poll
 
 _LONGEST_REASON = 100
 

@@ -12,7 +12,7 @@ from connector.arrow.records import Place
 from connector.delivery.redact import redact, redact_code
 from connector.delivery.response import Delivered, Named, Refusal, Unlocated
 from connector.model import Batch, PageResult, Refused, RowState
-from connector.platforms.model import Codes
+from connector.platforms.answers import Codes
 
 _LONGEST_CODE, _LONGEST_FIELD = 64, 128
 

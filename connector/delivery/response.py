@@ -17,7 +17,7 @@ import orjson
 from connector.delivery.redact import redact_code
 from connector.delivery.retry_after import wait_seconds
 from connector.delivery.transports.base import Answer, TransportFailure
-from connector.platforms.model import Answers, Code, Located, Success
+from connector.platforms.answers import Answers, Code, Located, Success
 
 LONGEST_RECEIPT = 255
 

@@ -32,7 +32,7 @@ from connector.delivery.retry import LONGEST_WAIT, RetryPolicy
 from connector.delivery.transports.base import Answer, Call, Transport, TransportFailure
 from connector.errors import ConnectorError, EndpointError, InternalError, Postponed
 from connector.model import Batch, Page, PageResult
-from connector.platforms.model import Answers
+from connector.platforms.answers import Answers
 
 SYSTEMIC_LEAST = 20
 """Up to this many refused rows are never a sign that everything is refused."""

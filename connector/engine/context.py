@@ -18,7 +18,7 @@ from connector.engine import failpoints
 from connector.engine.dedupe import Deduplicator
 from connector.engine.page_builder import PageBuilder, reads_under_way
 from connector.errors import ConnectorError, InternalError
-from connector.mapping.used_columns import usable_columns
+from connector.mapping.coverage import usable_columns
 from connector.model import Batch, Mark, Page
 from connector.source.reader import SourceReader
 from connector.source.watermark import Cursor

@@ -11,7 +11,7 @@ from collections import Counter
 
 from connector.delivery import deferred
 from connector.engine.context import RunContext
-from connector.platforms.model import Poll
+from connector.platforms.answers import Poll
 from connector.state import receipts, runs
 from connector.state.receipts import Receipt
 

@@ -1,6 +1,7 @@
-"""Characters taken out of a column of texts, by a class of characters that is made into a table once.
+"""Lower case without some classes of characters, for names and places.
 
-A regular expression over Unicode's classes takes RE2 a millisecond to prepare, and Arrow prepares it anew for each column.
+RE2 takes a millisecond to compile a Unicode class, and Arrow compiles it anew for each column. So
+each class becomes a table once.
 """
 
 from __future__ import annotations
@@ -11,15 +12,49 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.bytes import octets
+from connector.arrow.bytes import is_ascii, lower, trimmed, value_bytes
+from connector.arrow.dictionary import at_exceptions
+
+CONTROL = r"[\p{Cc}\p{Cf}]"
+PUNCTUATION = r"[\p{P}\p{S}]"
+SPACE = r"[\s\p{Z}\x{85}]"
+SPACE_OR_DASH = r"[\s\p{Z}\x{85}-]"
+NOT_ALPHANUMERIC = r"[^\p{L}\p{N}]"
 
 _KNOWN = 0x3000
-"""Characters in a table: the alphabets of Europe, the Near East and India, and general punctuation."""
+"""Code points in a table: the alphabets of Europe, the Near East and India, general punctuation."""
+
+
+def lower_without(texts: pa.Array, *removed: str) -> pa.Array:
+    """Lower case without the removed classes, trimmed and NFC; null where nothing is left.
+
+    Args:
+        texts: Strings, shape (n,).
+        removed: Regular expressions of one character, none of which matches an ASCII letter or
+            digit.
+    """
+    small = lower(texts)
+    return at_exceptions(
+        small, pc.invert(pc.ascii_is_alnum(small)), lambda rest: without_classes(rest, *removed)
+    )
+
+
+def without_classes(texts: pa.Array, *removed: str) -> pa.Array:
+    """As `lower_without`, in the case that the texts have. texts: without nulls, shape (n,)."""
+    for characters in removed:
+        texts = trimmed(without_characters(texts, characters))
+        texts = texts if is_ascii(texts) else pc.utf8_normalize(texts, form="NFC")
+    return pc.if_else(pc.equal(pc.binary_length(texts), 0), None, texts)
 
 
 def without_characters(texts: pa.Array, removed: str) -> pa.Array:
-    """Texts without the characters that match `removed`. texts: no nulls, shape (n,). removed: a regular expression of one character."""
-    points = np.frombuffer(octets(texts).tobytes().decode().encode("utf-32-le"), np.uint32)
+    """Texts without the characters of one class.
+
+    Args:
+        texts: Strings without nulls, shape (n,).
+        removed: Regular expression of one character.
+    """
+    points = np.frombuffer(value_bytes(texts).tobytes().decode().encode("utf-32-le"), np.uint32)
     if points.max(initial=0) >= _KNOWN:
         return pc.replace_substring_regex(texts, removed, "")
     kept = ~_table(removed)[points]
@@ -36,6 +71,6 @@ def without_characters(texts: pa.Array, removed: str) -> pa.Array:
 
 @functools.cache
 def _table(removed: str) -> np.ndarray:
-    """For each known character, whether `removed` matches it, shape (_KNOWN,)."""
+    """Whether a class has each known code point, shape (_KNOWN,)."""
     characters = pa.array([chr(point) for point in range(_KNOWN)])
     return pc.match_substring_regex(characters, removed).to_numpy(zero_copy_only=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 from base64 import b64decode, b64encode
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -37,21 +39,22 @@ def sha256_hex_of_each(values: pa.Array) -> pa.Array:
 
 
 def sha256_b64(values: pa.Array) -> pa.Array:
-    """Base64 SHA-256 of the UTF-8 bytes, 44 characters. Source: UID2; Google where `encoding` says so."""
-    return pa.array(
-        [
-            None if value is None else b64encode(hashlib.sha256(value).digest()).decode()
-            for value in values.cast(pa.binary()).to_pylist()
-        ],
-        pa.string(),
-    )
+    """Base64 SHA-256 of the UTF-8 bytes, 44 characters.
+
+    Source: UID2; Google where `encoding` is BASE64.
+    """
+    return _base64(values, hashlib.sha256)
 
 
 def sha512_b64(values: pa.Array) -> pa.Array:
-    """Base64 SHA-512 of the UTF-8 bytes, 88 characters. Source: base platform, obscured `order_id`."""
+    """Base64 SHA-512 of the UTF-8 bytes, 88 characters. Source: base platform (`order_id`)."""
+    return _base64(values, hashlib.sha512)
+
+
+def _base64(values: pa.Array, algorithm: Callable[[bytes], Any]) -> pa.Array:
     return pa.array(
         [
-            None if value is None else b64encode(hashlib.sha512(value).digest()).decode()
+            None if value is None else b64encode(algorithm(value).digest()).decode()
             for value in values.cast(pa.binary()).to_pylist()
         ],
         pa.string(),
@@ -59,9 +62,10 @@ def sha512_b64(values: pa.Array) -> pa.Array:
 
 
 def prehashed_hex(digests: pa.Array) -> pa.Array:
-    """SHA-256 digests made elsewhere as lower-case hex; null where it is no digest, or the digest of no value at all.
+    """SHA-256 digests made elsewhere as lower-case hex; null if it is none, or of a placeholder.
 
-    digests: 64 hex digits in either case, or base64 of the 32 bytes, which cannot be anything else.
+    Args:
+        digests: 64 hex digits in either case, or base64 of the 32 bytes, shape (n,).
     """
     lower = map_exceptions(
         digests,
@@ -71,26 +75,12 @@ def prehashed_hex(digests: pa.Array) -> pa.Array:
     )
     good = pc.and_(
         pc.match_substring_regex(lower, r"^[0-9a-f]{64}$"),
-        pc.invert(pc.is_in(lower, value_set=_of_nothing())),
+        pc.invert(pc.is_in(lower, value_set=_placeholder_digests())),
     )
     return pc.if_else(good, lower, None)
 
 
-def hex_to_b64(digests: pa.Array) -> pa.Array:
-    """Hex digests as base64 of the same bytes; null where it is not hex."""
-    hexadecimal = pc.if_else(
-        pc.match_substring_regex(digests, r"^([0-9a-fA-F]{2})+$"), digests, None
-    )
-    return pa.array(
-        [
-            None if value is None else b64encode(bytes.fromhex(value)).decode()
-            for value in hexadecimal.to_pylist()
-        ],
-        pa.string(),
-    )
-
-
 @functools.cache
-def _of_nothing() -> pa.Array:
-    """Digests that thousands of people would share, because a script hashed the absence of a value."""
+def _placeholder_digests() -> pa.Array:
+    """Digests that thousands of people would share, because a script hashed a missing value."""
     return pa.array([hashlib.sha256(text.encode()).hexdigest() for text in spellings()])

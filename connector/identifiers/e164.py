@@ -1,7 +1,8 @@
-"""Phone numbers that are valid at a glance, a column at a time, by libphonenumber's own patterns.
+"""A fast path for phone numbers: whole columns against libphonenumber's own patterns.
 
-libphonenumber reads some 20,000 numbers a second; most of them are plain digits of the most usual kinds. Those are
-matched here with the same patterns, and only where no rule of it could change a digit: everything else is left to it.
+libphonenumber parses some 20,000 numbers a second. Most numbers are plain digits of a fixed line or
+mobile. Those are matched here with the same patterns, and only where none of its rules could change
+a digit. Everything else is left to libphonenumber.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.bytes import first_octets, octets, offsets
-from connector.arrow.convert import mask, present
+from connector.arrow.bytes import first_bytes, offsets, value_bytes
+from connector.arrow.masks import mask, present
 
 _SEPARATOR = np.isin(np.arange(256), list(b" ().-"))
 _DIGIT = np.isin(np.arange(256), list(b"0123456789"))
@@ -24,22 +25,29 @@ _WAS_A_FLOAT = ".0"
 
 
 class _Country(NamedTuple):
-    """The main country of a calling code. lines: (pattern, lengths) of fixed lines and mobiles. never: what a rule would change."""
+    """The main country of a calling code.
+
+    general: Pattern and lengths of all its numbers. lines: Pattern and lengths of fixed lines and
+    mobiles.
+    rewritten: Pattern of national numbers whose prefix libphonenumber would cut off or change.
+    """
 
     code: str
     general: tuple[str, Sequence[int]]
     lines: tuple[tuple[str, Sequence[int]], ...]
-    never: str | None
+    rewritten: str | None
 
 
 def plain_e164(phones: pa.Array, region: str | None) -> pa.Array:
-    """E.164 of the numbers that are valid beyond doubt; null for all others, valid or not.
+    """E.164 of the numbers that are certainly valid; null for all others, valid or not.
 
-    phones: strings, shape (n,). region: ISO 3166 alpha-2 for numbers without a country code. Source: libphonenumber's metadata.
+    Args:
+        phones: Strings, shape (n,).
+        region: ISO 3166 alpha-2 for numbers without a country code.
     """
     usual = _is_usual(phones)
     home = _home(region)
-    national = first_octets(phones) != ord("+")
+    national = first_bytes(phones) != ord("+")
     compact = _without_separators(phones, usual if home is not None else usual & ~national)
     if home is not None and national.any():
         compact = pc.binary_join_element_wise(
@@ -56,9 +64,9 @@ def plain_e164(phones: pa.Array, region: str | None) -> pa.Array:
 
 
 def _is_usual(phones: pa.Array) -> np.ndarray:
-    """Whether a text is digits and separators, perhaps behind a plus, and was no floating-point number."""
-    content, begins = octets(phones), offsets(phones) - offsets(phones)[0]
-    plus = first_octets(phones) == ord("+")
+    """Whether a text is digits and separators, perhaps after a plus, and was never a float."""
+    content, begins = value_bytes(phones), offsets(phones) - offsets(phones)[0]
+    plus = first_bytes(phones) == ord("+")
     strays = np.concatenate([[0], np.cumsum(~(_DIGIT | _SEPARATOR)[content])])
     lengths = np.diff(begins) - plus
     return (
@@ -72,7 +80,7 @@ def _is_usual(phones: pa.Array) -> np.ndarray:
 
 def _without_separators(phones: pa.Array, chosen: np.ndarray) -> pa.Array:
     """Digits and plus of the chosen texts; null elsewhere."""
-    content, begins = octets(phones), offsets(phones) - offsets(phones)[0]
+    content, begins = value_bytes(phones), offsets(phones) - offsets(phones)[0]
     separators = _SEPARATOR[content]
     before = np.concatenate([[0], np.cumsum(separators)])
     ends = (begins - before[begins]).astype(np.int32)
@@ -83,7 +91,7 @@ def _without_separators(phones: pa.Array, chosen: np.ndarray) -> pa.Array:
 
 
 def _by_calling_code(numbers: pa.Array) -> list[tuple[str, np.ndarray]]:
-    """Calling code -> the rows of its numbers. numbers: with a plus, shape (n,)."""
+    """Calling code -> rows of its numbers. numbers: with a plus, shape (n,)."""
     starts = pc.utf8_slice_codeunits(numbers, 1, 4).dictionary_encode()
     codes = [_calling_code(start) for start in starts.dictionary.to_pylist()]
     rank = {code: place for place, code in enumerate(sorted({*codes} - {""}))}
@@ -94,7 +102,7 @@ def _by_calling_code(numbers: pa.Array) -> list[tuple[str, np.ndarray]]:
 
 
 def _calling_code(digits: str) -> str:
-    """The calling code that a number begins with; they are free of prefixes."""
+    """The calling code at the beginning; no code is a prefix of another."""
     return next(
         (digits[:length] for length in (1, 2, 3) if digits[:length] in _calling_codes()), ""
     )
@@ -122,7 +130,10 @@ def _home(region: str | None) -> _Country | None:
 
 @functools.cache
 def _main_country(code: str) -> _Country | None:
-    """The country that libphonenumber tries first for a calling code; None where it looks at leading digits before that."""
+    """The country that libphonenumber tries first for a calling code.
+
+    None where several countries share the code and leading digits decide between them.
+    """
     import phonenumbers
 
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[int(code)]
@@ -137,17 +148,17 @@ def _main_country(code: str) -> _Country | None:
     changed = [known.national_prefix_for_parsing, known.international_prefix]
     if any(pattern and re.match(pattern, "") for pattern in changed):
         return None
-    never = "|".join(f"(?:{pattern})" for pattern in changed if pattern)
+    rewritten = "|".join(f"(?:{pattern})" for pattern in changed if pattern)
     lines = tuple((f"^(?:{pattern})$", lengths) for pattern, lengths in sorted(kinds))
     general = (
         f"^(?:{known.general_desc.national_number_pattern})$",
         tuple(known.general_desc.possible_length),
     )
-    return _Country(code, general, lines, f"^(?:{never})" if never else None)
+    return _Country(code, general, lines, f"^(?:{rewritten})" if rewritten else None)
 
 
 def _is_valid(national: pa.Array, country: _Country) -> np.ndarray:
-    """Whether national numbers are fixed lines or mobiles of a country, and no prefix would be cut off."""
+    """Whether national numbers are fixed lines or mobiles of a country and stay as they are."""
     lengths = pc.utf8_length(national).to_numpy(zero_copy_only=False)
     line = np.zeros(len(national), bool)
     for pattern, possible in country.lines:
@@ -155,8 +166,8 @@ def _is_valid(national: pa.Array, country: _Country) -> np.ndarray:
     valid = line & _matches(national, lengths, *country.general)
     return (
         valid
-        if country.never is None
-        else valid & ~mask(pc.match_substring_regex(national, country.never))
+        if country.rewritten is None
+        else valid & ~mask(pc.match_substring_regex(national, country.rewritten))
     )
 
 

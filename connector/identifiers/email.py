@@ -1,7 +1,4 @@
-"""E-mail addresses: one careful reading of what a person typed, then each platform's own rule.
-
-What is syntactically an address is decided once, in `email_basic`; the other rules start from its result.
-"""
+"""E-mail addresses: `email_basic` decides what one is; each platform's rule starts there."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.bytes import first_octets, is_ascii, longest, lower
+from connector.arrow.bytes import first_bytes, is_ascii, longest_bytes, lower
 from connector.arrow.dictionary import at_exceptions, map_exceptions
 
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -23,12 +20,15 @@ _ADDRESS = (
 _MATCH = re.compile(_ADDRESS)
 
 _INVISIBLE = dict.fromkeys([0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF])
-"""Soft hyphen, zero-width characters and byte-order mark: copied along from web pages, never typed."""
+"""Soft hyphen, zero-width characters, byte-order mark: copied from web pages, never typed."""
 
 _PLACEHOLDER_LOCAL = (
     "noreply|no-reply|donotreply|do-not-reply|unknown|null|none|nan|undefined|n/a|noemail|no-email"
 )
-_PLACEHOLDER = rf"^(({_PLACEHOLDER_LOCAL})@.*|test@test\.[a-z]+|a@example\.com|a@a\.[a-z]+|asdf@asdf\.[a-z]+|no@no\.[a-z]+|email@email\.com)$"
+_PLACEHOLDER = (
+    rf"^(({_PLACEHOLDER_LOCAL})@.*|test@test\.[a-z]+|a@example\.com|a@a\.[a-z]+"
+    r"|asdf@asdf\.[a-z]+|no@no\.[a-z]+|email@email\.com)$"
+)
 _PLACEHOLDER_BEGINS = np.isin(np.arange(256), list(b"andute"))
 """First bytes of what `_PLACEHOLDER` matches."""
 
@@ -36,14 +36,15 @@ _IS_PLACEHOLDER = re.compile(_PLACEHOLDER)
 
 
 def email_basic(emails: pa.Array) -> pa.Array:
-    """Trimmed, lower-case address, domain as IDNA A-label; null where it is no address or a placeholder.
+    """Lower-case address, domain as IDNA A-label; null where it is none or a placeholder.
 
-    Dots and `+alias` stay. Source: Meta customer-information-parameters; TikTok, Snapchat, Pinterest, LinkedIn, X and
-    OpenAI ask for the same. Syntax: RFC 5321 dot-atoms, at most 64 and 254 characters, a domain with a top level.
+    Dots and `+alias` stay. Syntax: RFC 5321 dot-atoms of at most 64 and 254 characters, a domain
+    with a top level. Source: Meta customer-information-parameters; TikTok, Snapchat, Pinterest,
+    LinkedIn, X and OpenAI ask for the same.
     """
     small = lower(emails)
     plain = pc.match_substring_regex(small, _ADDRESS)
-    if not is_ascii(emails) or longest(emails) > 64:
+    if not is_ascii(emails) or longest_bytes(emails) > 64:
         plain = pc.and_(
             plain, pc.and_(pc.string_is_ascii(emails), pc.less_equal(pc.utf8_length(small), 64))
         )
@@ -52,12 +53,12 @@ def email_basic(emails: pa.Array) -> pa.Array:
 
 
 def is_placeholder(email: str) -> bool:
-    """True for addresses that systems or people enter where they have none."""
+    """Whether systems or people enter this address where they have none."""
     return bool(_IS_PLACEHOLDER.match(email))
 
 
 def _read_address(text: str) -> str | None:
-    """One address that is not plain: invisible characters, full-width letters, international domain, `mailto:`."""
+    """One address with invisible or full-width characters, `mailto:`, or an IDNA domain."""
     text = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).strip()
     if text[:7].lower() == "mailto:":
         text = text[7:]
@@ -76,22 +77,28 @@ def _read_address(text: str) -> str | None:
 
 
 def email_gmail(emails: pa.Array) -> pa.Array:
-    """As `email_basic`; for gmail.com and googlemail.com without dots and `+suffix`. Source: Google Data Manager formatter."""
+    """As `email_basic`; without dots and `+suffix` for gmail.com and googlemail.com.
+
+    Source: Google Data Manager formatter.
+    """
     return _without_alias_and_dots(email_basic(emails), r"@(gmail|googlemail)\.com$")
 
 
 def email_uid2(emails: pa.Array) -> pa.Array:
-    """As `email_basic`; for gmail.com alone without dots and `+suffix`. Source: UID2 normalisation rules."""
+    """As `email_basic`; without dots and `+suffix` for gmail.com alone. Source: UID2 rules."""
     return _without_alias_and_dots(email_basic(emails), r"@gmail\.com$")
 
 
 def email_strip_all(emails: pa.Array) -> pa.Array:
-    """As `email_basic`; for every domain without dots and `+alias`. Source: Microsoft UET Conversions API guide."""
+    """As `email_basic`, without dots and `+alias`. Source: Microsoft UET Conversions API guide."""
     return _without_alias_and_dots(email_basic(emails), r"@")
 
 
 def email_alnum_local(emails: pa.Array) -> pa.Array:
-    """As `email_basic`; `+alias` cut, and only letters and digits kept before the @. Source: Reddit hashing help."""
+    """As `email_basic`; before the @ letters and digits alone, without `+alias`.
+
+    Source: Reddit hashing help.
+    """
     return _with_local(email_basic(emails), r"(\+.*|[^a-z0-9])")
 
 
@@ -108,7 +115,7 @@ def _without_alias_and_dots(addresses: pa.Array, where: str) -> pa.Array:
 
 
 def _with_local(addresses: pa.Array, removed: str) -> pa.Array:
-    """Addresses with everything that matches `removed` taken out before the @; null where nothing is left."""
+    """Addresses without what matches `removed` before the @; null where nothing is left there."""
     local = pc.replace_substring_regex(
         pc.replace_substring_regex(addresses, r"@.*$", ""), removed, ""
     )
@@ -118,7 +125,7 @@ def _with_local(addresses: pa.Array, removed: str) -> pa.Array:
 
 
 def _without_placeholders(addresses: pa.Array) -> pa.Array:
-    suspects = pa.array(_PLACEHOLDER_BEGINS[first_octets(addresses)])
+    suspects = pa.array(_PLACEHOLDER_BEGINS[first_bytes(addresses)])
     return at_exceptions(
         addresses,
         suspects,

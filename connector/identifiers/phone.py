@@ -1,4 +1,4 @@
-"""Phone numbers, read by libphonenumber. A number that it cannot place is dropped, never guessed."""
+"""Phone numbers, parsed by libphonenumber. One that it cannot place is left out, not guessed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ _LETTER_RUN = re.compile(r"\d[eE][+-]?\d")
 def phone_e164(phones: pa.Array, region: str | None) -> pa.Array:
     """E.164 with a leading '+', or null where libphonenumber finds no valid number.
 
-    phones: strings as the warehouse gave them, shape (n,). region: ISO 3166 alpha-2 for numbers without a country
-    code. Source: ITU-T E.164; TikTok, Google, Reddit, Microsoft and X ask for this form.
+    Source: ITU-T E.164; TikTok, Google, Reddit, Microsoft and X ask for this form.
+
+    Args:
+        phones: Strings as the warehouse gave them, shape (n,).
+        region: ISO 3166 alpha-2 for numbers without a country code.
     """
     fast = plain_e164(phones, region)
     return map_exceptions(
@@ -30,7 +33,7 @@ def phone_e164(phones: pa.Array, region: str | None) -> pa.Array:
 
 
 def phone_digits(phones: pa.Array, region: str | None) -> pa.Array:
-    """E.164 without the '+': digits with country code. Source: Meta, Snapchat, Pinterest and the base platform."""
+    """E.164 without the '+'. Source: Meta, Snapchat, Pinterest and the base platform."""
     return pc.utf8_ltrim(phone_e164(phones, region), characters="+")
 
 

@@ -1,4 +1,4 @@
-"""Texts that stand where there is no value. Nothing that is equal to one of them leaves, plain or as a digest."""
+"""Texts that systems and people write where there is no value. None of them is sent or hashed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.bytes import first_octets, lower, offsets
+from connector.arrow.bytes import first_bytes, lower, offsets
 
 PLACEHOLDERS = frozenset(
     {
@@ -29,7 +29,7 @@ PLACEHOLDERS = frozenset(
         "(not set)",
     }
 )
-"""Texts, in lower case, that systems write where there is no value."""
+"""In lower case."""
 
 _ADDRESSES = (
     "test@test.com",
@@ -43,19 +43,22 @@ _ADDRESSES = (
 )
 
 _LONGEST = 4 * max(map(len, PLACEHOLDERS))
-"""Bytes, in whatever letters."""
+"""Bytes that a placeholder has at most, in whatever letters."""
 
 _BEGINS = np.isin(
     np.arange(256),
     [0, *(ord(case) for text in PLACEHOLDERS if text for case in (text[0], text[0].upper()))],
 )
-"""First bytes of placeholders, 0 for the empty one: no letter beyond ASCII has one of these as its lower case."""
+"""First bytes of placeholders in either case, 0 for the empty one.
+
+No letter beyond ASCII has one of these as its lower case.
+"""
 
 
 def without_placeholders(texts: pa.Array) -> pa.Array:
-    """Null where a placeholder stands, in any case. texts: trimmed, shape (n,)."""
+    """Trimmed texts, shape (n,); null where one is a placeholder in any case."""
     lengths = np.diff(offsets(texts))
-    first = first_octets(texts)
+    first = first_bytes(texts)
     rows = np.flatnonzero(
         (lengths <= _LONGEST) & _BEGINS[first] & texts.is_valid().to_numpy(zero_copy_only=False)
     )
@@ -73,7 +76,7 @@ def _listed() -> pa.Array:
 
 
 def spellings() -> list[str]:
-    """Every placeholder as programs and people write it, and addresses that stand for none: what may have been hashed."""
+    """Placeholders, and addresses that stand for none, in the cases in which they may be hashed."""
     cases = {
         case
         for text in PLACEHOLDERS

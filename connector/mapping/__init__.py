@@ -1,4 +1,4 @@
-"""Canonical rows -> JSON records and verdicts of our own rules.
+"""Canonical rows -> JSON records, and what our own rules say of each row.
 
 May import: everything up to config; no other stage.
 """
@@ -6,11 +6,22 @@ May import: everything up to config; no other stage.
 __all__ = [
     "bindings",
     "coerce",
+    "constants",
+    "conversions",
     "coverage",
+    "entries",
+    "envelope",
+    "event_ids",
+    "event_names",
+    "event_times",
+    "groups",
+    "misplaced",
+    "money",
     "reasons",
+    "render",
     "safe_paths",
     "serializer",
     "template",
-    "used_columns",
+    "texts",
     "validate",
 ]

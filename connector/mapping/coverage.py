@@ -1,4 +1,4 @@
-"""What each column that a query does not have would add, on the platform at hand."""
+"""Which canonical columns a destination can use, and what each missing one would add."""
 
 from __future__ import annotations
 
@@ -7,27 +7,59 @@ from collections.abc import Iterable, Iterator
 from connector.config.destination import Destination
 from connector.platforms.columns import COLUMNS
 from connector.platforms.expression import parse
+from connector.platforms.linter import template_columns
 from connector.platforms.model import Platform
 
+_ALWAYS = ("event_name", "event_time", "event_id", "consent", "opt_out", "limited_data_use")
+"""Columns that every platform's rules look at."""
 
-def would_add(
-    destination: Destination, usable: Iterable[str], given: set[str]
-) -> Iterator[tuple[str, str]]:
-    """(column, sentence) for columns that the platform can use and nothing gives. usable: in the order to tell them.
 
-    given: canonical columns of the query. Digest columns are left out: the plain column says the same.
+def usable_columns(destination: Destination) -> list[str]:
+    """Canonical columns that this destination can use, in canonical order; nothing else is read."""
+    platform = destination.platform
+    used = {*_ALWAYS, *template_columns(platform.event), *_rule_columns(platform)}
+    for text in (*platform.request.values(), *platform.fields.values()):
+        used.update(parse(text).columns)
+    for name in destination.identifiers:
+        used |= platform.identifiers[name].columns
+    used |= {"currency"} if "value" in used else set()
+    used |= {"country"} if "postal_code" in used else set()
+    used -= set(destination.model.constants)
+    return [name for name in COLUMNS if name in used]
+
+
+def _rule_columns(platform: Platform) -> Iterator[str]:
+    """Canonical columns that decide whether a row may be sent, and which id it gets."""
+    yield from (name for name in platform.required if name in COLUMNS)
+    for rule in platform.required_when:
+        yield from (name for name in (rule.column, *rule.need) if name in COLUMNS)
+    if platform.windows.max_age_by:
+        yield "action_source"
+    if platform.event_id.recipe == "user_id_and_timestamp":
+        yield platform.event_id.user_id
+
+
+def would_add(destination: Destination, given: set[str]) -> Iterator[tuple[str, str]]:
+    """Columns that the destination can use and nothing gives, each with a sentence on what it adds.
+
+    Digest columns are left out: the plain column says the same.
+
+    Args:
+        destination: With its platform.
+        given: Canonical columns of the query.
     """
     platform = destination.platform
-    for name in usable:
-        if name in given or name in destination.model.constants or name.endswith("_sha256"):
+    for name in usable_columns(destination):
+        if name in given or name.endswith("_sha256"):
             continue
         keys = [
             each for each in destination.identifiers if name in platform.identifiers[each].columns
         ]
-        said = [f"match key {key}, {_weight(destination, key)}" for key in keys] or [
-            COLUMNS[name].rule
-        ]
-        yield name, "; ".join([*said, *_required_where(platform, name)])
+        worth = [f"match key {key}, {_weight(destination, key)}" for key in keys]
+        yield (
+            name,
+            "; ".join([*(worth or [COLUMNS[name].rule]), *_required_where(platform, name)]),
+        )
 
 
 def _weight(destination: Destination, key: str) -> str:
@@ -55,15 +87,15 @@ def _weight(destination: Destination, key: str) -> str:
 
 
 def _required_where(platform: Platform, column: str) -> Iterator[str]:
-    if column in _columns(platform, platform.required):
+    if column in _columns_behind(platform, platform.required):
         yield "required"
     for rule in platform.required_when:
-        if column in _columns(platform, rule.need):
+        if column in _columns_behind(platform, rule.need):
             yield f"required where {rule.column} is {' or '.join(rule.values)}"
 
 
-def _columns(platform: Platform, names: Iterable[str]) -> set[str]:
-    """Canonical columns behind names of columns, fields, and the identifiers that fields read."""
+def _columns_behind(platform: Platform, names: Iterable[str]) -> set[str]:
+    """Canonical columns behind columns, fields, and the identifiers that fields read."""
     found: set[str] = set()
     for name in names:
         for pipeline in parse(platform.fields.get(name, name)).pipelines:

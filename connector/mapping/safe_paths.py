@@ -1,4 +1,4 @@
-"""Where in a record there is nothing of a person: words that stand there may stand in an error code as well."""
+"""Places of a record that describe nobody: a word from there may stand in an error."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import orjson
 
 from connector.arrow.records import Place
-from connector.mapping.template import Leaf, Literal, Node, Object, Sequence
+from connector.mapping.template import Constant, List, Node, Object, Value
 from connector.platforms.expression import Alternatives, Pipeline, parse
 from connector.platforms.model import Platform
 
 COLUMNS = frozenset({"event_name", "currency", "action_source"})
-"""Columns whose values come from a list that somebody made. An order's number is not among them: shops put names and customers into it."""
+"""Columns whose values come from a list. `order_id` is not one: shops put names into it."""
 
 
 def impersonal_places(event: Node, platform: Platform) -> frozenset[Place]:
-    """Places of an event template at which every value is a constant, or of a column that describes nobody."""
+    """Places of an event template that hold constants, or columns that describe nobody."""
     found = list(_places(event, platform, ()))
     return frozenset(place for place, free in found if free) - {
         place for place, free in found if not free
@@ -25,14 +25,14 @@ def impersonal_places(event: Node, platform: Platform) -> frozenset[Place]:
 
 
 def _places(node: Node, platform: Platform, place: Place) -> Iterator[tuple[Place, bool]]:
-    if isinstance(node, Literal):
+    if isinstance(node, Constant):
         yield from ((each, True) for each in _ends(orjson.loads(node.json), place))
-    elif isinstance(node, Leaf):
+    elif isinstance(node, Value):
         yield place, _describes_nobody(node.expression, platform)
     elif isinstance(node, Object):
         for key, child in node.items:
             yield from _places(child, platform, (*place, key))
-    elif isinstance(node, Sequence):
+    elif isinstance(node, List):
         for child in node.items:
             yield from _places(child, platform, place)
 

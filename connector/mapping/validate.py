@@ -1,4 +1,7 @@
-"""Which rows may be sent: consent, age, required fields, identity. A bad row is set aside here, before it can spoil a batch."""
+"""Which rows may be sent: consent, age, required fields, identity.
+
+A bad row is set aside here, before it can spoil a batch.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.convert import Mask, mask, present
+from connector.arrow.masks import Mask, mask, present
 from connector.config.models import Consent
-from connector.mapping.coerce import Conversions, reason_for
+from connector.mapping.conversions import Conversions
+from connector.mapping.reasons import reason_for
 from connector.model import Rejection
 from connector.platforms.columns import COLUMNS
-from connector.platforms.model import Identity, Platform
+from connector.platforms.model import Platform
+from connector.platforms.row_rules import IdentityRule
 
 Identifiers = Mapping[str, tuple[pa.Array, set[str]]]
 """Name -> values, shape (n,), and the canonical columns they are made from."""
@@ -23,9 +28,11 @@ Identifiers = Mapping[str, tuple[pa.Array, set[str]]]
 
 @dataclass
 class Verdicts:
-    """What our own rules say of each row: at most one of suppressed, expired and rejected; the rest is sent.
+    """What our own rules say of each row: at most one of these; the rest is sent.
 
-    suppressed, expired: shape (n,). rejected: row -> why.
+    Attributes:
+        suppressed, expired: Masks of shape (n,).
+        rejected: Row -> why.
     """
 
     suppressed: Mask
@@ -49,8 +56,15 @@ def judge(
 ) -> Verdicts:
     """Apply a platform's rules to conformed conversions.
 
-    consent: what the destination says of it. as_of: the moment of sending. A row that is both too old and wrong counts as
-    expired: nothing can be mended there.
+    A row that is both too old and wrong counts as expired: mending it would not help.
+
+    Args:
+        conversions: The rows.
+        platform: Its rules.
+        identifiers: Identifiers that are sent.
+        fields: The platform file's `fields`.
+        consent: What the destination says about consent.
+        as_of: The moment of sending.
     """
     suppressed = _without_consent(conversions, platform, consent)
     expired = _expired(conversions, platform, as_of) & ~suppressed
@@ -64,11 +78,8 @@ def judge(
 def _without_consent(conversions: Conversions, platform: Platform, consent: Consent) -> Mask:
     table = conversions.table
     suppressed = np.zeros(table.num_rows, bool)
-    given = (
-        table["consent"].combine_chunks()
-        if "consent" in table.column_names
-        else pa.nulls(table.num_rows, pa.bool_())
-    )
+    column = conversions.column("consent")
+    given = pa.nulls(table.num_rows, pa.bool_()) if column is None else column
     if consent.require:
         suppressed |= ~mask(given)
     elif consent.denied == "suppress":
@@ -79,7 +90,7 @@ def _without_consent(conversions: Conversions, platform: Platform, consent: Cons
     ):
         if name in table.column_names and decided == "suppress":
             suppressed |= mask(table[name].combine_chunks())
-    # Words that are not understood may be a refusal, so nothing of the person leaves.
+    # A word that is not understood may be a refusal.
     for column, unusable in conversions.bad.items():
         if COLUMNS[column].group == "consent":
             suppressed |= unusable
@@ -87,7 +98,7 @@ def _without_consent(conversions: Conversions, platform: Platform, consent: Cons
 
 
 def _expired(conversions: Conversions, platform: Platform, as_of: dt.datetime) -> Mask:
-    """Rows older than the platform accepts; rows too far ahead are rejected on the way."""
+    """Rows older than the platform accepts. Rejects rows too far in the future."""
     times = conversions.table["event_time"].combine_chunks()
     windows = platform.windows
     ahead = mask(pc.greater(times, pa.scalar(as_of + windows.max_future, times.type)))
@@ -114,9 +125,7 @@ def _require(conversions: Conversions, platform: Platform, fields: Identifiers) 
         _reject_without(conversions, name, fields, None)
     for rule in platform.required_when:
         values = (
-            fields[rule.column][0]
-            if rule.column in fields
-            else _column(conversions.table, rule.column)
+            fields[rule.column][0] if rule.column in fields else conversions.column(rule.column)
         )
         if values is not None:
             applies = mask(pc.is_in(values, value_set=pa.array(rule.values)))
@@ -124,14 +133,10 @@ def _require(conversions: Conversions, platform: Platform, fields: Identifiers) 
                 _reject_without(conversions, name, fields, applies)
 
 
-def _column(table: pa.Table, name: str) -> pa.Array | None:
-    return table[name].combine_chunks() if name in table.column_names else None
-
-
 def _reject_without(
     conversions: Conversions, name: str, fields: Identifiers, applies: Mask | None
 ) -> None:
-    """Reject rows without a column or field; where a value was there but could not be used, that is the reason."""
+    """Reject rows without a column or field; an unusable value there is given as the reason."""
     table = conversions.table
     values, columns = (
         fields[name]
@@ -152,7 +157,7 @@ def _reject_without(
 
 
 def _require_identity(
-    conversions: Conversions, identity: Identity, identifiers: Identifiers
+    conversions: Conversions, identity: IdentityRule, identifiers: Identifiers
 ) -> None:
     rows = conversions.table.num_rows
     there = {name: present(values) for name, (values, _) in identifiers.items()}
@@ -176,7 +181,7 @@ def _require_identity(
 def _reject_unidentified(
     conversions: Conversions, rows: Mask, columns: set[str], identified: Mask
 ) -> None:
-    """`no_identity`; but where a single unusable value was all there was, the reason of that value, which says what to mend."""
+    """Reject rows as `no_identity`, or for the one unusable value that is all they have."""
     unusable = {
         column: conversions.bad[column] for column in sorted(columns) if column in conversions.bad
     }

@@ -3,4 +3,15 @@
 May import: errors, arrow, model, syntax, identifiers.
 """
 
-__all__ = ["columns", "declared", "expression", "functions", "loader", "model"]
+__all__ = [
+    "answers",
+    "columns",
+    "expression",
+    "functions",
+    "linter",
+    "loader",
+    "model",
+    "request_rules",
+    "row_rules",
+    "strict",
+]

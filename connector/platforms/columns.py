@@ -1,7 +1,4 @@
-"""The canonical columns: every name that a query may alias to, and what each may hold.
-
-The README's table is printed from `COLUMNS`.
-"""
+"""The canonical columns: every name that a query may alias to, and what each may hold."""
 
 from __future__ import annotations
 
@@ -9,11 +6,11 @@ from typing import Literal, NamedTuple
 
 Kind = Literal["text", "time", "money", "currency", "integer", "json", "flag", "choice"]
 EXTRA = "extra."
-"""Prefix of frame columns that a destination adds beyond the canonical ones."""
+"""Prefix of table columns that a destination adds under `extra`."""
 
 
 class Column(NamedTuple):
-    """A canonical column. personal: its plain values may not leave the process."""
+    """A canonical column. personal: its plain values do not leave the process."""
 
     group: str
     kind: Kind
@@ -170,3 +167,13 @@ COLUMNS: dict[str, Column] = {
         "consent", "flag", "true where the platform may use the data only in a limited way", "false"
     ),
 }
+
+
+def column_table() -> str:
+    """The canonical columns as a Markdown table, for the README."""
+    lines = ["| column | group | type | rule | example |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{name}` | {column.group} | {column.kind} | {column.rule} | `{column.example}` |"
+        for name, column in COLUMNS.items()
+    ]
+    return "\n".join(lines)

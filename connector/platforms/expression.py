@@ -1,7 +1,8 @@
 """The small language of platform files: `email | email_basic | sha256_hex or email_sha256`.
 
-A source (a canonical column, `account.x`, `param.x`, `identifier.x`, `field.x`, or `=text` as it stands) is piped through functions
-of `connector.platforms.functions`; alternatives are tried in turn, the first that has a value wins.
+A source is a canonical column, `account.x`, `param.x`, `identifier.x`, `field.x`, or `=text` as it
+stands. It is piped through functions of `connector.platforms.functions`. Of alternatives the first
+that has a value wins.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ class Step(NamedTuple):
 
 
 class Pipeline(NamedTuple):
-    """space: where the source is looked up: `column`, `account`, `param`, `identifier`, `field`, `extra` or `literal`."""
+    """A source and the functions it is piped through.
+
+    Attributes:
+        space: Where the source is looked up: `column`, `account`, `param`, `identifier`, `field`,
+            `extra` or `literal`.
+        name: Its name there, or the text of a literal.
+        steps: Functions in order.
+    """
 
     space: str
     name: str
@@ -48,7 +56,11 @@ class Alternatives(NamedTuple):
 
 @functools.lru_cache(maxsize=4096)
 def parse(text: str) -> Alternatives:
-    """Raises ValueError, saying which part is not understood."""
+    """Parse an expression.
+
+    Raises:
+        ValueError: A part is not understood; the message says which.
+    """
     return Alternatives(tuple(_pipeline(part.strip()) for part in re.split(r"\s+or\s+", text)))
 
 
@@ -59,7 +71,8 @@ def _pipeline(text: str) -> Pipeline:
     match = _SOURCE.match(source)
     if match is None:
         raise ValueError(
-            f"'{source}' is not a column name or one of account.x, param.x, identifier.x, field.x, =text"
+            f"'{source}' is not a column name or one of account.x, param.x, identifier.x, field.x, "
+            "=text"
         )
     return Pipeline(match["space"] or "column", match["name"], tuple(_step(step) for step in steps))
 

@@ -1,4 +1,4 @@
-"""Platform files: one YAML each, read strictly into `model.Platform`."""
+"""Reads platform files, one YAML each, strictly into `model.Platform`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from connector.errors import DestinationError
-from connector.platforms.declared import undeclared
+from connector.platforms.linter import undeclared
 from connector.platforms.model import Platform
 from connector.syntax import yaml as strict_yaml
 from connector.syntax.spelling import suggest
@@ -19,7 +19,11 @@ FOLDER = Path(__file__).parent
 
 
 class PlatformError(Exception):
-    """A platform that does not exist or an override that does not fit. keys: the part of the destination to blame."""
+    """A platform that does not exist, or an override that does not fit.
+
+    Attributes:
+        keys: Path in the destination's YAML to what is wrong.
+    """
 
     def __init__(self, message: str, keys: tuple[str, ...]) -> None:
         super().__init__(message)
@@ -34,14 +38,26 @@ def names() -> list[str]:
 def load(
     name: str, root: Path | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Platform:
-    """A platform by name or by the path of its file, with a destination's overrides laid over it."""
+    """Load a platform with a destination's overrides.
+
+    Args:
+        name: Its name, or the path of its file.
+        root: Folder that a relative path starts from.
+        overrides: Keys to merge into the file.
+
+    Raises:
+        PlatformError: There is no such platform, or the file or an override is wrong.
+    """
     if name.endswith((".yaml", ".yml")):
         path = (root or Path.cwd()) / name
     else:
         path = FOLDER / f"{name}.yaml"
         if name not in names():
-            there = f"there are {', '.join(names())}, or give the path of a platform file{suggest(name, names())}"
-            raise PlatformError(f"there is no platform '{name}'; {there}", ("platform",))
+            raise PlatformError(
+                f"there is no platform '{name}'; there are {', '.join(names())}, or give the path "
+                f"of a platform file{suggest(name, names())}",
+                ("platform",),
+            )
     try:
         values = _read(path, path.stat().st_mtime_ns)
     except OSError:
@@ -71,7 +87,7 @@ def _read(path: Path, _modified: int) -> dict[str, Any]:
 
 
 def _merged(base: Any, over: Any) -> Any:
-    """Mappings are merged key by key, null removes a key, everything else replaces."""
+    """Merge mappings key by key; null removes a key; everything else replaces."""
     if not (isinstance(base, dict) and isinstance(over, Mapping)):
         return over
     merged = dict(base)
@@ -84,7 +100,10 @@ def _merged(base: Any, over: Any) -> Any:
 
 
 def _check_names(platform: Platform, identifiers: set[str], overridden: bool, path: Path) -> None:
-    """Every expression parses, and every name in it is declared. identifiers: of the file; an override may take some away."""
+    """Raise where an expression does not parse, or names what is not declared.
+
+    identifiers: Those of the file itself; an override may take some away.
+    """
     try:
         wrong = next(undeclared(platform, identifiers), None)
     except ValueError as error:

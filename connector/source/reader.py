@@ -20,7 +20,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
 from connector.arrow.composite_key import joined
-from connector.arrow.convert import text_array, to_frame
+from connector.arrow.convert import to_frame
+from connector.arrow.text import text_array
 from connector.config.destination import Destination
 from connector.config.extras import missing_driver
 from connector.config.models import Source

@@ -1,4 +1,4 @@
-"""How people write things down: strict YAML, durations and rates, addresses, and near misses of names.
+"""How people write things down: strict YAML, durations, rates, addresses, misspelt names.
 
 May import: errors, arrow, model.
 """

@@ -7,13 +7,16 @@ import re
 
 
 def endpoint_problem(url: str) -> str | None:
-    """What is wrong with an address, or None. https only, except to this machine itself."""
+    """What is wrong with an address, or None. Only https, except to this machine itself."""
     match = re.fullmatch(
         r"(https?)://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?",
         url,
     )
     if match is None:
-        return "endpoint must be a plain address such as https://host/path, without user name, query or fragment"
+        return (
+            "endpoint must be a plain address such as https://host/path, without user name, query "
+            "or fragment"
+        )
     if not _is_host(match[2]):
         return f"endpoint: {match[2]} is no name of a host"
     if match[3] is not None and not 1 <= int(match[3][1:]) <= 65535:
@@ -44,5 +47,8 @@ def origin(url: str) -> str:
 
 
 def is_below(url: str, origin: str) -> bool:
-    """Whether an address is on this scheme, host and port: told by its first characters, so that no two parsers can disagree."""
+    """Whether an address is on this scheme, host and port.
+
+    Compared as text, so that no two parsers can disagree.
+    """
     return url.startswith(origin) and url[len(origin) : len(origin) + 1] in ("", "/", "?")

@@ -1,8 +1,8 @@
 """A YAML reader that cannot be surprised: no aliases, no duplicate keys, no guessing of types.
 
-PyYAML parses; this module walks its node tree, remembers where every value stands, and refuses what YAML 1.1 would
-quietly turn into something else (`NO` is not a boolean here, `0123` not 83, `12:30` not 750). Whatever it accepts, every
-other YAML reader reads the same way.
+PyYAML parses; this module walks its node tree, remembers where every value stands, and refuses what
+YAML 1.1 would quietly turn into something else (`NO` is not a boolean here, `0123` not 83, `12:30`
+not 750). Whatever it accepts, every other YAML reader reads the same way.
 """
 
 from __future__ import annotations
@@ -53,7 +53,11 @@ class Document:
 
 
 def load(text: str, file: str) -> Document:
-    """Read one YAML document. Raises DestinationError, with the line, for everything that could be misread."""
+    """Read one YAML document.
+
+    Raises:
+        DestinationError: Something could be misread; with its line.
+    """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise DestinationError([Problem(f"the file is larger than {MAX_BYTES // 1024} kB", file)])
     try:
@@ -110,7 +114,7 @@ class _Composer(Composer, Resolver):
 
 
 def _harmless(text: str, file: str) -> list[yaml.Event]:
-    """The pieces of a file; reading stops at the first that is not allowed, before a whole is made of them."""
+    """The events of a file. Stops at the first that is not allowed, before anything is composed."""
     depth, loader = 0, yaml.SafeLoader(text)
     events = []
     try:
@@ -199,7 +203,8 @@ def _scalar(node: yaml.Node, file: str) -> Any:
         raise _error(
             node,
             file,
-            "YAML readers disagree on what this value means; put it in quotes, or write true/false or a plain number",
+            "YAML readers disagree on what this value means; put it in quotes, or write true/false "
+            "or a plain number",
         )
     raise _error(node, file, "merge keys (<<) are not allowed; write the keys out")
 

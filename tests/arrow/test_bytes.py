@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.arrow.bytes import first_octets, holds, is_ascii, longest, lower, trimmed, upper
+from connector.arrow.bytes import (
+    contains_bytes,
+    first_bytes,
+    is_ascii,
+    longest_bytes,
+    lower,
+    trimmed,
+    upper,
+)
 from connector.identifiers.placeholders import PLACEHOLDERS, without_placeholders
 from tests.support.encoding import TEXTS
 
@@ -36,14 +44,16 @@ def test_a_look_at_all_bytes_finds_what_is_in_any_text(
 ) -> None:
     texts = column(drawn)
     each = encoded(texts)
-    assert holds(texts, below=0x20) == any(octet < 0x20 for text in each for octet in text)
-    assert holds(texts, among=b'"\\') == any(octet in b'"\\' for text in each for octet in text)
-    assert holds(texts, below=1, among=b"a") == any(
+    assert contains_bytes(texts, below=0x20) == any(octet < 0x20 for text in each for octet in text)
+    assert contains_bytes(texts, among=b'"\\') == any(
+        octet in b'"\\' for text in each for octet in text
+    )
+    assert contains_bytes(texts, below=1, among=b"a") == any(
         octet in b"\x00a" for text in each for octet in text
     )
     assert is_ascii(texts) == all(text.isascii() for text in each)
-    assert longest(texts) == max(map(len, each), default=0)
-    assert first_octets(texts).tolist() == [text[0] if text else 0 for text in each]
+    assert longest_bytes(texts) == max(map(len, each), default=0)
+    assert first_bytes(texts).tolist() == [text[0] if text else 0 for text in each]
 
 
 @settings(deadline=None)

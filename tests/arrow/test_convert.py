@@ -17,17 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.arrow.convert import (
-    array_of_values,
-    exact_text,
-    mask,
-    present,
-    real_text,
-    text_array,
-    time_text,
-    to_frame,
-    to_table,
-)
+from connector.arrow.convert import array_of_values, to_frame, to_table
+from connector.arrow.masks import mask, present
+from connector.arrow.text import exact_text, real_text, text_array, time_text
 from connector.errors import ConfigError
 from connector.platforms.columns import COLUMNS
 from tests.support.encoding import GUID, TEXTS, bodies, encode, encode_table, ids, reasons, row

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from connector.arrow.convert import decimal_text
 from connector.arrow.money import currency_digits, parse_amounts, rounded
+from connector.arrow.text import decimal_text
 from tests.support.encoding import TEXTS, bodies, capi, encode, encode_table, reasons, row
 
 DIGITS = {"USD": 2, "EUR": 2, "JPY": 0, "KRW": 0, "KWD": 3, "BHD": 3, "CLF": 4}

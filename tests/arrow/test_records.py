@@ -29,7 +29,7 @@ def test_a_part_of_a_part_is_what_a_list_would_give(
         assert records == listed
         assert [records[index] for index in range(len(records))] == listed
         assert records.sizes().tolist() == [len(text) for text in listed]
-        assert bytes(records.octets()) == b"".join(listed)
+        assert bytes(records.buffer()) == b"".join(listed)
         assert records.joined() == b",".join(listed)
 
 

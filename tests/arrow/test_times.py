@@ -217,7 +217,6 @@ Written = Callable[[dt.datetime], object]
     [
         ("unix_s", lambda moment: (moment - EPOCH) // dt.timedelta(seconds=1)),
         ("unix_ms", lambda moment: (moment - EPOCH) // dt.timedelta(milliseconds=1)),
-        ("unix_us", lambda moment: (moment - EPOCH) // dt.timedelta(microseconds=1)),
         ("iso_seconds", lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}"),
         ("iso_ms", lambda moment: f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"),
     ],

@@ -21,7 +21,7 @@ from connector.delivery.response import (
 )
 from connector.delivery.transports.base import Answer, TransportFailure
 from connector.platforms import loader as platforms
-from connector.platforms.model import Answers
+from connector.platforms.answers import Answers
 
 NOW = 1_780_000_000.0
 ONE = [b'{"id":"a"}']

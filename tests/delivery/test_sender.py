@@ -26,7 +26,7 @@ from connector.engine.checkpoint import NullCheckpointer
 from connector.engine.pipeline import READY, deliver_pages
 from connector.errors import EndpointError, Fenced, InternalError, Postponed
 from connector.model import Batch, Mark, Page, PageResult, RowState
-from connector.platforms.model import Answers
+from connector.platforms.answers import Answers
 from connector.state.tables import quarantine
 from tests.delivery.conftest import Kind
 from tests.support.servers import (

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.identifiers.country import country_alpha2
+from connector.identifiers.demographics import dob_yyyymmdd
 from connector.identifiers.digest import (
-    hex_to_b64,
     prehashed_hex,
     sha256_b64,
     sha256_hex,
@@ -28,7 +29,7 @@ from connector.identifiers.email import (
     email_strip_all,
     email_uid2,
 )
-from connector.identifiers.person import country_alpha2, dob_yyyymmdd, name_nopunct
+from connector.identifiers.names import name_nopunct
 from connector.identifiers.phone import phone_digits, phone_e164
 from connector.identifiers.placeholders import PLACEHOLDERS
 from tests.support.encoding import TEXTS, applied
@@ -81,7 +82,6 @@ def test_digests_are_those_of_the_utf8_bytes(texts: list[str | None]) -> None:
     assert applied(sha512_b64, *texts) == each(
         lambda data: base64.b64encode(hashlib.sha512(data).digest()).decode()
     )
-    assert applied(hex_to_b64, *applied(sha256_hex, *texts)) == applied(sha256_b64, *texts)
 
 
 @settings(max_examples=200, deadline=None)
@@ -120,11 +120,6 @@ def test_the_digest_of_an_address_that_stands_for_none_is_refused(address: str) 
         None,
         digest_of("jane@example.com"),
     ]
-
-
-@pytest.mark.parametrize("text", ["zz", "abc", "aa bb", "", "é"])
-def test_text_that_is_not_hex_has_no_base64_form(text: str) -> None:
-    assert applied(hex_to_b64, text) == [None]
 
 
 @settings(max_examples=100, deadline=None)

@@ -13,10 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.arrow.dictionary import over_distinct, remembered
-from connector.identifiers import digest, email, opaque, person
-from connector.identifiers.characters import without_characters
+from connector.identifiers import digest, email, ids, names, places
+from connector.identifiers.characters import (
+    CONTROL,
+    NOT_ALPHANUMERIC,
+    PUNCTUATION,
+    SPACE,
+    SPACE_OR_DASH,
+    without_characters,
+)
 from connector.identifiers.e164 import plain_e164
-from connector.identifiers.opaque import public_ip
+from connector.identifiers.ip import public_ip
 from connector.identifiers.phone import _read_number, phone_e164
 from tests.support.encoding import TEXTS
 
@@ -129,12 +136,12 @@ def test_every_first_octet(address: str) -> None:
 @given(st.lists(st.none() | TEXTS, max_size=6), st.integers(1, 4))
 def test_values_that_repeat_give_what_they_give_alone(texts: list[str | None], times: int) -> None:
     for normalise in (
-        person.name_basic,
-        person.name_nopunct,
-        person.city_nospace,
-        person.zip_nospace,
+        names.name_basic,
+        names.name_nopunct,
+        places.city_nospace,
+        places.zip_nospace,
         digest.sha256_hex,
-        opaque.own_id,
+        ids.own_id,
     ):
         alone = [normalise(pa.array([text], pa.string()))[0].as_py() for text in texts]
         assert normalise(pa.array(texts * times, pa.string())).to_pylist() == alone * times
@@ -143,11 +150,11 @@ def test_values_that_repeat_give_what_they_give_alone(texts: list[str | None], t
 @pytest.mark.parametrize(
     "removed",
     [
-        person._CONTROL,
-        person._PUNCTUATION,
-        person._SPACE,
-        person._SPACE_OR_DASH,
-        person._NEITHER_LETTER_NOR_DIGIT,
+        CONTROL,
+        PUNCTUATION,
+        SPACE,
+        SPACE_OR_DASH,
+        NOT_ALPHANUMERIC,
         r"[^0-9]",
     ],
 )

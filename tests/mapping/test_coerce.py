@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import ConfigError
-from connector.identifiers.opaque import public_ip
+from connector.identifiers.ip import public_ip
 from connector.identifiers.placeholders import PLACEHOLDERS
-from connector.mapping.coerce import MAX_TEXT, Conversions, Rules, column_table, conform
-from connector.platforms.columns import ACTION_SOURCES, COLUMNS
+from connector.mapping.coerce import conform
+from connector.mapping.conversions import Conversions, Rules
+from connector.mapping.texts import MAX_TEXT
+from connector.platforms.columns import ACTION_SOURCES, COLUMNS, column_table
 from tests.support.encoding import TEXTS, applied, table_of_rows
 
 MOMENT = dt.datetime(2026, 5, 31, 10, tzinfo=dt.UTC)

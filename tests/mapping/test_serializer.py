@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from connector.arrow.records import Records
 from connector.commands.preview import preview
 from connector.errors import ConfigError
+from connector.mapping.coverage import usable_columns
 from connector.mapping.serializer import Serialized, Serializer
-from connector.mapping.used_columns import usable_columns
 from connector.platforms.columns import COLUMNS
 from tests.support.encoding import (
     AS_OF,

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.mapping.template import Source, compile_template, render, to_json
+from connector.mapping.render import Bindings, render, to_json
+from connector.mapping.template import compile_template
 from connector.platforms.expression import Alternatives
 from connector.platforms.functions import Json, Values
 from tests.support.encoding import TEXTS
@@ -57,7 +58,7 @@ class Rows:
         ]
         return found[0] if len(found) == 1 else pa.compute.coalesce(*found)
 
-    def entries(self, column: str) -> tuple[pa.ListArray, Source]:
+    def entries(self, column: str) -> tuple[pa.ListArray, Bindings]:
         lists = [row[column] for row in self._rows]
         positions = pa.array(
             [None if entries is None else list(range(len(entries))) for entries in lists],

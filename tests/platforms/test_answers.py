@@ -13,7 +13,7 @@ from connector.delivery.response import Delivered, Named, Stop, TryAgain, Unloca
 from connector.delivery.transports.base import Answer
 from connector.engine.report import Report
 from connector.platforms import loader as platforms
-from connector.platforms.model import Code
+from connector.platforms.answers import Code
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from tests.platforms.parts import (

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from connector.commands.preview import preview
 from connector.commands.sync import sync
-from connector.platforms import declared
+from connector.platforms import linter
 from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
 from tests.platforms.parts import AS_OF, fill, full, quarantined, recent
@@ -211,7 +211,7 @@ def test_the_guide_speaks_of_every_key(model: str, key: str) -> None:
     assert re.search(rf"`{key}[`:]", GUIDE), f"{model}.{key}"
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, *declared.STEERING])
+@pytest.mark.parametrize("name", [*FUNCTIONS, *linter.STEERING])
 def test_the_guide_speaks_of_every_function_and_steering_key(name: str) -> None:
     assert re.search(rf"`{re.escape(name)}[`(:]", GUIDE), name
 

@@ -15,8 +15,8 @@ from connector.arrow.convert import array_of_values, to_frame
 from connector.arrow.records import Records
 from connector.commands.sync import sync
 from connector.errors import DestinationError
+from connector.mapping.coverage import usable_columns
 from connector.mapping.serializer import Serialized, Serializer
-from connector.mapping.used_columns import usable_columns
 from connector.platforms.columns import COLUMNS
 from connector.sandbox.dialect import Desk, Dialect, Received, Reply, Secrets
 from connector.sandbox.dialects import all_dialects

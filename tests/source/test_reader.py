@@ -19,7 +19,7 @@ from connector.commands.sync import sync
 from connector.config.destination import Destination
 from connector.engine.plan import Options
 from connector.errors import ConfigError
-from connector.mapping.used_columns import usable_columns
+from connector.mapping.coverage import usable_columns
 from connector.model import Mark, Range
 from connector.sandbox.server import Receiver
 from connector.source.dialects import base as readers

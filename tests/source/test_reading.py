@@ -14,7 +14,8 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from connector.arrow.convert import text_array, to_table
+from connector.arrow.convert import to_table
+from connector.arrow.text import text_array
 from connector.commands.resolve import accept_change
 from connector.commands.sync import sync
 from connector.engine import page_builder as paging

@@ -21,7 +21,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import BindParameter
 
-from connector.arrow.convert import array_of_values, text_array, whole
+from connector.arrow.convert import array_of_values
+from connector.arrow.text import text_array, whole
 
 _MOST_VALUES = 30
 """A range has a few; a statement with more looks up single rows, and loses no time on the way that takes any number."""

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from connector.arrow.convert import real_text
+from connector.arrow.text import real_text
 from connector.source.dialects.duckdb import is_in_order
 
 _BETWEEN, _NULL, _OTHER = "\x1f", "\x01", "\x02"

@@ -1,4 +1,7 @@
-"""Names that one part of a platform file uses and no part declares: a typing error there would lose a field without a word."""
+"""Finds names that one part of a platform file uses and no part declares.
+
+A misspelt name would otherwise lose a field without a word.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 from connector.platforms.columns import ACTION_SOURCES, COLUMNS, ITEM_FIELDS
 from connector.platforms.expression import Pipeline, parse
-from connector.platforms.functions import FUNCTIONS
+from connector.platforms.functions import FUNCTIONS, TAKE_A_TABLE
 from connector.platforms.model import Platform
 
 LISTS = ("contents",)
@@ -20,12 +23,14 @@ ENTRY = (*ITEM_FIELDS, "currency")
 STEERING = ("$all", "$one", "$each", "$list", "$keep")
 """Keys of a template that steer how it is written."""
 
-TAKE_A_TABLE = ("lookup", "absent_from", "when_in")
-"""Functions whose argument is one of the file's `tables`."""
-
 
 def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[str]:
-    """Sentences, each naming what is wrong and where. removed: identifiers that an override took away; `event` may still name them."""
+    """Sentences, each of which says what is wrong and where.
+
+    Args:
+        platform: A platform file, with a destination's overrides.
+        removed: Identifiers that an override took away; `event` may still name them.
+    """
     for name, spec in platform.identifiers.items():
         for text in filter(None, (spec.value, spec.hashed)):
             yield from _expression(platform, text, f"identifiers.{name}", ())
@@ -65,7 +70,10 @@ def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[
         yield f"event_names.unless: there is no account key '{platform.event_names.unless}'"
     for name in platform.columns:
         if name != "currency":
-            yield f"columns.{name}: currency alone can have a default here; others stand under `constants` of the destination"
+            yield (
+                f"columns.{name}: currency alone can have a default here; others stand under "
+                "`constants` of the destination"
+            )
     for rule in platform.required_when:
         for value in (
             rule.values
@@ -73,7 +81,8 @@ def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[
             else ()
         ):
             if value not in ACTION_SOURCES:
-                yield f"required_when: '{value}' is not an action source; there are {', '.join(ACTION_SOURCES)}"
+                sources = ", ".join(ACTION_SOURCES)
+                yield f"required_when: '{value}' is not an action source; there are {sources}"
 
 
 def template_columns(template: Any) -> set[str]:
@@ -130,7 +139,10 @@ def _steering(template: dict[str, Any], where: str, *, entry: bool) -> Iterator[
             if name not in template:
                 yield f"{where}: {key} names '{name}', which is not a key beside it"
     if "$each" in template and (entry or template["$each"] not in LISTS):
-        yield f"{where}: $each cannot repeat over '{template['$each']}' here; it can over {', '.join(LISTS)}, outside of another $each"
+        yield (
+            f"{where}: $each cannot repeat over '{template['$each']}' here; it can over "
+            f"{', '.join(LISTS)}, outside of another $each"
+        )
     if "$each" in template and "item" not in template:
         yield f"{where}: $each needs an item, the object that is repeated"
 
@@ -207,4 +219,7 @@ def _envelope(platform: Platform, template: Any, where: str) -> Iterator[str]:
         }
         known = declared.get(space, {})
         if name not in known:
-            yield f"{where}: '{template}' is not account.x, param.x or request.x that this file declares; text is written =text"
+            yield (
+                f"{where}: '{template}' is not account.x, param.x or request.x that this file "
+                "declares; text is written =text"
+            )

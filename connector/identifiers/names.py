@@ -1,0 +1,21 @@
+"""First and last names: lower case, and as little else as each platform asks for."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from connector.arrow.dictionary import over_distinct
+from connector.identifiers.characters import CONTROL, PUNCTUATION, lower_without
+
+
+def name_basic(names: pa.Array) -> pa.Array:
+    """Trimmed, lower case, NFC, nothing invisible. Source: TikTok, Google Data Manager."""
+    return over_distinct(names, lambda each: lower_without(each, CONTROL))
+
+
+def name_nopunct(names: pa.Array) -> pa.Array:
+    """As `name_basic` without punctuation; letters of any alphabet stay.
+
+    Source: Meta customer-information-parameters.
+    """
+    return over_distinct(names, lambda each: lower_without(each, CONTROL, PUNCTUATION))

@@ -1,0 +1,52 @@
+"""What a browser tells of itself: its User-Agent header and the address of the page."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.arrow.bytes import contains_bytes
+from connector.arrow.dictionary import over_distinct
+
+_LONGEST_AGENT = 1000
+_ESCAPED_AT = r"(?i)%(25)*40"
+"""An @, percent-encoded once or more often."""
+
+
+def user_agent_text(agents: pa.Array) -> pa.Array:
+    """A User-Agent header on one line; null over 1,000 characters."""
+    return over_distinct(agents, _on_one_line)
+
+
+def _on_one_line(agents: pa.Array) -> pa.Array:
+    line = pc.utf8_trim_whitespace(pc.replace_substring_regex(agents, r"[\x00-\x1f\x7f]+", " "))
+    return pc.if_else(pc.less_equal(pc.utf8_length(line), _LONGEST_AGENT), line, None)
+
+
+def url_page(urls: pa.Array) -> pa.Array:
+    """A web address without query and fragment; null for anything else.
+
+    The query may hold an e-mail address or a token. For the same reason an address with an @ is
+    null.
+    """
+    return over_distinct(_without_query(urls), _web_page)
+
+
+def _without_query(urls: pa.Array) -> pa.Array:
+    if contains_bytes(urls, below=ord(" ")):
+        return pc.replace_substring_regex(urls, r"[?#].*$", "")
+    for mark in "?#":
+        urls = (
+            pc.list_element(pc.split_pattern(urls, mark, max_splits=1), 0)
+            if contains_bytes(urls, among=mark.encode())
+            else urls
+        )
+    return urls
+
+
+def _web_page(pages: pa.Array) -> pa.Array:
+    good = pc.and_(
+        pc.match_substring_regex(pages, r"^https?://[^\s/@]+(/[^\s@]*)?$"),
+        pc.invert(pc.match_substring_regex(pages, _ESCAPED_AT)),
+    )
+    return pc.if_else(good, pages, None)

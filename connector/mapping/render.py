@@ -1,0 +1,252 @@
+"""Template nodes and rows -> JSON text, one column operation at a time.
+
+Every node turns the whole column of rows into JSON fragments. A null fragment is left out; an
+object or list whose fragments are all left out is left out itself. Rows are never visited one by
+one, and the bytes depend on nothing but the values: the same conversion always gives the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.arrow.bytes import contains_bytes
+from connector.arrow.text import time_text
+from connector.mapping.template import Constant, List, Node, Repeated, Value, json_key
+from connector.platforms.expression import Alternatives
+from connector.platforms.functions import Json, Values
+
+_NEEDS_ESCAPE = r'["\\\x00-\x1f]'
+
+
+class Bindings(Protocol):
+    """What a template is filled from."""
+
+    rows: int
+
+    def value(self, expression: Alternatives) -> Values:
+        """An expression's value for every row, shape (rows,)."""
+        ...
+
+    def entries(self, column: str) -> tuple[pa.ListArray, Bindings]:
+        """A list column, shape (rows,), and bindings for its flattened entries."""
+        ...
+
+
+class Fragment(NamedTuple):
+    """A node's JSON in pieces, which are joined only once, for the whole record.
+
+    Attributes:
+        pieces: Text that is the same in every row, or a column of texts, shape (rows,).
+        optional: Whether rows may leave the node out. If so, a null piece leaves the node out in
+            its row; otherwise a null piece is an empty text.
+    """
+
+    pieces: tuple[str | pa.Array, ...]
+    optional: bool = False
+
+
+class _Member(NamedTuple):
+    """A fragment inside brackets.
+
+    Attributes:
+        constant: It does not depend on the row.
+        key: The key with its colon; empty in a list.
+        fragment: The value.
+    """
+
+    constant: bool
+    key: str
+    fragment: Fragment
+
+
+def render(node: Node, source: Bindings) -> pa.Array:
+    """JSON text of a node for each row, shape (rows,); null where the node is left out."""
+    return _joined(_fragment(node, source), source.rows)
+
+
+def to_json(value: Values) -> pa.Array:
+    """Values as JSON text: strings quoted, numbers and booleans bare, times as ISO text."""
+    return _joined(_value(value), len(value.text if isinstance(value, Json) else value))
+
+
+def _joined(fragment: Fragment, rows: int) -> pa.Array:
+    pieces = [
+        text
+        for kind, run in itertools.groupby(fragment.pieces, type)
+        for text in (["".join(run)] if kind is str else run)
+    ]
+    if all(isinstance(piece, str) for piece in pieces):
+        return pa.array(pieces * rows, pa.string())
+    if len(pieces) == 1:
+        return pieces[0]
+    # Not `null_handling="skip"`: in pyarrow 26 it loses rows in which everything is null.
+    return pc.binary_join_element_wise(
+        *pieces,
+        "",
+        null_handling="emit_null" if fragment.optional else "replace",
+        null_replacement="",
+    )
+
+
+def _column(text: pa.Array) -> Fragment:
+    return Fragment((text,), text.null_count > 0)
+
+
+def _fragment(node: Node, source: Bindings) -> Fragment:
+    if isinstance(node, Constant):
+        return Fragment((node.json,))
+    if isinstance(node, Value):
+        return _value(source.value(node.expression))
+    if isinstance(node, Repeated):
+        return _each(node, source)
+    if isinstance(node, List):
+        members = [
+            _Member(isinstance(item, Constant), "", _fragment(item, source)) for item in node.items
+        ]
+        return _enclosed(members, "[]", node.keep, source.rows)
+    fragments = {key: _fragment(child, source) for key, child in node.items}
+    taken = pa.array(np.zeros(source.rows, bool)) if node.one_of else None
+    for key in node.one_of:
+        text = _joined(fragments[key], source.rows)
+        fragments[key] = _column(pc.if_else(taken, None, text))
+        taken = pc.or_(taken, pc.is_valid(text))
+    whole = _enclosed(
+        [
+            _Member(isinstance(child, Constant), json_key(key), fragments[key])
+            for key, child in node.items
+        ],
+        "{}",
+        node.keep,
+        source.rows,
+    )
+    for key in node.all_of:
+        if fragments[key].optional:
+            whole = _column(
+                pc.if_else(
+                    pc.is_valid(_joined(fragments[key], source.rows)),
+                    _joined(whole, source.rows),
+                    None,
+                )
+            )
+    return whole
+
+
+def _enclosed(members: list[_Member], brackets: str, keep: bool, rows: int) -> Fragment:
+    """Members between brackets, with commas.
+
+    Rows in which all members but constant ones are left out leave the whole out, or keep it empty.
+    """
+    members = [member for member in members if not _is_nowhere(member.fragment)]
+    varying = [member.fragment for member in members if not member.constant]
+    if not varying and not keep:
+        return Fragment((pa.nulls(rows, pa.string()),), True)
+    always = [not member.fragment.optional for member in members]
+    if all(always) or (len(varying) == 1 and not keep):
+        commas = ["", *[","] * len(members)]
+        pieces = [
+            piece
+            for comma, member in zip(commas, members, strict=False)
+            for piece in (comma, member.key, *member.fragment.pieces)
+        ]
+        return Fragment((brackets[0], *pieces, brackets[1]), not all(always))
+    return _with_gaps(members, always, brackets, keep, rows)
+
+
+def _is_nowhere(fragment: Fragment) -> bool:
+    """Whether every row leaves it out."""
+    return fragment.optional and any(
+        isinstance(piece, pa.Array) and piece.null_count == len(piece) for piece in fragment.pieces
+    )
+
+
+def _with_gaps(
+    members: list[_Member], always: list[bool], brackets: str, keep: bool, rows: int
+) -> Fragment:
+    """As `_enclosed`, where rows leave out some of several members.
+
+    Each optional member brings its own comma, on the side of a member that is always there.
+    """
+    fixed = always.index(True) if any(always) else -1
+    pieces: list[str | pa.Array] = []
+    filled: list[pa.Array] = []
+    for place, member in enumerate(members):
+        text = (
+            "," if place > fixed else "",
+            member.key,
+            *member.fragment.pieces,
+            "," if place < fixed else "",
+        )
+        if member.fragment.optional:
+            column = _joined(Fragment(text, True), rows)
+            filled.append(pc.is_valid(column))
+            pieces.append(column)
+        else:
+            pieces += text
+    whole = Fragment((brackets[0], *pieces, brackets[1]))
+    if fixed < 0:
+        whole = Fragment(
+            (
+                pc.binary_replace_slice(
+                    _joined(Fragment((*pieces, brackets[1])), rows), 0, 1, brackets[0]
+                ),
+            )
+        )
+    elif keep or any(
+        there and not member.constant for there, member in zip(always, members, strict=True)
+    ):
+        return whole
+    somewhere = functools.reduce(pc.or_, filled)
+    if pc.all(somewhere).as_py():
+        return whole
+    return _column(pc.if_else(somewhere, _joined(whole, rows), brackets if keep else None))
+
+
+def _each(node: Repeated, source: Bindings) -> Fragment:
+    lists, entries = source.entries(node.column)
+    if lists.null_count == len(lists):
+        return _column(pa.nulls(source.rows, pa.string()))
+    rendered = render(node.item, entries)
+    there = rendered.is_valid()
+    parents = pc.list_parent_indices(lists).filter(there).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(parents, minlength=source.rows))])
+    body = pc.binary_join(
+        pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), rendered.filter(there)), ","
+    )
+    listed = pc.if_else(pc.equal(body, ""), None, body)
+    return Fragment(("[", listed, "]"), listed.null_count > 0)
+
+
+def _value(value: Values) -> Fragment:
+    """Values as JSON, by their type."""
+    texts = value.text if isinstance(value, Json) else value
+    optional = texts.null_count > 0
+    if isinstance(value, Json):
+        return Fragment((texts,), optional)
+    if pa.types.is_boolean(value.type) or pa.types.is_integer(value.type):
+        return Fragment((value.cast(pa.string()),), optional)
+    text = (
+        time_text(value) if pa.types.is_timestamp(value.type) else _escaped(value.cast(pa.string()))
+    )
+    return Fragment(('"', text, '"'), optional)
+
+
+def _escaped(texts: pa.Array) -> pa.Array:
+    """Texts with JSON's escapes; nearly always there is nothing to escape."""
+    if not contains_bytes(texts, below=0x20, among=b'"\\'):
+        return texts
+    special = pc.fill_null(pc.match_substring_regex(texts, _NEEDS_ESCAPE), False)
+    if not pc.any(special).as_py():
+        return texts
+    written = pa.array(
+        [orjson.dumps(text).decode()[1:-1] for text in texts.filter(special).to_pylist()],
+        pa.string(),
+    )
+    return pc.replace_with_mask(texts, special, written)

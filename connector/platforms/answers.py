@@ -1,0 +1,146 @@
+"""How a platform's answers are understood: the `answers` part of a platform file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from connector.platforms.strict import StrictModel
+
+
+class Success(StrictModel):
+    """What a body must say before its records count as delivered.
+
+    Attributes:
+        status: Statuses of success.
+        empty: Statuses for which an empty body will do.
+        text: Bodies, in lower case, that are a yes in words.
+        count: Dotted path that must equal the number of records sent.
+        count_in: Dotted path -> regular expression whose group must equal it.
+        present: Dotted paths that must hold a value.
+        equals: Dotted path -> values that mean success.
+        error: Dotted paths that must be absent, empty or false.
+    """
+
+    status: list[int] = [200, 201]
+    empty: list[int] = []
+    text: list[str] = []
+    count: str | None = None
+    count_in: dict[str, str] = {}
+    present: list[str] = []
+    equals: dict[str, list[str | int | bool]] = {}
+    error: list[str] = []
+
+
+class Located(StrictModel):
+    """Where an answer names the records it refuses.
+
+    Attributes:
+        path: Dotted path to a list of entries; several are tried; `.` is the body as the only
+            entry.
+        index: Key of an entry that holds the position; none where entries stand in request order.
+        text: Dotted paths to texts; `*` steps into lists.
+        pattern: Regular expressions for them. The first group is a position, or several with
+            commas; a group named `field` is the field.
+        echo: Path in an entry -> path in the record that it repeats.
+        code, message, field: Paths in an entry, or beside a text.
+        warning: Key that marks an entry as harmless.
+        ok: Key -> values that mean the record was accepted.
+    """
+
+    path: list[str] = []
+    index: str | None = None
+    text: list[str] = []
+    pattern: list[str] = []
+    echo: dict[str, str] = {}
+    code: str | None = None
+    message: str | None = None
+    field: str | None = None
+    warning: str | None = None
+    ok: dict[str, list[str | int]] = {}
+
+
+class Code(StrictModel):
+    """What one error code means, and what a person can do about it."""
+
+    means: Literal["retry", "ambiguous", "auth", "halt", "refused", "delivered"]
+    remedy: str = ""
+
+
+class Codes(StrictModel):
+    """The platform's error registry.
+
+    Attributes:
+        path: Where codes stand; several are tried; `a/b` joins two with a slash.
+        known: Code -> meaning. A code that ends in * matches by its beginning.
+    """
+
+    path: list[str] = []
+    known: dict[str, Code] = {}
+
+    def find(self, code: str) -> Code | None:
+        """What is known of a code."""
+        exact = self.known.get(code)
+        if exact is not None:
+            return exact
+        return next(
+            (
+                found
+                for name, found in self.known.items()
+                if name.endswith("*") and code.startswith(name[:-1])
+            ),
+            None,
+        )
+
+
+class Poll(StrictModel):
+    """Where the final result of an accepted request can be asked for later.
+
+    Attributes:
+        receipt: Dotted path in the answer.
+        path, param: Of the address that is asked.
+        states: Dotted path to the results; `*` steps into lists.
+        pending: States that are not final.
+        counts: Dotted path to entries of reason and count.
+        reason, count: Keys of such an entry.
+    """
+
+    receipt: str
+    path: str
+    param: str
+    states: str
+    pending: list[str] = []
+    counts: str | None = None
+    reason: str = "reason"
+    count: str = "recordCount"
+
+
+class Answers(StrictModel):
+    """How an answer is understood.
+
+    Attributes:
+        success: What counts as delivered.
+        codes: The error registry.
+        located: Where refused records are named.
+        partial: Statuses of answers after which records that are not named as refused were
+            processed.
+        message: Dotted paths to where the platform says why.
+        status: What single statuses mean, before the table of `connector.delivery.response`.
+        transient: Dotted paths that hold true where the request may be tried again.
+        poll: Where the final result can be asked for.
+    """
+
+    success: Success = Success()
+    codes: Codes = Codes()
+    located: Located = Located()
+    partial: list[int] = []
+    message: list[str] = Field(
+        ["error.message", "message", "error"], description="where the platform says why"
+    )
+    status: dict[
+        int,
+        Literal["read", "refused", "too_large", "retry", "ambiguous", "duplicate", "auth", "halt"],
+    ] = {}
+    transient: list[str] = []
+    poll: Poll | None = None

@@ -1,0 +1,47 @@
+"""The functions that platform files may name, one module a family. Importing this registers all."""
+
+from connector.platforms.functions import (
+    choices,
+    click_ids,
+    devices,
+    digests,
+    emails,
+    ids,
+    lists,
+    money,
+    people,
+    phones,
+    places,
+    texts,
+    times,
+)
+from connector.platforms.functions.registry import (
+    FUNCTIONS,
+    NORMALISERS,
+    TAKE_A_TABLE,
+    Context,
+    Json,
+    Values,
+)
+
+__all__ = [
+    "FUNCTIONS",
+    "NORMALISERS",
+    "TAKE_A_TABLE",
+    "Context",
+    "Json",
+    "Values",
+    "choices",
+    "click_ids",
+    "devices",
+    "digests",
+    "emails",
+    "ids",
+    "lists",
+    "money",
+    "people",
+    "phones",
+    "places",
+    "texts",
+    "times",
+]

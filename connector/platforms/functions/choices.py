@@ -1,0 +1,47 @@
+"""Values chosen by a look-up table of the platform file, or by a flag."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.platforms.functions.registry import Context, Json, Values, function
+
+
+@function("lookup", takes_a_table=True)
+def lookup(values: pa.Array, context: Context, argument: str | None) -> Values:
+    """The value's entry in a table; null where it has none."""
+    table = context.tables[argument or ""]
+    if not table:
+        return pa.nulls(len(values), pa.string())
+    found = pc.index_in(values, value_set=pa.array(list(table)))
+    return pc.take(pa.array(list(table.values())), found)
+
+
+@function("absent_from", takes_a_table=True)
+def absent_from(values: pa.Array, context: Context, argument: str | None) -> Values:
+    """The value where a table lacks it; null elsewhere."""
+    return pc.if_else(_is_listed(values, context, argument), None, values)
+
+
+@function("when_in", takes_a_table=True)
+def when_in(values: pa.Array, context: Context, argument: str | None) -> Values:
+    """The value where a table has it; null elsewhere."""
+    return pc.if_else(_is_listed(values, context, argument), values, None)
+
+
+def _is_listed(values: pa.Array, context: Context, argument: str | None) -> pa.Array:
+    return pc.is_in(values, value_set=pa.array(list(context.tables[argument or ""]), pa.string()))
+
+
+@function("when")
+def when(flags: pa.Array, _context: Context, argument: str | None) -> Values:
+    """The argument, which is JSON, where a flag is true; null elsewhere."""
+    return Json(pc.if_else(flags, argument or "true", None))
+
+
+@function("choose")
+def choose(flags: pa.Array, _context: Context, argument: str | None) -> Values:
+    """One of two words, `choose(yes,no)`, by a flag; null where the flag is null."""
+    yes, _, no = (argument or "").partition(",")
+    return pc.if_else(flags, yes.strip(), no.strip())

@@ -1,0 +1,84 @@
+"""The register of functions that platform files may name, and what such a function is given.
+
+A function takes a column of texts, times or integers and returns one of the same length. Functions
+that produce JSON of their own (numbers, objects) return `Json`; everything else is written as a
+JSON string, number or boolean by its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+
+class Json(NamedTuple):
+    """Values that are JSON already. text: strings, shape (n,), null where there is no value."""
+
+    text: pa.Array
+
+
+Values: TypeAlias = "pa.Array | Json"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a function may look at beside its own column.
+
+    Attributes:
+        table: The conformed conversions, shape (n, columns).
+        digits: Decimal digits of each row's currency, shape (n,).
+        region: ISO 3166 alpha-2 for phones without a country code.
+        tables: The platform file's look-up tables.
+    """
+
+    table: pa.Table
+    digits: np.ndarray
+    region: str | None = None
+    tables: Mapping[str, Mapping[str, str | int | bool]] = field(default_factory=dict)
+
+    def column(self, name: str) -> pa.Array | None:
+        """A canonical column, if the source has it."""
+        return self.table[name].combine_chunks() if name in self.table.column_names else None
+
+
+Function = Callable[[Any, Context, str | None], Values]
+
+FUNCTIONS: dict[str, Function] = {}
+
+NORMALISERS: set[str] = set()
+"""Functions that give null for a value that cannot be used; such values are counted."""
+
+TAKE_A_TABLE: set[str] = set()
+"""Functions whose argument names one of the file's `tables`."""
+
+
+def function(
+    name: str, *, normaliser: bool = False, takes_a_table: bool = False
+) -> Callable[[Function], Function]:
+    """Register a function under the name that platform files use."""
+
+    def register(implementation: Function) -> Function:
+        FUNCTIONS[name] = implementation
+        if normaliser:
+            NORMALISERS.add(name)
+        if takes_a_table:
+            TAKE_A_TABLE.add(name)
+        return implementation
+
+    return register
+
+
+def register_columnwise(
+    *implementations: Callable[[pa.Array], pa.Array], normaliser: bool = True
+) -> None:
+    """Register functions of one column under their own names."""
+    for implementation in implementations:
+        function(implementation.__name__, normaliser=normaliser)(_columnwise(implementation))
+
+
+def _columnwise(implementation: Callable[[pa.Array], pa.Array]) -> Function:
+    return lambda values, _context, _argument: implementation(values)

@@ -1,0 +1,51 @@
+"""Texts: case, prefixes, and names that must have a form."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connector.platforms.functions.registry import Context, Values, function
+
+
+@function("upper")
+def upper(values: pa.Array, _context: Context, _argument: str | None) -> Values:
+    """Upper case of any script."""
+    return pc.utf8_upper(values)
+
+
+@function("lower")
+def lower(values: pa.Array, _context: Context, _argument: str | None) -> Values:
+    """Lower case of any script."""
+    return pc.utf8_lower(values)
+
+
+@function("prefix")
+def prefix(values: pa.Array, _context: Context, argument: str | None) -> Values:
+    """The argument in front of every value."""
+    return pc.binary_join_element_wise(argument or "", values, "")
+
+
+@function("constant")
+def constant(values: pa.Array, _context: Context, argument: str | None) -> Values:
+    """The argument, where there is a value."""
+    return pc.if_else(pc.is_valid(values), argument or "", None)
+
+
+@function("digits")
+def digits(values: pa.Array, _context: Context, _argument: str | None) -> Values:
+    """The value where it consists of digits; null elsewhere."""
+    return pc.if_else(pc.match_substring_regex(values, r"^\d+$"), values, None)
+
+
+@function("custom_name")
+def custom_name(values: pa.Array, _context: Context, _argument: str | None) -> Values:
+    """A name in `[a-z0-9_-]`, at most 64 characters. Source: OpenAI (`custom_event_name`)."""
+    plain = pc.replace_substring_regex(pc.utf8_lower(values), r"[^a-z0-9_-]+", "_")
+    return pc.utf8_slice_codeunits(plain, 0, 64)
+
+
+@function("text")
+def text(values: pa.Array, _context: Context, _argument: str | None) -> Values:
+    """Any value as a JSON string."""
+    return values.cast(pa.string())

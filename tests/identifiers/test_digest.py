@@ -29,7 +29,7 @@ from connector.identifiers.email import (
     email_strip_all,
     email_uid2,
 )
-from connector.identifiers.names import name_nopunct
+from connector.identifiers.names import name_basic, name_nopunct
 from connector.identifiers.phone import phone_digits, phone_e164
 from connector.identifiers.placeholders import PLACEHOLDERS
 from tests.support.encoding import TEXTS, applied
@@ -43,6 +43,7 @@ RULES: dict[tuple[str, str], Callable[..., pa.Array]] = {
     ("meta", "country"): country_alpha2,
     ("snap", "em"): email_basic,
     ("snap", "ph"): phone_digits,
+    ("snap", "fn"): name_basic,
     ("reddit", "email"): email_alnum_local,
     ("microsoft", "em"): email_strip_all,
     ("microsoft", "ph"): phone_e164,

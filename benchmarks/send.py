@@ -20,7 +20,12 @@ import sqlalchemy as sa
 from benchmarks import baselines, data, project
 from benchmarks.measure import Line, in_turns, seconds, show
 from benchmarks.receiver import receiving
-from connector.delivery.transports.base import Answer, Call, Transport, TransportFailure
+from connector.delivery.transports.base import (
+    HttpRequest,
+    HttpResponse,
+    Transport,
+    TransportFailure,
+)
 from connector.delivery.transports.libcurl import LibcurlTransport
 from connector.delivery.transports.requests import RequestsTransport
 
@@ -88,7 +93,7 @@ def _single_alone(rows: int) -> None:
     with receiving() as url:
         bodies = [orjson.dumps(record) for record in records]
         calls = [
-            Call(
+            HttpRequest(
                 "POST",
                 url,
                 {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"},
@@ -225,18 +230,18 @@ def _post(url: str, records: list[dict[str, Any]]) -> None:
             session.post(url, json=record, timeout=30).raise_for_status()
 
 
-def _send_each(transport: Transport, calls: list[Call]) -> None:
+def _send_each(transport: Transport, calls: list[HttpRequest]) -> None:
     for call in calls:
-        assert isinstance(transport.send(call), Answer)
+        assert isinstance(transport.send(call), HttpResponse)
 
 
-def _send_all(transport: Transport, calls: list[Call]) -> None:
+def _send_all(transport: Transport, calls: list[HttpRequest]) -> None:
     """All calls, IN_FLIGHT of them at a time."""
     waiting, left, done = iter(calls), len(calls), threading.Event()
 
-    def then(answer: Answer | TransportFailure) -> None:
+    def then(answer: HttpResponse | TransportFailure) -> None:
         nonlocal left
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, HttpResponse)
         left -= 1
         if not left:
             done.set()

@@ -101,7 +101,7 @@ def world(
     monkeypatch.setenv("ACME_TOKEN", canary.TOKEN)
     home = tmp_path / "dagster home"
     monkeypatch.setenv("DAGSTER_HOME", str(home))
-    receiver.desk.secrets = replace(receiver.settings, token=canary.TOKEN)
+    receiver.state.secrets = replace(receiver.settings, token=canary.TOKEN)
     made = World(project, receiver, home, monkeypatch)
     made.write()
     return made

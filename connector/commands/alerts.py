@@ -8,7 +8,7 @@ import orjson
 
 from connector.config.destination import Destination
 from connector.config.secrets import resolve
-from connector.delivery.transports.base import Answer, Call
+from connector.delivery.transports.base import HttpRequest, HttpResponse
 from connector.delivery.transports.requests import RequestsTransport
 from connector.engine.context import RunContext
 from connector.errors import ConfigError, EndpointError
@@ -67,9 +67,11 @@ def post(destination: Destination, now: Standing) -> None:
     transport = RequestsTransport(timeout=10, connections=1)
     try:
         answer = transport.send(
-            Call("POST", url, {"Content-Type": "application/json"}, orjson.dumps({"text": text}))
+            HttpRequest(
+                "POST", url, {"Content-Type": "application/json"}, orjson.dumps({"text": text})
+            )
         )
     finally:
         transport.close()
-    if not isinstance(answer, Answer) or answer.status >= 300:
+    if not isinstance(answer, HttpResponse) or answer.status >= 300:
         raise EndpointError(f"{destination.name}: the alert webhook did not take the message")

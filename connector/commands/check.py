@@ -15,7 +15,7 @@ from connector.config.host import host_of
 from connector.config.loader import load
 from connector.config.models import Source
 from connector.config.secrets import is_reference, resolve
-from connector.delivery.auth import auth_for
+from connector.delivery.auth.select import auth_for
 from connector.delivery.transports.requests import RequestsTransport
 from connector.engine.context import utc_now
 from connector.errors import ConnectorError, DestinationError, Problem, WarehouseError

@@ -13,9 +13,9 @@ import pyarrow as pa
 from connector.arrow.composite_key import joined_key
 from connector.arrow.convert import array_of_values, to_frame
 from connector.config.destination import Destination
-from connector.delivery.auth import auth_for
-from connector.delivery.batch import Limits, cut
-from connector.delivery.request import Requests
+from connector.delivery.auth.select import auth_for
+from connector.delivery.batch import BatchLimits, cut
+from connector.delivery.request import RequestBuilder
 from connector.engine.context import utc_now
 from connector.errors import ConfigError
 from connector.mapping.coverage import usable_columns
@@ -45,12 +45,12 @@ def preview(
 def _items(
     destination: Destination, serializer: Serializer, encoded: Serialized
 ) -> Iterator[dict[str, Any]]:
-    limits = Limits(destination.batch_size, destination.platform.limits.max_bytes)
+    limits = BatchLimits(destination.batch_size, destination.platform.limits.max_bytes)
     overheads = [serializer.overhead(group) for group in encoded.group_values]
     batches, too_large = cut(
         encoded.records, encoded.positions.tolist(), encoded.groups.tolist(), overheads, limits
     )
-    requests, auth = Requests(destination), auth_for(destination, None, hidden=True)
+    builder, auth = RequestBuilder(destination), auth_for(destination, None, hidden=True)
     refused: dict[int, Rejection] = {
         **encoded.rejected,
         **dict.fromkeys(too_large, Rejection("too_large", None)),
@@ -63,7 +63,7 @@ def _items(
             _request(
                 batch,
                 serializer.body(batch.records, encoded.group_values[batch.group]),
-                requests,
+                builder,
                 auth,
             ),
         )
@@ -90,13 +90,13 @@ def sample(destination: Destination, limit: int) -> Iterator[dict[str, Any]]:
         )
 
 
-def _request(batch: Batch, body: bytes, requests: Requests, auth: Any) -> dict[str, Any]:
-    call = auth.sign(requests.call(body))
+def _request(batch: Batch, body: bytes, builder: RequestBuilder, auth: Any) -> dict[str, Any]:
+    signed = auth.sign(builder.build(body))
     request = {
-        "method": call.method,
-        "url": call.url,
-        "headers": dict(call.headers),
-        "body": orjson.loads(call.body),
+        "method": signed.method,
+        "url": signed.url,
+        "headers": dict(signed.headers),
+        "body": orjson.loads(signed.body),
     }
     return {"request": request, "rows": batch.rows}
 

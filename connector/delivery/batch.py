@@ -1,4 +1,4 @@
-"""Cutting records into batches, and batches into smaller ones when a platform refuses them whole."""
+"""Cuts records into batches, and refused batches into smaller ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connector.model import Batch
 
 
 @dataclass(frozen=True)
-class Limits:
+class BatchLimits:
     """What one request may carry. max_bytes: of the whole body."""
 
     max_events: int
@@ -25,12 +25,19 @@ def cut(
     rows: Sequence[int],
     groups: Sequence[int],
     overheads: Sequence[int],
-    limits: Limits,
+    limits: BatchLimits,
 ) -> tuple[list[Batch], list[int]]:
-    """Batches in row order, one group each, and the rows whose record alone is too large.
+    """Cut records into batches.
 
-    rows: position of each record in its page. groups: index of the request fields that a batch must share. overheads: for
-    each group, bytes that a body has beside its records.
+    Args:
+        records: all records of a page that are to be sent.
+        rows: position of each record in its page.
+        groups: of each record, the index of the request fields that a batch must share.
+        overheads: for each group, bytes that a body has beside its records.
+        limits: of one request.
+
+    Returns:
+        Batches in row order, one group each, and the rows whose record alone is too large.
     """
     sizes = records.sizes() + 1
     group_of = np.asarray(groups, np.int64)
@@ -52,7 +59,7 @@ def cut(
 
 
 def halves(batch: Batch, *, by_bytes: bool = False) -> tuple[Batch, Batch]:
-    """Two parts of a batch of two or more records: equal in number, or about equal in bytes."""
+    """Halve a batch of two or more records, by number or about equally by bytes."""
     middle = len(batch) // 2
     if by_bytes:
         sizes = np.cumsum(batch.records.sizes())
@@ -60,7 +67,7 @@ def halves(batch: Batch, *, by_bytes: bool = False) -> tuple[Batch, Batch]:
     return batch.part(list(range(middle))), batch.part(list(range(middle, len(batch))))
 
 
-def spread(batch: Batch, number: int) -> Iterator[int]:
-    """Positions of single records, evenly over the batch: a sample to tell a bad batch from a bad request."""
+def sample_positions(batch: Batch, number: int) -> Iterator[int]:
+    """Yield positions of single records, evenly over the batch."""
     step = max(1, len(batch) // number)
     yield from range(step // 2, len(batch), step)

@@ -1,4 +1,4 @@
-"""Final results that a platform tells only later: what an answer about them means."""
+"""Asks for final results that a platform tells only later."""
 
 from __future__ import annotations
 
@@ -10,32 +10,41 @@ from typing import Any
 import orjson
 
 from connector.config.destination import Destination
-from connector.delivery.auth import Auth, auth_for
+from connector.delivery.auth.base import AuthScheme
+from connector.delivery.auth.select import auth_for
 from connector.delivery.factory import ca_file
+from connector.delivery.json_path import values_at
 from connector.delivery.redact import redact_code
-from connector.delivery.request import Requests, origins
-from connector.delivery.response import values_at
-from connector.delivery.transports.base import Answer, Call
+from connector.delivery.request import RequestBuilder, origins
+from connector.delivery.transports.base import HttpRequest, HttpResponse
 from connector.delivery.transports.requests import RequestsTransport
 from connector.errors import EndpointError
 from connector.platforms.answers import Poll
 
-_LONGEST_REASON = 100
+_MAX_REASON = 100
+_MAX_TIMEOUT = 10.0
 
-_UNKNOWN = (400, 404, 410)
-"""Statuses of an answer that knows nothing of a receipt; the others behind it are asked about all the same."""
+_UNKNOWN_RECEIPT = (400, 404, 410)
+"""Statuses of a platform that does not know a receipt; the next one is asked about all the same."""
 
 
 def results(
     destination: Destination, poll: Poll, receipts: Sequence[str], tokens: dict[str, str]
 ) -> Iterator[Counter[str]]:
-    """For each receipt: state or reason -> how often, empty where the platform knows nothing of it.
+    """Ask for the result of each receipt; ends early where the platform does not respond now.
 
-    Ends early where the platform does not answer now. tokens: access tokens that were fetched.
+    Args:
+        destination: that the receipts are of.
+        poll: how the platform is asked.
+        receipts: oldest first.
+        tokens: access tokens that were fetched.
+
+    Yields:
+        State or reason -> how often; empty where the platform knows nothing of a receipt.
     """
     if not receipts:
         return
-    timeout = min(10.0, destination.model.delivery.timeout.total_seconds())
+    timeout = min(_MAX_TIMEOUT, destination.model.delivery.timeout.total_seconds())
     transport = RequestsTransport(
         timeout=timeout,
         connections=1,
@@ -44,46 +53,48 @@ def results(
     )
     try:
         auth = auth_for(destination, transport, tokens=tokens)
-        requests = Requests(destination)
+        builder = RequestBuilder(destination)
         for receipt in receipts:
-            url = requests.address(poll.path, {poll.param: receipt})
-            found = _result(poll, url, transport, auth)
-            if found is None:
+            url = builder.address(poll.path, {poll.param: receipt})
+            result = _result(poll, url, transport, auth)
+            if result is None:
                 return
-            yield found
+            yield result
     except EndpointError:
         return
     finally:
         transport.close()
 
 
-def _result(poll: Poll, url: str, transport: RequestsTransport, auth: Auth) -> Counter[str] | None:
-    """State or reason -> how often; None where the platform does not answer now."""
-    call = Call("GET", url, {}, b"")
-    answer = transport.send(auth.sign(call))
-    if isinstance(answer, Answer) and answer.status == 401 and auth.refresh():
-        answer = transport.send(auth.sign(call))
-    if isinstance(answer, Answer) and answer.status in _UNKNOWN:
+def _result(
+    poll: Poll, url: str, transport: RequestsTransport, auth: AuthScheme
+) -> Counter[str] | None:
+    """Ask once. Returns None where the platform does not respond now."""
+    request = HttpRequest("GET", url, {}, b"")
+    response = transport.send(auth.sign(request))
+    if isinstance(response, HttpResponse) and response.status == 401 and auth.refresh():
+        response = transport.send(auth.sign(request))
+    if isinstance(response, HttpResponse) and response.status in _UNKNOWN_RECEIPT:
         return Counter()
-    if not isinstance(answer, Answer) or answer.status != 200:
+    if not isinstance(response, HttpResponse) or response.status != 200:
         return None
     try:
-        body: Any = orjson.loads(answer.body)
+        return _counted(orjson.loads(response.body), poll)
     except orjson.JSONDecodeError:
         return Counter()
-    found = Counter(
-        f"result {redact_code(state, b'{}', _LONGEST_REASON)}"
+
+
+def _counted(body: Any, poll: Poll) -> Counter[str]:
+    """Count states and reasons of a result."""
+    counts = Counter(
+        f"result {redact_code(state, b'{}', _MAX_REASON)}"
         for state in values_at(body, poll.states)
         if isinstance(state, str)
     )
-    for entry in (
-        each
-        for entries in values_at(body, poll.counts or "")
-        if isinstance(entries, list)
-        for each in entries
-    ):
-        if isinstance(entry, dict) and re.fullmatch(r"[0-9]{1,9}", str(entry.get(poll.count))):
-            found[redact_code(str(entry.get(poll.reason)), b"{}", _LONGEST_REASON)] += int(
-                entry[poll.count]
-            )
-    return found
+    for entries in values_at(body, poll.counts or ""):
+        for entry in entries if isinstance(entries, list) else []:
+            number = str(entry.get(poll.count)) if isinstance(entry, dict) else ""
+            if re.fullmatch(r"[0-9]{1,9}", number):
+                reason = redact_code(str(entry.get(poll.reason)), b"{}", _MAX_REASON)
+                counts[reason] += int(number)
+    return counts

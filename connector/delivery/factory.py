@@ -1,4 +1,4 @@
-"""Puts together what sends the pages of a destination: a sender with its transport and its credentials."""
+"""Puts together what sends the pages of a destination: sender, transport and credentials."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ from typing import Any
 from connector.arrow.records import Place
 from connector.config.credentials import named_credentials
 from connector.config.destination import Destination
-from connector.delivery.auth import auth_for
-from connector.delivery.rate_limit import RateLimiter, RetryBudget
-from connector.delivery.request import Requests, origins
+from connector.delivery.auth.select import auth_for
+from connector.delivery.rate_limit import RateLimiter
+from connector.delivery.request import RequestBuilder, origins
+from connector.delivery.retry_budget import RetryBudget
 from connector.delivery.sender import Sender
-from connector.delivery.transports.base import Call, Transport
+from connector.delivery.transports.base import HttpRequest, Transport
 from connector.delivery.transports.select import open_transport
 from connector.model import Batch, Page
-
-
-def _as_it_is(transport: Transport) -> Transport:
-    return transport
 
 
 @contextmanager
@@ -32,13 +29,22 @@ def open_sender(
     impersonal: Collection[Place] = (),
     budget: RetryBudget | None = None,
     tokens: dict[str, str] | None = None,
-    wrapped: Callable[[Transport], Transport] = _as_it_is,
+    wrap: Callable[[Transport], Transport] = lambda transport: transport,
 ) -> Iterator[Sender]:
-    """Sends pages; closed together with its connections.
+    """Open a sender; it is closed together with its connections.
 
-    body: serializes a batch. secrets: credentials, which are taken out of messages. accept_all: a person said that
-    refusals of nearly everything are to be recorded all the same. impersonal: places in a record where there is nothing of a
-    person. budget: of retries. tokens: access tokens that were fetched. wrapped: puts something around the transport.
+    Args:
+        destination: to send to.
+        body: serializes a batch.
+        secrets: credentials, which are taken out of messages.
+        accept_all: a person said that refusals of nearly everything are to be recorded.
+        impersonal: places in a record where there is nothing of a person.
+        budget: of retries.
+        tokens: access tokens that were fetched.
+        wrap: puts something around the transport.
+
+    Raises:
+        ConfigError: a secret or the certificate authority cannot be read.
     """
     model, limits = destination.model, destination.platform.limits
     options: dict[str, Any] = {
@@ -49,24 +55,24 @@ def open_sender(
     transport = open_transport(
         model.delivery.transport, connections=destination.concurrency, **options
     )
-    requests = Requests(destination)
+    builder = RequestBuilder(destination)
 
-    def build(page: Page, batch: Batch) -> Call:
-        return requests.call(body(page, batch))
+    def build(page: Page, batch: Batch) -> HttpRequest:
+        return builder.build(body(page, batch))
 
     # A new token is waited for, and a transport must not wait for itself.
-    asking = (
+    token_transport = (
         open_transport("requests", connections=1, **options)
         if destination.platform.auth.method == "oauth2"
         else None
     )
     sender = Sender(
-        wrapped(transport),
-        auth_for(destination, asking, tokens=tokens),
+        wrap(transport),
+        auth_for(destination, token_transport, tokens=tokens),
         destination.answers,
         build,
         concurrency=destination.concurrency,
-        gate=RateLimiter(model.delivery.rate or limits.rate),
+        rate_limiter=RateLimiter(model.delivery.rate or limits.rate),
         budget=budget,
         accept_all=accept_all,
         secrets=secrets,
@@ -78,11 +84,11 @@ def open_sender(
     finally:
         sender.close()
         transport.close()
-        if asking is not None:
-            asking.close()
+        if token_transport is not None:
+            token_transport.close()
 
 
 def ca_file(destination: Destination) -> str | None:
-    """The certificate authority of a private endpoint."""
+    """Return the PEM file of a private endpoint's certificate authority."""
     given = destination.model.delivery.ca_file
     return str(destination.root / given) if given else None

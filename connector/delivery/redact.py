@@ -1,4 +1,4 @@
-"""Words of a platform, made fit to be kept: nothing that was sent and nothing that looks like a person stays in them."""
+"""Makes words of a platform fit to be kept: without what was sent or looks like a person."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ import orjson
 
 from connector.arrow.records import Place
 
-LONGEST = 200
+MAX_MESSAGE = 200
+"""Characters of a message that are kept."""
 
 _PATTERNS = re.compile(
     r"""
-    (?<![^\s@"<>])[^\s@"<>]+@[^\s@"<>]+     # an e-mail address, and what is joined to it; begins where a word begins, so that each is tried once
+    (?<![^\s@"<>])[^\s@"<>]+@[^\s@"<>]+  # an e-mail address and what is joined to it; it begins
+                                         # where a word begins, so that each is tried once
     | \b[0-9A-Fa-f]{32,}\b                  # a digest
     | [A-Za-z0-9+/_-]{40,}={0,2}            # a token
     | \b[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{20,}\b  # a UUID
@@ -28,7 +30,7 @@ _PATTERNS = re.compile(
     re.VERBOSE,
 )
 
-_SHORTEST = 3
+_MIN_VALUE = 3
 """Values shorter than this are in every sentence; they tell nothing."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -39,10 +41,18 @@ _ONE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 def redact(
     message: str, record: bytes, secrets: Sequence[str] = (), impersonal: Collection[Place] = ()
 ) -> str:
-    """A platform's message about a record, at most 200 characters, with every value of the record taken out.
+    """Take every value of a record out of a platform's message about it.
 
-    record: JSON, of one record or of a list. Values are found as they are and as an address, JSON or HTML would write them. secrets:
-    credentials, which some platforms take in the body and may quote with it. impersonal: places in a record whose values may stay.
+    Values are found as they are, and as an address, JSON or HTML would write them.
+
+    Args:
+        message: the platform's words.
+        record: JSON, of one record or of a list.
+        secrets: credentials, which some platforms take in the body and may quote with it.
+        impersonal: places in a record whose values may stay.
+
+    Returns:
+        At most `MAX_MESSAGE` characters.
     """
     text = _one_line(message)
     folded = _folded(text)
@@ -52,26 +62,25 @@ def redact(
         while start >= 0:
             spans.append((start, start + len(value)))
             start = folded.find(value, start + 1)
-    return _without(text, sorted(spans))[:LONGEST]
+    return _without(text, sorted(spans))[:MAX_MESSAGE]
 
 
-def redact_code(code: str, record: bytes, longest: int, impersonal: Collection[Place] = ()) -> str:
-    """A platform's error code or field, at most so many characters.
+def redact_code(
+    code: str, record: bytes, max_length: int, impersonal: Collection[Place] = ()
+) -> str:
+    """Redact a platform's error code or field.
 
-    A short number names nobody, also where the record holds it too; nor does what a single word, such as `purchase_without_value`,
-    shares with the values at impersonal places.
+    A short number names nobody, also where the record holds it too; nor does what a single word,
+    such as `purchase_without_value`, shares with the values at impersonal places.
     """
-    return (
-        code
-        if _PLAIN_CODE.fullmatch(code)
-        else redact(code, record, impersonal=impersonal if _ONE_WORD.fullmatch(code) else ())[
-            :longest
-        ]
-    )
+    if _PLAIN_CODE.fullmatch(code):
+        return code
+    kept = impersonal if _ONE_WORD.fullmatch(code) else ()
+    return redact(code, record, impersonal=kept)[:max_length]
 
 
 def _without(text: str, spans: list[tuple[int, int]]) -> str:
-    """The text with stars in place of these parts, in order; parts that touch are one."""
+    """Put stars in place of these parts, given in order; parts that touch become one."""
     kept: list[str] = []
     end = 0
     for start, stop in spans:
@@ -82,11 +91,11 @@ def _without(text: str, spans: list[tuple[int, int]]) -> str:
 
 
 def _written(node: Any, impersonal: Collection[Place]) -> Iterator[str]:
-    """Values of a record that could describe its person or order, in every writing, folded."""
+    """Yield what could describe a person or an order, in every writing, folded."""
     for value in _values(node, impersonal, ()):
         for writing in {value} if value.isalnum() and value.isascii() else _writings(value):
             folded = _folded(_one_line(writing))
-            if len(folded) >= _SHORTEST:
+            if len(folded) >= _MIN_VALUE:
                 yield folded
 
 
@@ -108,7 +117,7 @@ def _writings(value: str) -> set[str]:
 
 
 def _values(node: Any, impersonal: Collection[Place], place: Place) -> Iterator[str]:
-    """Texts and numbers of a record, but not names of fields."""
+    """Yield texts and numbers of a record, but not names of fields."""
     if isinstance(node, dict):
         for key, value in node.items():
             yield from _values(value, impersonal, (*place, key))
@@ -124,15 +133,13 @@ def _values(node: Any, impersonal: Collection[Place], place: Place) -> Iterator[
 
 
 def _one_line(text: str) -> str:
-    """Single spaces, and none of the characters that some databases refuse."""
+    """Use single spaces, and none of the characters that some databases refuse."""
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def _folded(text: str) -> str:
-    """In lower case, and exactly as long."""
+    """Convert to lower case without changing the length."""
     lower = text.lower()
-    return (
-        lower
-        if len(lower) == len(text)
-        else "".join(each.lower() if len(each.lower()) == 1 else each for each in text)
-    )
+    if len(lower) == len(text):
+        return lower
+    return "".join(each.lower() if len(each.lower()) == 1 else each for each in text)

@@ -1,4 +1,4 @@
-"""The call that carries a batch: address, headers and body, without credentials."""
+"""Builds the request that carries a batch: address, headers and body, without credentials."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ import urllib.parse
 from collections.abc import Mapping
 
 from connector.config.destination import Destination
-from connector.delivery.transports.base import Call
+from connector.delivery.transports.base import HttpRequest
 from connector.syntax.urls import origin
 
 
 def origins(destination: Destination) -> frozenset[str]:
-    """Where requests of a destination may go: its endpoint, and where its token comes from."""
+    """Return where a destination's requests may go: its endpoint and its token endpoint."""
     platform = destination.platform
-    return frozenset(
-        origin(address)
-        for address in (destination.model.endpoint or platform.endpoint, platform.auth.token_url)
-        if address
-    )
+    addresses = (destination.model.endpoint or platform.endpoint, platform.auth.token_url)
+    return frozenset(origin(address) for address in addresses if address)
 
 
-class Requests:
-    """Builds the calls of one destination; everything but the body is worked out once."""
+class RequestBuilder:
+    """Builds the requests of one destination; everything but the body is worked out once."""
 
     def __init__(self, destination: Destination) -> None:
         platform, model = destination.platform, destination.model
@@ -36,34 +33,28 @@ class Requests:
             if platform.test_mode.method == "path":
                 path = str(platform.test_mode.value)
             elif platform.test_mode.method == "query":
-                query[platform.test_mode.name] = (
-                    model.test_mode
-                    if isinstance(model.test_mode, str)
-                    else str(platform.test_mode.value)
-                )
+                given = model.test_mode if isinstance(model.test_mode, str) else None
+                query[platform.test_mode.name] = given or str(platform.test_mode.value)
         self.url = self.address(path, query)
         self._headers = {
             "Content-Type": "application/json",
-            **{name: _filled(text, self._values) for name, text in platform.headers.items()},
+            **{name: _fill(text, self._values) for name, text in platform.headers.items()},
         }
 
     def address(self, path: str, query: Mapping[str, str]) -> str:
-        """An address of the platform. path, query: with {name} to be filled in."""
-        filled = {name: _filled(text, self._values) for name, text in query.items()}
+        """Build an address of the platform. path, query: with {name} to be filled in."""
+        filled = {name: _fill(text, self._values) for name, text in query.items()}
         base = self._base.rstrip("/") if path else self._base
-        return (
-            base
-            + _filled(path, self._values, quote=True)
-            + (f"?{urllib.parse.urlencode(filled)}" if filled else "")
-        )
+        address = base + _fill(path, self._values, quote=True)
+        return f"{address}?{urllib.parse.urlencode(filled)}" if filled else address
 
-    def call(self, body: bytes) -> Call:
-        """The call that carries a body."""
-        return Call("POST", self.url, self._headers, body)
+    def build(self, body: bytes) -> HttpRequest:
+        """Build the request that carries a body."""
+        return HttpRequest("POST", self.url, self._headers, body)
 
 
-def _filled(text: str, values: Mapping[str, str], *, quote: bool = False) -> str:
-    """`{name}` replaced by its value."""
+def _fill(text: str, values: Mapping[str, str], *, quote: bool = False) -> str:
+    """Replace each `{name}` by its value."""
 
     def value(match: re.Match[str]) -> str:
         found = values[match.group(1)]

@@ -1,98 +1,145 @@
-"""When to try again, and when to leave it to the next run. Policies are values; clock and sleep are given."""
+"""When a request is sent again, and when it is left to the next run."""
 
 from __future__ import annotations
 
-import random
-import time
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-import tenacity
-from tenacity import RetryCallState
+from tenacity import RetryCallState, Retrying
+from tenacity.nap import sleep_using_event
+from tenacity.retry import retry_if_result
+from tenacity.stop import stop_after_attempt, stop_all, stop_any, stop_base, stop_when_event_set
+from tenacity.wait import wait_base, wait_random, wait_random_exponential
 
-from connector.delivery.rate_limit import RateLimiter, RetryBudget
-from connector.delivery.response import Outcome, TryAgain
+from connector.delivery.outcome import Outcome, Retry
+from connector.delivery.retry_after import MAX_WAIT_IN_RUN
+from connector.delivery.retry_budget import RetryBudget
 
-LONGEST_WAIT = 60.0
-"""Seconds; where a platform asks for more, the run ends and remembers until when."""
+BACKOFF_BASE = 0.5
+BACKOFF_MAX = 30.0
+"""Seconds: a pause is drawn between 0 and `BACKOFF_BASE * 2 ** n` (full jitter), at most this."""
 
-_BASE = 0.5
-_CAP = 30.0
+THROTTLED_MIN = 0.2
+"""Seconds: the shortest pause where a platform says that it was asked too often, and no more."""
+
+REQUESTED_JITTER = 0.5
+"""Seconds, at most, on top of a wait that the platform asked for."""
+
+PATIENCE = 60.0
+"""Seconds that throttling in a row is waited out."""
+
+MAX_ATTEMPTS = 5
+MAX_ATTEMPTS_NOT_UNDERSTOOD = 3
 
 
-@dataclass
 class RetryPolicy:
-    """How one request is repeated.
+    """Sends a request until its outcome is final, or is a `Retry` that is left to the next run.
 
-    attempts: at most, not counting those that were throttled. patience: seconds of throttling in a row before the run gives up.
+    Throttled attempts are repeated in an inner loop, which costs neither attempts nor budget.
+
+    Args:
+        budget: of retries.
+        ended: set when the run ends; it also wakes whoever waits.
+        sleep: waits so many seconds, in place of waiting for `ended`.
     """
 
-    budget: RetryBudget
-    gate: RateLimiter
-    attempts: int = 5
-    attempts_if_not_understood: int = 3
-    patience: float = 60.0
-    sleep: Callable[[float], None] = time.sleep
-    stopped: Callable[[], bool] = lambda: False
-    random: random.Random = field(default_factory=random.Random)
+    def __init__(
+        self,
+        budget: RetryBudget,
+        ended: threading.Event,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        self._sleep = sleep or sleep_using_event(ended)
+        self._over = stop_any(stop_when_event_set(ended), _stop_if_wait_is_too_long())
+        self._budget = budget
 
     def run(self, send: Callable[[], Outcome]) -> Outcome:
-        """Send until the outcome is final, or is a `TryAgain` that is left to the next run."""
-        tried = _Tried()
-
-        def attempt() -> Outcome:
-            outcome = send()
-            if isinstance(outcome, TryAgain):
-                tried.note(outcome)
-            return outcome
-
-        def rest(seconds: float) -> None:
-            tried.throttled_for += seconds if tried.throttled else 0.0
-            self.sleep(seconds)
-
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_result(lambda outcome: isinstance(outcome, TryAgain)),
-            stop=lambda state: self._stop(_outcome(state), tried),
-            wait=lambda state: self._wait(_outcome(state), tried),
-            sleep=rest,
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        """Call `send` until there is nothing to repeat, and return its last outcome."""
+        backoff = wait_random_exponential(multiplier=BACKOFF_BASE, max=BACKOFF_MAX)
+        throttled = wait_random_exponential(
+            multiplier=BACKOFF_BASE, max=BACKOFF_MAX, min=THROTTLED_MIN
         )
-        return retrying(attempt)
+        until_not_throttled = self._retrying(
+            lambda outcome: isinstance(outcome, Retry) and outcome.throttled,
+            stop_any(self._over, _stop_after_idling(PATIENCE)),
+            _wait_as_requested(throttled),
+        )
+        until_final = self._retrying(
+            lambda outcome: isinstance(outcome, Retry) and not outcome.throttled,
+            stop_any(
+                self._over,
+                stop_after_attempt(MAX_ATTEMPTS),
+                stop_all(
+                    _stop_if_not_understood(), stop_after_attempt(MAX_ATTEMPTS_NOT_UNDERSTOOD)
+                ),
+                _stop_without_budget(self._budget),  # last, because it takes a retry
+            ),
+            _wait_as_requested(backoff),
+        )
+        return until_final(until_not_throttled, send)
 
-    def _stop(self, outcome: TryAgain, tried: _Tried) -> bool:
-        if self.stopped() or (outcome.wait is not None and outcome.wait > LONGEST_WAIT):
-            return True
-        if outcome.throttled:
-            return tried.throttled_for > self.patience
-        allowed = self.attempts_if_not_understood if outcome.not_understood else self.attempts
-        return tried.failures >= allowed or not self.budget.spend()
-
-    def _wait(self, outcome: TryAgain, tried: _Tried) -> float:
-        """Full jitter, or what the platform asked for and a little jitter on top."""
-        in_a_row = tried.throttled if outcome.throttled else tried.failures
-        jitter = self.random.uniform(0.0, min(_CAP, _BASE * 2 ** (in_a_row - 1)))
-        if outcome.wait is None:
-            return max(jitter, 0.2) if outcome.throttled else jitter
-        return outcome.wait + min(jitter, 0.5)
-
-
-@dataclass
-class _Tried:
-    """What one request has met so far. throttled: times in a row, and throttled_for: seconds that it was waited for."""
-
-    failures: int = 0
-    throttled: int = 0
-    throttled_for: float = 0.0
-
-    def note(self, outcome: TryAgain) -> None:
-        if outcome.throttled:
-            self.throttled += 1
-        else:
-            self.failures += 1
-            self.throttled, self.throttled_for = 0, 0.0
+    def _retrying(
+        self, repeat: Callable[[Outcome], bool], stop: stop_base, wait: wait_base
+    ) -> Retrying:
+        return Retrying(
+            retry=retry_if_result(repeat),
+            stop=stop,
+            wait=wait,
+            sleep=self._sleep,
+            retry_error_callback=_retry_in,
+        )
 
 
-def _outcome(state: RetryCallState) -> TryAgain:
+def _retry_in(state: RetryCallState) -> Retry:
+    """Return the outcome of the attempt that was just made."""
     outcome = state.outcome.result() if state.outcome is not None else None
-    assert isinstance(outcome, TryAgain)
+    assert isinstance(outcome, Retry)
     return outcome
+
+
+class _stop_if_wait_is_too_long(stop_base):  # noqa: N801  named as tenacity names its own
+    """Stop where the platform wants to be left alone for longer than a run waits."""
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        wait = _retry_in(retry_state).wait
+        return wait is not None and wait > MAX_WAIT_IN_RUN
+
+
+class _stop_if_not_understood(stop_base):  # noqa: N801
+    """Stop after a response that was complete and said nothing that the platform would say."""
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return _retry_in(retry_state).not_understood
+
+
+class _stop_after_idling(stop_base):  # noqa: N801
+    """Stop once more than so many seconds were waited."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return retry_state.idle_for > self._seconds
+
+
+class _stop_without_budget(stop_base):  # noqa: N801
+    """Stop where no retry is left; otherwise take one."""
+
+    def __init__(self, budget: RetryBudget) -> None:
+        self._budget = budget
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return not self._budget.spend()
+
+
+class _wait_as_requested(wait_base):  # noqa: N801
+    """Wait as long as the platform asked for plus a little jitter, or else by another strategy."""
+
+    def __init__(self, otherwise: wait_base) -> None:
+        self._otherwise, self._jitter = otherwise, wait_random(0, REQUESTED_JITTER)
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        wait = _retry_in(retry_state).wait
+        if wait is None:
+            return self._otherwise(retry_state)
+        return wait + self._jitter(retry_state)

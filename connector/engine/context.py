@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 
 from connector.config.credentials import credentials
 from connector.config.destination import Destination
-from connector.delivery.rate_limit import RetryBudget
+from connector.delivery.retry_budget import RetryBudget
 from connector.engine import failpoints
 from connector.engine.dedupe import Deduplicator
 from connector.engine.page_builder import PageBuilder, reads_under_way
@@ -146,7 +146,7 @@ class RunContext:
                         impersonal=self.serializer.impersonal,
                         budget=self.budget,
                         tokens=self.tokens,
-                        wrapped=failpoints.around,
+                        wrap=failpoints.around,
                     )
                 )
 

@@ -12,7 +12,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from connector.delivery.transports.base import Answer, Call, Then, Transport, TransportFailure
+    from connector.delivery.transports.base import (
+        HttpRequest,
+        HttpResponse,
+        OnResponse,
+        Transport,
+        TransportFailure,
+    )
 
 NAMES = (
     "before_intent",
@@ -51,22 +57,22 @@ class _Watched:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def send(self, call: Call) -> Answer | TransportFailure:
-        """One request, one answer."""
+    def send(self, request: HttpRequest) -> HttpResponse | TransportFailure:
+        """Send one request and wait for the response."""
         reach("before_send")
-        answer = self._transport.send(call)
+        response = self._transport.send(request)
         reach("after_send")
-        return answer
+        return response
 
-    def submit(self, call: Call, then: Then) -> None:
-        """Begin a request."""
+    def submit(self, request: HttpRequest, on_response: OnResponse) -> None:
+        """Begin a request; returns at once."""
 
-        def arrived(answer: Answer | TransportFailure) -> None:
+        def responded(response: HttpResponse | TransportFailure) -> None:
             reach("after_send")
-            then(answer)
+            on_response(response)
 
         reach("before_send")
-        self._transport.submit(call, arrived)
+        self._transport.submit(request, responded)
 
     def close(self) -> None:
         """Close connections and stop all threads."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from connector.config.destination import Destination
-from connector.delivery.batch import Limits, cut
+from connector.delivery.batch import BatchLimits, cut
 from connector.engine.dedupe import Chosen, Deduplicator, is_personal
 from connector.model import Batch, Mark, Page, Range, Rejection, RowState, SliceKind
 from connector.source.reader import Rows, SourceReader
@@ -241,7 +241,7 @@ class PageBuilder:
     def _batches(
         self, encoded: Serialized, first: int, end: int, start: int
     ) -> tuple[list[Batch], list[int]]:
-        limits = Limits(self.batch_size, self.destination.platform.limits.max_bytes)
+        limits = BatchLimits(self.batch_size, self.destination.platform.limits.max_bytes)
         serializer = self.serializer()
         overheads = [serializer.overhead(group) for group in encoded.group_values]
         rows = (encoded.positions[first:end] - start).tolist()

@@ -126,7 +126,7 @@ class Answers(StrictModel):
         partial: Statuses of answers after which records that are not named as refused were
             processed.
         message: Dotted paths to where the platform says why.
-        status: What single statuses mean, before the table of `connector.delivery.response`.
+        status: What single statuses mean, before the table of `connector.delivery.status`.
         transient: Dotted paths that hold true where the request may be tried again.
         poll: Where the final result can be asked for.
     """

@@ -1,7 +1,7 @@
 """What the receiver must know of a platform to stand in for it.
 
-Each dialect is written from the platform's documents, not from the connector's platform files: a mistake there must not be
-repeated here.
+Each dialect is written from the platform's documents, not from the connector's platform files: a
+mistake there must not be repeated here.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 
-class Problem(NamedTuple):
-    """Why an event is refused. field: path inside the event; code: for the dialect, which says it as its platform would.
+class Violation(NamedTuple):
+    """Why an event is refused.
 
+    field: path inside the event. code: for the dialect, which says it as its platform would.
     warning: something to tell the caller, although the event is taken.
     """
 
@@ -37,9 +38,10 @@ class Reply(NamedTuple):
 class Secrets:
     """What callers must prove that they know.
 
-    token: of every platform; X takes it as the access token. app_secret: Meta's; where it is set, each request must carry its
-    proof. consumer_key, consumer_secret, token_secret: with which requests to X are signed. client_id, client_secret,
-    refresh_token: with which Google's access tokens are fetched; token_lifetime: how many seconds those last.
+    token: of every platform; X takes it as the access token. app_secret: Meta's; where it is set,
+    each request must carry its proof. consumer_key, consumer_secret, token_secret: with which
+    requests to X are signed. client_id, client_secret, refresh_token: with which Google's access
+    tokens are fetched. token_lifetime: how many seconds those last.
     """
 
     token: str = "sandbox-token"  # noqa: S105  of a local stand-in, as all of these
@@ -54,11 +56,11 @@ class Secrets:
 
 
 @dataclass
-class Desk:
-    """What a dialect keeps from one request to the next.
+class DialectState:
+    """What a dialect remembers from one request to the next.
 
-    access: access tokens that were given out, and when they end. nonces: of signatures already used. receipts: what became
-    of earlier requests, by their id.
+    access: access tokens that were given out, and when they end. nonces: of signatures already
+    used. receipts: what became of earlier requests, by their id.
     """
 
     secrets: Secrets
@@ -67,18 +69,18 @@ class Desk:
     receipts: dict[str, Any] = field(default_factory=dict)
 
 
-def keep(shelf: dict[str, Any], key: str, value: Any) -> None:
-    """Put something on one of the desk's shelves; the oldest of more than 100,000 falls off."""
-    shelf[key] = value
-    if len(shelf) > 100_000:
-        del shelf[next(iter(shelf))]
+def remember(store: dict[str, Any], key: str, value: Any) -> None:
+    """Store something for later requests; the oldest of more than 100,000 is dropped."""
+    store[key] = value
+    if len(store) > 100_000:
+        del store[next(iter(store))]
 
 
 class Received(NamedTuple):
     """One request as a dialect sees it.
 
-    path: parameters of the route; headers: lower-case names; body: its JSON, None where it is none; raw: its bytes. route: the
-    path template that matched.
+    path: parameters of the route. headers: lower-case names. body: its JSON, None where it is
+    none. raw: its bytes. route: the path template that matched.
     """
 
     path: Mapping[str, str]
@@ -89,19 +91,19 @@ class Received(NamedTuple):
     method: str
     url: str
     route: str
-    desk: Desk
+    state: DialectState
 
 
 class Judged(NamedTuple):
     """An event and what is wrong with it."""
 
     event: dict[str, Any]
-    problems: Sequence[Problem]
+    violations: Sequence[Violation]
 
     @property
-    def refused(self) -> Problem | None:
-        """The first problem that is more than a warning."""
-        return next((problem for problem in self.problems if not problem.warning), None)
+    def refused(self) -> Violation | None:
+        """The first violation that is more than a warning."""
+        return next((violation for violation in self.violations if not violation.warning), None)
 
 
 class Address(NamedTuple):
@@ -116,18 +118,19 @@ class Address(NamedTuple):
 class Dialect:
     """A platform as a receiver.
 
-    routes: path templates. authenticate: the answer to a caller who may not, None to one who may. events: the events of a body,
-    or a Reply where the body itself is unacceptable. check: problems of one event. event_id: its id. account: within which ids
-    are unique. reply: the answer to judged events. throttled: the answer when the caller should slow down. partial: whether
-    events without problems are taken although others are refused. test: whether the request is in test mode, so that nothing
-    counts. others: more addresses.
+    routes: path templates. authenticate: the answer to a caller who may not, None to one who may.
+    events: the events of a body, or a Reply where the body itself is unacceptable. check:
+    violations of one event. event_id: its id. account: within which ids are unique. reply: the
+    answer to judged events. throttled: the answer when the caller should slow down. partial:
+    whether events without violations are taken although others are refused. test: whether the
+    request is in test mode, so that nothing counts. others: more addresses.
     """
 
     name: str
     routes: Sequence[str]
     authenticate: Callable[[Received], Reply | None]
     events: Callable[[Received], list[dict[str, Any]] | Reply]
-    check: Callable[[dict[str, Any], Received], Sequence[Problem]]
+    check: Callable[[dict[str, Any], Received], Sequence[Violation]]
     event_id: Callable[[dict[str, Any]], str]
     account: Callable[[dict[str, Any], Received], str]
     reply: Callable[[Received, Sequence[Judged]], Reply]
@@ -146,8 +149,8 @@ def bearer(received: Received) -> str | None:
 def demand(
     token: Callable[[Received], str | None], denied: Reply
 ) -> Callable[[Received], Reply | None]:
-    """The usual authentication: one token. token: reads it from a request; denied: the answer to another one."""
-    return lambda received: None if same(token(received), received.desk.secrets.token) else denied
+    """Require one token. token: reads it from a request; denied: the answer to another one."""
+    return lambda received: None if same(token(received), received.state.secrets.token) else denied
 
 
 def same(given: object, secret: str) -> bool:
@@ -158,7 +161,10 @@ def same(given: object, secret: str) -> bool:
 def listed(
     received: Received, name: str, most: int, refuse: Callable[[str], Reply]
 ) -> list[dict[str, Any]] | Reply:
-    """The events of a body that holds them in one array. refuse: the answer to a body that does not, or that holds too many."""
+    """Return the events of a body that holds them in one array.
+
+    refuse: the answer to a body that does not, or that holds too many.
+    """
     if not isinstance(received.body, dict):
         return refuse("the body must be a JSON object")
     events = received.body.get(name)

@@ -1,6 +1,7 @@
-"""Faults that the receiver commits when told to: wrong statuses, broken connections, answers that say nothing.
+"""Faults that the receiver commits when told to.
 
-A fault says whether the events of its request are taken before it happens: that is what makes an answer ambiguous.
+Wrong statuses, broken connections, answers that say nothing. A fault says whether the events of
+its request are taken before it happens: that is what makes an answer ambiguous.
 """
 
 from __future__ import annotations
@@ -39,11 +40,12 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 class Fault:
     """One way to fail.
 
-    kind: what happens; `throttle` answers as the platform of the request does when it is asked too often. times: to how many
-    requests. after: how many requests pass before. take: the events of the request are taken although the answer fails.
-    status, headers, body: of the answer, where the kind has one. seconds: how long a drip or a hang lasts. match: only requests
-    whose body contains this text. path: only requests whose path contains this text; the addresses that take no events, such
-    as the one for tokens, fail only when a fault names them here.
+    kind: what happens; `throttle` answers as the platform of the request does when it is asked
+    too often. times: to how many requests. after: how many requests pass before. take: the events
+    of the request are taken although the answer fails. status, headers, body: of the answer, where
+    the kind has one. seconds: how long a drip or a hang lasts. match: only requests whose body
+    contains this text. path: only requests whose path contains this text; the addresses that take
+    no events, such as the one for tokens, fail only when a fault names them here.
     """
 
     kind: Kind = "status"
@@ -66,7 +68,8 @@ class Fault:
             or values.get("kind", "status") not in get_args(Kind)
         ):
             raise ConfigError(
-                f"a fault has {', '.join(_TYPES)}, and its kind is one of {', '.join(get_args(Kind))}"
+                f"a fault has {', '.join(_TYPES)}, and its kind is one of"
+                f" {', '.join(get_args(Kind))}"
             )
         for name, value in values.items():
             if not isinstance(value, _TYPES[name]) or (
@@ -98,7 +101,10 @@ class Script:
             self._due.clear()
 
     def next(self, body: bytes, path: str, *, named: bool = False) -> Fault | None:
-        """The fault that meets this request, if one is due. named: only a fault that names a path."""
+        """Return the fault that meets this request, if one is due.
+
+        named: only a fault that names a path.
+        """
         with self._lock:
             for entry in self._due:
                 fault, wait, _ = entry
@@ -174,5 +180,8 @@ def _ticks(seconds: float) -> Iterator[int]:
 
 
 def _transport(request: Request) -> asyncio.Transport:
-    """The socket under a request. ASGI does not offer it; uvicorn's receive function belongs to the object that holds it."""
+    """Return the socket under a request.
+
+    ASGI does not offer it; uvicorn's receive function belongs to the object that holds it.
+    """
     return request.receive.__self__.transport  # type: ignore[attr-defined]

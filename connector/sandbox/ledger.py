@@ -1,4 +1,4 @@
-"""What the receiver has taken: every event by its id, how often, and whether a repetition carried the same bytes."""
+"""What the receiver has taken: every event by its id, how often, and with which bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 
 
 class Arrival(NamedTuple):
-    """One event id. digest: of its first bytes; copies: how often it arrived; conflicts: copies with other bytes."""
+    """One event id.
+
+    digest: of its first bytes. copies: how often it arrived. conflicts: copies with other bytes.
+    """
 
     digest: int
     copies: int = 1
@@ -19,7 +22,10 @@ class Arrival(NamedTuple):
 
 
 class Arrivals(Mapping[tuple[str, str], Arrival]):
-    """Arrivals by account and event id. A million that arrived once take some 200 MB: a digest each, and no object."""
+    """Arrivals by account and event id.
+
+    A million that arrived once take some 200 MB: a digest each, and no object.
+    """
 
     def __init__(self) -> None:
         self._once: dict[str, dict[str, int]] = {}
@@ -72,7 +78,10 @@ class Ledger:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, account: str, event_id: str, event: dict[str, Any], raw: bytes) -> None:
-        """Remember one accepted event. account: platform and account, within which ids are unique. raw: its canonical JSON."""
+        """Remember one accepted event.
+
+        account: platform and account, within which ids are unique. raw: its canonical JSON.
+        """
         digest = int.from_bytes(hashlib.blake2b(raw, digest_size=7).digest())
         with self.lock:
             self.counts["accepted"] += 1

@@ -1,4 +1,7 @@
-"""A sample warehouse: a DuckDB file with conversions as shops really have them, dirt included. The same seed, the same rows."""
+"""A sample warehouse: a DuckDB file with conversions as shops really have them, dirt included.
+
+The same seed gives the same rows.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,15 @@ import pyarrow as pa
 SEED = 20261124
 _EVENTS = ["Purchase"] * 6 + ["Lead"] * 2 + ["Signup", "Page View"]
 _AGENTS = (
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36",
+    (
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)"
+        " Chrome/124.0.0.0 Safari/537.36"
+    ),
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:125.0) Gecko/20100101 Firefox/125.0",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Mobile/15E148 Safari/604.1",
+    (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like"
+        " Gecko) Version/17.4 Mobile/15E148 Safari/604.1"
+    ),
     None,
 )
 _FIRST = ("Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances", "Ken", "Radia")
@@ -56,7 +65,8 @@ def build(
 ) -> None:
     """Create the file where it is missing, and add rows to its table `conversions`.
 
-    rows: how many, numbered from `first`. Their `updated_at` ends at `until` and begins `over` before it.
+    rows: how many, numbered from `first`. Their `updated_at` ends at `until` and begins `over`
+    before it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist(
@@ -74,7 +84,10 @@ def build(
 def conversions(
     rows: int, *, until: dt.datetime, over: dt.timedelta, first: int = 0, seed: int = SEED
 ) -> list[dict[str, Any]]:
-    """Rows of the sample. Ten share each `updated_at`, as a bulk load leaves them; two in a hundred cannot be delivered."""
+    """Make rows of the sample.
+
+    Ten share each `updated_at`, as a bulk load leaves them; two in a hundred cannot be delivered.
+    """
     groups = max((rows + 9) // 10, 1)
     return [
         _conversion(first + number, until - over * ((groups - 1 - number // 10) / groups), seed)

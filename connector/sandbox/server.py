@@ -1,4 +1,4 @@
-"""The receiver: an HTTP server on loopback with the platforms' endpoints, a control endpoint and a page for people."""
+"""The receiver: the platforms' endpoints on loopback, a control endpoint, a page for people."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from starlette.routing import Route
 from connector.errors import ConfigError
 from connector.sandbox.dialect import (
     Address,
-    Desk,
     Dialect,
+    DialectState,
     Judged,
-    Problem,
     Received,
     Reply,
     Secrets,
+    Violation,
 )
 from connector.sandbox.dialects import all_dialects
 from connector.sandbox.faults import Fault, Script, commit
@@ -48,8 +48,8 @@ _TUNABLE: dict[str, Callable[[Any], bool]] = {
 class Settings(Secrets):
     """How the receiver behaves, and the secrets that callers must know.
 
-    port: 0 picks a free one. fail_rate: share of requests that fail. reject_rate: share of events refused, the same ones every
-    time. latency: seconds. certificate, key: PEM files, for https.
+    port: 0 picks a free one. fail_rate: share of requests that fail. reject_rate: share of events
+    refused, the same ones every time. latency: seconds. certificate, key: PEM files, for https.
     """
 
     port: int = 8477
@@ -71,7 +71,7 @@ class Receiver:
     url: str = ""
 
     def __post_init__(self) -> None:
-        self.desk = Desk(self.settings)
+        self.state = DialectState(self.settings)
         self._random = random.Random(self.settings.seed)  # noqa: S311  faults, not secrets
 
     def application(self) -> Starlette:
@@ -143,7 +143,7 @@ class Receiver:
             request.method,
             str(request.url),
             route,
-            self.desk,
+            self.state,
         )
 
     async def _fail(self, fault: Fault, request: Request, throttled: Reply) -> Response:
@@ -157,7 +157,7 @@ class Receiver:
         events = dialect.events(received)
         if isinstance(events, Reply):
             return events
-        judged = [Judged(event, self._problems(dialect, event, received)) for event in events]
+        judged = [Judged(event, self._violations(dialect, event, received)) for event in events]
         refusals = [each.refused for each in judged]
         for refusal in filter(None, refusals):
             self.ledger.refuse(refusal.code)
@@ -187,17 +187,17 @@ class Receiver:
                 f"{dialect.name}/{dialect.account(event, received)}", event_id, event, raw
             )
 
-    def _problems(
+    def _violations(
         self, dialect: Dialect, event: dict[str, Any], received: Received
-    ) -> Sequence[Problem]:
-        problems = dialect.check(event, received)
-        if self.settings.reject_rate and all(problem.warning for problem in problems):
+    ) -> Sequence[Violation]:
+        violations = dialect.check(event, received)
+        if self.settings.reject_rate and all(violation.warning for violation in violations):
             dice = hashlib.blake2b(
                 f"{self.settings.seed}/{dialect.event_id(event)}".encode(), digest_size=8
             ).digest()
             if int.from_bytes(dice) < self.settings.reject_rate * 2**64:
-                return [*problems, Problem("", "refused by --reject-rate", "sandbox")]
-        return problems
+                return [*violations, Violation("", "refused by --reject-rate", "sandbox")]
+        return violations
 
     def _answer(self, reply: Reply) -> Response:
         self.ledger.answer(reply.status)
@@ -212,7 +212,7 @@ class Receiver:
         return HTMLResponse(_PAGE.read_text(encoding="utf-8"))
 
     async def _received(self, request: Request) -> Response:
-        """The latest events and all counts; with ?ids=1 every event id with its number of copies."""
+        """Tell the latest events and all counts; with ?ids=1 every event id and its copies."""
         summary = self.ledger.summary()
         if request.query_params.get("ids"):
             with self.ledger.lock:
@@ -225,7 +225,11 @@ class Receiver:
             return _json({**summary, "latest": list(self.ledger.latest)})
 
     async def _control(self, request: Request) -> Response:
-        """GET: settings, counts and addresses. POST: change settings, add faults, expire tokens. DELETE: behave, and forget what arrived."""
+        """Tell or change how the receiver behaves.
+
+        GET: settings, counts and addresses. POST: change settings, add faults, expire tokens.
+        DELETE: behave, and forget what arrived.
+        """
         if request.method == "DELETE":
             self.script.clear()
             self.ledger.clear()
@@ -269,8 +273,8 @@ class Receiver:
         for fault in [Fault.of(values) for values in wanted.get("faults", [])]:
             self.script.add(fault)
         if wanted.get("expire_tokens"):
-            self.desk.access.clear()
-        self.settings = self.desk.secrets = replace(
+            self.state.access.clear()
+        self.settings = self.state.secrets = replace(
             self.settings, **{name: value for name, value in wanted.items() if name in _TUNABLE}
         )
 
@@ -293,7 +297,8 @@ def running(settings: Settings) -> Iterator[Receiver]:
     except OSError:
         listener.close()
         raise ConfigError(
-            f"port {settings.port} is taken; stop the program that uses it, or choose another with --port"
+            f"port {settings.port} is taken; stop the program that uses it, or choose another with"
+            " --port"
         ) from None
     scheme = "https" if settings.certificate else "http"
     receiver.url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"

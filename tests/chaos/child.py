@@ -43,7 +43,7 @@ def prepare() -> None:
     if os.environ.get("CHAOS_BACKOFF"):
         from connector.delivery import retry
 
-        retry._BASE = float(os.environ["CHAOS_BACKOFF"])
+        retry.BACKOFF_BASE = float(os.environ["CHAOS_BACKOFF"])
     if os.environ.get("CHAOS_CLOCK"):
         shift_clocks(dt.timedelta(seconds=float(os.environ["CHAOS_CLOCK"])))
     if os.environ.get("CHAOS_SLICE_ROWS"):

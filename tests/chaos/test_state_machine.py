@@ -29,8 +29,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from connector.commands.sync import sync
 from connector.delivery import factory as dispatch
 from connector.delivery import retry
-from connector.delivery.transports.base import Answer, TransportFailure
-from connector.delivery.transports.base import Call as Request
+from connector.delivery.transports.base import HttpRequest, HttpResponse, TransportFailure
 from connector.engine import context as session
 from connector.engine import failpoints
 from connector.engine import planner as plan
@@ -118,7 +117,7 @@ class Machine(RuleBasedStateMachine):
         self.patch.setattr(dispatch, "open_transport", lambda *_choice, **_options: Wire(self))
         self.patch.setattr(failpoints, "reach", self.reach)
         self.patch.setattr(lease, "_is_dead", lambda _process: True)
-        self.patch.setattr(retry, "_BASE", 0.0)
+        self.patch.setattr(retry, "BACKOFF_BASE", 0.0)
         write = Store.write
 
         def write_if_alive(store: Store) -> Any:
@@ -273,12 +272,12 @@ class Machine(RuleBasedStateMachine):
             self.batch,
         )
 
-    def answer(self, request: Request) -> Answer | TransportFailure:
+    def answer(self, request: HttpRequest) -> HttpResponse | TransportFailure:
         """What the platform makes of a request."""
         with self.lock:
             return self._answer(request)
 
-    def _answer(self, request: Request) -> Answer | TransportFailure:
+    def _answer(self, request: HttpRequest) -> HttpResponse | TransportFailure:
         records = records_of(request.body)
         poison = any(map(is_poisoned, records))
         name = self.faults.popleft() if self.faults else ""
@@ -300,18 +299,18 @@ class Machine(RuleBasedStateMachine):
                 self.entries.append(entry)
         if fault is not None:
             if fault.kind == "redirect":
-                return Answer(302, {"location": "https://elsewhere.example"}, b"")
+                return HttpResponse(302, {"location": "https://elsewhere.example"}, b"")
             if fault.kind != "status":
                 return TransportFailure("unknown", "the connection broke")
             waits = {"retry-after": "0"} if fault.status == 429 else {}
-            return Answer(
+            return HttpResponse(
                 fault.status,
                 {**JSON, **waits, **{key.lower(): value for key, value in fault.headers.items()}},
                 fault.body,
             )
         if poison:
-            return Answer(400, JSON, b'{"error": {"code": "E_POISON", "message": "no"}}')
-        return Answer(200, JSON, b'{"received": %d, "status": "ok"}' % len(records))
+            return HttpResponse(400, JSON, b'{"error": {"code": "E_POISON", "message": "no"}}')
+        return HttpResponse(200, JSON, b'{"received": %d, "status": "ok"}' % len(records))
 
 
 class Wire:
@@ -321,13 +320,13 @@ class Wire:
         self._machine = machine
         self._pool = ThreadPoolExecutor(2)
 
-    def send(self, request: Request) -> Answer | TransportFailure:
+    def send(self, request: HttpRequest) -> HttpResponse | TransportFailure:
         """One request, one answer; none from a process that is gone."""
         if self._machine.dead:
             raise Crash
         return self._machine.answer(request)
 
-    def submit(self, request: Request, then: Any) -> None:
+    def submit(self, request: HttpRequest, then: Any) -> None:
         """As `send`, told to a function."""
         self._pool.submit(lambda: then(self._last_answer(request)))
 
@@ -335,7 +334,7 @@ class Wire:
         """Wait for what is under way."""
         self._pool.shutdown()
 
-    def _last_answer(self, request: Request) -> Answer | TransportFailure:
+    def _last_answer(self, request: HttpRequest) -> HttpResponse | TransportFailure:
         """An answer in any case, for a process that is gone waits for it no less."""
         try:
             return self.send(request)

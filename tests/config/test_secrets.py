@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connector.commands.check import check
 from connector.commands.sync import sync
 from connector.config.secrets import is_reference, resolve
-from connector.delivery.auth import auth_for
+from connector.delivery.auth.select import auth_for
 from connector.errors import ConfigError
 from tests.conftest import Make
 from tests.support.projects import Project

@@ -17,26 +17,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.delivery.auth import (
-    Auth,
-    BodyAuth,
-    Both,
-    HeaderAuth,
-    HmacAuth,
-    NoAuth,
-    OAuth1,
-    OAuth2,
-    QueryAuth,
-    auth_for,
-)
-from connector.delivery.transports.base import Call
+from connector.delivery.auth.base import AuthScheme, NoAuth
+from connector.delivery.auth.body import BodyAuth
+from connector.delivery.auth.combined import CombinedAuth
+from connector.delivery.auth.header import HeaderAuth
+from connector.delivery.auth.hmac import HmacAuth
+from connector.delivery.auth.oauth1 import OAuth1
+from connector.delivery.auth.oauth2 import OAuth2
+from connector.delivery.auth.query import QueryAuth
+from connector.delivery.auth.select import auth_for
+from connector.delivery.transports.base import HttpRequest
 from connector.delivery.transports.requests import RequestsTransport
 from connector.errors import ConfigError, EndpointError
 from tests.support.projects import Project
 from tests.support.servers import Reply, Request, answering, closed_port, serving
 
 SECRET = "s3cr3t-of-the-platform"
-CALL = Call(
+CALL = HttpRequest(
     "POST",
     "https://ads.example.org/v1/events",
     {"Content-Type": "application/json"},
@@ -136,7 +133,9 @@ def test_every_attempt_is_signed_anew_over_the_same_body() -> None:
 
 
 def test_the_second_of_two_schemes_signs_what_the_first_left() -> None:
-    signed = Both(BodyAuth("access_token", "EAAB"), HmacAuth("X-Signature", SECRET)).sign(CALL)
+    signed = CombinedAuth(BodyAuth("access_token", "EAAB"), HmacAuth("X-Signature", SECRET)).sign(
+        CALL
+    )
     assert signature_holds(signed.headers["X-Signature"], signed.body)
     assert b"EAAB" in signed.body
 
@@ -212,7 +211,9 @@ def test_the_reference_gives_the_signatures_of_rfc_5849() -> None:
 
 DOCUMENTED = {
     "OAuth Core 1.0a, appendix A.5": (
-        Call("GET", "http://photos.example.net/photos?file=vacation.jpg&size=original", {}, b""),
+        HttpRequest(
+            "GET", "http://photos.example.net/photos?file=vacation.jpg&size=original", {}, b""
+        ),
         (
             "dpf43f3p2l4k3l03",
             "kd94hf93k423kf44",
@@ -224,7 +225,7 @@ DOCUMENTED = {
         "tR3+Ty81lMeYAr/Fid0kMTYa/WM=",
     ),
     "X, creating a signature": (
-        Call(
+        HttpRequest(
             "POST",
             "https://api.twitter.com/1.1/statuses/update.json?include_entities=true&status=Hello%20Ladies%20%2b%20Gentlemen%2c%20a%20signed%20OAuth%20request%21",
             {},
@@ -443,7 +444,7 @@ def test_an_authorization_server_that_refuses_is_asked_once_however_many_threads
         OAuth1(SECRET, SECRET, SECRET, SECRET),
     ],
 )
-def test_what_cannot_be_renewed_says_so(auth: Auth) -> None:
+def test_what_cannot_be_renewed_says_so(auth: AuthScheme) -> None:
     assert auth.refresh() is False
 
 

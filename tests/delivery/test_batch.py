@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.arrow.records import Records
-from connector.delivery.batch import Limits, cut, halves, spread
+from connector.delivery.batch import BatchLimits, cut, halves, sample_positions
 from connector.model import Batch, Mark, Page, PageResult, Rejection, RowState
 
 
@@ -20,7 +20,7 @@ def body(batch: Batch, overhead: int) -> int:
 
 
 @st.composite
-def pages(draw: st.DrawFn) -> tuple[list[bytes], list[int], list[int], list[int], Limits]:
+def pages(draw: st.DrawFn) -> tuple[list[bytes], list[int], list[int], list[int], BatchLimits]:
     groups = draw(st.integers(1, 4))
     sizes = draw(st.lists(st.integers(1, 40), max_size=60))
     rows = sorted(draw(st.sets(st.integers(0, 500), min_size=len(sizes), max_size=len(sizes))))
@@ -32,14 +32,14 @@ def pages(draw: st.DrawFn) -> tuple[list[bytes], list[int], list[int], list[int]
         rows,
         chosen,
         overheads,
-        Limits(draw(st.integers(1, 10)), draw(st.integers(10, 120))),
+        BatchLimits(draw(st.integers(1, 10)), draw(st.integers(10, 120))),
     )
 
 
 @given(pages())
 @settings(max_examples=300, deadline=None)
 def test_every_record_is_in_one_batch_in_order_or_is_too_large(
-    page: tuple[list[bytes], list[int], list[int], list[int], Limits],
+    page: tuple[list[bytes], list[int], list[int], list[int], BatchLimits],
 ) -> None:
     records, rows, groups, overheads, limits = page
     batches, too_large = cut(Records.of(records), rows, groups, overheads, limits)
@@ -61,7 +61,7 @@ def test_every_record_is_in_one_batch_in_order_or_is_too_large(
 @given(pages())
 @settings(max_examples=100, deadline=None)
 def test_batches_of_one_group_are_as_full_as_the_limits_allow(
-    page: tuple[list[bytes], list[int], list[int], list[int], Limits],
+    page: tuple[list[bytes], list[int], list[int], list[int], BatchLimits],
 ) -> None:
     records, rows, groups, overheads, limits = page
     batches, _ = cut(Records.of(records), rows, groups, overheads, limits)
@@ -74,13 +74,17 @@ def test_batches_of_one_group_are_as_full_as_the_limits_allow(
 
 
 def test_a_record_that_fits_exactly_is_not_too_large() -> None:
-    batches, too_large = cut(Records.of([b"x" * 90]), [0], [0], [10], Limits(10, 100))
+    batches, too_large = cut(Records.of([b"x" * 90]), [0], [0], [10], BatchLimits(10, 100))
     assert (len(batches), too_large) == (1, [])
 
 
 def test_a_record_one_byte_over_the_limit_is_too_large_and_the_rest_is_sent() -> None:
     batches, too_large = cut(
-        Records.of([b"x" * 10, b"x" * 91, b"x" * 10]), [4, 5, 6], [0, 0, 0], [10], Limits(10, 100)
+        Records.of([b"x" * 10, b"x" * 91, b"x" * 10]),
+        [4, 5, 6],
+        [0, 0, 0],
+        [10],
+        BatchLimits(10, 100),
     )
     assert (too_large, [batch.rows for batch in batches]) == ([5], [[4, 6]])
 
@@ -108,7 +112,7 @@ def test_halves_are_two_parts_of_the_whole(records: list[bytes], by_bytes: bool)
 @given(st.integers(1, 3000), st.integers(1, 20))
 @settings(max_examples=200, deadline=None)
 def test_a_spread_is_a_small_sample_over_the_whole_batch(size: int, number: int) -> None:
-    positions = list(spread(Batch(Records.of([b"{}"] * size), list(range(size))), number))
+    positions = list(sample_positions(Batch(Records.of([b"{}"] * size), list(range(size))), number))
     assert positions == sorted(set(positions))
     assert all(0 <= position < size for position in positions)
     assert min(size, number) <= len(positions) < 2 * number + 1

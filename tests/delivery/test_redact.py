@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.delivery.redact import LONGEST, redact, redact_code
+from connector.delivery.redact import MAX_MESSAGE, redact, redact_code
 
 WORDS = st.sampled_from(
     [
@@ -76,7 +76,7 @@ def test_no_value_of_the_record_survives(
     echoed = data.draw(st.lists(st.sampled_from(values), max_size=4)) if values else []
     message = " ".join(data.draw(st.permutations([*words, *echoed])))
     said = redact(message, orjson.dumps(record))
-    assert len(said) <= LONGEST == 200
+    assert len(said) <= MAX_MESSAGE == 200
     for value in echoed:
         assert len(value) < 3 or value not in said.replace("***", "\0")
 

@@ -23,7 +23,13 @@ from typing import Any
 import pytest
 import trustme
 
-from connector.delivery.transports.base import MAX_ANSWER, Answer, Call, Transport, TransportFailure
+from connector.delivery.transports.base import (
+    MAX_RESPONSE_BYTES,
+    HttpRequest,
+    HttpResponse,
+    Transport,
+    TransportFailure,
+)
 from connector.delivery.transports.requests import RequestsTransport
 from connector.errors import ConfigError, EndpointError
 from tests.delivery.conftest import Kind
@@ -57,9 +63,9 @@ def transport(kind: Kind) -> Iterator[Transport]:
     made.close()
 
 
-def post(url: str, body: bytes = b'{"a":1}', **headers: str) -> Call:
+def post(url: str, body: bytes = b'{"a":1}', **headers: str) -> HttpRequest:
     """A call whose address carries a token, as some platforms ask."""
-    return Call(
+    return HttpRequest(
         "POST",
         f"{url}/events?access_token={TOKEN}",
         {"Content-Type": "application/json", **headers},
@@ -68,10 +74,10 @@ def post(url: str, body: bytes = b'{"a":1}', **headers: str) -> Call:
 
 
 def soon(
-    send: Callable[[], Answer | TransportFailure], seconds: float = 3.0
-) -> Answer | TransportFailure:
+    send: Callable[[], HttpResponse | TransportFailure], seconds: float = 3.0
+) -> HttpResponse | TransportFailure:
     """The result, in at most so many seconds."""
-    results: list[Answer | TransportFailure] = []
+    results: list[HttpResponse | TransportFailure] = []
     thread = threading.Thread(target=lambda: results.append(send()), daemon=True)
     thread.start()
     thread.join(seconds)
@@ -91,7 +97,7 @@ def test_a_request_and_whoever_waits_for_it_are_let_go_with_the_answer(kind: Kin
         for body, then in zip(bodies, waiting, strict=True):
             transport.submit(post(server.url, body), then)
         assert [then.answered.wait(10) for then in waiting] == [True, True]
-        assert isinstance(transport.send(post(server.url)), Answer)
+        assert isinstance(transport.send(post(server.url)), HttpResponse)
         watched = [weakref.ref(then) for then in waiting]
         del waiting, then
         gc.disable()
@@ -107,7 +113,7 @@ class Waiting:
     def __init__(self) -> None:
         self.answered = threading.Event()
 
-    def __call__(self, answer: Answer | TransportFailure) -> None:
+    def __call__(self, answer: HttpResponse | TransportFailure) -> None:
         self.answered.set()
 
 
@@ -125,7 +131,7 @@ def test_a_redirect_is_answered_with_its_status_and_never_followed(
         ) as server,
     ):
         answer = transport.send(post(server.url, Authorization=f"Bearer {TOKEN}"))
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, HttpResponse)
         assert answer.status == status
         assert (len(server.requests), elsewhere.connections) == (1, 0)
 
@@ -134,7 +140,7 @@ def test_a_redirect_is_answered_with_its_status_and_never_followed(
 def test_a_redirect_to_nowhere_is_still_a_redirect(transport: Transport, location: str) -> None:
     with serving(answering(lambda _request: Reply(302, b"", {"Location": location}))) as server:
         answer = transport.send(post(server.url))
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, HttpResponse)
     assert answer.status == 302
 
 
@@ -154,7 +160,7 @@ def test_proxies_of_the_environment_see_nothing(
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         transport = kind(timeout=DEADLINE)
-        assert isinstance(transport.send(post(server.url)), Answer)
+        assert isinstance(transport.send(post(server.url)), HttpResponse)
         transport.close()
         assert (len(server.requests), proxy.connections) == (1, 0)
 
@@ -232,9 +238,9 @@ def test_requests_go_to_the_configured_host_and_nowhere_else(
             kind(timeout=DEADLINE, origins=[server.url, "https://login.example.org"])
         ) as pinned,
     ):
-        call = Call("POST", url.format(url=server.url, port=server.port), {}, b"{}")
+        call = HttpRequest("POST", url.format(url=server.url, port=server.port), {}, b"{}")
         if reaches:
-            assert isinstance(pinned.send(call), Answer)
+            assert isinstance(pinned.send(call), HttpResponse)
         else:
             with pytest.raises(EndpointError, match="another host than the configured endpoint"):
                 pinned.send(call)
@@ -308,7 +314,7 @@ def test_a_deadline_that_passes_before_there_is_a_connection_sends_nothing(
 def test_a_request_that_was_cut_does_not_harm_the_next(transport: Transport) -> None:
     with serving(DRIPS["a chunked body"]) as slow, serving(OK) as quick:
         assert isinstance(transport.send(post(slow.url)), TransportFailure)
-        assert isinstance(transport.send(post(quick.url)), Answer)
+        assert isinstance(transport.send(post(quick.url)), HttpResponse)
 
 
 # Size: an answer is read to 1 MiB and no further.
@@ -330,7 +336,7 @@ def test_an_answer_of_256_mib_is_not_read(kind: Kind, first: bytes) -> None:
     with serving(endless(first, sent)) as server:
         result = transport.send(post(server.url))
         assert sum(sent) < 64 * MIB
-    assert isinstance(result, Answer) == (b"302" in first)
+    assert isinstance(result, HttpResponse) == (b"302" in first)
     transport.close()
 
 
@@ -350,11 +356,11 @@ def test_a_compressed_answer_is_not_unpacked_beyond_the_cap(transport: Transport
 def test_an_answer_of_exactly_the_cap_is_read_and_one_byte_more_is_not(
     transport: Transport,
 ) -> None:
-    sizes = iter([MAX_ANSWER, MAX_ANSWER + 1])
+    sizes = iter([MAX_RESPONSE_BYTES, MAX_RESPONSE_BYTES + 1])
     with serving(answering(lambda _request: Reply(body=b"x" * next(sizes)))) as server:
         whole, more = transport.send(post(server.url)), transport.send(post(server.url))
-    assert isinstance(whole, Answer)
-    assert len(whole.body) == MAX_ANSWER
+    assert isinstance(whole, HttpResponse)
+    assert len(whole.body) == MAX_RESPONSE_BYTES
     assert more == TransportFailure("unknown", "the answer is larger than 1 MiB")
 
 
@@ -411,7 +417,7 @@ def test_without_a_connection_nothing_was_sent(transport: Transport, address: st
     assert result == TransportFailure("unsent", "no connection to the host")
 
 
-def assert_tells_nothing(result: Answer | TransportFailure, server: Server) -> None:
+def assert_tells_nothing(result: HttpResponse | TransportFailure, server: Server) -> None:
     """Neither the address nor the token is in what people will read."""
     for secret in (TOKEN, "127.0.0.1", str(server.port), "/events"):
         assert secret not in repr(result)
@@ -432,7 +438,7 @@ def test_no_log_record_holds_the_token(
 
 def test_one_connection_serves_many_requests(transport: Transport) -> None:
     with serving(OK) as server:
-        assert all(isinstance(transport.send(post(server.url)), Answer) for _ in range(20))
+        assert all(isinstance(transport.send(post(server.url)), HttpResponse) for _ in range(20))
         assert (len(server.requests), server.connections) == (20, 1)
 
 
@@ -448,7 +454,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(transport: Tr
     with serving(one_each) as server:
         for _ in range(3):
             closed.clear()
-            assert isinstance(transport.send(post(server.url)), Answer)
+            assert isinstance(transport.send(post(server.url)), HttpResponse)
             assert closed.wait(5)
         assert server.connections == 3
 
@@ -492,7 +498,7 @@ def test_many_threads_get_each_their_own_answer(kind: Kind) -> None:
     ):
         bodies = [b'{"number":%d}' % number for number in range(200)]
         answers = list(pool.map(lambda body: transport.send(post(server.url, body)), bodies))
-    assert [answer.body for answer in answers if isinstance(answer, Answer)] == bodies
+    assert [answer.body for answer in answers if isinstance(answer, HttpResponse)] == bodies
     transport.close()
 
 
@@ -520,7 +526,7 @@ def test_closing_leaves_no_thread_and_no_connection(kind: Kind) -> None:
 def test_many_requests_may_be_under_way_without_a_thread_that_waits_for_each(kind: Kind) -> None:
     together, answers, done = (
         threading.Barrier(8, timeout=5),
-        list[Answer | TransportFailure](),
+        list[HttpResponse | TransportFailure](),
         threading.Event(),
     )
 
@@ -528,7 +534,7 @@ def test_many_requests_may_be_under_way_without_a_thread_that_waits_for_each(kin
         together.wait()
         return Reply(body=request.body)
 
-    def take(answer: Answer | TransportFailure) -> None:
+    def take(answer: HttpResponse | TransportFailure) -> None:
         answers.append(answer)
         if len(answers) == 16:
             done.set()
@@ -540,9 +546,9 @@ def test_many_requests_may_be_under_way_without_a_thread_that_waits_for_each(kin
         for number in range(16):
             transport.submit(post(server.url, b"%d" % number), take)
         assert done.wait(10)
-    assert sorted(int(answer.body) for answer in answers if isinstance(answer, Answer)) == list(
-        range(16)
-    )
+    assert sorted(
+        int(answer.body) for answer in answers if isinstance(answer, HttpResponse)
+    ) == list(range(16))
 
 
 @pytest.mark.parametrize(
@@ -566,7 +572,7 @@ def test_a_request_is_not_sent_again_where_its_connection_breaks(transport: Tran
         peer.close()
 
     with serving(behave) as server:
-        assert isinstance(transport.send(post(server.url)), Answer)
+        assert isinstance(transport.send(post(server.url)), HttpResponse)
         result = transport.send(post(server.url))
         assert isinstance(result, TransportFailure)
         assert result.kind == "unknown"
@@ -598,7 +604,7 @@ def test_the_configured_authority_is_trusted(
     authority: trustme.CA, trusting: Transport, newest: ssl.TLSVersion
 ) -> None:
     with serving(OK, https(authority, newest=newest), "localhost") as server:
-        assert isinstance(trusting.send(post(server.url)), Answer)
+        assert isinstance(trusting.send(post(server.url)), HttpResponse)
 
 
 def test_another_authority_is_not_trusted_whatever_the_environment_says(
@@ -653,10 +659,10 @@ def test_a_server_of_tls_1_1_is_refused(authority: trustme.CA, trusting: Transpo
 
 SEND_ONE = """
 import importlib, sys
-from connector.delivery.transports.base import Answer, Call
+from connector.delivery.transports.base import HttpResponse, HttpRequest
 module, name, url, ca_file = sys.argv[1:]
 transport = getattr(importlib.import_module(module), name)(timeout=10, ca_file=ca_file)
-assert isinstance(transport.send(Call("POST", url, {}, b"{}")), Answer)
+assert isinstance(transport.send(HttpRequest("POST", url, {}, b"{}")), HttpResponse)
 transport.close()
 """
 

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.delivery.response import (
+from connector.delivery.outcome import (
     Delivered,
-    Named,
+    Halt,
     Outcome,
+    PerRecord,
     Refusal,
-    Stop,
-    TryAgain,
+    Retry,
     Unlocated,
-    interpret,
 )
-from connector.delivery.transports.base import Answer, TransportFailure
+from connector.delivery.response import interpret
+from connector.delivery.transports.base import HttpResponse, TransportFailure
 from connector.platforms import loader as platforms
 from connector.platforms.answers import Answers
 
@@ -30,10 +30,10 @@ ERROR = {"error": {"code": "E7", "message": "no such product"}}
 PLAIN = Answers.model_validate({"codes": {"path": ["error.code"]}, "success": {"error": ["error"]}})
 
 
-def answer(status: int, body: Any = None, **headers: str) -> Answer:
+def answer(status: int, body: Any = None, **headers: str) -> HttpResponse:
     content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status, {"content-type": "application/json", **named}, content)
+    return HttpResponse(status, {"content-type": "application/json", **named}, content)
 
 
 def means(
@@ -58,7 +58,7 @@ class TestStatus:
     @pytest.mark.parametrize("status", [200, 201])
     def test_success_needs_a_body_that_says_so(self, status: int, records: list[bytes]) -> None:
         assert means(status, {"status": "ok"}, records) == Delivered()
-        assert means(status, ERROR, records) == TryAgain(
+        assert means(status, ERROR, records) == Retry(
             f"HTTP {status} with an error in its body", ambiguous=True, not_understood=True
         )
 
@@ -68,7 +68,7 @@ class TestStatus:
     ) -> None:
         for body in ({"status": "ok"}, None):
             found = means(status, body, records)
-            assert isinstance(found, TryAgain)
+            assert isinstance(found, Retry)
             assert found.ambiguous
         assert (
             means(status, {"status": "ok"}, records, spec(success={"status": [status]}))
@@ -78,13 +78,13 @@ class TestStatus:
     @pytest.mark.parametrize("status", HALTED)
     def test_a_wrong_request_halts(self, status: int, records: list[bytes]) -> None:
         found = means(status, ERROR, records)
-        assert isinstance(found, Stop)
+        assert isinstance(found, Halt)
         assert not found.auth
         assert str(status) in found.why
 
     @pytest.mark.parametrize("status", [401, 403])
     def test_refused_credentials_halt(self, status: int, records: list[bytes]) -> None:
-        assert means(status, ERROR, records) == Stop(
+        assert means(status, ERROR, records) == Halt(
             f"the platform refused the credentials (HTTP {status})", auth=True
         )
 
@@ -94,11 +94,11 @@ class TestStatus:
     ) -> None:
         refusal = Refusal("E7", "no such product")
         assert means(status, ERROR, records) == (
-            Named(refused={0: refusal}) if len(records) == 1 else Unlocated(refusal)
+            PerRecord(refused={0: refusal}) if len(records) == 1 else Unlocated(refusal)
         )
         bare = means(status, b"<html>", records)
         assert bare == (
-            Named(refused={0: Refusal(str(status), "")})
+            PerRecord(refused={0: Refusal(str(status), "")})
             if len(records) == 1
             else Unlocated(Refusal(str(status), ""))
         )
@@ -112,7 +112,7 @@ class TestStatus:
     def test_a_failed_server_may_have_taken_the_records(
         self, status: int, records: list[bytes]
     ) -> None:
-        assert means(status, ERROR, records, retry_after="3") == TryAgain(
+        assert means(status, ERROR, records, retry_after="3") == Retry(
             f"HTTP {status}", ambiguous=True, wait=3
         )
 
@@ -120,35 +120,35 @@ class TestStatus:
     def test_a_server_that_did_not_begin_is_asked_again(
         self, status: int, records: list[bytes]
     ) -> None:
-        assert means(status, ERROR, records, retry_after="3") == TryAgain(
+        assert means(status, ERROR, records, retry_after="3") == Retry(
             f"HTTP {status}", ambiguous=False, wait=3
         )
 
     def test_too_many_requests_is_throttling(self, records: list[bytes]) -> None:
-        assert means(429, ERROR, records) == TryAgain("HTTP 429", ambiguous=False, throttled=True)
-        assert means(429, None, records, x_ratelimit_reset="9") == TryAgain(
+        assert means(429, ERROR, records) == Retry("HTTP 429", ambiguous=False, throttled=True)
+        assert means(429, None, records, x_ratelimit_reset="9") == Retry(
             "HTTP 429", ambiguous=False, wait=9, throttled=True
         )
-        assert means(429, None, records, retry_after="1,5") == TryAgain(
+        assert means(429, None, records, retry_after="1,5") == Retry(
             "HTTP 429", ambiguous=False, throttled=True
         )
 
     @pytest.mark.parametrize("status", [406, 407, 412, 416, 417, 418, 423, 424, 428, 444, 499])
     def test_an_unknown_refusal_halts(self, status: int, records: list[bytes]) -> None:
-        assert isinstance(means(status, None, records), Stop)
+        assert isinstance(means(status, None, records), Halt)
 
     @pytest.mark.parametrize("status", [506, 507, 508, 510, 511, 528, 530, 598, 599, 600, 999])
     def test_an_unknown_failure_is_ambiguous(self, status: int, records: list[bytes]) -> None:
-        assert means(status, None, records) == TryAgain(f"HTTP {status}", ambiguous=True)
+        assert means(status, None, records) == Retry(f"HTTP {status}", ambiguous=True)
 
     @pytest.mark.parametrize(
         ("failure", "outcome"),
         [
             (
                 TransportFailure("unsent", "no connection"),
-                TryAgain("no connection", ambiguous=False),
+                Retry("no connection", ambiguous=False),
             ),
-            (TransportFailure("unknown", "it broke"), TryAgain("it broke", ambiguous=True)),
+            (TransportFailure("unknown", "it broke"), Retry("it broke", ambiguous=True)),
         ],
     )
     def test_no_answer_is_tried_again(
@@ -158,15 +158,15 @@ class TestStatus:
 
     def test_a_host_that_is_not_trusted_halts(self, records: list[bytes]) -> None:
         found = interpret(TransportFailure("untrusted", "not verified"), records, PLAIN, NOW)
-        assert isinstance(found, Stop)
+        assert isinstance(found, Halt)
         assert "delivery.ca_file" in found.why
 
 
 def test_a_conflict_over_a_duplicate_is_a_delivery_and_any_other_is_tried_again() -> None:
     assert means(409, {"error": "duplicate event_id"}, ONE) == Delivered()
     assert means(409, {"error": "the event has already been processed"}, ONE) == Delivered()
-    assert means(409, {"error": "locked"}, ONE) == TryAgain("HTTP 409", ambiguous=False)
-    assert means(409, {"error": "duplicate"}, ONE, content_type="text/html") == TryAgain(
+    assert means(409, {"error": "locked"}, ONE) == Retry("HTTP 409", ambiguous=False)
+    assert means(409, {"error": "duplicate"}, ONE, content_type="text/html") == Retry(
         "HTTP 409", ambiguous=False
     )
 
@@ -193,9 +193,9 @@ def test_a_conflict_that_is_not_over_these_records_is_no_delivery(
 
 def test_a_platform_may_narrow_a_status() -> None:
     narrowed = spec(status={403: "halt", 404: "retry", 500: "refused"})
-    assert isinstance(means(403, ERROR, ONE, narrowed), Stop)
+    assert isinstance(means(403, ERROR, ONE, narrowed), Halt)
     assert means(403, ERROR, ONE, narrowed) != means(403, ERROR, ONE)
-    assert means(404, None, ONE, narrowed) == TryAgain("HTTP 404", ambiguous=False)
+    assert means(404, None, ONE, narrowed) == Retry("HTTP 404", ambiguous=False)
     assert isinstance(means(500, ERROR, THREE, narrowed), Unlocated)
 
 
@@ -245,7 +245,7 @@ def test_a_body_that_says_all_that_it_should_is_a_delivery() -> None:
 )
 def test_any_other_body_of_a_success_is_ambiguous(body: Any) -> None:
     found = means(200, body, THREE, COUNTED)
-    assert isinstance(found, TryAgain)
+    assert isinstance(found, Retry)
     assert found.ambiguous
     assert found.not_understood
 
@@ -268,15 +268,15 @@ def test_a_platform_may_say_yes_in_words_or_with_nothing() -> None:
     worded = spec(success={"status": [200, 204], "text": ["ok"], "empty": [204]})
     assert means(200, b" OK\n", ONE, worded, content_type="text/html") == Delivered()
     assert means(204, None, ONE, worded) == Delivered()
-    assert isinstance(means(200, None, ONE, worded), TryAgain)
-    assert isinstance(means(200, b"not ok", ONE, worded), TryAgain)
+    assert isinstance(means(200, None, ONE, worded), Retry)
+    assert isinstance(means(200, b"not ok", ONE, worded), Retry)
 
 
 def test_a_count_may_stand_in_a_sentence() -> None:
     worded = spec(success={"status": [200], "count_in": {"message": r"processed (\d+) events"}})
     assert means(200, {"message": "Successfully processed 3 events."}, THREE, worded) == Delivered()
     for said in ("Successfully processed 2 events.", "Success", None, 3):
-        assert isinstance(means(200, {"message": said}, THREE, worded), TryAgain)
+        assert isinstance(means(200, {"message": said}, THREE, worded), Retry)
 
 
 # Codes: the platform's registry goes before the status.
@@ -301,25 +301,25 @@ CODED = spec(
 
 @pytest.mark.parametrize("status", [200, 400, 404, 500])
 def test_a_known_code_decides_whatever_the_status(status: int) -> None:
-    assert means(status, {"code": 190}, THREE, CODED) == Stop(
+    assert means(status, {"code": 190}, THREE, CODED) == Halt(
         f"the platform refused the credentials (HTTP {status}, code 190); make a new token",
         auth=True,
     )
-    assert means(status, {"code": "4001"}, THREE, CODED) == Stop(
+    assert means(status, {"code": "4001"}, THREE, CODED) == Halt(
         f"the platform refused the request itself (HTTP {status}, code 4001); check the pixel"
     )
-    assert means(status, {"code": 40100}, THREE, CODED, retry_after="2") == TryAgain(
+    assert means(status, {"code": 40100}, THREE, CODED, retry_after="2") == Retry(
         f"HTTP {status}, code 40100", ambiguous=status >= 500, wait=2, throttled=status < 500
     )
-    assert isinstance(means(status, {"code": 100, "sub": 33}, THREE, CODED), Stop)
+    assert isinstance(means(status, {"code": 100, "sub": 33}, THREE, CODED), Halt)
     assert means(status, {"code": 100, "message": "bad"}, THREE, CODED) == Unlocated(
         Refusal("100", "bad")
     )
-    assert means(status, {"code": 100, "message": "bad"}, ONE, CODED) == Named(
+    assert means(status, {"code": 100, "message": "bad"}, ONE, CODED) == PerRecord(
         refused={0: Refusal("100", "bad")}
     )
     assert means(status, {"code": 77}, THREE, CODED) == Delivered()
-    assert means(status, {"code": 50002}, THREE, CODED, retry_after="2") == TryAgain(
+    assert means(status, {"code": 50002}, THREE, CODED, retry_after="2") == Retry(
         f"HTTP {status}, code 50002", ambiguous=True, wait=2
     )
 
@@ -327,15 +327,15 @@ def test_a_known_code_decides_whatever_the_status(status: int) -> None:
 def test_a_code_that_is_known_by_its_beginning_tells_nothing_of_a_record() -> None:
     records = [b'{"id":"a","name":"Jane Doe"}', b'{"id":"b","order":"A-77"}']
     found = means(500, {"code": "40 Jane Doe A-77 jane@example.org"}, records, CODED)
-    assert found == Stop(
+    assert found == Halt(
         "the platform refused the request itself (HTTP 500, code 40 *** *** ***); check the pixel"
     )
 
 
 def test_an_unknown_code_leaves_it_to_the_status() -> None:
-    assert isinstance(means(200, {"code": 5}, THREE, CODED), TryAgain)
+    assert isinstance(means(200, {"code": 5}, THREE, CODED), Retry)
     assert means(400, {"code": 5}, THREE, CODED) == Unlocated(Refusal("5", ""))
-    assert means(500, {"code": 5}, THREE, CODED) == TryAgain("HTTP 500", ambiguous=True)
+    assert means(500, {"code": 5}, THREE, CODED) == Retry("HTTP 500", ambiguous=True)
     assert means(200, {"code": 0}, THREE, CODED) == Delivered()
 
 
@@ -362,9 +362,9 @@ def test_refused_records_are_named_by_index_and_the_rest_is_open_or_taken() -> N
     }
     refused = {1: Refusal("bad", "no", "em")}
     for status in (200, 400):
-        assert means(status, body, THREE, spec(located=located)) == Named(frozenset(), refused)
+        assert means(status, body, THREE, spec(located=located)) == PerRecord(frozenset(), refused)
     for status, taken in ((200, frozenset({0, 2})), (400, frozenset())):
-        assert means(status, body, THREE, spec(located=located, partial=[200])) == Named(
+        assert means(status, body, THREE, spec(located=located, partial=[200])) == PerRecord(
             taken, refused
         )
 
@@ -378,7 +378,7 @@ def test_a_warning_and_an_accepted_entry_refuse_nothing() -> None:
             {"index": 2, "soft": False, "state": "INVALID"},
         ]
     }
-    assert means(400, body, THREE, spec(located=located)) == Named(
+    assert means(400, body, THREE, spec(located=located)) == PerRecord(
         frozenset(), {2: Refusal("invalid", "")}
     )
 
@@ -394,7 +394,7 @@ def test_positions_and_fields_are_read_from_sentences() -> None:
         "code": "X",
     }
     found = means(400, body, THREE, spec(located=located, codes={"path": ["code"]}))
-    assert found == Named(
+    assert found == PerRecord(
         frozenset(), {2: Refusal("X", "events[2].email", "email"), 0: Refusal("X", "indices 0, 2")}
     )
 
@@ -402,7 +402,7 @@ def test_positions_and_fields_are_read_from_sentences() -> None:
 def test_refused_records_are_found_again_by_what_is_repeated_of_them() -> None:
     located = {"path": ["invalid"], "echo": {"event.id": "id"}, "message": "why"}
     body = {"invalid": [{"event": {"id": "c"}, "why": "no"}, {"event": {"id": "z"}}]}
-    assert means(400, body, THREE, spec(located=located)) == Named(
+    assert means(400, body, THREE, spec(located=located)) == PerRecord(
         frozenset(), {2: Refusal("invalid", "no")}
     )
 
@@ -423,7 +423,7 @@ def test_a_list_in_the_order_of_the_request_judges_each_record() -> None:
         ]
     }
     for status in (200, 207, 422):
-        assert means(status, body, THREE, spec(located=located)) == Named(
+        assert means(status, body, THREE, spec(located=located)) == PerRecord(
             frozenset({0, 2}), {1: Refusal("invalid", "no")}
         )
 
@@ -435,7 +435,7 @@ def test_a_list_of_another_length_judges_nobody() -> None:
         means(
             200, short, THREE, spec(located=located, success={"status": [200], "count": "received"})
         ),
-        TryAgain,
+        Retry,
     )
     assert isinstance(means(400, short, THREE, spec(located=located)), Unlocated)
 
@@ -445,7 +445,7 @@ def test_a_record_without_a_verdict_stays_open() -> None:
     found = means(
         200, {"events": [{"status": "processed"}, None, {}]}, THREE, spec(located=located)
     )
-    assert isinstance(found, Named)
+    assert isinstance(found, PerRecord)
     assert found.delivered == {0}
     assert set(found.refused) == {2}
     assert found.unclear
@@ -521,7 +521,7 @@ def test_every_answer_has_an_outcome(
     spec: Answers, status: int, body: Any, records: list[bytes]
 ) -> None:
     found = interpret(answer(status, body), records, spec, NOW)
-    if isinstance(found, Named):
+    if isinstance(found, PerRecord):
         positions = set(range(len(records)))
         assert set(found.refused) <= positions
         assert found.delivered <= positions
@@ -546,7 +546,7 @@ def test_a_position_of_five_thousand_digits_is_no_position() -> None:
     )
     worded = spec(success={"status": [200], "count_in": {"message": r"processed (\d+) events"}})
     assert isinstance(
-        means(200, {"message": f"processed {'3' * 5000} events"}, THREE, worded), TryAgain
+        means(200, {"message": f"processed {'3' * 5000} events"}, THREE, worded), Retry
     )
 
 
@@ -555,7 +555,7 @@ def test_two_entries_about_records_that_look_alike_refuse_both() -> None:
     records = [b'{"id":"a"}', b'{"id":"b"}', b'{"id":"a"}']
     body = {"invalid": [{"event": {"id": "a"}}, {"event": {"id": "a"}}, {"event": {"id": "a"}}]}
     found = means(400, body, records, spec(located=located))
-    assert isinstance(found, Named)
+    assert isinstance(found, PerRecord)
     assert sorted(found.refused) == [0, 2]
 
 

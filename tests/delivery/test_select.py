@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from connector.delivery.transports.base import Answer, Call, TransportFailure
+from connector.delivery.transports.base import HttpRequest, HttpResponse, TransportFailure
 from connector.delivery.transports.requests import RequestsTransport
 from connector.delivery.transports.select import Choice, open_transport
 from connector.errors import ConfigError
@@ -68,12 +68,12 @@ def test_without_the_extra_requests_is_taken(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_closing_gives_up_what_is_under_way() -> None:
-    results: list[Answer | TransportFailure] = []
+    results: list[HttpResponse | TransportFailure] = []
     came = threading.Event()
 
     with serving(lambda peer: peer.read() and (came.set() or peer.hold())) as server:
         transport = open_transport("libcurl", timeout=60)
-        transport.submit(Call("POST", server.url, {}, b"{}"), results.append)
+        transport.submit(HttpRequest("POST", server.url, {}, b"{}"), results.append)
         assert came.wait(5)
         transport.close()
     assert results == [TransportFailure("unknown", "the transport was closed")]

@@ -17,10 +17,13 @@ import orjson
 import pytest
 
 from connector.arrow.records import Records
-from connector.delivery.auth import Auth, HmacAuth, NoAuth, OAuth2
-from connector.delivery.rate_limit import RateLimiter, RetryBudget
+from connector.delivery.auth.base import AuthScheme, NoAuth
+from connector.delivery.auth.hmac import HmacAuth
+from connector.delivery.auth.oauth2 import OAuth2
+from connector.delivery.rate_limit import RateLimiter
+from connector.delivery.retry_budget import RetryBudget
 from connector.delivery.sender import Sender
-from connector.delivery.transports.base import Call
+from connector.delivery.transports.base import HttpRequest
 from connector.delivery.transports.requests import RequestsTransport
 from connector.engine.checkpoint import NullCheckpointer
 from connector.engine.pipeline import READY, deliver_pages
@@ -118,14 +121,16 @@ def run(
     *,
     raw: bool = False,
     concurrency: int = 1,
-    auth: Auth | None = None,
+    auth: AuthScheme | None = None,
     **options: Any,
 ) -> Iterator[Run]:
     with serving(behave if raw else answering(behave)) as server:  # type: ignore[arg-type]
         transport = made(timeout=5, connections=concurrency)
 
-        def build(_page: Page, batch: Batch) -> Call:
-            return Call("POST", server.url, {}, b'{"data":[' + b",".join(batch.records) + b"]}")
+        def build(_page: Page, batch: Batch) -> HttpRequest:
+            return HttpRequest(
+                "POST", server.url, {}, b'{"data":[' + b",".join(batch.records) + b"]}"
+            )
 
         sender = Sender(
             transport,
@@ -133,7 +138,7 @@ def run(
             spec,
             build,
             concurrency=concurrency,
-            gate=options.pop("gate", RateLimiter(None)),
+            rate_limiter=options.pop("rate_limiter", RateLimiter(None)),
             **options,
         )
         try:
@@ -236,7 +241,7 @@ def test_a_mistake_of_our_own_ends_the_run_and_leaves_the_page_in_doubt(
     def broken(*_arguments: Any) -> Any:
         raise KeyError("jane@example.org")
 
-    monkeypatch.setattr("connector.delivery.sender.interpret", broken)
+    monkeypatch.setattr("connector.delivery.exchange.interpret", broken)
     with run(lambda _request: Reply(body={"received": 2})) as sender:
         result = sender.deliver(THOUSAND[:2])
     assert isinstance(sender.sender.error, InternalError)
@@ -588,17 +593,19 @@ def test_a_platform_that_asks_for_an_hour_gets_it() -> None:
     assert (rows(result, 0), result.open_ambiguous) == ([0, 1, 2], False)
 
 
-def test_where_throttling_outlasts_our_patience_the_platforms_last_word_is_remembered() -> None:
+def test_where_throttling_outlasts_our_patience_the_platforms_last_word_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connector.delivery.retry.PATIENCE", 0.0)
     with run(
         lambda _request: Reply(429, headers={"Retry-After": "1"}), clock=lambda: 5_000.0
     ) as sender:
-        sender.sender._policy.patience = 0.0
         sender.deliver(THOUSAND[:1])
     assert isinstance(sender.sender.error, Postponed)
     assert sender.sender.not_before == 5_001.0
 
 
-def test_couriers_of_one_run_share_its_retries() -> None:
+def test_senders_of_one_run_share_its_retries() -> None:
     budget = RetryBudget(share=0, floor=3)
     requests = []
     for _ in range(4):
@@ -635,13 +642,13 @@ def test_a_token_that_expires_is_renewed_and_the_run_goes_on(concurrency: int) -
         contextlib.closing(RequestsTransport(timeout=5)) as transport,
     ):
         auth = OAuth2(transport, server.url, {"refresh_token": "r"})
-        auth.sign(Call("POST", server.url, {}, b""))
+        auth.sign(HttpRequest("POST", server.url, {}, b""))
 
-        def build(_page: Page, batch: Batch) -> Call:
-            return Call("POST", server.url, {}, b"{}")
+        def build(_page: Page, batch: Batch) -> HttpRequest:
+            return HttpRequest("POST", server.url, {}, b"{}")
 
         sender = Sender(
-            transport, auth, SPEC, build, concurrency=concurrency, gate=RateLimiter(None)
+            transport, auth, SPEC, build, concurrency=concurrency, rate_limiter=RateLimiter(None)
         )
         result = sender.finish(sender.submit(page_of(THOUSAND[:8], size=1)))
         sender.close()
@@ -673,9 +680,9 @@ def test_a_token_that_worked_may_expire_again() -> None:
             transport,
             auth,
             SPEC,
-            lambda _page, _batch: Call("POST", server.url, {}, b"{}"),
+            lambda _page, _batch: HttpRequest("POST", server.url, {}, b"{}"),
             concurrency=1,
-            gate=RateLimiter(None),
+            rate_limiter=RateLimiter(None),
         )
         result = sender.finish(sender.submit(page_of(THOUSAND[:10], size=1)))
         sender.close()
@@ -766,7 +773,7 @@ def test_a_run_that_was_taken_over_sends_nothing_more() -> None:
 
 def test_a_person_who_interrupts_a_departure_is_not_made_to_wait_for_it() -> None:
     class Interrupted(NoAuth):
-        def sign(self, call: Call) -> Call:
+        def sign(self, call: HttpRequest) -> HttpRequest:
             raise KeyboardInterrupt
 
     with serving(answering(BatchingPlatform())) as server:
@@ -775,9 +782,9 @@ def test_a_person_who_interrupts_a_departure_is_not_made_to_wait_for_it() -> Non
             transport,
             Interrupted(),
             SPEC,
-            lambda _page, _batch: Call("POST", server.url, {}, b"{}"),
+            lambda _page, _batch: HttpRequest("POST", server.url, {}, b"{}"),
             concurrency=1,
-            gate=RateLimiter(None),
+            rate_limiter=RateLimiter(None),
         )
         with pytest.raises(KeyboardInterrupt):
             sender.submit(page_of(THOUSAND[:1]))

@@ -13,6 +13,7 @@ SPEAKERS = {"aiohttp", "http.client", "httpx", "pycurl", "requests", "urllib.req
 TRANSPORTS = {
     Path("connector/delivery/transports/requests.py"),
     Path("connector/delivery/transports/libcurl.py"),
+    Path("connector/delivery/transports/curl_handle.py"),
 }
 MODULES = sorted(
     path.relative_to(ROOT)

@@ -156,7 +156,7 @@ def test_a_receipt_that_the_platform_does_not_know_keeps_no_other_waiting(
     project: Project, receiver: Receiver
 ) -> None:
     run(project, receiver, rows(2), delivery={"batch_size": 1})
-    receiver.desk.receipts.pop(next(iter(receiver.desk.receipts)))
+    receiver.state.receipts.pop(next(iter(receiver.state.receipts)))
     second = run(project, receiver, rows(2))
     assert second.tallies["later"] == {"result SUCCESS": 1}
     assert waiting(project) == 1

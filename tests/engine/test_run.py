@@ -10,7 +10,7 @@ import pytest
 
 from connector.commands.status import status
 from connector.commands.sync import sync
-from connector.delivery.rate_limit import RetryBudget
+from connector.delivery.retry_budget import RetryBudget
 from connector.engine.context import open_context
 from connector.engine.plan import Options
 from connector.engine.run import deliver, plan, settle

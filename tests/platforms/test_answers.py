@@ -9,8 +9,9 @@ import orjson
 import pytest
 
 from connector.commands.sync import sync
-from connector.delivery.response import Delivered, Named, Stop, TryAgain, Unlocated, interpret
-from connector.delivery.transports.base import Answer
+from connector.delivery.outcome import Delivered, Halt, PerRecord, Retry, Unlocated
+from connector.delivery.response import interpret
+from connector.delivery.transports.base import HttpResponse
 from connector.engine.report import Report
 from connector.platforms import loader as platforms
 from connector.platforms.answers import Code
@@ -280,21 +281,21 @@ def test_every_registered_code_is_understood_as_it_is_registered(name: str, code
         body = body_with(path, code.replace("*", "7"))
         for status in (200, 400, 500):
             outcome = interpret(
-                Answer(status, {"content-type": "application/json"}, orjson.dumps(body)),
+                HttpResponse(status, {"content-type": "application/json"}, orjson.dumps(body)),
                 RECORDS,
                 spec,
                 0,
             )
             expected: Any = {
-                "retry": TryAgain,
-                "ambiguous": TryAgain,
-                "auth": Stop,
-                "halt": Stop,
-                "refused": (Unlocated, Named),
+                "retry": Retry,
+                "ambiguous": Retry,
+                "auth": Halt,
+                "halt": Halt,
+                "refused": (Unlocated, PerRecord),
                 "delivered": Delivered,
             }[known.means]
             found |= isinstance(outcome, expected)
-            if isinstance(outcome, Stop):
+            if isinstance(outcome, Halt):
                 assert known.remedy
                 assert known.remedy in outcome.why
                 assert outcome.auth == (known.means == "auth")

@@ -49,7 +49,7 @@ def test_one_token_serves_a_whole_run(project: Project, receiver: Receiver) -> N
         on_receiver(project, receiver, rows("google", 40), "google", delivery={"batch_size": 2})
     )
     assert (report.failure, report.delivered, report.http_requests) == (None, 40, 20)
-    assert len(receiver.desk.access) == 1, "also to ask for results with"
+    assert len(receiver.state.access) == 1, "also to ask for results with"
     assert once_each(receiver, 40)
 
 
@@ -67,7 +67,7 @@ def test_a_token_that_ends_during_a_run_is_renewed_once_and_no_row_is_blamed(
         )
     )
     assert (report.failure, report.delivered, report.rejected) == (None, 20, 0)
-    assert len(receiver.desk.access) == 2, "one more"
+    assert len(receiver.state.access) == 2, "one more"
     assert once_each(receiver, 20)
 
 
@@ -87,7 +87,7 @@ def test_a_token_that_is_refused_right_after_it_was_renewed_ends_the_run(
     assert report.failure is not None
     assert (report.failure.exit_code, report.delivered, quarantined(project)) == (3, 0, [])
     assert "make a new refresh token with the scope datamanager" in report.failure.message
-    assert (len(receiver.desk.access), report.http_requests) == (2, 2)
+    assert (len(receiver.state.access), report.http_requests) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_every_attempt_to_x_is_signed_anew(project: Project, receiver: Receiver)
     receiver.script.add(Fault("throttle", headers={"Retry-After": "0"}, times=2))
     report = sync(on_receiver(project, receiver, rows("x", 6), "x", delivery={"batch_size": 2}))
     assert (report.failure, report.delivered, report.retries) == (None, 6, 2)
-    assert len(receiver.desk.nonces) == report.http_requests == 5, (
+    assert len(receiver.state.nonces) == report.http_requests == 5, (
         "no nonce is used twice, not even for the same bytes"
     )
 

@@ -17,7 +17,7 @@ import pytest
 
 from connector.commands.preview import preview
 from connector.config.destination import Destination
-from connector.sandbox.dialect import Desk, Dialect, Received, Reply, Secrets
+from connector.sandbox.dialect import Dialect, DialectState, Received, Reply, Secrets
 from connector.sandbox.dialects import all_dialects, shapes
 from connector.sandbox.server import Receiver
 from tests.platforms.parts import (
@@ -171,7 +171,7 @@ def as_received(dialect: Dialect, request: dict[str, Any]) -> Received:
         request["method"],
         request["url"],
         route,
-        Desk(Secrets()),
+        DialectState(Secrets()),
     )
 
 

@@ -18,7 +18,7 @@ from connector.errors import DestinationError
 from connector.mapping.coverage import usable_columns
 from connector.mapping.serializer import Serialized, Serializer
 from connector.platforms.columns import COLUMNS
-from connector.sandbox.dialect import Desk, Dialect, Received, Reply, Secrets
+from connector.sandbox.dialect import Dialect, DialectState, Received, Reply, Secrets
 from connector.sandbox.dialects import all_dialects
 from connector.sandbox.server import Receiver
 from tests.platforms.parts import (
@@ -121,7 +121,7 @@ def refusals(name: str, serializer: Serializer, found: Serialized) -> list[tuple
             "POST",
             "https://x.example/",
             dialect.routes[0],
-            Desk(Secrets()),
+            DialectState(Secrets()),
         )
         events = dialect.events(received)
         assert not isinstance(events, Reply), events

@@ -3,4 +3,4 @@
 May import: what `connector.delivery` may import.
 """
 
-__all__ = ["base", "libcurl", "requests", "select"]
+__all__ = ["base", "curl_handle", "deadline", "libcurl", "requests", "select"]

@@ -1,4 +1,7 @@
-"""What all transports have in common: what they take, what they give, and what none of them does. It imports no HTTP library."""
+"""What all transports have in common: what they take and give, and what none of them does.
+
+This module imports no HTTP library.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,16 @@ import certifi
 from connector.errors import ConfigError, EndpointError
 from connector.syntax.urls import is_below
 
-MAX_ANSWER = 1024 * 1024
-"""Bytes of an answer that are read; a longer one is not understood."""
+MAX_RESPONSE_BYTES = 1024 * 1024
+"""A longer body is not read to its end and not understood."""
 
 CONNECT_SECONDS = 5.0
 
 MISDIRECTED = 421
-"""The status of a server that wants the request on another connection (RFC 9110, section 15.5.20)."""
+"""The server wants the request on another connection (RFC 9110, section 15.5.20)."""
 
 
-class Call(NamedTuple):
+class HttpRequest(NamedTuple):
     """One request, ready to send. url: without secrets unless the platform knows no other way."""
 
     method: str
@@ -29,8 +32,11 @@ class Call(NamedTuple):
     body: bytes
 
 
-class Answer(NamedTuple):
-    """A complete answer. headers: lower-case names. body: not read where the status alone says all, as of a redirect."""
+class HttpResponse(NamedTuple):
+    """A complete response.
+
+    headers: lower-case names. body: not read where the status alone says all, as of a redirect.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -38,29 +44,30 @@ class Answer(NamedTuple):
 
 
 class TransportFailure(NamedTuple):
-    """No complete answer.
+    """No complete response.
 
-    kind: `unsent` where the platform cannot have seen the request, `unknown` where it may have, `untrusted` where its
-    certificate or TLS version is not acceptable. detail: a word for people, without addresses or values.
+    kind: `unsent` where the platform cannot have seen the request, `unknown` where it may have,
+    `untrusted` where its certificate or TLS version is not acceptable. detail: a phrase for
+    people, without addresses or values.
     """
 
     kind: Literal["unsent", "unknown", "untrusted"]
     detail: str
 
 
-Then = Callable[[Answer | TransportFailure], None]
-"""Takes the result of a request, in a thread of the transport: it must be quick, and not raise."""
+OnResponse = Callable[[HttpResponse | TransportFailure], None]
+"""Takes the result of a request, in a thread of the transport: it must be quick."""
 
 
 class Transport(Protocol):
     """What every transport does."""
 
-    def send(self, call: Call) -> Answer | TransportFailure:
-        """One request, one answer."""
+    def send(self, request: HttpRequest) -> HttpResponse | TransportFailure:
+        """Send one request and wait for the response."""
         ...
 
-    def submit(self, call: Call, then: Then) -> None:
-        """Begin a request."""
+    def submit(self, request: HttpRequest, on_response: OnResponse) -> None:
+        """Begin a request; returns at once."""
         ...
 
     def close(self) -> None:
@@ -68,22 +75,32 @@ class Transport(Protocol):
         ...
 
 
-def refuse_elsewhere(url: str, origins: Collection[str] | None) -> None:
-    """Raise EndpointError for a host that was not configured."""
+def require_origin(url: str, origins: Collection[str] | None) -> None:
+    """Raise EndpointError for a host that was not configured. origins: None allows any."""
     if origins is not None and not any(is_below(url, origin) for origin in origins):
         raise EndpointError(
-            "a request was about to leave for another host than the configured endpoint, and was not sent; check the platform file's addresses"
+            "a request was about to leave for another host than the configured endpoint, and was"
+            " not sent; check the platform file's addresses"
         )
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """TLS 1.2 or later against the given certificate authority, or the ones that requests brings."""
+    """Make a context for TLS 1.2 or later.
+
+    Args:
+        ca_file: PEM file of the trusted certificate authority; None for those of certifi.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
     try:
         context = ssl.create_default_context(cafile=ca_file or certifi.where())
     except (OSError, ssl.SSLError):
         raise ConfigError(
-            f"delivery.ca_file: {ca_file} is not a readable PEM certificate; give the file of the authority that signed the endpoint's certificate"
+            f"delivery.ca_file: {ca_file} is not a readable PEM certificate; give the file of the"
+            " authority that signed the endpoint's certificate"
         ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.keylog_filename = None  # type: ignore[assignment]  # SSLKEYLOGFILE would write session keys to disk
+    # SSLKEYLOGFILE would write session keys to disk.
+    context.keylog_filename = None  # type: ignore[assignment]
     return context

@@ -1,21 +1,16 @@
-"""One way out of the process: HTTPS to the configured host, with a wall-clock deadline and a cap on the answer.
+"""One way out of the process: HTTPS to the configured host, with a wall-clock deadline and a cap.
 
-Nothing in the environment changes where a request goes or what it carries: no proxies, no netrc, no CA overrides, no
-redirects, no cookies. This is the only module that imports requests.
+Nothing in the environment changes where a request goes or what it carries: no proxies, no netrc,
+no CA overrides, no redirects, no cookies. This is the only module that imports requests.
 """
 
 from __future__ import annotations
 
-import contextlib
-import heapq
 import http.client
 import io
-import itertools
 import logging
 import socket
 import ssl
-import threading
-import time
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import DefaultCookiePolicy
@@ -29,22 +24,32 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from connector.delivery.transports.base import (
     CONNECT_SECONDS,
-    MAX_ANSWER,
+    MAX_RESPONSE_BYTES,
     MISDIRECTED,
-    Answer,
-    Call,
-    Then,
+    HttpRequest,
+    HttpResponse,
+    OnResponse,
     TransportFailure,
-    refuse_elsewhere,
+    require_origin,
     tls_context,
 )
+from connector.delivery.transports.deadline import Deadline, DeadlineWatcher, current_deadline
+
+_LOGGERS = ("connection", "connectionpool", "poolmanager", "response", "util.retry")
+"""Of urllib3: they log whole addresses, and some addresses hold a token."""
 
 
 class RequestsTransport:
-    """Sends calls; safe to use from many threads.
+    """Sends requests; safe to use from many threads.
 
-    timeout: seconds from the start of a request to the last byte of its answer. connections: how many stay open. origins:
-    `https://host[:port]`, the only ones that requests may go to; None for any.
+    Args:
+        timeout: seconds from the start of a request to the last byte of its response.
+        connections: how many stay open.
+        ca_file: PEM file of the trusted certificate authority; None for those of certifi.
+        origins: `https://host[:port]`, the only ones that requests may go to; None for any.
+
+    Raises:
+        ConfigError: `ca_file` cannot be read.
     """
 
     def __init__(
@@ -56,7 +61,7 @@ class RequestsTransport:
         origins: Collection[str] | None = None,
     ) -> None:
         self._timeout, self._origins = timeout, origins
-        self._reaper = _Reaper()
+        self._deadlines = DeadlineWatcher()
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="capi-http")
         self.session = _Session()
         self.session.trust_env = False
@@ -71,46 +76,64 @@ class RequestsTransport:
             {},
             requests.PreparedRequest(),
         )
+        for name in _LOGGERS:
+            logging.getLogger(f"urllib3.{name}").addFilter(self._is_of_others)
 
-    def send(self, call: Call) -> Answer | TransportFailure:
-        """One request, one answer; never raises for anything the network does. Raises EndpointError for a host that was not configured."""
-        refuse_elsewhere(call.url, self._origins)
-        with self._reaper.limit(self._timeout) as limit:
-            result = self._exchange(call, limit)
-        if limit.expired and (isinstance(result, Answer) or result.kind == "unknown"):
+    def send(self, request: HttpRequest) -> HttpResponse | TransportFailure:
+        """Send one request and wait for the response.
+
+        Returns:
+            The response, or why there is none; whatever the network does is no exception.
+
+        Raises:
+            EndpointError: the host was not configured.
+        """
+        require_origin(request.url, self._origins)
+        with self._deadlines.deadline_in(self._timeout) as deadline:
+            result = self._exchange(request, deadline)
+        if deadline.expired and (isinstance(result, HttpResponse) or result.kind == "unknown"):
             return TransportFailure("unknown", f"no complete answer within {self._timeout:g} s")
         return result
 
-    def submit(self, call: Call, then: Then) -> None:
+    def submit(self, request: HttpRequest, on_response: OnResponse) -> None:
         """Begin a request; returns at once. Raises what `send` raises."""
-        refuse_elsewhere(call.url, self._origins)
-        self._pool.submit(lambda: then(self.send(call)))
+        require_origin(request.url, self._origins)
+        self._pool.submit(lambda: on_response(self.send(request)))
 
     def close(self) -> None:
         """Close connections and stop all threads; requests under way are waited for."""
         self._pool.shutdown()
         self.session.close()
-        self._reaper.close()
+        self._deadlines.close()
+        for name in _LOGGERS:
+            logging.getLogger(f"urllib3.{name}").removeFilter(self._is_of_others)
 
-    def _exchange(self, call: Call, limit: _Limit) -> Answer | TransportFailure:
+    def _is_of_others(self, _record: logging.LogRecord) -> bool:
+        """Keep only log records that do not come from a request of this package."""
+        return current_deadline() is None
+
+    def _exchange(
+        self, request: HttpRequest, deadline: Deadline
+    ) -> HttpResponse | TransportFailure:
         response: requests.Response | None = None
         try:
-            request = self._prepared(call)
-            response = self.session.get_adapter(call.url).send(
-                request, stream=True, timeout=(min(CONNECT_SECONDS, self._timeout), self._timeout)
+            response = self.session.get_adapter(request.url).send(
+                self._prepared(request),
+                stream=True,
+                timeout=(min(CONNECT_SECONDS, self._timeout), self._timeout),
             )
             headers = {name.lower(): value for name, value in response.headers.items()}
             if 300 <= response.status_code < 400 or response.status_code == MISDIRECTED:
-                return Answer(response.status_code, headers, b"")
-            body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
-            if len(body) > MAX_ANSWER:
+                return HttpResponse(response.status_code, headers, b"")
+            body = response.raw.read(MAX_RESPONSE_BYTES + 1, decode_content=True)
+            if len(body) > MAX_RESPONSE_BYTES:
                 return TransportFailure("unknown", "the answer is larger than 1 MiB")
             if response.raw.length_remaining:
                 return TransportFailure("unknown", "the answer broke off")
-            answer = Answer(response.status_code, headers, body)
+            complete = HttpResponse(response.status_code, headers, body)
             response.raw.release_conn()
             response = None
-            return answer
+            return complete
         except (
             requests.RequestException,
             urllib3.exceptions.HTTPError,
@@ -118,31 +141,32 @@ class RequestsTransport:
             OSError,
             ValueError,
         ) as error:
-            return _failure(error, connected=limit.connected)
+            return _failure(error, connected=deadline.connected)
         finally:
             if response is not None:
                 _close(response)
 
-    def _prepared(self, call: Call) -> requests.PreparedRequest:
-        """What the session makes of a call. Only the body differs from one call to the next, as a rule, so the rest is kept."""
+    def _prepared(self, request: HttpRequest) -> requests.PreparedRequest:
+        """Prepare a request as the session does.
+
+        Only the body differs from one request to the next, as a rule, so the rest is kept.
+        """
         method, url, headers, known = self._last
-        if (call.method, call.url, call.headers) != (method, url, headers):
-            given = {"Accept-Encoding": "identity", "User-Agent": "capi-connector", **call.headers}
-            known = self.session.prepare_request(requests.Request(call.method, call.url, given))
+        if (request.method, request.url, request.headers) != (method, url, headers):
+            given = {"Accept-Encoding": "identity", "User-Agent": "capi-connector"}
+            known = self.session.prepare_request(
+                requests.Request(request.method, request.url, {**given, **request.headers})
+            )
             known.headers.pop("Content-Length", None)
-            self._last = call.method, call.url, dict(call.headers), known
-        request = requests.PreparedRequest()
-        request.method, request.url, request.headers, request.body = (
-            known.method,
-            known.url,
-            known.headers,
-            call.body or None,
-        )
-        return request
+            self._last = request.method, request.url, dict(request.headers), known
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url, prepared.headers = known.method, known.url, known.headers
+        prepared.body = request.body or None
+        return prepared
 
 
 def _close(response: requests.Response) -> None:
-    """End the connection of an answer that was not read to its end."""
+    """End the connection of a response that was not read to its end."""
     if response.raw.connection is not None:
         response.raw.connection.close()
     response.close()
@@ -152,7 +176,7 @@ _BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallErro
 
 
 def _failure(error: BaseException, *, connected: bool) -> TransportFailure:
-    """What a network exception means for the records; its text is dropped, because it may quote the address.
+    """Translate a network exception; its text is dropped, because it may quote the address.
 
     connected: whether there was a connection, TLS and all, on which the request could leave.
     """
@@ -172,7 +196,7 @@ def _failure(error: BaseException, *, connected: bool) -> TransportFailure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception, what caused it, and what urllib3 put inside it."""
+    """Yield an exception, what caused it, and what urllib3 put inside it."""
     seen: set[int] = set()
     waiting: list[Any] = [error]
     while waiting:
@@ -189,9 +213,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 class _Adapter(HTTPAdapter):
-    """requests' adapter over connections that a deadline can break, with our TLS context and no retries of its own.
+    """requests' adapter, with our TLS context, connections with deadlines and no retries.
 
-    What it leaves out of `send` is what nobody asked for: proxies, cookies, and a look-up of the connection pool in six steps.
+    What it leaves out of `send` is what nobody asked for: proxies, cookies, and a look-up of the
+    connection pool in six steps.
     """
 
     def __init__(self, connections: int, context: ssl.SSLContext | None) -> None:
@@ -210,7 +235,11 @@ class _Adapter(HTTPAdapter):
     def send(
         self, request: requests.PreparedRequest, *_args: Any, timeout: Any = None, **_kwargs: Any
     ) -> requests.Response:
-        """One request. Its body is not read yet, redirects are not followed. Raises urllib3's exceptions."""
+        """Send one request; its body is not read yet, redirects are not followed.
+
+        Raises:
+            urllib3.exceptions.HTTPError: the network failed.
+        """
         origin, target = _split(str(request.url))
         connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
         raw = self._pool_of(origin).urlopen(
@@ -226,12 +255,8 @@ class _Adapter(HTTPAdapter):
             timeout=urllib3.Timeout(connect=connect, read=read),
         )
         response = requests.Response()
-        response.status_code, response.raw, response.request, response.url = (
-            raw.status,
-            raw,
-            request,
-            str(request.url),
-        )
+        response.status_code, response.raw = raw.status, raw
+        response.request, response.url = request, str(request.url)
         response.headers.update(raw.headers)
         return response
 
@@ -248,54 +273,20 @@ class _Adapter(HTTPAdapter):
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Scheme, host and port of an address that requests has parsed, and the rest."""
+    """Split an address that requests has parsed into scheme, host and port, and the rest."""
     end = url.find("/", 8)
     return url[:end], url[end:]
 
 
 class _Session(requests.Session):
-    """A session that does not even look at where a redirect points: requests would read its whole body first."""
+    """Ignores where a redirect points: requests would read its whole body first."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere."""
+        """Return None."""
 
 
-class _Limit:
-    """The deadline of one request, and the socket to break at it. connected: whether the request could leave."""
-
-    def __init__(self) -> None:
-        self.expired = self.done = self.connected = False
-        self.sock: socket.socket | None = None
-
-    def watch(self, sock: socket.socket) -> None:
-        """This socket is used from now on."""
-        self.sock = sock
-        if self.expired:
-            raise TimeoutError
-
-    def expire(self) -> None:
-        """Break the socket, or the next one."""
-        self.expired = True
-        if self.sock is not None:
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-
-
-_current = threading.local()
-"""`limit`: of the request that this thread is sending."""
-
-
-def _is_of_others(_record: logging.LogRecord) -> bool:
-    """Not from a request of ours: urllib3 logs whole addresses, and some hold a token."""
-    return getattr(_current, "limit", None) is None
-
-
-for _name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
-    logging.getLogger(f"urllib3.{_name}").addFilter(_is_of_others)
-
-
-class _Lines(io.BufferedReader):
-    """Lines of an answer. http.client takes the end of the stream for the end of a head; here it is an error."""
+class _StrictReader(io.BufferedReader):
+    """Reads lines of a response; http.client takes the end of the stream for the end of a head."""
 
     def readline(self, size: int | None = -1) -> bytes:
         line = super().readline(size)
@@ -304,14 +295,17 @@ class _Lines(io.BufferedReader):
         return line
 
 
-class _Response(http.client.HTTPResponse):
+class _StrictResponse(http.client.HTTPResponse):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fp = _Lines(self.fp.detach())
+        self.fp = _StrictReader(self.fp.detach())
 
 
-class _Watched:
-    """A connection that tells the deadline of its request which socket it uses. Connecting has time limits of its own."""
+class _WithDeadline:
+    """A connection that tells the deadline of its request which socket it uses.
+
+    Connecting has time limits of its own.
+    """
 
     sock: socket.socket | None
 
@@ -325,16 +319,17 @@ class _Watched:
         super().request(*args, **kwargs)  # type: ignore[misc]
 
     def _watch(self) -> None:
-        _current.limit.watch(self.sock)
-        _current.limit.connected = True
+        deadline = current_deadline()
+        if deadline is not None:
+            deadline.watch(self.sock)
 
 
-class _Connection(_Watched, HTTPConnection):
-    response_class = _Response
+class _Connection(_WithDeadline, HTTPConnection):
+    response_class = _StrictResponse
 
 
-class _SecureConnection(_Watched, HTTPSConnection):
-    response_class = _Response
+class _SecureConnection(_WithDeadline, HTTPSConnection):
+    response_class = _StrictResponse
 
 
 class _Pool(HTTPConnectionPool):
@@ -343,58 +338,3 @@ class _Pool(HTTPConnectionPool):
 
 class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
-
-
-class _Reaper:
-    """Breaks the connection of any request that is past its deadline.
-
-    Socket timeouts start anew with every byte, so a server that sends one byte a second would hold a request for ever.
-    """
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, _Limit]] = []
-        self._order = itertools.count()
-        self._changed = threading.Condition()
-        self._closed = False
-        self._thread: threading.Thread | None = None
-
-    @contextlib.contextmanager
-    def limit(self, seconds: float) -> Iterator[_Limit]:
-        """Within this block the thread's connection is broken after so many seconds."""
-        limit = _current.limit = _Limit()
-        deadline = time.monotonic() + seconds
-        with self._changed:
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="capi-deadlines", daemon=True
-                )
-                self._thread.start()
-            heapq.heappush(self._heap, (deadline, next(self._order), limit))
-            if self._heap[0][0] == deadline:
-                self._changed.notify()
-        try:
-            yield limit
-        finally:
-            limit.done = True
-            _current.limit = None
-
-    def close(self) -> None:
-        """Stop the thread."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        with self._changed:
-            while not self._closed:
-                while self._heap and self._heap[0][2].done:
-                    heapq.heappop(self._heap)
-                wait = self._heap[0][0] - time.monotonic() if self._heap else None
-                if wait is None or wait > 0:
-                    self._changed.wait(wait)
-                    continue
-                _, _, limit = heapq.heappop(self._heap)
-                if not limit.done:
-                    limit.expire()

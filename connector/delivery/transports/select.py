@@ -12,10 +12,16 @@ Choice = Literal["auto", "requests", "libcurl"]
 
 
 def open_transport(choice: Choice, **options: Any) -> Transport:
-    """A transport. choice: auto takes libcurl where the extra `fast` is installed. options: as of `RequestsTransport`.
+    """Open a transport.
 
-    Raises ConfigError where libcurl is asked for and not there, or where it lacks something that safety needs.
+    Args:
+        choice: `auto` takes libcurl where the extra `fast` is installed.
+        options: as of `RequestsTransport`.
+
+    Raises:
+        ConfigError: libcurl is asked for and is not there, or lacks something that safety needs.
     """
+    # The transports are imported late: each brings an HTTP library that the other does not need.
     if choice != "requests":
         lacking = _lacking()
         if lacking is None:
@@ -32,7 +38,7 @@ def open_transport(choice: Choice, **options: Any) -> Transport:
 
 
 def _lacking() -> str | None:
-    """Why libcurl cannot be used, for people; None where it can."""
+    """Say why libcurl cannot be used; None where it can."""
     try:
         from connector.delivery.transports.libcurl import missing
     except ImportError:

@@ -10,9 +10,9 @@ from connector.sandbox.dialect import (
     HEX64,
     Dialect,
     Judged,
-    Problem,
     Received,
     Reply,
+    Violation,
     bearer,
     demand,
 )
@@ -49,50 +49,50 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
     return [received.body]
 
 
-def _check(event: dict[str, Any], _received: Received) -> list[Problem]:
-    problems = [
-        Problem(name, f"{name} is required", "missing") for name in _REQUIRED if name not in event
+def _check(event: dict[str, Any], _received: Received) -> list[Violation]:
+    violations = [
+        Violation(name, f"{name} is required", "missing") for name in _REQUIRED if name not in event
     ]
-    problems += [
-        Problem(name, f"{name} is not a field of this API", "unknown")
+    violations += [
+        Violation(name, f"{name} is not a field of this API", "unknown")
         for name in event
         if name not in _FIELDS
     ]
     for name, kind in _FIELDS.items():
         value = event.get(name)
         if name in event and (not isinstance(value, kind) or isinstance(value, bool)):
-            problems.append(Problem(name, f"{name} has the wrong type", "type"))
-    if problems:
-        return problems
+            violations.append(Violation(name, f"{name} has the wrong type", "type"))
+    if violations:
+        return violations
     if not event["ids"]:
-        problems.append(Problem("ids", "at least one identifier is required", "no_identity"))
+        violations.append(Violation("ids", "at least one identifier is required", "no_identity"))
     for index, entry in enumerate(event["ids"]):
-        problems += _check_id(f"ids[{index}]", entry)
+        violations += _check_id(f"ids[{index}]", entry)
     if not _TIMESTAMP.match(event.get("timestamp", "2000-01-01T00:00:00Z")):
-        problems.append(Problem("timestamp", "timestamp must be ISO 8601 in UTC", "format"))
+        violations.append(Violation("timestamp", "timestamp must be ISO 8601 in UTC", "format"))
     if not re.fullmatch(r"[A-Z]{3}", event.get("currency", "USD")):
-        problems.append(Problem("currency", "currency must be an ISO 4217 code", "format"))
+        violations.append(Violation("currency", "currency must be an ISO 4217 code", "format"))
     if not event["conversion_type"] or not event["event_id"]:
-        problems.append(
-            Problem("conversion_type", "conversion_type and event_id must not be empty", "format")
+        violations.append(
+            Violation("conversion_type", "conversion_type and event_id must not be empty", "format")
         )
     if "user_agent" in event and not set(event["user_agent"]) <= {"browser", "operating_system"}:
-        problems.append(
-            Problem("user_agent", "user_agent has browser and operating_system", "format")
+        violations.append(
+            Violation("user_agent", "user_agent has browser and operating_system", "format")
         )
-    return problems
+    return violations
 
 
-def _check_id(where: str, entry: Any) -> list[Problem]:
+def _check_id(where: str, entry: Any) -> list[Violation]:
     if not isinstance(entry, dict) or set(entry) != {"id", "name"}:
-        return [Problem(where, "an identifier has exactly id and name", "format")]
+        return [Violation(where, "an identifier has exactly id and name", "format")]
     form = _ID_FORMS.get(entry["name"]) if isinstance(entry["name"], str) else None
     if form is None:
-        return [Problem(f"{where}.name", "unknown identifier", "format")]
+        return [Violation(f"{where}.name", "unknown identifier", "format")]
     return (
         []
         if isinstance(entry["id"], str) and form.match(entry["id"])
-        else [Problem(f"{where}.id", f"not a valid {entry['name']}", "format")]
+        else [Violation(f"{where}.id", f"not a valid {entry['name']}", "format")]
     )
 
 

@@ -1,4 +1,7 @@
-"""Google Data Manager API: accepted is not processed. Tokens by OAuth 2.0, and a request's fate by a later question."""
+"""Google Data Manager API: accepted is not processed.
+
+Tokens come by OAuth 2.0, and a request's fate by a later question.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from connector.sandbox.dialect import (
     Address,
     Dialect,
     Judged,
-    Problem,
     Received,
     Reply,
+    Violation,
     bearer,
-    keep,
     listed,
+    remember,
     same,
 )
 from connector.sandbox.dialects.shapes import (
@@ -45,7 +48,9 @@ _GOOGLE = "type.googleapis.com/google.rpc."
 
 def _enum(*values: str) -> Rule:
     known = one_of(*values)
-    return lambda where, value: [problem._replace(code="enum") for problem in known(where, value)]
+    return lambda where, value: [
+        violation._replace(code="enum") for violation in known(where, value)
+    ]
 
 
 _consent = thing(
@@ -167,28 +172,28 @@ def _error(status: int, name: str, message: str, details: Sequence[dict[str, Any
     )
 
 
-def _invalid(problems: Sequence[Problem]) -> Reply:
-    """What is wrong with a request: all that cannot be read, or else all that has the first reason."""
-    unread = [problem for problem in problems if problem.code in _PARSING]
+def _invalid(violations: Sequence[Violation]) -> Reply:
+    """Return all violations that cannot be read, or else all that have the first reason."""
+    unread = [violation for violation in violations if violation.code in _PARSING]
     if unread:
-        violations = [
+        unreadable = [
             {
-                "field": problem.field,
-                "description": f"Invalid JSON payload received: {problem.message}",
+                "field": violation.field,
+                "description": f"Invalid JSON payload received: {violation.message}",
             }
-            for problem in unread
+            for violation in unread
         ]
         return _error(
             400,
             "INVALID_ARGUMENT",
             "Invalid JSON payload received.",
-            [{"@type": f"{_GOOGLE}BadRequest", "fieldViolations": violations}],
+            [{"@type": f"{_GOOGLE}BadRequest", "fieldViolations": unreadable}],
         )
-    reason = _reason(problems[0])
+    reason = _reason(violations[0])
     alike = [
-        {"field": problem.field, "description": problem.message, "reason": reason}
-        for problem in problems
-        if _reason(problem) == reason
+        {"field": violation.field, "description": violation.message, "reason": reason}
+        for violation in violations
+        if _reason(violation) == reason
     ]
     details: list[dict[str, Any]] = [
         {
@@ -199,78 +204,85 @@ def _invalid(problems: Sequence[Problem]) -> Reply:
         {"@type": f"{_GOOGLE}RequestInfo", "requestId": uuid.uuid4().hex},
         {"@type": f"{_GOOGLE}BadRequest", "fieldViolations": alike},
     ]
-    return _error(400, "INVALID_ARGUMENT", "There was a problem with the request.", details)
+    return _error(400, "INVALID_ARGUMENT", "There was a violation with the request.", details)
 
 
-def _reason(problem: Problem) -> str:
+def _reason(violation: Violation) -> str:
     known = {
         "missing": "REQUIRED_FIELD_MISSING",
         "number_format": "INVALID_NUMBER_FORMAT",
         "digest": "INVALID_SHA256_FORMAT",
     }
-    return known.get(problem.code, f"INVALID_{problem.code.upper()}")
+    return known.get(violation.code, f"INVALID_{violation.code.upper()}")
 
 
 def _authenticate(received: Received) -> Reply | None:
-    if received.desk.access.get(bearer(received) or "", 0) > time.time():
+    if received.state.access.get(bearer(received) or "", 0) > time.time():
         return None
-    message = "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential."
+    message = (
+        "Request had invalid authentication credentials. Expected OAuth 2 access token, login"
+        " cookie or other valid authentication credential."
+    )
     return _error(401, "UNAUTHENTICATED", message)
 
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
-    problems = list(_envelope("", received.body))
-    if problems:
-        return _invalid(problems)
+    violations = list(_envelope("", received.body))
+    if violations:
+        return _invalid(violations)
     events = listed(
-        received, "events", _MOST, lambda message: _invalid([Problem("events", message, "count")])
+        received, "events", _MOST, lambda message: _invalid([Violation("events", message, "count")])
     )
     if (
         isinstance(events, list)
         and "encoding" not in received.body
         and any(isinstance(event, dict) and "userData" in event for event in events)
     ):
-        return _invalid([Problem("encoding", "is required where events have userData", "missing")])
+        return _invalid(
+            [Violation("encoding", "is required where events have userData", "missing")]
+        )
     return events
 
 
-def _check(event: dict[str, Any], received: Received) -> Sequence[Problem]:
-    problems = list(_EVENT[received.body.get("encoding", "HEX")]("", event))
-    if problems:
-        return problems
+def _check(event: dict[str, Any], received: Received) -> Sequence[Violation]:
+    violations = list(_EVENT[received.body.get("encoding", "HEX")]("", event))
+    if violations:
+        return violations
     for index, entry in enumerate(event.get("userData", {}).get("userIdentifiers", [])):
         if len(entry) != 1:
-            problems.append(
-                Problem(
+            violations.append(
+                Violation(
                     f"userData.userIdentifiers[{index}]",
                     "must have exactly one of emailAddress, phoneNumber and address",
                     "identifier",
                 )
             )
     if not event.keys() & {"adIdentifiers", "userData", *_GA4}:
-        problems.append(Problem("", "needs adIdentifiers or userData", "identity"))
+        violations.append(Violation("", "needs adIdentifiers or userData", "identity"))
     when = zoned(90 * DAY)("eventTimestamp", event["eventTimestamp"])
-    return [*problems, *(problem._replace(warning=True) for problem in when)]
+    return [*violations, *(violation._replace(warning=True) for violation in when)]
 
 
-def _placed(index: int, problem: Problem) -> Problem:
-    return problem._replace(field=f"events[{index}].{problem.field}".rstrip("."))
+def _placed(index: int, violation: Violation) -> Violation:
+    return violation._replace(field=f"events[{index}].{violation.field}".rstrip("."))
 
 
 def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
     found = [
-        _placed(index, problem)
+        _placed(index, violation)
         for index, each_one in enumerate(judged)
-        for problem in each_one.problems
-        if not problem.warning
+        for violation in each_one.violations
+        if not violation.warning
     ]
     if found:
         return _invalid(found)
     if _validates(received):
         return Reply(200, {})
     request_id = uuid.uuid4().hex
-    late = sum(bool(each_one.problems) for each_one in judged)
-    keep(received.desk.receipts, request_id, [received.body["destinations"], len(judged), late, 0])
+    late = sum(bool(each_one.violations) for each_one in judged)
+    remember(
+        received.state.receipts, request_id, [received.body["destinations"], len(judged), late, 0]
+    )
     return Reply(200, {"requestId": request_id})
 
 
@@ -279,9 +291,9 @@ def _validates(received: Received) -> bool:
 
 
 def _status(received: Received) -> Reply:
-    """What became of a request: still at work when asked for the first time, counts from then on."""
+    """Tell what became of a request: still at work at first, counts from then on."""
     denied = _authenticate(received)
-    receipt = received.desk.receipts.get(received.query.get("requestId", ""))
+    receipt = received.state.receipts.get(received.query.get("requestId", ""))
     if denied or receipt is None:
         return denied or _error(404, "NOT_FOUND", "Requested entity was not found.")
     destinations, events, late, asked = receipt
@@ -316,7 +328,7 @@ def _status(received: Received) -> Reply:
 
 def _token(received: Received) -> Reply:
     """An access token for a refresh token. RFC 6749, section 6."""
-    known = received.desk.secrets
+    known = received.state.secrets
     form = dict(parse_qsl(received.raw.decode("utf-8", "replace")))
     if not (
         same(form.get("client_id"), known.client_id)
@@ -335,7 +347,7 @@ def _token(received: Received) -> Reply:
             {"error": "invalid_grant", "error_description": "Token has been expired or revoked."},
         )
     token = f"ya29.{random.token_urlsafe(24)}"
-    keep(received.desk.access, token, time.time() + known.token_lifetime)
+    remember(received.state.access, token, time.time() + known.token_lifetime)
     scope = "https://www.googleapis.com/auth/datamanager"
     return Reply(
         200,

@@ -1,4 +1,4 @@
-"""LinkedIn Conversions API: versioned, strict about fields, and a whole batch is refused for one bad event."""
+"""LinkedIn Conversions API: versioned, strict about fields; one bad event refuses the batch."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from connector.sandbox.dialect import (
     Dialect,
     Judged,
-    Problem,
     Received,
     Reply,
+    Violation,
     bearer,
     listed,
     same,
@@ -56,7 +56,7 @@ _shape_of_id = thing(
 )
 
 
-def _user_id(where: str, value: Any) -> Sequence[Problem]:
+def _user_id(where: str, value: Any) -> Sequence[Violation]:
     return _shape_of_id(where, value) or _ID_VALUES[value["idType"]](
         f"{where}.idValue", value["idValue"]
     )
@@ -103,7 +103,7 @@ def _authenticate(received: Received) -> Reply | None:
         return _error(
             401, "Empty oauth2 access token", serviceErrorCode=65600, code="INVALID_ACCESS_TOKEN"
         )
-    if not same(token, received.desk.secrets.token):
+    if not same(token, received.state.secrets.token):
         return _error(
             401, "Invalid access token", serviceErrorCode=65600, code="INVALID_ACCESS_TOKEN"
         )
@@ -115,7 +115,8 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
     if version is None:
         return _error(
             400,
-            "A version must be present. Please specify a version by adding the LinkedIn-Version header.",
+            "A version must be present. Please specify a version by adding the LinkedIn-Version"
+            " header.",
             code="VERSION_MISSING",
         )
     if not re.fullmatch(r"20\d\d(0[1-9]|1[0-2])", version) or version < _FIRST_ACTIVE:
@@ -134,47 +135,50 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
     return events
 
 
-def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
-    problems = _event("", event)
+def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
+    violations = _event("", event)
     if (
-        not problems
+        not violations
         and not event["user"]["userIds"]
         and not event["user"].keys() & {"userInfo", "externalIds", "lead"}
     ):
         return [
-            Problem(
+            Violation(
                 "user.userIds",
                 "must have an identifier where the user has nothing else",
                 "identity",
             )
         ]
-    if not problems and event["conversion"] == f"{_RULE}0":
-        return [Problem("conversion", "is not a rule that this receiver has", "unknown_rule")]
-    return problems
+    if not violations and event["conversion"] == f"{_RULE}0":
+        return [Violation("conversion", "is not a rule that this receiver has", "unknown_rule")]
+    return violations
 
 
-def _line(index: int, problem: Problem, *, batched: bool) -> str:
-    path = "/" + re.sub(r"[.\[]", "/", problem.field.replace("]", ""))
-    return f"{f'Index: {index}, ' if batched else ''}ERROR :: {path} :: {problem.message}\n"
+def _line(index: int, violation: Violation, *, batched: bool) -> str:
+    path = "/" + re.sub(r"[.\[]", "/", violation.field.replace("]", ""))
+    return f"{f'Index: {index}, ' if batched else ''}ERROR :: {path} :: {violation.message}\n"
 
 
 def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
     batched = _batched(received)
     found = [
-        (index, problem) for index, each_one in enumerate(judged) for problem in each_one.problems
+        (index, violation)
+        for index, each_one in enumerate(judged)
+        for violation in each_one.violations
     ]
     lines = [
-        _line(index, problem, batched=batched)
-        for index, problem in found
-        if problem.code not in (*_TIMES, "unknown_rule")
+        _line(index, violation, batched=batched)
+        for index, violation in found
+        if violation.code not in (*_TIMES, "unknown_rule")
     ]
     if lines:
         return _error(422, "".join(lines))
-    late = sorted({index for index, problem in found if problem.code in _TIMES})
+    late = sorted({index for index, violation in found if violation.code in _TIMES})
     if late:
         return _error(
             400,
-            f"Conversion time should be within 90 days and not exceed current time, indices {late} (0-indexed).",
+            "Conversion time should be within 90 days and not exceed current time,"
+            f" indices {late} (0-indexed).",
         )
     if found:
         return _error(403, "No ad accounts found")

@@ -1,4 +1,4 @@
-"""Meta Conversions API: one bad event refuses the whole batch, and the answer does not say which."""
+"""Meta Conversions API: one bad event refuses the batch, and the answer does not say which."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from connector.sandbox.dialect import (
     Dialect,
     Judged,
-    Problem,
     Received,
     Reply,
+    Violation,
     bearer,
     listed,
     same,
@@ -143,7 +143,7 @@ def _trace() -> str:
 
 
 def _authenticate(received: Received) -> Reply | None:
-    secrets = received.desk.secrets
+    secrets = received.state.secrets
     given = (
         {**received.query, **received.body} if isinstance(received.body, dict) else received.query
     )
@@ -178,7 +178,10 @@ def _authenticate(received: Received) -> Reply | None:
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
     pixel = received.path["pixel"]
     if not pixel.isdecimal():
-        message = f"Unsupported post request. Object with ID '{pixel}' does not exist, cannot be loaded due to missing permissions"
+        message = (
+            f"Unsupported post request. Object with ID '{pixel}' does not exist, cannot be loaded"
+            " due to missing permissions"
+        )
         return _error(400, 100, message, type="GraphMethodException", error_subcode=33)
     agent = received.body.get("partner_agent", "ok") if isinstance(received.body, dict) else "ok"
     if not isinstance(agent, str) or len(agent) >= 23 or sum(map(str.isalpha, agent)) < 2:
@@ -188,43 +191,45 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
     return listed(received, "data", _MOST, lambda message: _error(400, 100, f"(#100) {message}"))
 
 
-def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
-    problems = list(_event("", event))
-    if problems:
-        return problems
+def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
+    violations = list(_event("", event))
+    if violations:
+        return violations
     user, custom = event["user_data"], event.get("custom_data", {})
     if any(set(user) <= useless for useless in _USELESS):
-        problems.append(Problem("user_data", "has too little to match a person", "identity"))
+        violations.append(Violation("user_data", "has too little to match a person", "identity"))
     if event["action_source"] == "website":
-        problems += [
-            Problem(name, "is required for the website", "missing")
+        violations += [
+            Violation(name, "is required for the website", "missing")
             for name in ("event_source_url",)
             if name not in event
         ]
-        problems += [
-            Problem(f"user_data.{name}", "is required for the website", "missing")
+        violations += [
+            Violation(f"user_data.{name}", "is required for the website", "missing")
             for name in ("client_user_agent",)
             if name not in user
         ]
     if event["event_name"] == "Purchase" and not has(custom, "value", "currency"):
-        problems.append(Problem("custom_data", "needs value and currency for Purchase", "no_value"))
+        violations.append(
+            Violation("custom_data", "needs value and currency for Purchase", "no_value")
+        )
     if (
         event.get("data_processing_options_country", 0) not in (0, 1)
         or event.get("data_processing_options_state", 0) not in _STATES
     ):
-        problems.append(
-            Problem("data_processing_options_state", "must be a known country and state", "value")
+        violations.append(
+            Violation("data_processing_options_state", "must be a known country and state", "value")
         )
     days = 62 if event["action_source"] == "physical_store" else 7
-    return [*problems, *span("event_time", event["event_time"], days * DAY, None)]
+    return [*violations, *span("event_time", event["event_time"], days * DAY, None)]
 
 
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
-    problem = next(filter(None, (each.refused for each in judged)), None)
-    if problem is None:
+    violation = next(filter(None, (each.refused for each in judged)), None)
+    if violation is None:
         return Reply(200, {"events_received": len(judged), "messages": [], "fbtrace_id": _trace()})
-    if problem.code in _SUBCODES:
-        subcode, title, said = _SUBCODES[problem.code]
+    if violation.code in _SUBCODES:
+        subcode, title, said = _SUBCODES[violation.code]
         return _error(
             400,
             100,
@@ -233,13 +238,13 @@ def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
             error_user_title=title,
             error_user_msg=said,
         )
-    name = problem.field.partition("[")[0]
+    name = violation.field.partition("[")[0]
     return _error(
         400,
         100,
         "Invalid parameter",
         error_user_title="Invalid parameter",
-        error_user_msg=f"{name} {problem.message}".strip(),
+        error_user_msg=f"{name} {violation.message}".strip(),
     )
 
 

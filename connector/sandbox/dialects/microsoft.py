@@ -1,4 +1,7 @@
-"""Microsoft UET Conversions API: where the request asks for it, the good events of a batch are taken, inside a 200 with errors."""
+"""Microsoft UET Conversions API.
+
+Where the request asks for it, the good events of a batch are taken, inside a 200 with errors.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from typing import Any
 from connector.sandbox.dialect import (
     Dialect,
     Judged,
-    Problem,
     Received,
     Reply,
+    Violation,
     bearer,
     demand,
     listed,
@@ -101,39 +104,39 @@ def _error(status: int, code: str, message: str, details: Sequence[dict[str, Any
     )
 
 
-def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
-    problems = list(_event("", event))
-    if blocked(problems):
-        return problems
+def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
+    violations = list(_event("", event))
+    if blocked(violations):
+        return violations
     needed = "eventName" if event["eventType"] == "custom" else "eventSourceUrl"
     if not has(event, needed):
-        problems.append(Problem(needed, f"is required for {event['eventType']}", "missing"))
+        violations.append(Violation(needed, f"is required for {event['eventType']}", "missing"))
     if not event["userData"].keys() & _IDENTITY:
-        problems.append(
-            Problem("userData", f"needs one of {', '.join(sorted(_IDENTITY))}", "identity")
+        violations.append(
+            Violation("userData", f"needs one of {', '.join(sorted(_IDENTITY))}", "identity")
         )
-    return problems
+    return violations
 
 
 def _continues(received: Received) -> bool:
     return received.body.get("continueOnValidationError") is True
 
 
-def _detail(index: int, problem: Problem) -> dict[str, Any]:
+def _detail(index: int, violation: Violation) -> dict[str, Any]:
     return {
         "index": index,
-        "propertyName": f"data[{index}]" + (f".{problem.field}" if problem.field else ""),
-        "errorMessage": problem.message,
-        "errorCode": _CODES.get(problem.code, "InvalidValue"),
-        "isWarning": problem.warning,
+        "propertyName": f"data[{index}]" + (f".{violation.field}" if violation.field else ""),
+        "errorMessage": violation.message,
+        "errorCode": _CODES.get(violation.code, "InvalidValue"),
+        "isWarning": violation.warning,
     }
 
 
 def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
     details = [
-        _detail(index, problem)
+        _detail(index, violation)
         for index, each_one in enumerate(judged)
-        for problem in each_one.problems
+        for violation in each_one.violations
     ]
     refused = sum(each_one.refused is not None for each_one in judged)
     if refused and not _continues(received):

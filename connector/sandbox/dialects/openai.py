@@ -1,4 +1,7 @@
-"""OpenAI Ads Conversions API: one bad event refuses the whole batch, and the answer does not say which."""
+"""OpenAI Ads Conversions API.
+
+One bad event refuses the whole batch, and the answer does not say which.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from typing import Any
 from connector.sandbox.dialect import (
     Dialect,
     Judged,
-    Problem,
     Received,
     Reply,
+    Violation,
     bearer,
     demand,
     listed,
@@ -99,22 +102,24 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
     )
 
 
-def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
-    problems = list(_event("", event))
-    if problems:
-        return problems
+def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
+    violations = list(_event("", event))
+    if violations:
+        return violations
     data = event["data"]
     if event["action_source"] == "web" and not has(event, "source_url"):
-        problems.append(Problem("source_url", "is required for web", "missing"))
+        violations.append(Violation("source_url", "is required for web", "missing"))
     if event["type"] == "custom" and not has(event, "custom_event_name"):
-        problems.append(Problem("custom_event_name", "is required for custom", "missing"))
+        violations.append(Violation("custom_event_name", "is required for custom", "missing"))
     if data["type"] != _DATA_OF[event["type"]]:
-        problems.append(
-            Problem("data.type", f"must be {_DATA_OF[event['type']]} for {event['type']}", "value")
+        violations.append(
+            Violation(
+                "data.type", f"must be {_DATA_OF[event['type']]} for {event['type']}", "value"
+            )
         )
     if has(data, "amount") and not has(data, "currency"):
-        problems.append(Problem("data.currency", "is required with amount", "missing"))
-    return problems
+        violations.append(Violation("data.currency", "is required with amount", "missing"))
+    return violations
 
 
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:

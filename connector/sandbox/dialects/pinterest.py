@@ -8,9 +8,9 @@ from typing import Any
 from connector.sandbox.dialect import (
     Dialect,
     Judged,
-    Problem,
     Received,
     Reply,
+    Violation,
     bearer,
     demand,
     listed,
@@ -37,9 +37,11 @@ from connector.sandbox.dialects.shapes import (
 
 _MOST, _MOST_IN_TEST = 1000, 20
 _STRUCTURE = ("missing", "unknown", "type")
-_NAMES = """add_payment_info add_to_cart add_to_wishlist app_install app_open checkout contact custom customize_product
-find_location initiate_checkout lead page_visit schedule search signup start_trial submit_application subscribe view_category
-view_content watch_video""".split()  # noqa: SIM905  reads better than a column of quotes
+_NAMES = """
+add_payment_info add_to_cart add_to_wishlist app_install app_open checkout contact custom
+customize_product find_location initiate_checkout lead page_visit schedule search signup
+start_trial submit_application subscribe view_category view_content watch_video
+""".split()  # noqa: SIM905  reads better than a column of quotes
 
 _USER: dict[str, Rule] = {
     **dict.fromkeys(
@@ -131,39 +133,39 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
     return listed(received, "data", _MOST_IN_TEST if _test(received) else _MOST, _refuse)
 
 
-def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
-    problems = list(_event("", event))
-    if blocked(problems):
-        return problems
+def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
+    violations = list(_event("", event))
+    if blocked(violations):
+        return violations
     if not any(
         has(event["user_data"], *names)
         for names in (("em",), ("hashed_maids",), ("client_ip_address", "client_user_agent"))
     ):
-        problems.append(
-            Problem(
+        violations.append(
+            Violation(
                 "user_data",
                 "needs em, hashed_maids, or client_ip_address with client_user_agent",
                 "identity",
             )
         )
     if span("event_time", event["event_time"], 7 * DAY, None):
-        problems.append(
-            Problem(
+        violations.append(
+            Violation(
                 "event_time",
                 "is more than 7 days ago; the event may not be attributed",
                 "too_old",
                 warning=True,
             )
         )
-    return problems
+    return violations
 
 
 def _verdict(each_one: Judged) -> dict[str, str]:
     errors, warnings = (
         "; ".join(
-            f"{problem.field} {problem.message}".strip()
-            for problem in each_one.problems
-            if problem.warning is warning
+            f"{violation.field} {violation.message}".strip()
+            for violation in each_one.violations
+            if violation.warning is warning
         )
         for warning in (False, True)
     )
@@ -174,14 +176,14 @@ def _verdict(each_one: Judged) -> dict[str, str]:
     }
 
 
-def _broken(judged: Sequence[Judged]) -> Problem | None:
-    """A problem of structure, for which the whole request is refused, if there is one."""
+def _broken(judged: Sequence[Judged]) -> Violation | None:
+    """A violation of structure, for which the whole request is refused, if there is one."""
     return next(
         (
-            problem
+            violation
             for each_one in judged
-            for problem in each_one.problems
-            if problem.code in _STRUCTURE and not problem.warning
+            for violation in each_one.violations
+            if violation.code in _STRUCTURE and not violation.warning
         ),
         None,
     )

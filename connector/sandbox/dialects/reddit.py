@@ -1,4 +1,7 @@
-"""Reddit Conversions API v3: nothing of a batch is processed where one event is bad, and the bad ones are echoed."""
+"""Reddit Conversions API v3.
+
+Nothing of a batch is processed where one event is bad, and the bad ones are echoed.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from typing import Any
 from connector.sandbox.dialect import (
     Dialect,
     Judged,
-    Problem,
     Received,
     Reply,
+    Violation,
     bearer,
     demand,
     listed,
@@ -123,7 +126,8 @@ def _authenticate(received: Received) -> Reply | None:
         _error(
             401,
             "UNAUTHORIZED",
-            "This server could not verify that you are authorized to access the document you requested.",
+            "This server could not verify that you are authorized to access the document you"
+            " requested.",
         ),
     )(received)
 
@@ -140,28 +144,28 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
     )
 
 
-def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
-    problems = list(_event("", event))
-    if problems:
-        return problems
+def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
+    violations = list(_event("", event))
+    if violations:
+        return violations
     user = event.get("user", {})
     if event["type"]["tracking_type"] == "CUSTOM" and not has(event["type"], "custom_event_name"):
-        problems.append(Problem("type.custom_event_name", "is required for CUSTOM", "missing"))
+        violations.append(Violation("type.custom_event_name", "is required for CUSTOM", "missing"))
     if "click_id" not in event and not any(has(user, *names) for names in _KEYS):
-        problems.append(Problem("user", "at least one match key is required", "identity"))
-    return problems
+        violations.append(Violation("user", "at least one match key is required", "identity"))
+    return violations
 
 
-def _said(problem: Problem) -> str:
+def _said(violation: Violation) -> str:
     return (
-        _SAID[problem.code]
-        if problem.field == "event_at" and problem.code in _SAID
-        else f"{problem.field} {problem.message}".strip()
+        _SAID[violation.code]
+        if violation.field == "event_at" and violation.code in _SAID
+        else f"{violation.field} {violation.message}".strip()
     )
 
 
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
-    if any(problem.code == "type" for each_one in judged for problem in each_one.problems):
+    if any(violation.code == "type" for each_one in judged for violation in each_one.violations):
         return _error(
             403, "FORBIDDEN", "The request body does not have the types that were expected."
         )
@@ -174,7 +178,8 @@ def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
         return Reply(
             400,
             {
-                "message": f"There were {len(invalid)} invalid conversion events. None were processed.",
+                "message": f"There were {len(invalid)} invalid conversion events."
+                " None were processed.",
                 "invalid_events": invalid,
             },
         )

@@ -1,7 +1,7 @@
 """Rules for the values of an event, from which the dialects describe what their platform accepts.
 
-A rule takes a path and a value, and returns the problems of the value. Codes: `missing`, `unknown`, `type`, `value`, `digest`;
-of moments `unit`, `too_old`, `future`.
+A rule takes a path and a value, and returns the violations of the value. Codes: `missing`,
+`unknown`, `type`, `value`, `digest`; of moments `unit`, `too_old`, `future`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from connector.sandbox.dialect import HEX64, Problem
+from connector.sandbox.dialect import HEX64, Violation
 
-Rule = Callable[[str, Any], Sequence[Problem]]
+Rule = Callable[[str, Any], Sequence[Violation]]
 
 DAY = 86_400.0
-_GOOD: tuple[Problem, ...] = ()
+_GOOD: tuple[Violation, ...] = ()
 _CENTURY = 36_525 * DAY
 _YEAR_2000 = 946_684_800
 
 
 def rule(good: Callable[[Any], bool], message: str, code: str = "type") -> Rule:
     """A rule from a predicate."""
-    return lambda where, value: _GOOD if good(value) else (Problem(where, message, code),)
+    return lambda where, value: _GOOD if good(value) else (Violation(where, message, code),)
 
 
 def _is_number(value: Any) -> bool:
@@ -40,21 +40,21 @@ integer = rule(
 boolean = rule(lambda value: isinstance(value, bool), "must be true or false")
 
 
-def text(where: str, value: Any) -> Sequence[Problem]:
+def text(where: str, value: Any) -> Sequence[Violation]:
     """A string with something in it."""
     if not isinstance(value, str):
-        return (Problem(where, "must be a string", "type"),)
-    return _GOOD if value else (Problem(where, "must not be empty", "value"),)
+        return (Violation(where, "must be a string", "type"),)
+    return _GOOD if value else (Violation(where, "must not be empty", "value"),)
 
 
 def pattern(form: str | re.Pattern[str], message: str, code: str = "value") -> Rule:
     """A string of a form, matched from its first to its last character."""
     whole = re.compile(form)
 
-    def checked(where: str, value: Any) -> Sequence[Problem]:
+    def checked(where: str, value: Any) -> Sequence[Violation]:
         if not isinstance(value, str):
-            return (Problem(where, "must be a string", "type"),)
-        return _GOOD if whole.fullmatch(value) else (Problem(where, message, code),)
+            return (Violation(where, "must be a string", "type"),)
+        return _GOOD if whole.fullmatch(value) else (Violation(where, message, code),)
 
     return checked
 
@@ -69,19 +69,19 @@ decimal_text = pattern(r"-?\d+(\.\d+)?", "must be a decimal number in a string")
 currency = pattern("[A-Z]{3}", "must be an ISO 4217 code")
 
 
-def address(where: str, value: Any) -> Sequence[Problem]:
+def address(where: str, value: Any) -> Sequence[Violation]:
     """An IP address of somebody."""
     try:
         ours = not isinstance(value, str) or ipaddress.ip_address(value).is_unspecified
     except ValueError:
         ours = True
-    return (Problem(where, "must be a valid IP address", "value"),) if ours else _GOOD
+    return (Violation(where, "must be a valid IP address", "value"),) if ours else _GOOD
 
 
 def either(*rules: Rule) -> Rule:
-    """Whatever satisfies one of the rules; the problems are those of the first."""
+    """Whatever satisfies one of the rules; the violations are those of the first."""
 
-    def checked(where: str, value: Any) -> Sequence[Problem]:
+    def checked(where: str, value: Any) -> Sequence[Violation]:
         first = rules[0](where, value)
         return _GOOD if not first or any(not other(where, value) for other in rules[1:]) else first
 
@@ -91,12 +91,12 @@ def either(*rules: Rule) -> Rule:
 def each(inner: Rule, least: int = 0, most: int | None = None) -> Rule:
     """An array whose elements satisfy a rule."""
 
-    def checked(where: str, value: Any) -> Sequence[Problem]:
+    def checked(where: str, value: Any) -> Sequence[Violation]:
         if not isinstance(value, list):
-            return (Problem(where, "must be an array", "type"),)
+            return (Violation(where, "must be an array", "type"),)
         if len(value) < least or (most is not None and len(value) > most):
             return (
-                Problem(
+                Violation(
                     where,
                     f"must have {least} to {most} elements"
                     if most is not None
@@ -105,9 +105,9 @@ def each(inner: Rule, least: int = 0, most: int | None = None) -> Rule:
                 ),
             )
         return [
-            problem
+            violation
             for index, element in enumerate(value)
-            for problem in inner(f"{where}[{index}]", element)
+            for violation in inner(f"{where}[{index}]", element)
         ]
 
     return checked
@@ -129,12 +129,12 @@ def thing(
 ) -> Rule:
     """An object. others: what becomes of fields that are not listed."""
 
-    def checked(where: str, value: Any) -> Sequence[Problem]:
+    def checked(where: str, value: Any) -> Sequence[Violation]:
         if not isinstance(value, dict):
-            return (Problem(where, "must be an object", "type"),)
+            return (Violation(where, "must be an object", "type"),)
         prefix = f"{where}." if where else ""
         found = [
-            Problem(prefix + name, "is required", "missing")
+            Violation(prefix + name, "is required", "missing")
             for name in required
             if name not in value
         ]
@@ -144,7 +144,7 @@ def thing(
                 found += inner(prefix + name, entry)
             elif others != "pass":
                 found.append(
-                    Problem(
+                    Violation(
                         prefix + name, "is not a known field", "unknown", warning=others == "warn"
                     )
                 )
@@ -154,26 +154,29 @@ def thing(
 
 
 def moment(ticks: int, oldest: float | None = None, newest: float | None = None) -> Rule:
-    """A Unix time as an integer. ticks: a second has; oldest, newest: how many seconds it may lie before and after now."""
+    """A Unix time as an integer.
 
-    def checked(where: str, value: Any) -> Sequence[Problem]:
+    ticks: a second has. oldest, newest: how many seconds it may lie before and after now.
+    """
+
+    def checked(where: str, value: Any) -> Sequence[Violation]:
         return integer(where, value) or span(where, value / ticks, oldest, newest)
 
     return checked
 
 
 def zoned(oldest: float | None = None, newest: float | None = None, *, code: str = "value") -> Rule:
-    """A time as RFC 3339 writes it, with its offset. code: of the problem that it is no such time."""
+    """A time as RFC 3339 writes it, with its offset. code: where it is no such time."""
     form = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
-    def checked(where: str, value: Any) -> Sequence[Problem]:
+    def checked(where: str, value: Any) -> Sequence[Violation]:
         try:
             if not isinstance(value, str) or not form.fullmatch(value):
                 raise ValueError
             seconds = dt.datetime.fromisoformat(value).timestamp()
         except ValueError:
             return (
-                Problem(
+                Violation(
                     where, "must be a time with its offset, such as 2026-11-24T10:00:00Z", code
                 ),
             )
@@ -184,15 +187,15 @@ def zoned(oldest: float | None = None, newest: float | None = None, *, code: str
 
 def span(
     where: str, seconds: float, oldest: float | None, newest: float | None
-) -> Sequence[Problem]:
+) -> Sequence[Violation]:
     """Problems of a Unix time in seconds."""
     age = time.time() - seconds
     if seconds < _YEAR_2000 or age < -_CENTURY:
-        return (Problem(where, "is not in the unit that this platform uses", "unit"),)
+        return (Violation(where, "is not in the unit that this platform uses", "unit"),)
     if oldest is not None and age > oldest:
-        return (Problem(where, "is too long ago", "too_old"),)
+        return (Violation(where, "is too long ago", "too_old"),)
     if newest is not None and -age > newest:
-        return (Problem(where, "is in the future", "future"),)
+        return (Violation(where, "is in the future", "future"),)
     return _GOOD
 
 
@@ -201,6 +204,6 @@ def has(holder: Mapping[str, Any], *names: str) -> bool:
     return all(name in holder for name in names)
 
 
-def blocked(problems: Sequence[Problem]) -> bool:
-    """Whether one of the problems is more than a warning."""
-    return any(not problem.warning for problem in problems)
+def blocked(violations: Sequence[Violation]) -> bool:
+    """Whether one of the violations is more than a warning."""
+    return any(not violation.warning for violation in violations)

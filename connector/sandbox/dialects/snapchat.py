@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from connector.sandbox.dialect import Dialect, Judged, Problem, Received, Reply, demand, listed
+from connector.sandbox.dialect import Dialect, Judged, Received, Reply, Violation, demand, listed
 from connector.sandbox.dialects.shapes import (
     DAY,
     Rule,
@@ -29,9 +29,12 @@ from connector.sandbox.dialects.shapes import (
 
 _MOST = 2000
 _VALIDATE = "/v3/{pixel}/events/validate"
-_NAMES = """PURCHASE SAVE START_CHECKOUT ADD_CART VIEW_CONTENT ADD_BILLING SIGN_UP SEARCH PAGE_VIEW SUBSCRIBE AD_CLICK AD_VIEW
-COMPLETE_TUTORIAL LEVEL_COMPLETE INVITE LOGIN SHARE RESERVE ACHIEVEMENT_UNLOCKED ADD_TO_WISHLIST SPENT_CREDITS RATE START_TRIAL
-LIST_VIEW APP_INSTALL APP_OPEN CUSTOM_EVENT_1 CUSTOM_EVENT_2 CUSTOM_EVENT_3 CUSTOM_EVENT_4 CUSTOM_EVENT_5""".split()  # noqa: SIM905  reads better than a column of quotes
+_NAMES = """
+PURCHASE SAVE START_CHECKOUT ADD_CART VIEW_CONTENT ADD_BILLING SIGN_UP SEARCH PAGE_VIEW
+SUBSCRIBE AD_CLICK AD_VIEW COMPLETE_TUTORIAL LEVEL_COMPLETE INVITE LOGIN SHARE RESERVE
+ACHIEVEMENT_UNLOCKED ADD_TO_WISHLIST SPENT_CREDITS RATE START_TRIAL LIST_VIEW APP_INSTALL
+APP_OPEN CUSTOM_EVENT_1 CUSTOM_EVENT_2 CUSTOM_EVENT_3 CUSTOM_EVENT_4 CUSTOM_EVENT_5
+""".split()  # noqa: SIM905  reads better than a column of quotes
 
 _maid = pattern(r"[0-9a-f-]{16,36}", "must be in lower case, with hyphens")
 _amount = either(number, decimal_text)
@@ -80,15 +83,15 @@ def _invalid(status: int, reason: str, code: str, *messages: str, **more: Any) -
     )
 
 
-def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
-    problems = _event("", event)
-    if problems:
-        return problems
+def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
+    violations = _event("", event)
+    if violations:
+        return violations
     user, custom = event["user_data"], event.get("custom_data", {})
     if event["action_source"] == "WEB" and not has(event, "event_source_url"):
-        return [Problem("event_source_url", "is required for WEB", "missing")]
+        return [Violation("event_source_url", "is required for WEB", "missing")]
     if event["event_name"] == "PURCHASE" and not has(custom, "value", "currency"):
-        return [Problem("custom_data", "needs value and currency for PURCHASE", "missing")]
+        return [Violation("custom_data", "needs value and currency for PURCHASE", "missing")]
     if not any(
         has(user, *names)
         for names in (
@@ -100,7 +103,7 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
         )
     ):
         return [
-            Problem(
+            Violation(
                 "user_data",
                 "needs em, ph, mobile_ad_id, or client_ip_address with client_user_agent",
                 "identity",
@@ -109,12 +112,12 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
     return []
 
 
-def _code(problem: Problem) -> str:
-    return "507" if problem.code == "identity" else "400"
+def _code(violation: Violation) -> str:
+    return "507" if violation.code == "identity" else "400"
 
 
-def _said(problem: Problem) -> str:
-    return f"{problem.field} {problem.message}".strip()
+def _said(violation: Violation) -> str:
+    return f"{violation.field} {violation.message}".strip()
 
 
 def _reply(received: Received, judged: Sequence[Judged]) -> Reply:

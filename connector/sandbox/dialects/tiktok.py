@@ -1,4 +1,7 @@
-"""TikTok Events API 2.0: HTTP 200 whatever happens; the code inside decides. One bad event refuses the whole batch."""
+"""TikTok Events API 2.0: HTTP 200 whatever happens; the code inside decides.
+
+One bad event refuses the whole batch.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from connector.sandbox.dialect import Dialect, Judged, Problem, Received, Reply, listed, same
+from connector.sandbox.dialect import Dialect, Judged, Received, Reply, Violation, listed, same
 from connector.sandbox.dialects.shapes import (
     DAY,
     Rule,
@@ -105,37 +108,39 @@ def _authenticate(received: Received) -> Reply | None:
         return Reply(401, None)  # seen for what cannot be a token at all
     return (
         None
-        if same(token, received.desk.secrets.token)
+        if same(token, received.state.secrets.token)
         else _say(40105, "Access token is incorrect or has been revoked.")
     )
 
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
-    for problem in _envelope("", received.body):
-        return _say(40002, f"{problem.field}: {problem.message}")
+    for violation in _envelope("", received.body):
+        return _say(40002, f"{violation.field}: {violation.message}")
     return listed(received, "data", _MOST, lambda message: _say(40002, message))
 
 
-def _check(event: dict[str, Any], received: Received) -> Sequence[Problem]:
-    problems = _event("", event)
+def _check(event: dict[str, Any], received: Received) -> Sequence[Violation]:
+    violations = _event("", event)
     if (
-        not problems
+        not violations
         and received.body["event_source"] == "web"
         and not has(event.get("page", {}), "url")
     ):
-        return [Problem("page.url", "is required when event_source is web", "missing")]
-    return problems
+        return [Violation("page.url", "is required when event_source is web", "missing")]
+    return violations
 
 
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
     for index, each_one in enumerate(judged):
-        problem = each_one.refused
-        if problem is None:
+        violation = each_one.refused
+        if violation is None:
             continue
-        path = re.sub(r"\[(\d+)\]", r".\1", problem.field)
-        if problem.code == "type":
-            return _say(40002, f"Batch.{index}.{path}: Not a valid {problem.message.split()[-1]}.")
-        return _say(40002, f"data.{index}{'.' if path else ''}{path}: {problem.message}")
+        path = re.sub(r"\[(\d+)\]", r".\1", violation.field)
+        if violation.code == "type":
+            return _say(
+                40002, f"Batch.{index}.{path}: Not a valid {violation.message.split()[-1]}."
+            )
+        return _say(40002, f"data.{index}{'.' if path else ''}{path}: {violation.message}")
     return _say(0, "OK")
 
 

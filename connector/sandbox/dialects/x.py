@@ -1,4 +1,7 @@
-"""X Conversion API: requests signed with OAuth 1.0a; one bad event refuses the whole batch, and the answer does not say which."""
+"""X Conversion API: requests signed with OAuth 1.0a.
+
+One bad event refuses the whole batch, and the answer does not say which.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,16 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from connector.sandbox.dialect import Dialect, Judged, Problem, Received, Reply, keep, listed, same
+from connector.sandbox.dialect import (
+    Dialect,
+    Judged,
+    Received,
+    Reply,
+    Violation,
+    listed,
+    remember,
+    same,
+)
 from connector.sandbox.dialects.shapes import (
     Rule,
     address,
@@ -76,7 +88,7 @@ def _escaped(value: str) -> str:
 
 
 def _authenticate(received: Received) -> Reply | None:
-    by_pixel = same(received.headers.get("x-pixel-token"), received.desk.secrets.token)
+    by_pixel = same(received.headers.get("x-pixel-token"), received.state.secrets.token)
     return (
         None
         if by_pixel or _signed(received)
@@ -86,7 +98,7 @@ def _authenticate(received: Received) -> Reply | None:
 
 def _signed(received: Received) -> bool:
     """Whether the request has an OAuth 1.0a signature that nobody used before. RFC 5849."""
-    secrets = received.desk.secrets
+    secrets = received.state.secrets
     scheme, _, rest = received.headers.get("authorization", "").partition(" ")
     given = {
         name.strip(): unquote(value.strip().strip('"'))
@@ -108,17 +120,17 @@ def _signed(received: Received) -> bool:
         not stamp.isdecimal()
         or abs(time.time() - int(stamp)) > _SKEW
         or not nonce
-        or nonce in received.desk.nonces
+        or nonce in received.state.nonces
     ):
         return False
     if not same(given.pop("oauth_signature", ""), _signature(received, given)):
         return False
-    keep(received.desk.nonces, nonce, float(stamp))
+    remember(received.state.nonces, nonce, float(stamp))
     return True
 
 
 def _signature(received: Received, given: dict[str, str]) -> str:
-    """HMAC-SHA1 over method, address, and the parameters of query and header; a JSON body is no part of it."""
+    """HMAC-SHA1 over method, address, and the parameters of query and header, without the body."""
     url = urlsplit(received.url)
     default = {"http": ":80", "https": ":443"}[url.scheme]
     where = f"{url.scheme}://{url.netloc.lower().removesuffix(default)}{url.path}"
@@ -132,7 +144,8 @@ def _signature(received: Received, given: dict[str, str]) -> str:
         for pair in sorted((_escaped(name), _escaped(value)) for name, value in parameters)
     )
     base = "&".join(map(_escaped, (received.method, where, pairs)))
-    key = f"{_escaped(received.desk.secrets.consumer_secret)}&{_escaped(received.desk.secrets.token_secret)}"
+    secrets = received.state.secrets
+    key = f"{_escaped(secrets.consumer_secret)}&{_escaped(secrets.token_secret)}"
     return base64.b64encode(hmac.digest(key.encode(), base.encode(), "sha1")).decode()
 
 
@@ -145,22 +158,24 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
     )
 
 
-def _check(event: dict[str, Any], _received: Received) -> Sequence[Problem]:
-    problems = _event("", event)
-    if not problems and not {name for entry in event["identifiers"] for name in entry} - _PLACES:
-        return [Problem("identifiers", "At least one user identifier must be provided", "identity")]
-    return problems
+def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
+    violations = _event("", event)
+    if not violations and not {name for entry in event["identifiers"] for name in entry} - _PLACES:
+        return [
+            Violation("identifiers", "At least one user identifier must be provided", "identity")
+        ]
+    return violations
 
 
-def _said(problem: Problem) -> tuple[str, str]:
-    name = problem.field.rpartition(".")[2]
-    if problem.code == "identity":
-        return "MISSING_PARAMETER", problem.message
-    if problem.code == "digest":
+def _said(violation: Violation) -> tuple[str, str]:
+    name = violation.field.rpartition(".")[2]
+    if violation.code == "identity":
+        return "MISSING_PARAMETER", violation.message
+    if violation.code == "digest":
         return "INVALID_PARAMETER", _SAID[name]
     return (
-        "MISSING_PARAMETER" if problem.code == "missing" else "INVALID_PARAMETER",
-        f"{name.capitalize()} {problem.message}".strip(),
+        "MISSING_PARAMETER" if violation.code == "missing" else "INVALID_PARAMETER",
+        f"{name.capitalize()} {violation.message}".strip(),
     )
 
 

@@ -6,19 +6,22 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.request import urlopen
 
-from connector.delivery import sender as sender
-from connector.delivery.response import Delivered, Named, Outcome, Refusal, interpret
-from connector.delivery.transports.base import Answer, TransportFailure
+from connector.delivery import exchange
+from connector.delivery.outcome import Delivered, Outcome, PerRecord, Refusal
+from connector.delivery.response import interpret
+from connector.delivery.transports.base import HttpResponse, TransportFailure
 from connector.errors import EndpointError
 
 
-def _where(wrong: Callable[[Answer], bool]) -> None:
+def _where(wrong: Callable[[HttpResponse], bool]) -> None:
     """Take everything for delivered where `wrong` holds of the answer."""
 
-    def misread(answer: Answer | TransportFailure, records: Sequence[bytes], *rest: Any) -> Outcome:
+    def misread(
+        answer: HttpResponse | TransportFailure, records: Sequence[bytes], *rest: Any
+    ) -> Outcome:
         return (
             Delivered()
-            if isinstance(answer, Answer) and wrong(answer)
+            if isinstance(answer, HttpResponse) and wrong(answer)
             else interpret(answer, records, *rest)
         )
 
@@ -26,8 +29,8 @@ def _where(wrong: Callable[[Answer], bool]) -> None:
 
 
 def _replace(misread: Callable[..., Outcome]) -> None:
-    assert sender.interpret is interpret
-    sender.interpret = misread
+    assert exchange.interpret is interpret
+    exchange.interpret = misread
 
 
 def status_only_success() -> None:
@@ -48,9 +51,11 @@ def any_answer_is_success() -> None:
 def drop_the_batch_on_400() -> None:
     """A batch that is refused is rejected as a whole, the good records with the bad."""
 
-    def misread(answer: Answer | TransportFailure, records: Sequence[bytes], *rest: Any) -> Outcome:
-        if isinstance(answer, Answer) and answer.status == 400:
-            return Named(refused=dict.fromkeys(range(len(records)), Refusal("400", "refused")))
+    def misread(
+        answer: HttpResponse | TransportFailure, records: Sequence[bytes], *rest: Any
+    ) -> Outcome:
+        if isinstance(answer, HttpResponse) and answer.status == 400:
+            return PerRecord(refused=dict.fromkeys(range(len(records)), Refusal("400", "refused")))
         return interpret(answer, records, *rest)
 
     _replace(misread)
@@ -59,8 +64,10 @@ def drop_the_batch_on_400() -> None:
 def raise_on_400() -> None:
     """`raise_for_status`: a refused record ends the run, and is the first thing that the next run meets."""
 
-    def misread(answer: Answer | TransportFailure, records: Sequence[bytes], *rest: Any) -> Outcome:
-        if isinstance(answer, Answer) and answer.status == 400:
+    def misread(
+        answer: HttpResponse | TransportFailure, records: Sequence[bytes], *rest: Any
+    ) -> Outcome:
+        if isinstance(answer, HttpResponse) and answer.status == 400:
             raise EndpointError("400 Client Error")
         return interpret(answer, records, *rest)
 
@@ -70,10 +77,12 @@ def raise_on_400() -> None:
 def follow_redirects() -> None:
     """What `requests` does unasked: a redirected POST becomes a GET without a body, and its 200 is the answer."""
 
-    def misread(answer: Answer | TransportFailure, records: Sequence[bytes], *rest: Any) -> Outcome:
-        if isinstance(answer, Answer) and answer.status == 302:
+    def misread(
+        answer: HttpResponse | TransportFailure, records: Sequence[bytes], *rest: Any
+    ) -> Outcome:
+        if isinstance(answer, HttpResponse) and answer.status == 302:
             with urlopen(answer.headers["location"], timeout=5) as response:
-                answer = Answer(
+                answer = HttpResponse(
                     response.status,
                     {name.lower(): value for name, value in response.headers.items()},
                     response.read(),

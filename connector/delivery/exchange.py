@@ -1,0 +1,127 @@
+"""One request and its response: signed, sent, interpreted, with credentials that are renewed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from connector.delivery.auth.base import AuthScheme
+from connector.delivery.auth.renewal import RenewedAuth
+from connector.delivery.in_flight import BatchVerdicts
+from connector.delivery.outcome import Delivered, Halt, Outcome, Retry
+from connector.delivery.rate_limit import RateLimiter
+from connector.delivery.response import interpret
+from connector.delivery.retry_after import MAX_WAIT_IN_RUN
+from connector.delivery.transports.base import (
+    HttpRequest,
+    HttpResponse,
+    Transport,
+    TransportFailure,
+)
+from connector.model import Batch
+from connector.platforms.answers import Answers
+
+_PAUSE_IF_THROTTLED = 1.0
+"""Seconds that everybody pauses where a platform was asked too often and names no time."""
+
+
+class Attempt(NamedTuple):
+    """What came of one request.
+
+    renewals: how often the credentials had been renewed when it was signed.
+    """
+
+    outcome: Outcome
+    renewals: int
+
+
+class Exchange:
+    """Sends single requests and says what their responses mean.
+
+    Args:
+        transport: carries them.
+        auth: signs each attempt.
+        answers: how the platform's responses are understood.
+        rate_limiter: paused for all when the platform was asked too often.
+        clock: unix seconds.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        auth: AuthScheme,
+        answers: Answers,
+        rate_limiter: RateLimiter,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._transport, self._auth, self._answers = transport, RenewedAuth(auth), answers
+        self._rate_limiter, self._clock = rate_limiter, clock
+        self._last: tuple[tuple[int, bytes, str | None, int] | None, Outcome] = None, Delivered()
+
+    def submit(
+        self,
+        request: HttpRequest,
+        on_response: Callable[[int, HttpResponse | TransportFailure], None],
+    ) -> None:
+        """Sign and begin a request; returns at once. on_response: takes renewals and result."""
+        signed, renewals = self._auth.sign(request)
+        self._transport.submit(signed, partial(on_response, renewals))
+
+    def send(self, request: HttpRequest, batch: Batch, verdicts: BatchVerdicts) -> Attempt:
+        """Sign and send a request, and read its response."""
+        signed, renewals = self._auth.sign(request)
+        return self.read_response(self._transport.send(signed), renewals, batch, verdicts)
+
+    def read_response(
+        self,
+        response: HttpResponse | TransportFailure,
+        renewals: int,
+        batch: Batch,
+        verdicts: BatchVerdicts,
+    ) -> Attempt:
+        """Count a response, and say what it means for the records of a batch."""
+        verdicts.requests += 1
+        if isinstance(response, HttpResponse):
+            verdicts.statuses[str(response.status)] += 1
+        else:
+            verdicts.statuses[response.detail] += 1
+        outcome = self._interpret(response, batch)
+        if isinstance(outcome, Retry):
+            self.heed(outcome, batch, verdicts)
+        elif not isinstance(outcome, Halt):
+            self._auth.accepted(renewals)
+        return Attempt(outcome, renewals)
+
+    def heed(self, outcome: Retry, batch: Batch, verdicts: BatchVerdicts) -> None:
+        """Note what may have been taken; pause everybody if the platform was asked too often."""
+        if outcome.ambiguous:
+            verdicts.ambiguous += 1
+            verdicts.ambiguous_rows.update(batch.rows)
+        if outcome.throttled:
+            wait = _PAUSE_IF_THROTTLED if outcome.wait is None else outcome.wait
+            self._rate_limiter.pause(min(wait, MAX_WAIT_IN_RUN))
+
+    def renew(self, attempt: Attempt) -> bool:
+        """Renew the credentials that an attempt was refused for.
+
+        Returns:
+            Whether another attempt makes sense.
+        """
+        outcome = attempt.outcome
+        return isinstance(outcome, Halt) and outcome.auth and self._auth.renew(attempt.renewals)
+
+    def _interpret(self, response: HttpResponse | TransportFailure, batch: Batch) -> Outcome:
+        """Interpret a response; one that equals the last, as of most single events, is known."""
+        if isinstance(response, TransportFailure):
+            return interpret(response, batch.records, self._answers, self._clock())
+        content_type = response.headers.get("content-type")
+        same = (response.status, response.body, content_type, len(batch))
+        last, outcome = self._last
+        if same == last:
+            return outcome
+        outcome = interpret(response, batch.records, self._answers, self._clock())
+        if isinstance(outcome, Delivered) and not self._answers.located.echo:
+            self._last = same, outcome
+        return outcome

@@ -106,18 +106,18 @@ def lint_identifiers(destination: Destination, limit: int = ROWS) -> Iterator[di
 
 
 def _sources(destination: Destination) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
-    """Identifier, column, and the steps that lead to its normal form, without the digest."""
+    """Identifier, column, and the calls that lead to its normal form, without the digest."""
     for name in destination.identifiers:
         spec = destination.platform.identifiers[name]
         for text in (spec.value, spec.hashed):
             for pipeline in parse(text).pipelines if text is not None else ():
                 if pipeline.space == "column":
-                    steps = tuple(step for step in pipeline.steps if step.name not in _AFTERWARDS)
-                    yield name, pipeline.name, steps
+                    calls = tuple(call for call in pipeline.calls if call.name not in _AFTERWARDS)
+                    yield name, pipeline.name, calls
 
 
 def _count(
-    destination: Destination, table: pa.Table, column: str, steps: tuple[Any, ...]
+    destination: Destination, table: pa.Table, column: str, calls: tuple[Any, ...]
 ) -> Counter[str]:
     raw = text_array(table[column])
     text = pc.utf8_trim_whitespace(raw)
@@ -136,8 +136,8 @@ def _count(
         destination.platform.tables,
     )
     values: Any = cleaned
-    for step in steps:
-        values = FUNCTIONS[step.name](values, context, step.argument)
+    for call in calls:
+        values = FUNCTIONS[call.name](values, context, call.argument)
     valid = present(values) & ~placeholder
     rest = ~blank & ~placeholder & ~valid
     hashed = (

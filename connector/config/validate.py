@@ -216,17 +216,17 @@ def _extra_problems(model: DestinationModel, platform: Platform) -> Inconsistenc
             continue
         if len(expression.pipelines) != 1:
             yield where, f"extra.{path}: give one column of the query, without alternatives"
-        for step in expression.pipelines[0].steps:
-            if step.name not in FUNCTIONS:
+        for call in expression.pipelines[0].calls:
+            if call.name not in FUNCTIONS:
                 yield (
                     where,
                     (
-                        f"extra.{path}: there is no function '{step.name}'"
-                        f"{suggest(step.name, FUNCTIONS)}"
+                        f"extra.{path}: there is no function '{call.name}'"
+                        f"{suggest(call.name, FUNCTIONS)}"
                     ),
                 )
-            elif step.name in TAKE_A_TABLE and step.argument not in platform.tables:
-                yield where, f"extra.{path}: there is no table '{step.argument}'"
+            elif call.name in TAKE_A_TABLE and call.argument not in platform.tables:
+                yield where, f"extra.{path}: there is no table '{call.argument}'"
         problem = _no_room(platform.event, path.split("."), placed)
         placed.add(path)
         if problem:

@@ -107,9 +107,9 @@ class RowBindings:
         if start is None:
             return None
         values: Values = start
-        for step in pipeline.steps:
-            values = FUNCTIONS[step.name](values, self._context, step.argument)
-            if step.name in NORMALISERS and pipeline.space == "column":
+        for call in pipeline.calls:
+            values = FUNCTIONS[call.name](values, self._context, call.argument)
+            if call.name in NORMALISERS and pipeline.space == "column":
                 self._conversions.mark_bad(
                     pipeline.name,
                     present(start) & ~present(values.text if isinstance(values, Json) else values),

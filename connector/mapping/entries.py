@@ -54,8 +54,8 @@ class EntryBindings:
             values: Values = self._fields[pipeline.name]
         else:
             values = constant_column(pipeline, self._constants, self.rows)
-        for step in pipeline.steps:
-            values = FUNCTIONS[step.name](values, self._context, step.argument)
+        for call in pipeline.calls:
+            values = FUNCTIONS[call.name](values, self._context, call.argument)
         return values
 
 

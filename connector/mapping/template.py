@@ -105,7 +105,7 @@ def _value(expression: Alternatives, constants: Mapping[str, Mapping[str, Any]])
     first = expression.pipelines[0]
     if first.space == "literal":
         return Constant(orjson.dumps(first.name).decode())
-    if first.space in constants and not first.steps:
+    if first.space in constants and not first.calls:
         value = constants[first.space].get(first.name)
         if value is not None:
             return Constant(orjson.dumps(value).decode())

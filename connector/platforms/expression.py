@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _SOURCE = re.compile(rf"(?:(?P<space>account|param|identifier|field|extra)\.)?(?P<name>{_NAME})\Z")
-_STEP = re.compile(rf"(?P<name>{_NAME})(?:\((?P<argument>[^()]*)\))?\Z")
+_CALL = re.compile(rf"(?P<name>{_NAME})(?:\((?P<argument>[^()]*)\))?\Z")
 
 
-class Step(NamedTuple):
+class FunctionCall(NamedTuple):
     """A function and its argument, if it takes one."""
 
     name: str
@@ -30,12 +30,12 @@ class Pipeline(NamedTuple):
         space: Where the source is looked up: `column`, `account`, `param`, `identifier`, `field`,
             `extra` or `literal`.
         name: Its name there, or the text of a literal.
-        steps: Functions in order.
+        calls: Functions in order.
     """
 
     space: str
     name: str
-    steps: tuple[Step, ...]
+    calls: tuple[FunctionCall, ...]
 
 
 class Alternatives(NamedTuple):
@@ -51,7 +51,7 @@ class Alternatives(NamedTuple):
     @property
     def functions(self) -> list[str]:
         """Functions that are applied, in order."""
-        return [step.name for pipeline in self.pipelines for step in pipeline.steps]
+        return [call.name for pipeline in self.pipelines for call in pipeline.calls]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -67,18 +67,18 @@ def parse(text: str) -> Alternatives:
 def _pipeline(text: str) -> Pipeline:
     if text.startswith("="):
         return Pipeline("literal", text[1:], ())
-    source, *steps = (part.strip() for part in text.split("|"))
+    source, *calls = (part.strip() for part in text.split("|"))
     match = _SOURCE.match(source)
     if match is None:
         raise ValueError(
             f"'{source}' is not a column name or one of account.x, param.x, identifier.x, field.x, "
             "=text"
         )
-    return Pipeline(match["space"] or "column", match["name"], tuple(_step(step) for step in steps))
+    return Pipeline(match["space"] or "column", match["name"], tuple(_call(call) for call in calls))
 
 
-def _step(text: str) -> Step:
-    match = _STEP.match(text)
+def _call(text: str) -> FunctionCall:
+    match = _CALL.match(text)
     if match is None:
         raise ValueError(f"'{text}' is not a function name")
-    return Step(match["name"], match["argument"])
+    return FunctionCall(match["name"], match["argument"])

@@ -174,11 +174,11 @@ def _entry(platform: Platform, text: str, where: str) -> Iterator[str]:
 
 
 def _functions(platform: Platform, pipeline: Pipeline, where: str) -> Iterator[str]:
-    for step in pipeline.steps:
-        if step.name not in FUNCTIONS:
-            yield f"{where}: there is no function '{step.name}'"
-        elif step.name in TAKE_A_TABLE and step.argument not in platform.tables:
-            yield f"{where}: there is no table '{step.argument}'"
+    for call in pipeline.calls:
+        if call.name not in FUNCTIONS:
+            yield f"{where}: there is no function '{call.name}'"
+        elif call.name in TAKE_A_TABLE and call.argument not in platform.tables:
+            yield f"{where}: there is no table '{call.argument}'"
 
 
 def _known(platform: Platform, pipeline: Pipeline, spaces: tuple[str, ...]) -> Any:

@@ -30,7 +30,7 @@ def parse_rate(text: str) -> float:
     return int(match.group(1)) / _RATE_SECONDS[match.group(2)]
 
 
-LONGEST = dt.timedelta(days=999_999)
+MAX_DURATION = dt.timedelta(days=999_999)
 
 
 def _duration(value: Any) -> Any:
@@ -38,8 +38,8 @@ def _duration(value: Any) -> Any:
 
 
 def _not_too_long(value: dt.timedelta) -> dt.timedelta:
-    if value > LONGEST:
-        raise ValueError(f"a duration is at most {LONGEST.days}d")
+    if value > MAX_DURATION:
+        raise ValueError(f"a duration is at most {MAX_DURATION.days}d")
     return value
 
 

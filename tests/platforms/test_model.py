@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from connector.config.destination import Destination
 from connector.errors import DestinationError
 from connector.platforms import loader as platforms
-from connector.platforms.expression import Alternatives, Pipeline, Step, parse
+from connector.platforms.expression import Alternatives, FunctionCall, Pipeline, parse
 from tests.support.encoding import TEXTS, bodies, body, capi, encode, ids, row
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
     lambda name: name != "or"
 )
 SPACES = ["column", "account", "param", "identifier", "field", "extra"]
-STEPS = st.builds(Step, NAMES, st.none() | st.text("abc1,. -", max_size=6))
+STEPS = st.builds(FunctionCall, NAMES, st.none() | st.text("abc1,. -", max_size=6))
 PIPELINES = st.builds(
     lambda space, name, steps: Pipeline(space, name, tuple(steps)),
     st.sampled_from(SPACES),
@@ -42,8 +42,8 @@ def spelled(pipeline: Pipeline, gap: str) -> str:
         [
             source,
             *(
-                step.name if step.argument is None else f"{step.name}({step.argument})"
-                for step in pipeline.steps
+                call.name if call.argument is None else f"{call.name}({call.argument})"
+                for call in pipeline.calls
             ),
         ]
     )

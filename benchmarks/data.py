@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -218,36 +217,14 @@ def duckdb_file(path: Path, rows: int, end: dt.datetime | None = None) -> str:
     return f"duckdb:///{path}"
 
 
-def sqlite_file(path: Path, rows: int, end: dt.datetime | None = None) -> str:
-    """An SQLite file with the table and an index on (updated_at, conversion_id); the URL of it. Times are ISO text."""
-    connection = sqlite3.connect(path)
-    for number, part in enumerate(parts(rows, end=end)):
-        if number == 0:
-            kinds = {"value": "numeric", "first_party_id": "integer"}
-            connection.execute(_create(part, kinds))
-        text = [_sqlite_column(column) for column in part.columns]
-        connection.executemany(
-            f"insert into conversions values ({', '.join('?' * len(text))})",
-            zip(*text, strict=True),
-        )
-    connection.execute("create index by_update on conversions (updated_at, conversion_id)")
-    connection.commit()
-    connection.close()
-    return f"sqlite:///{path}"
-
-
 def _create(part: pa.Table, kinds: dict[str, str]) -> str:
     return f"create table conversions ({', '.join(name + ' ' + kinds.get(name, 'text') for name in part.column_names)})"
 
 
-def _sqlite_column(column: pa.ChunkedArray) -> list[object]:
+def _column(column: pa.ChunkedArray) -> list[object]:
     if pa.types.is_timestamp(column.type):
         return pc.strftime(column, "%Y-%m-%dT%H:%M:%SZ").to_pylist()
-    return (
-        column.cast(pa.float64()).to_pylist()
-        if pa.types.is_decimal(column.type)
-        else column.to_pylist()
-    )
+    return column.to_pylist()
 
 
 @contextmanager
@@ -271,15 +248,7 @@ def postgresql(folder: Path, rows: int, end: dt.datetime | None = None) -> Itera
                 if number == 0:
                     cursor.execute(_create(part, kinds))  # type: ignore[arg-type]
                 with cursor.copy("copy conversions from stdin") as copy:
-                    for row in zip(
-                        *(
-                            _sqlite_column(column)
-                            if pa.types.is_timestamp(column.type)
-                            else column.to_pylist()
-                            for column in part.columns
-                        ),
-                        strict=True,
-                    ):
+                    for row in zip(*map(_column, part.columns), strict=True):
                         copy.write_row(row)
             cursor.execute("create index by_update on conversions (updated_at, conversion_id)")
             cursor.execute("analyze conversions")

@@ -1,4 +1,4 @@
-"""Reading: the warehouse's ordered pages against `pandas.read_sql` in chunks, on three databases."""
+"""Reading: the warehouse's ordered pages against `pandas.read_sql` in chunks, on two databases."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ def run(rows: int) -> None:
         lines = [_compare(root, "DuckDB", data.duckdb_file(root / "w.duckdb", rows), rows, 8)]
         with data.postgresql(root / "postgresql", rows) as url:
             lines.append(_compare(root, "PostgreSQL", url, rows, 2.5))
-        lines.append(_compare(root, "SQLite", data.sqlite_file(root / "w.sqlite", rows), rows, 2.5))
     show("read, 20 columns", "rows/s", lines)
 
 

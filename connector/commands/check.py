@@ -23,7 +23,7 @@ from connector.mapping.coverage import usable_columns, would_add
 from connector.mapping.serializer import Serializer
 from connector.model import Range
 from connector.platforms.columns import COLUMNS
-from connector.source.introspect import canonical_columns, missing_columns, required_columns
+from connector.source.mapped_columns import canonical_columns, missing_columns, required_columns
 from connector.source.reader import SourceReader
 from connector.state.store import Store, state_url
 from connector.syntax.spelling import rows_that, suggest

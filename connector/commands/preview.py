@@ -22,7 +22,7 @@ from connector.mapping.coverage import usable_columns
 from connector.mapping.serializer import Serialized, Serializer
 from connector.model import Batch, Range, Rejection
 from connector.platforms.columns import COLUMNS, EXTRA
-from connector.source.introspect import extra_columns
+from connector.source.mapped_columns import extra_columns
 from connector.source.reader import SourceReader
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from connector.engine.bounds import first_watermark, lookback_range
 from connector.engine.context import RunContext
 from connector.model import Mark, Range
-from connector.source.reader import Survey
+from connector.source.survey import Survey
 from connector.state.lease import holder
 
 

@@ -17,7 +17,8 @@ from connector.arrow.composite_key import SEPARATOR
 from connector.config.destination import Destination
 from connector.errors import ConfigError
 from connector.model import RowState, SliceKind
-from connector.source.reader import Rows, SourceReader
+from connector.source.reader import SourceReader
+from connector.source.rows import Rows
 from connector.state.keys import hash_keys
 from connector.state.ledger import Entry, place_of
 from connector.state.ledger_buffer import VERSION_BYTES

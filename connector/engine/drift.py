@@ -10,7 +10,7 @@ import datetime as dt
 
 from connector.engine.context import RunContext
 from connector.errors import StateMismatch, WarehouseError
-from connector.source.reader import Survey
+from connector.source.survey import Survey
 from connector.state import registry
 from connector.state.lease import Lease, fence
 

@@ -10,7 +10,7 @@ from connector.engine.drift import refuse_drift
 from connector.engine.plan import Options
 from connector.errors import ConfigError, GuardRail, Postponed
 from connector.model import Mark
-from connector.source.reader import Survey
+from connector.source.survey import Survey
 from connector.state import registry, runs
 
 USUAL_LEAST = 1_000

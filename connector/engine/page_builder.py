@@ -14,7 +14,8 @@ from connector.config.destination import Destination
 from connector.delivery.batch import BatchLimits, cut
 from connector.engine.dedupe import Chosen, Deduplicator, is_personal
 from connector.model import Batch, Mark, Page, Range, Rejection, RowState, SliceKind
-from connector.source.reader import Rows, SourceReader
+from connector.source.reader import SourceReader
+from connector.source.rows import Rows
 
 if TYPE_CHECKING:
     from connector.mapping.serializer import Serialized, Serializer

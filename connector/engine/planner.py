@@ -10,7 +10,7 @@ from connector.engine.context import RunContext
 from connector.engine.plan import Options, Slice
 from connector.errors import ConfigError
 from connector.model import Mark, Range
-from connector.source.reader import Survey
+from connector.source.survey import Survey
 from connector.source.watermark import Cursor
 
 SLICE_ROWS = 100_000

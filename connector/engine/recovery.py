@@ -15,7 +15,7 @@ from connector.engine.checkpoint import Checkpointer
 from connector.engine.context import RunContext
 from connector.errors import ConnectorError
 from connector.model import Page, PageResult, Range, RowState
-from connector.source.reader import Rows
+from connector.source.rows import Rows
 from connector.state import intents
 from connector.state.intents import Intent
 from connector.state.keys import hash_keys

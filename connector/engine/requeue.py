@@ -8,7 +8,7 @@ from connector.engine.context import RunContext
 from connector.engine.page_builder import PageBuilder
 from connector.engine.plan import Slice
 from connector.model import Mark, Page, Range
-from connector.source.reader import Rows
+from connector.source.rows import Rows
 from connector.state import quarantine
 from connector.state.keys import hash_keys, hash_of
 from connector.state.quarantine import Quarantined

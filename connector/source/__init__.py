@@ -1,6 +1,21 @@
-"""Reads a query in watermark order: SQL text, introspection, reader, survey, slicing, errors.
+"""Reads a query in watermark order: SQL text, introspection, survey, slicing, pages of rows.
 
 May import: everything up to config; no other stage.
 """
 
-__all__ = ["dialects", "errors", "introspect", "prefetch", "reader", "sql_text", "watermark"]
+__all__ = [
+    "column_types",
+    "dialects",
+    "duplicate_keys",
+    "errors",
+    "introspect",
+    "mapped_columns",
+    "prefetch",
+    "reader",
+    "rows",
+    "slicing",
+    "sql_text",
+    "survey",
+    "warehouse",
+    "watermark",
+]

@@ -1,6 +1,7 @@
-"""What a database driver says, told as a sentence: its class, and of its words nothing but names that stand in the query itself.
+"""What an error of the warehouse's driver means for the person who must act.
 
-A driver's text quotes values of rows; the query is a file of the project, and its names describe nobody.
+A driver's text quotes values of rows, so of its words only names that stand in the query itself are
+shown: the query is a file of the project, and its names describe nobody.
 """
 
 from __future__ import annotations
@@ -12,11 +13,29 @@ from sqlalchemy.exc import SQLAlchemyError
 from connector.config.destination import Destination
 from connector.config.secrets import is_reference
 from connector.errors import ConfigError, WarehouseError
+from connector.source.dialects.base import Cause, Dialect, DriverError, sqlstate
 from connector.source.sql_text import words
 
+_SENTENCES: dict[Cause, str] = {
+    Cause.NOT_A_DATABASE: (
+        "the warehouse is no file that can be read ({kind}); see that {address} names a database of"
+        " this kind, and that you may read it"
+    ),
+    Cause.UNREACHABLE: (
+        "the warehouse is unreachable ({kind}); see that it runs and can be reached from here, and"
+        " that {address} names the right host, port, database, user and password"
+    ),
+    Cause.LOCKED: (
+        "another program holds the {database} file open for writing ({kind}); end it, or let it"
+        " close the file, and try again"
+    ),
+}
+
 _NAMED = re.compile(
-    r"""(?:column\ named | [Rr]eferenced\ (?:column|table) | with\ name | no\ such\ (?:column|table|function): | Unknown\ column | Unrecognized\ name:
-    | invalid\ identifier | FROM-clause\ entry\ for\ table | near | schema | relation | column | function ) \s+ ["'`]? ([\w.$]+)""",
+    r"""(?:column\ named | [Rr]eferenced\ (?:column|table) | with\ name
+    | no\ such\ (?:column|table|function): | Unknown\ column | Unrecognized\ name:
+    | invalid\ identifier | FROM-clause\ entry\ for\ table | near | schema | relation | column
+    | function ) \s+ ["'`]? ([\w.$]+)""",
     re.VERBOSE,
 )
 _UNKNOWN = re.compile(
@@ -24,42 +43,26 @@ _UNKNOWN = re.compile(
 )
 
 
-def told(destination: Destination, error: SQLAlchemyError) -> WarehouseError:
-    """Why a warehouse could not be read, and what to look at."""
-    origin = getattr(error, "orig", None)
-    state, name = getattr(origin, "sqlstate", None), getattr(origin, "sqlite_errorname", None)
-    kind = (
-        type(origin or error).__name__
-        + (f", SQLSTATE {state}" if state else "")
-        + (f", {name}" if name else "")
+def warehouse_error(
+    destination: Destination, dialect: Dialect, error: SQLAlchemyError | DriverError
+) -> WarehouseError:
+    """Why the warehouse could not be read, and what to look at."""
+    origin = getattr(error, "orig", None) or error
+    state, name = sqlstate(origin), getattr(origin, "sqlite_errorname", None)
+    kind = ", ".join(
+        [
+            type(origin).__name__,
+            *([f"SQLSTATE {state}"] if state else []),
+            *([name] if name else []),
+        ]
     )
-    answered = (
-        state is not None and not state.startswith(("08", "28", "3D", "57P"))
-    ) or name == "SQLITE_ERROR"
     source = destination.model.source
-    address = (
-        f"source.warehouse ({source.warehouse})"
-        if is_reference(source.warehouse)
-        else "source.warehouse"
-    )
-    if name in ("SQLITE_CANTOPEN", "SQLITE_NOTADB") or (
-        kind == "IOException" and "not a valid DuckDB" in str(origin)
-    ):
-        return WarehouseError(
-            f"{destination.name}: the warehouse is no file that can be read ({kind}); see that {address} names a database of this kind, and that you may read it",
-            at=("source", "warehouse"),
-        )
-    if kind.startswith(("OperationalError", "ConnectionTimeout")) and not answered:
-        return WarehouseError(
-            f"{destination.name}: the warehouse is unreachable ({kind}); see that it runs and can be reached from here, and that {address} names the"
-            " right host, port, database, user and password",
-            at=("source", "warehouse"),
-        )
-    if kind == "IOException" and "lock on file" in str(origin):
-        return WarehouseError(
-            f"{destination.name}: another program holds the DuckDB file open for writing ({kind}); end it, or let it close the file, and try again",
-            at=("source", "warehouse"),
-        )
+    reference = f" ({source.warehouse})" if is_reference(source.warehouse) else ""
+    address = f"source.warehouse{reference}"
+    cause = dialect.cause(origin)
+    if cause is not None:
+        told = _SENTENCES[cause].format(kind=kind, address=address, database=dialect.title)
+        return WarehouseError(f"{destination.name}: {told}", at=("source", "warehouse"))
     blamed = _blamed(str(origin), destination)
     advice = (
         f": it {blamed}"
@@ -73,7 +76,7 @@ def told(destination: Destination, error: SQLAlchemyError) -> WarehouseError:
 
 
 def _blamed(text: str, destination: Destination) -> str | None:
-    """The name in the query that a driver's message is about, and its line where it stands in one alone."""
+    """The name in the query that a driver's message is about, and its line where it has one."""
     found = _NAMED.search(text)
     try:
         there = words(destination.query())
@@ -83,8 +86,5 @@ def _blamed(text: str, destination: Destination) -> str | None:
         return None
     lines = there[found[1].split(".")[-1].lower()]
     where = f" in line {lines[0]}" if len(lines) == 1 else ""
-    return (
-        f"does not know '{found[1]}'{where}"
-        if _UNKNOWN.search(text)
-        else f"stopped at '{found[1]}'{where}"
-    )
+    does = "does not know" if _UNKNOWN.search(text) else "stopped at"
+    return f"{does} '{found[1]}'{where}"

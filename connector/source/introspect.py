@@ -1,8 +1,8 @@
-"""What a query is: its columns, the types of cursor and key, and how it is selected from."""
+"""Inspects a query: its column names, the types of cursor and key, and how to select from it."""
 
 from __future__ import annotations
 
-import re
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,22 +14,29 @@ from sqlalchemy.sql.elements import ColumnElement
 from connector.config.destination import Destination
 from connector.errors import ConfigError
 from connector.platforms.columns import COLUMNS, EXTRA
-from connector.platforms.expression import parse
+from connector.source.column_types import ColumnType, IsoForm, iso_form
+from connector.source.dialects.base import Dialect, UnorderedType
+from connector.source.mapped_columns import canonical_columns, extra_columns, missing_columns
 from connector.source.sql_text import Raw, one_statement
-from connector.source.watermark import (
-    POSTGRESQL_TYPES,
-    ColumnType,
-    Cursor,
-    IsoForm,
-    duckdb_type,
-    iso_form,
-    python_type,
-)
+from connector.source.watermark import Cursor
+
+_WORDS = {"iso_text": "text", "zoned": "a time with a zone", "naive": "a time without a zone"}
+_EXAMPLE = dt.datetime(2026, 1, 2, 3, 4, 5, 600_000)
 
 
 @dataclass(frozen=True)
 class Description:
-    """The query as SQLAlchemy sees it. canonical: canonical column -> column of the query; extra likewise."""
+    """A query, as SQLAlchemy selects from it.
+
+    Attributes:
+        table: the query as a subquery.
+        names: of its columns.
+        cursor: None while there is no row to tell its type by.
+        key_types: of the key columns.
+        cursor_name, key_names: which columns they are.
+        selections: canonical or `extra.` column -> the expression that gives it exactly.
+        collation: under which only equal texts are equal; None where unknown.
+    """
 
     table: sa.FromClause
     names: tuple[str, ...]
@@ -37,13 +44,11 @@ class Description:
     key_types: tuple[ColumnType, ...]
     cursor_name: str
     key_names: tuple[str, ...]
-    canonical: dict[str, str]
-    extra: dict[str, str]
-    as_text: frozenset[str]
+    selections: dict[str, ColumnElement[Any]]
     collation: str | None
 
     def order(self) -> tuple[ColumnElement[Any], list[ColumnElement[Any]], list[ColumnType]]:
-        """Cursor column, key columns and their types; text byte by byte, whatever collation it has."""
+        """Cursor column, key columns and their types; text byte by byte, whatever its collation."""
         cursor_type = self.cursor.type if self.cursor is not None else ColumnType("text")
         names, types = (self.cursor_name, *self.key_names), [cursor_type, *self.key_types]
         cursor, *keys = (
@@ -52,14 +57,17 @@ class Description:
         return cursor, keys, types
 
     def _exact(self, column: ColumnElement[Any], kind: ColumnType) -> ColumnElement[Any]:
-        """A column under which only equal values are equal: not 'a' and 'A', nor a padded text and the one without."""
+        """A column under which only equal values are equal: not 'a' and 'A', nor 'a' and 'a '."""
         if self.collation is None or not kind.collated:
             return column
         text = column if kind.sql is None else sa.cast(column, sa.Text())
         return sa.collate(text, self.collation)
 
     def ordering(self) -> list[ColumnElement[Any]]:
-        """Cursor and key under names that no column of the query has, so that ORDER BY means the columns themselves."""
+        """Cursor and key as `_cursor`, `_key0`, ...: names that no column of the query has.
+
+        So ORDER BY means the columns themselves.
+        """
         cursor, keys, types = self.order()
         exact = sa.cast(cursor, sa.Text()) if types[0].kind == "xid8" else cursor
         return [
@@ -68,238 +76,171 @@ class Description:
         ]
 
     def selected(self) -> list[ColumnElement[Any]]:
-        """Everything that a record needs."""
-        columns = [(name, self.table.c[column]) for name, column in self.canonical.items()]
+        """Cursor, key, and everything that a record needs."""
         shown = [
-            (sa.cast(column, sa.Text()) if name in self.as_text else column).label(f"c{index}_")
-            for index, (name, column) in enumerate(columns)
+            column.label(f"c{index}_") for index, column in enumerate(self.selections.values())
         ]
-        extra = [
-            self.table.c[column].label(f"x{index}_")
-            for index, column in enumerate(self.extra.values())
-        ]
-        return [*self.ordering(), *shown, *extra]
+        return [*self.ordering(), *shown]
 
     def name_map(self) -> dict[str, str]:
-        """Label in SQL -> column of the frame."""
-        canonical = {f"c{index}_": name for index, name in enumerate(self.canonical)}
-        return {
-            **canonical,
-            **{f"x{index}_": EXTRA + name for index, name in enumerate(self.extra)},
-        }
+        """Label in SQL -> canonical or `extra.` column."""
+        return {f"c{index}_": name for index, name in enumerate(self.selections)}
+
+    def types_in_words(self) -> dict[str, str]:
+        """Cursor and key columns -> their types in words, as far as they are known yet."""
+        if self.cursor is None:
+            return {}
+        kinds = dict(zip(self.key_names, (kind.kind for kind in self.key_types), strict=True))
+        kinds[self.cursor_name] = self.cursor.type.kind
+        found: dict[str, str] = {name: _WORDS.get(kind, kind) for name, kind in kinds.items()}
+        if self.cursor.form is not None:
+            found[self.cursor_name] = f"text such as {self.cursor.form.text(_EXAMPLE)}"
+        return found
 
 
 def describe(
-    connection: Connection, query: str, destination: Destination, wanted: Sequence[str]
+    connection: Connection, dialect: Dialect, destination: Destination, wanted: Sequence[str]
 ) -> Description:
-    """Find out the query's columns and the types of cursor and key. Raises ConfigError naming every missing column."""
+    """Find out the columns of a destination's query, and the types of cursor and key.
+
+    Args:
+        connection: in a transaction.
+        dialect: of its database.
+        destination: whose query.
+        wanted: canonical columns to select, as far as the query has them.
+
+    Raises:
+        ConfigError: naming every missing column, or a column that rows cannot be ordered by.
+    """
     source = destination.model.source
-    text = one_statement(
-        query, f"{destination.name}: the query {source.query}", connection.dialect.name
-    )
-    names, described = _probe(connection, text)
+    text = _statement(destination, dialect)
+    names, described = _probe(connection, dialect, text)
     if len(set(names)) != len(names):
         raise ConfigError(
-            f"{destination.name}: the query returns two columns of the same name; give each an alias of its own",
+            f"{destination.name}: the query returns two columns of the same name; give each an"
+            " alias of its own",
             at=("source", "query"),
         )
     missing = missing_columns(destination, names)
     if missing:
         raise ConfigError(
-            f"{destination.name}: the query {source.query} has no column {', '.join(missing)}; it has {', '.join(names)}",
+            f"{destination.name}: the query {source.query} has no column {', '.join(missing)};"
+            f" it has {', '.join(names)}",
             at=next(iter(missing.values())),
         )
     table = Raw(text + "\n").columns(*(sa.column(name) for name in names)).subquery("q")
-    ordered = dict.fromkeys((source.cursor, *source.keys))
     types = {
-        name: _type(connection, table, name, row)
-        for name, row in zip(names, described, strict=True)
-        if name in ordered
+        name: _type(connection, dialect, table.c[name], described[names.index(name)])
+        for name in dict.fromkeys((source.cursor, *source.keys))
     }
+    known = {name: kind for name, kind in types.items() if kind is not None}
     cursor_type = types[source.cursor]
-    form = (
-        _form(connection, table.c[source.cursor])
-        if cursor_type is not None and cursor_type.kind == "iso_text"
-        else None
-    )
-    _refuse_odd_values(
-        connection,
-        table,
-        {name: kind for name, kind in types.items() if kind is not None},
-        form,
-        destination,
-    )
-    cursor = None if cursor_type is None else _cursor(cursor_type, form, destination)
+    form = None
+    if cursor_type is not None and cursor_type.kind == "iso_text":
+        form = _form(connection, table.c[source.cursor])
+    _refuse_irregular_values(connection, dialect, table, known, form, destination)
+    canonical = {
+        name: dialect.selected(table.c[column], COLUMNS[name].kind)
+        for name, column in canonical_columns(destination, names, wanted).items()
+    }
+    extra = {EXTRA + name: table.c[name] for name in extra_columns(destination)}
     return Description(
         table=table,
-        names=names,
-        cursor=cursor,
+        names=tuple(names),
+        cursor=None if cursor_type is None else _cursor(cursor_type, form, destination),
         key_types=tuple(types[name] or ColumnType("text") for name in source.keys),
         cursor_name=source.cursor,
         key_names=source.keys,
-        canonical=canonical_columns(destination, names, wanted),
-        extra={name: name for name in extra_columns(destination)},
-        as_text=frozenset(name for name in wanted if COLUMNS[name].kind == "time")
-        if connection.dialect.name == "postgresql"
-        else frozenset(),
-        collation={"postgresql": "C", "duckdb": "C", "sqlite": "BINARY"}.get(
-            connection.dialect.name
-        ),
+        selections={**canonical, **extra},
+        collation=dialect.collation,
     )
 
 
-def query_columns(connection: Connection, query: str, destination: Destination) -> tuple[str, ...]:
-    """Names of the query's columns, whatever they are."""
+def query_columns(connection: Connection, dialect: Dialect, destination: Destination) -> list[str]:
+    """Names of a destination's query's columns, whatever they are."""
+    return _probe(connection, dialect, _statement(destination, dialect))[0]
+
+
+def _statement(destination: Destination, dialect: Dialect) -> str:
     name = f"{destination.name}: the query {destination.model.source.query}"
-    return _probe(connection, one_statement(query, name, connection.dialect.name))[0]
+    return one_statement(destination.query(), name, backslashes=dialect.backslash_escapes)
 
 
-def canonical_columns(
-    destination: Destination, names: Sequence[str], wanted: Sequence[str]
-) -> dict[str, str]:
-    """Canonical column -> column of the query, for those that are wanted and there."""
-    return {
-        name: column
-        for name in wanted
-        if (column := destination.model.columns.get(name, name)) in names
-    }
-
-
-def extra_columns(destination: Destination) -> list[str]:
-    """Columns of the query that are sent beside the canonical ones."""
-    return list(dict.fromkeys(map(_column_of, destination.model.extra.values())))
-
-
-def _column_of(text: str) -> str:
-    return text.split("|")[0].strip()
-
-
-def missing_columns(
-    destination: Destination, names: Sequence[str]
-) -> dict[str, tuple[str | int, ...]]:
-    """Columns that the YAML names and the query does not have -> the keys under which it names them."""
-    model, source = destination.model, destination.model.source
-    named: list[tuple[str, tuple[str | int, ...]]] = [(source.cursor, ("source", "cursor"))]
-    named += [
-        (name, ("source", "key", *([] if isinstance(source.key, str) else [index])))
-        for index, name in enumerate(source.keys)
-    ]
-    named += [(column, ("columns", name)) for name, column in model.columns.items()]
-    named += [(_column_of(text), ("extra", path)) for path, text in model.extra.items()]
-    missing: dict[str, tuple[str | int, ...]] = {}
-    for name, where in named:
-        if name not in names:
-            missing.setdefault(name, where)
-    return missing
-
-
-def required_columns(destination: Destination) -> list[str]:
-    """Canonical columns without which every row would be rejected, apart from those that are constants."""
-    platform = destination.platform
-    required = [
-        column
-        for name in platform.required
-        for column in (parse(platform.fields[name]).columns if name in platform.fields else [name])
-    ]
-    needed = dict.fromkeys(
-        ["event_name", *required, *(["event_time"] if platform.missing_time == "reject" else [])]
-    )
-    return [name for name in needed if name not in destination.model.constants]
-
-
-def _probe(connection: Connection, text: str) -> tuple[tuple[str, ...], list[Any]]:
+def _probe(
+    connection: Connection, dialect: Dialect, text: str
+) -> tuple[list[str], list[Sequence[Any]]]:
     """Names and the driver's descriptions of the query's columns, without a row."""
     probe = connection.execute(Raw(f"SELECT * FROM (\n{text}\n) q WHERE 1 = 0"))  # noqa: S608  the user's own query
-    described = list(probe.cursor.description) if probe.cursor is not None else []
-    names = tuple(probe.keys())
+    described: list[Sequence[Any]] = (
+        list(probe.cursor.description) if probe.cursor is not None else []
+    )
+    names = list(probe.keys())
     probe.close()
-    return _own_names(connection, text, names), described
-
-
-def _own_names(connection: Connection, text: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names as the query gives them: DuckDB and SQLite rename the second of two equal ones inside a subquery."""
-    if connection.dialect.name == "duckdb":
-        return tuple(str(column[0]) for column in connection.execute(Raw(f"DESCRIBE {text}")))
-    if connection.dialect.name == "sqlite":
-        return tuple(
-            base if (base := re.sub(r":\d+$", "", name)) in names else name for name in names
-        )
-    return names
+    return dialect.column_names(connection, text, names), described
 
 
 def _type(
-    connection: Connection, table: sa.FromClause, name: str, described: Any
+    connection: Connection,
+    dialect: Dialect,
+    column: ColumnElement[Any],
+    described: Sequence[Any],
 ) -> ColumnType | None:
-    """The type of a column: from the driver's description where it has one, otherwise from a value."""
-    dialect = connection.dialect.name
-    if dialect == "postgresql":
-        known = POSTGRESQL_TYPES.get(int(described.type_code))
-    elif dialect == "duckdb":
-        known = duckdb_type(str(described[1]))
-    else:
-        value = connection.execute(
-            sa.select(table.c[name]).where(table.c[name].is_not(None)).limit(1)
-        ).scalar()
-        if value is None:
-            return None
-        known = python_type(value)
-        if known is not None and dialect == "sqlite":
-            known = ColumnType(known.kind, None, "0001" if known.kind == "iso_text" else None)
-        elif known is not None and known.kind == "iso_text":
-            known = ColumnType("text")
-    if known is None:
+    try:
+        return dialect.column_type(connection, column, described)
+    except UnorderedType:
+        name = getattr(column, "name", "")
         raise ConfigError(
-            f"the column {name} has a type that rows cannot be ordered by exactly; use a timestamp, a date, an integer, a UUID or text",
+            f"the column {name} has a type that rows cannot be ordered by exactly; use a timestamp,"
+            " a date, an integer, a UUID or text",
             at=("source", "query"),
-        )
-    return known
+        ) from None
 
 
 def _form(connection: Connection, column: ColumnElement[Any]) -> IsoForm:
-    """How the times in a column of texts are written, by one of them. Raises ConfigError where text order is not time order."""
-    return iso_form(
-        str(connection.execute(sa.select(column).where(column.is_not(None)).limit(1)).scalar())
-    )
+    """How a column of texts writes its times, by one of them.
+
+    Raises ConfigError where text order is not time order.
+    """
+    one = sa.select(column).where(column.is_not(None)).limit(1)
+    return iso_form(str(connection.execute(one).scalar()))
 
 
-def _refuse_odd_values(
+def _refuse_irregular_values(
     connection: Connection,
+    dialect: Dialect,
     table: sa.FromClause,
     types: Mapping[str, ColumnType],
     form: IsoForm | None,
     destination: Destination,
 ) -> None:
-    """Refuse columns in which some values are of another type or form than the rest, and numbers that are not whole: neither has an order to rely on."""
-    odd: dict[str, ColumnElement[bool]] = {}
+    """Refuse cursor and key columns in which values are not of one type and form.
+
+    Such values, and numbers that are not whole, have no order to rely on.
+    """
     cursor = destination.model.source.cursor
-    for name, kind in types.items():
-        column = table.c[name]
-        if form is not None and name == cursor:
-            odd[name] = sa.and_(column.is_not(None), sa.not_(form.fits(column)))
-        elif connection.dialect.name == "sqlite":
-            odd[name] = sa.func.typeof(column).not_in(
-                ["null", "integer" if kind.kind == "integer" else "text"]
-            )
-        elif kind.sql == "NUMERIC":
-            odd[name] = column - sa.func.trunc(column) != 0
-    if not odd:
+    found = {
+        name: dialect.irregular(table.c[name], kind, form if name == cursor else None)
+        for name, kind in types.items()
+    }
+    irregular = {name: predicate for name, predicate in found.items() if predicate is not None}
+    if not irregular:
         return
-    counts = connection.execute(
-        sa.select(
-            *(sa.func.sum(sa.case((condition, 1), else_=0)) for condition in odd.values())
-        ).select_from(table)
-    ).one()
-    for name, number in zip(odd, counts, strict=True):
+    sums = (sa.func.sum(sa.case((predicate, 1), else_=0)) for predicate in irregular.values())
+    counts = connection.execute(sa.select(*sums).select_from(table)).one()
+    for name, number in zip(irregular, counts, strict=True):
         if number and form is not None and name == cursor:
             raise ConfigError(
-                f"{destination.name}: {number} values of the cursor {name} are written in another form than the rest, so their text order is not the order of time; write all of them alike",
+                f"{destination.name}: {number} values of the cursor {name} are written in another"
+                " form than the rest, so their text order is not the order of time; write all of"
+                " them alike",
                 at=("source", "cursor"),
             )
         if number:
             expected = "whole numbers" if types[name].kind == "integer" else "text"
             raise ConfigError(
-                f"{destination.name}: {number} values of the column {name} are not {expected} as the first one is, so rows cannot be ordered by it; cast it in the query",
-                at=("source", "cursor" if name == destination.model.source.cursor else "key"),
+                f"{destination.name}: {number} values of the column {name} are not {expected} as"
+                " the first one is, so rows cannot be ordered by it; cast it in the query",
+                at=("source", "cursor" if name == cursor else "key"),
             )
 
 
@@ -307,18 +248,21 @@ def _cursor(kind: ColumnType, form: IsoForm | None, destination: Destination) ->
     source = destination.model.source
     if source.cursor_kind == "xid8" and kind.kind != "xid8":
         raise ConfigError(
-            f"{destination.name}: source.cursor_kind is xid8, but the column {source.cursor} is not of that type",
+            f"{destination.name}: source.cursor_kind is xid8, but the column {source.cursor} is not"
+            " of that type",
             at=("source", "cursor_kind"),
         )
     if kind.kind == "text":
         raise ConfigError(
-            f"{destination.name}: the cursor {source.cursor} is text; use a timestamp, a date or an integer, whose order is that of time",
+            f"{destination.name}: the cursor {source.cursor} is text; use a timestamp, a date or an"
+            " integer, whose order is that of time",
             at=("source", "cursor"),
         )
     naive = kind.kind in ("naive", "date") or (form is not None and not form.zone)
     if naive and source.time_zone is None:
         raise ConfigError(
-            f"{destination.name}: the cursor {source.cursor} has no time zone; set source.time_zone, for example to UTC",
+            f"{destination.name}: the cursor {source.cursor} has no time zone; set"
+            " source.time_zone, for example to UTC",
             at=("source", "cursor"),
         )
     unit = source.time_unit if kind.kind == "integer" else None

@@ -1,6 +1,7 @@
-"""The user's SQL as one statement that can stand inside another, and nothing in it taken for something else.
+"""The user's SQL as one statement that can stand inside another.
 
-A query file is text of the user's own database: its colons, percent signs and question marks mean there what they mean.
+A query file is text of the user's own database: its colons, percent signs and question marks mean
+there what they mean, and nothing here takes them for parameters.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from sqlalchemy.ext.compiler import compiles
 
 from connector.errors import ConfigError
 
-_PIECE = re.compile(
+_TOKEN = re.compile(
     r"""
       (?P<comment> --[^\n]* | /\*.*?\*/ )
-    | (?P<quoted> (?<![A-Za-z0-9_$])[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*` )
+    | (?P<quoted> (?<![A-Za-z0-9_$])[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*'
+        | "(?:[^"]|"")*" | `[^`]*` )
     | (?P<dollar> (?<![A-Za-z0-9_$])(?P<tag>\$(?:[A-Za-z_][A-Za-z0-9_]*)?\$).*?(?P=tag) )
     | (?P<open> ['"`] | /\* )
     | (?P<sign> [;()] )
@@ -26,7 +28,7 @@ _PIECE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _BACKSLASH = re.compile(
-    _PIECE.pattern.replace("'(?:[^']|'')*'", r"'(?:[^'\\]|\\.|'')*'"), _PIECE.flags
+    _TOKEN.pattern.replace("'(?:[^']|'')*'", r"'(?:[^'\\]|\\.|'')*'"), _TOKEN.flags
 )
 
 
@@ -46,24 +48,31 @@ def _compile(element: Raw, compiler: Any, **_: Any) -> str:
 
 
 def fingerprint(sql: str) -> str:
-    """16 hex digits of what a query says: the same whatever its comments, line breaks and last semicolon are, and another for any change in quotes."""
-    words = "".join(_word(str(match.lastgroup), match[0]) for match in _PIECE.finditer(sql))
+    """16 hex digits of what a query says.
+
+    The same whatever its comments, line breaks and last semicolon are; another one for any change
+    inside quotes.
+    """
+    words = "".join(_word(str(match.lastgroup), match[0]) for match in _TOKEN.finditer(sql))
     return hashlib.sha256(" ".join(words.split()).strip(" ;").encode()).hexdigest()[:16]
 
 
 def _word(kind: str, text: str) -> str:
-    """A piece with its spaces, or what stands for it where they do not matter, or matter more than anywhere else."""
+    """A token with its spaces, or what stands for it where spaces mean nothing or all."""
     if kind == "other":
         return text
     return {"comment": " ", "sign": f" {text} "}.get(kind, text.encode().hex())
 
 
 def words(sql: str) -> dict[str, list[int]]:
-    """Names and keywords of a query, in lower case -> the lines that they stand in; comments and values are none."""
+    """Names and keywords of a query, in lower case -> the lines that they stand in.
+
+    Words in comments and in quoted values do not count.
+    """
     found: dict[str, list[int]] = {}
     code = "".join(
         match[0] if _is_code(match) else re.sub(r"[^\n]", " ", match[0])
-        for match in _PIECE.finditer(sql)
+        for match in _TOKEN.finditer(sql)
     )
     for number, line in enumerate(code.split("\n"), 1):
         for word in dict.fromkeys(re.findall(r"\w+", line.lower())):
@@ -71,28 +80,33 @@ def words(sql: str) -> dict[str, list[int]]:
     return found
 
 
-def _is_code(piece: re.Match[str]) -> bool:
+def _is_code(token: re.Match[str]) -> bool:
     return (
-        piece.lastgroup in ("other", "sign")
-        or re.fullmatch(r"\"\w+\"|`[\w.]+`", piece[0]) is not None
+        token.lastgroup in ("other", "sign")
+        or re.fullmatch(r"\"\w+\"|`[\w.]+`", token[0]) is not None
     )
 
 
-def one_statement(sql: str, name: str, dialect: str) -> str:
-    """The one statement of a text, without the semicolon and what follows it. name: how messages call it.
+def one_statement(sql: str, name: str, *, backslashes: bool = False) -> str:
+    """The one statement of a text, without the semicolon and what follows it.
 
-    Raises ConfigError for no statement, for two, and for quotes, comments or parentheses that do not match: such text would
-    end the subquery that it is put into.
+    Args:
+        sql: what a person wrote.
+        name: how messages call it.
+        backslashes: whether a backslash hides the next character inside quotes.
+
+    Raises:
+        ConfigError: for no statement, for two, and for quotes, comments or parentheses that do not
+            match: such text would end the subquery that it is put into.
     """
 
     def refuse(why: str) -> ConfigError:
         return ConfigError(f"{name} {why}", at=("source", "query"))
 
-    pieces = _PIECE if dialect in ("postgresql", "duckdb", "sqlite") else _BACKSLASH
     start: int | None = None
     end: int | None = None
     depth = 0
-    for match in pieces.finditer(sql):
+    for match in (_BACKSLASH if backslashes else _TOKEN).finditer(sql):
         kind, text = match.lastgroup, match[0]
         if kind == "open" or (kind == "comment" and "/*" in text[2:]):
             raise refuse(

@@ -1,7 +1,8 @@
-"""The cursor: what types it may have, how its values become exact text, and how that text becomes SQL again.
+"""The cursor and the watermark on it: moments as cursor text, and ranges as SQL predicates.
 
-A mark is kept as text because every other form loses something: floats lose digits, milliseconds lose microseconds,
-SQLite drops zones. The text goes back into SQL as a bound parameter that the database casts to the column's own type.
+A watermark is kept as text because every other form loses something: floats lose digits,
+milliseconds lose microseconds, SQLite drops zones. The text goes back into SQL as a bound parameter
+that the database casts to the column's own type.
 """
 
 from __future__ import annotations
@@ -10,17 +11,14 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from connector.errors import ConfigError
 from connector.model import Mark, Range
-
-Kind = Literal["zoned", "naive", "date", "integer", "text", "iso_text", "xid8"]
-
+from connector.source.column_types import ColumnType, IsoForm
 
 EARLIEST = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
 LATEST = dt.datetime(9999, 12, 30, tzinfo=dt.UTC)
@@ -34,173 +32,14 @@ _UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
 @dataclass(frozen=True)
-class ColumnType:
-    """The type of a cursor or key column.
-
-    sql: its name for CAST, or None where values are bound as they are. least: text of the smallest value that a row may
-    have, where the database knows smaller ones that Python does not (-infinity, years BC).
-    """
-
-    kind: Kind
-    sql: str | None = None
-    least: str | None = None
-
-    @property
-    def collated(self) -> bool:
-        """Whether values are ordered by a collation, which may take different texts for equal."""
-        return self.kind in ("text", "iso_text") and self.sql in (None, "TEXT", "VARCHAR")
-
-    def bind(self, text: str) -> ColumnElement[Any]:
-        """Exact text as a SQL value of this type."""
-        return self.cast(sa.literal(self.value(text), self.bound))
-
-    @property
-    def bound(self) -> sa.types.TypeEngine[Any]:
-        """What is bound: text, but for integers of databases where a number is not cast."""
-        return sa.BigInteger() if self.sql is None and self.kind == "integer" else sa.String()
-
-    def value(self, text: str) -> str | int:
-        """Exact text as what is bound."""
-        return int(text) if isinstance(self.bound, sa.BigInteger) else text
-
-    def cast(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
-        """A bound value as one of this type."""
-        return value if self.sql is None else sa.cast(value, _Named(self.sql))
-
-
-class _Named(sa.types.UserDefinedType[Any]):
-    """A type by its SQL name."""
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_: Any) -> str:
-        return self.name
-
-
-_YEAR_1 = "0001-01-01"
-
-POSTGRESQL_TYPES: dict[int, ColumnType] = {
-    1184: ColumnType("zoned", "TIMESTAMP WITH TIME ZONE", _YEAR_1),
-    1114: ColumnType("naive", "TIMESTAMP", _YEAR_1),
-    1082: ColumnType("date", "DATE", _YEAR_1),
-    **dict.fromkeys((20, 21, 23), ColumnType("integer", "BIGINT")),
-    1700: ColumnType("integer", "NUMERIC"),
-    **dict.fromkeys((25, 1042, 1043), ColumnType("text", "TEXT")),
-    2950: ColumnType("text", "UUID"),
-    5069: ColumnType("xid8", "XID8"),
-}
-
-
-def duckdb_type(name: str) -> ColumnType | None:
-    """The type of a DuckDB column by the name it has there."""
-    if name == "TIMESTAMP WITH TIME ZONE":
-        return ColumnType("zoned", name, _YEAR_1)
-    if name in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS"):
-        return ColumnType("naive", name, _YEAR_1)
-    if name == "TIMESTAMP_NS":
-        return ColumnType("naive", name)
-    if name == "DATE":
-        return ColumnType("date", name, _YEAR_1)
-    if name in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"):
-        return ColumnType("integer", "BIGINT")
-    if name in ("UBIGINT", "HUGEINT"):
-        return ColumnType("integer", "HUGEINT")
-    if re.fullmatch(r"DECIMAL\(\d+,\s*0\)", name):
-        return ColumnType("integer", name)
-    return ColumnType("text", name) if name in ("VARCHAR", "UUID") else None
-
-
-def python_type(value: Any) -> ColumnType | None:
-    """The type of a column in any other database, by a value of it."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, dt.datetime):
-        return ColumnType(
-            "zoned" if value.tzinfo else "naive",
-            "TIMESTAMP WITH TIME ZONE" if value.tzinfo else "TIMESTAMP",
-        )
-    if isinstance(value, dt.date):
-        return ColumnType("date", "DATE")
-    if isinstance(value, int):
-        return ColumnType("integer")
-    if isinstance(value, str):
-        return ColumnType("iso_text" if _ISO_TEXT.match(value) else "text")
-    return None
-
-
-_ISO_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}([T ])\d{2}:\d{2}:\d{2}(?:\.(\d+))?(Z|\+00:00)?\Z")
-
-
-class IsoForm(NamedTuple):
-    """How times are written as text. separator: T or a space; zone: Z, +00:00 or nothing.
-
-    digits: of the fraction, where all texts must have as many for their order to be that of time; otherwise None.
-    """
-
-    separator: str
-    zone: str
-    digits: int | None = None
-
-    def fits(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether a SQLite column's text is a time in this form."""
-        seconds = f"????-??-??{self.separator}??:??:??"
-        shape: ColumnElement[bool]
-        if self.digits is not None:
-            shape = column.op("GLOB")(
-                seconds + ("." if self.digits else "") + "[0-9]" * self.digits + self.zone
-            )
-        else:
-            fraction = sa.func.substr(column, 20, sa.func.length(column) - 19 - len(self.zone))
-            digits = sa.and_(
-                fraction.op("GLOB")(".[0-9]*"),
-                sa.not_(sa.func.substr(fraction, 2).op("GLOB")("*[^0-9]*")),
-            )
-            shape = sa.and_(
-                column.op("GLOB")(f"{seconds}*{self.zone}"),
-                sa.or_(sa.func.length(column) == 19 + len(self.zone), digits),
-            )
-        # Not all of it, where SQLite rounds a fraction up to the next day.
-        return sa.and_(shape, sa.or_(_is_a_day(column), _is_a_day(sa.func.substr(column, 1, 19))))
-
-    def text(self, moment: dt.datetime) -> str:
-        """A moment in this form, floored. moment: in the zone of the text."""
-        fraction = f"{moment.microsecond:06d}"
-        fraction = (
-            fraction.rstrip("0")
-            if self.digits is None
-            else fraction.ljust(self.digits, "0")[: self.digits]
-        )
-        return (
-            moment.replace(tzinfo=None).isoformat(self.separator, "seconds")
-            + (f".{fraction}" if fraction else "")
-            + self.zone
-        )
-
-
-def _is_a_day(time: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether SQLite takes a text for a time of the day it begins with: an hour of 24, and a day that its month has not, are of a later one."""
-    return sa.func.coalesce(sa.func.date(time, "+0 days"), time) < time
-
-
-def iso_form(value: str) -> IsoForm:
-    """The form of one time in text. Raises ConfigError where text order is not time order."""
-    match = _ISO_TEXT.match(value)
-    if match is None:
-        raise ConfigError(
-            "the cursor is text that is not an ISO 8601 time in UTC; use a timestamp, an integer, or text such as 2026-01-01T00:00:00Z"
-        )
-    separator, fraction, zone = match.groups()
-    return IsoForm(separator, zone or "", len(fraction or "") if zone == "Z" else None)
-
-
-@dataclass(frozen=True)
 class Cursor:
     """The cursor column of a source: how moments become values of it.
 
-    type: of the column. time_zone: of naive values. time_unit: of integers that are times. form: of times in text.
+    Attributes:
+        type: of the column.
+        time_zone: of naive values.
+        time_unit: of integers that are times.
+        form: of times in text.
     """
 
     type: ColumnType
@@ -230,7 +69,10 @@ class Cursor:
         return dt.UTC if in_utc else ZoneInfo(self.time_zone or "UTC")
 
     def text_of(self, moment: dt.datetime) -> str:
-        """A moment as cursor text, floored; only where the cursor is a time. Moments beyond what it can hold are cut off."""
+        """A moment as cursor text, floored; only where the cursor is a time.
+
+        Moments beyond what the cursor can hold become its first or last one.
+        """
         earliest, latest = (
             _NS if self.time_unit == "ns" or self.type.sql == "TIMESTAMP_NS" else (EARLIEST, LATEST)
         )
@@ -276,9 +118,15 @@ def where(
     keys: Sequence[ColumnElement[Any]],
     types: Sequence[ColumnType],
 ) -> ColumnElement[bool]:
-    """The range as a condition, spelled out for databases without row comparison.
+    """The range as a predicate, spelled out for databases without row comparison.
 
-    types: of the cursor, then of each key column. The leading `cursor >=` lets an index on the cursor be used.
+    The leading `cursor >=` lets the database use an index on the cursor.
+
+    Args:
+        rows: the range.
+        cursor: the cursor column.
+        keys: the key columns.
+        types: of the cursor, then of each key column.
     """
     parts: list[ColumnElement[bool]] = [cursor.is_not(None)]
     if rows.after is not None:
@@ -298,6 +146,32 @@ def where(
     if rows.before is not None:
         parts.append(cursor < types[0].bind(rows.before))
     return sa.and_(*parts)
+
+
+def has_key(
+    wanted: Sequence[tuple[str, ...]],
+    keys: Sequence[ColumnElement[Any]],
+    types: Sequence[ColumnType],
+) -> ColumnElement[bool]:
+    """Rows that have one of these keys.
+
+    Args:
+        wanted: the texts of each key; they become one list of bound values, so that no number of
+            keys makes the predicate deeper.
+        keys: the key columns.
+        types: of each key column.
+    """
+    parts = [sa.column(f"k{index}", kind.bound) for index, kind in enumerate(types)]
+    values = [
+        tuple(kind.value(part) for kind, part in zip(types, key, strict=True))
+        for key in dict.fromkeys(wanted)
+    ]
+    listed = sa.values(*parts, name="wanted").data(values).cte("wanted")
+    same = (
+        column == kind.cast(listed.c[part.name])
+        for column, kind, part in zip(keys, types, parts, strict=True)
+    )
+    return sa.exists().where(*same)
 
 
 def _fits(mark: Mark, keys: Sequence[ColumnElement[Any]]) -> bool:

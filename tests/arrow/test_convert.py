@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from connector.arrow.convert import array_of_values, to_frame, to_table
 from connector.arrow.masks import mask, present
-from connector.arrow.text import exact_text, real_text, text_array, time_text
+from connector.arrow.text import text_array, time_text
 from connector.errors import ConfigError
 from connector.platforms.columns import COLUMNS
 from tests.support.encoding import GUID, TEXTS, bodies, encode, encode_table, ids, reasons, row
@@ -48,23 +48,6 @@ def test_integers_beside_null_keep_every_digit(numbers: list[int | None]) -> Non
 def test_decimals_keep_every_digit(amounts: list[Decimal | None]) -> None:
     with decimal.localcontext(prec=60):
         assert [None if text is None else Decimal(text) for text in texts(amounts)] == amounts
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    st.lists(
-        st.none()
-        | st.floats()
-        | st.floats(-1e11, 1e11)
-        | st.integers(-(10**12), 10**12).map(lambda cents: cents / 100),
-        min_size=1,
-        max_size=20,
-    )
-)
-def test_a_column_of_floats_has_the_text_that_each_has_alone(numbers: list[float | None]) -> None:
-    assert real_text(pa.array(numbers, pa.float64())).to_pylist() == [
-        exact_text(number) for number in numbers
-    ]
 
 
 def test_whole_decimals_are_written_as_integers() -> None:

@@ -60,10 +60,10 @@ def prepare() -> None:
 
 def shift_clocks(by: dt.timedelta) -> None:
     """The warehouse's clock, as if so much time had passed."""
-    from connector.source import reader as warehouse
+    from connector.source import survey
 
-    real = warehouse._clock
-    warehouse._clock = lambda connection: real(connection) + by
+    real = survey.read_clock
+    survey.read_clock = lambda connection, dialect: real(connection, dialect) + by
 
 
 def materialize(path: Path, root: Path) -> int:

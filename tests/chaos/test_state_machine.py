@@ -34,7 +34,7 @@ from connector.engine import context as session
 from connector.engine import failpoints
 from connector.engine import planner as plan
 from connector.engine.plan import Options
-from connector.source import reader as warehouse
+from connector.source import survey
 from connector.state import lease
 from connector.state.store import Store
 from tests.chaos.books import Books, Spell, violations
@@ -113,7 +113,7 @@ class Machine(RuleBasedStateMachine):
         self._replace_the_world()
 
     def _replace_the_world(self) -> None:
-        self.patch.setattr(warehouse, "_clock", lambda _connection: self.now)
+        self.patch.setattr(survey, "read_clock", lambda *_: self.now)
         self.patch.setattr(dispatch, "open_transport", lambda *_choice, **_options: Wire(self))
         self.patch.setattr(failpoints, "reach", self.reach)
         self.patch.setattr(lease, "_is_dead", lambda _process: True)

@@ -237,8 +237,8 @@ def test_what_the_query_lacks_and_what_it_would_add_are_shown(
             "postgresql://nobody@127.0.0.1:1/shop",
             "the warehouse is unreachable (OperationalError); see that it runs and can be reached from here, and that source.warehouse names",
         ),
-        ("duckdb:///nothing.duckdb", "there is no duckdb file at the address in source.warehouse"),
-        ("sqlite:///nothing.sqlite", "there is no sqlite file at the address in source.warehouse"),
+        ("duckdb:///nothing.duckdb", "there is no DuckDB file at the address in source.warehouse"),
+        ("sqlite:///nothing.sqlite", "there is no SQLite file at the address in source.warehouse"),
         (
             "duckdb:///sql/conversions.sql",
             "the warehouse is no file that can be read (IOException); see that source.warehouse names a database of this kind",

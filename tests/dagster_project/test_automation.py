@@ -152,7 +152,7 @@ def test_an_unreachable_warehouse_is_a_sentence_and_no_run(
     requests, skipped = poll(made, instance)
     assert requests == []
     assert skipped is not None
-    assert skipped.startswith("acme: there is no duckdb file at the address in source.warehouse")
+    assert skipped.startswith("acme: there is no DuckDB file at the address in source.warehouse")
 
 
 def reconcile(

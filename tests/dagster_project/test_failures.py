@@ -135,7 +135,7 @@ def test_over_a_stop_every_row_is_counted_once(
         ({"source__warehouse": "env:WAREHOUSE_OF_NOBODY"}, "WAREHOUSE_OF_NOBODY"),
         (
             {"source__warehouse": "duckdb:///gone.duckdb"},
-            "acme: there is no duckdb file at the address in source.warehouse",
+            "acme: there is no DuckDB file at the address in source.warehouse",
         ),
         ({"source__query": "sql/gone.sql"}, "there is no file sql/gone.sql"),
     ],

@@ -47,7 +47,7 @@ def _cut(monkeypatch: pytest.MonkeyPatch, *, slice_rows: int, page_rows: int) ->
     monkeypatch.setattr(plan, "SLICE_ROWS", slice_rows)
     monkeypatch.setattr(paging, "SINGLE_PAGE", page_rows)
     monkeypatch.setattr(paging, "ROWS_TOGETHER", 1)
-    monkeypatch.setattr(retry, "_BASE", 0.001)
+    monkeypatch.setattr(retry, "BACKOFF_BASE", 0.001)
 
 
 def complete(made: Destination) -> list[bool]:

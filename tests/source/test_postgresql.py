@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pyarrow as pa
@@ -11,8 +12,8 @@ import sqlalchemy as sa
 
 from connector.arrow.convert import to_table
 from connector.model import Range
-from connector.source.dialects import base as readers
-from connector.source.dialects.postgresql import ArrowConnection, arrow_connection
+from connector.source.dialects.base import RowReader
+from connector.source.dialects.postgresql import DIALECT, AdbcReader, PostgreSql
 from connector.source.reader import SourceReader
 from tests.support.projects import Project
 
@@ -99,19 +100,19 @@ def both(
 ) -> tuple[list[pa.Table], list[pa.Table], list[bool]]:
     """What comes over ADBC, what psycopg's values give, and whether each statement was answered over ADBC."""
     answered: list[bool] = []
-    fetch = ArrowConnection.fetch
+    fetch = AdbcReader.fetch_arrow
 
     def watched(
-        self: ArrowConnection, connection: sa.Connection, statement: sa.Select[tuple[object, ...]]
+        self: AdbcReader, connection: sa.Connection, statement: sa.Select[tuple[object, ...]]
     ) -> pa.Table | None:
         table = fetch(self, connection, statement)
         answered.append(table is not None)
         return table
 
-    monkeypatch.setattr(ArrowConnection, "fetch", watched)
+    monkeypatch.setattr(AdbcReader, "fetch_arrow", watched)
     fast = read(warehouse)
     warehouse.close()
-    monkeypatch.setattr(ArrowConnection, "fetch", lambda *_: None)
+    monkeypatch.setattr(PostgreSql, "reader", lambda *_: RowReader())
     return fast, read(warehouse), answered
 
 
@@ -136,47 +137,44 @@ def test_what_the_drivers_give_differently_is_read_by_psycopg(
     assert kind == "infinite date" or answered == [False]
 
 
-def test_it_reads_only_and_in_utc(postgres: str, project: Project) -> None:
-    project.write(postgres, "http://127.0.0.1:9/")
-    warehouse = SourceReader(project.load(), [])
-    fast = arrow_connection(warehouse.engine)
-    assert fast is not None
+@pytest.fixture
+def connection(postgres: str) -> Iterator[sa.Connection]:
+    """A connection as a source opens it."""
+    engine = DIALECT.create_engine(DIALECT.address(sa.make_url(postgres), Path("/")))
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+@pytest.fixture
+def adbc() -> Iterator[AdbcReader]:
+    """A reader over ADBC."""
+    reader = AdbcReader()
+    yield reader
+    reader.close()
+
+
+def test_it_reads_only_and_in_utc(connection: sa.Connection, adbc: AdbcReader) -> None:
     names = ("TimeZone", "transaction_read_only", "default_transaction_read_only")
-    with warehouse.engine.connect() as connection:
-        found = fast.fetch(
-            connection,
-            sa.select(*(sa.func.current_setting(sa.literal(name)).label(name) for name in names)),
-        )
+    settings = (sa.func.current_setting(sa.literal(name)).label(name) for name in names)
+    found = adbc.fetch_arrow(connection, sa.select(*settings))
     assert found is not None
     assert found.to_pylist() == [
         {"TimeZone": "UTC", "transaction_read_only": "on", "default_transaction_read_only": "on"}
     ]
-    fast.close()
-    warehouse.close()
 
 
 @pytest.mark.parametrize("value", ["it's", 'a"b', "100%", "$1", ":name", "\\", "ü", "x" * 500])
-def test_values_are_bound_whatever_they_hold(postgres: str, value: str) -> None:
-    engine = readers.engine(sa.make_url(postgres).set(drivername="postgresql+psycopg"))
-    fast = arrow_connection(engine)
-    assert fast is not None
-    with engine.connect() as connection:
-        found = fast.fetch(
-            connection,
-            sa.select(sa.literal(value).label("text"), sa.literal(2**60).label("number")),
-        )
+def test_values_are_bound_whatever_they_hold(
+    connection: sa.Connection, adbc: AdbcReader, value: str
+) -> None:
+    statement = sa.select(sa.literal(value).label("text"), sa.literal(2**60).label("number"))
+    found = adbc.fetch_arrow(connection, statement)
     assert found is not None
     assert found.to_pylist() == [{"text": value, "number": 2**60}]
-    fast.close()
-    engine.dispose()
 
 
-def test_an_error_leaves_it_usable(postgres: str) -> None:
-    engine = readers.engine(sa.make_url(postgres).set(drivername="postgresql+psycopg"))
-    fast = arrow_connection(engine)
-    assert fast is not None
-    with engine.connect() as connection:
-        assert fast.fetch(connection, sa.select(sa.literal_column("no_such_column"))) is None
-        assert fast.fetch(connection, sa.select(sa.literal_column("1").label("one"))) is not None
-    fast.close()
-    engine.dispose()
+def test_an_error_leaves_it_usable(connection: sa.Connection, adbc: AdbcReader) -> None:
+    assert adbc.fetch_arrow(connection, sa.select(sa.literal_column("no_such_column"))) is None
+    one = sa.select(sa.literal_column("1").label("one"))
+    assert adbc.fetch_arrow(connection, one) is not None

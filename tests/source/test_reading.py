@@ -23,7 +23,7 @@ from connector.engine.plan import Options
 from connector.errors import ConfigError, StateMismatch, WarehouseError
 from connector.model import Range
 from connector.sandbox.server import Receiver
-from connector.source import reader as warehouses
+from connector.source import survey
 from tests.conftest import Make
 from tests.source.test_reader import opened, places
 from tests.support.projects import Project
@@ -177,10 +177,10 @@ def test_clock_and_counts_are_of_one_moment(
 ) -> None:
     """A bound from one snapshot and rows from another are how a row falls in between. DuckDB has one process at a time."""
     warehouse.insert(conversion(1))
-    clock = warehouses._clock
+    clock = survey.read_clock
 
-    def and_then_someone_commits(connection: Any) -> dt.datetime:
-        now = clock(connection)
+    def and_then_someone_commits(connection: Any, dialect: Any) -> dt.datetime:
+        now = clock(connection, dialect)
         if warehouse.kind == "sqlite":
             connection.exec_driver_sql("select 1 from conversions").all()
             with pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -189,7 +189,7 @@ def test_clock_and_counts_are_of_one_moment(
             warehouse.insert(conversion(2))
         return now
 
-    monkeypatch.setattr(warehouses, "_clock", and_then_someone_commits)
+    monkeypatch.setattr(survey, "read_clock", and_then_someone_commits)
     with opened(destination()) as source:
         assert source.survey(None).waiting == 1
 

@@ -22,10 +22,10 @@ from tests.support.warehouses import TestWarehouse, conversion
 COLUMNS = "conversion_id, updated_at, event_name, email"
 
 
-def taken(sql: str, dialect: str = "postgresql") -> str | None:
+def taken(sql: str, *, backslashes: bool = False) -> str | None:
     """The statement; None where it is refused."""
     try:
-        return one_statement(sql, "the query", dialect)
+        return one_statement(sql, "the query", backslashes=backslashes)
     except ConfigError:
         return None
 
@@ -320,12 +320,12 @@ def test_what_is_taken_stays_one_statement_inside_another(text: str) -> None:
     """Whatever SQLite's own reader sees in the text alone, it sees one complete statement once ours is around it."""
     import sqlite3
 
-    statement = taken(text, "sqlite")
+    statement = taken(text)
     if statement is None:
         return
-    assert taken(statement, "sqlite") == statement
+    assert taken(statement) == statement
     whole = f"select * from (\n{statement}\n) q where 1 = 0;"
-    assert taken(whole, "sqlite") == whole[:-1]
+    assert taken(whole) == whole[:-1]
     if not any(sign in text for sign in ("$", "e'", "E'", "`")):
         assert sqlite3.complete_statement(whole)
 
@@ -342,8 +342,8 @@ def test_nothing_in_a_query_is_a_parameter_to_us(text: str) -> None:
 
 
 def test_backslashes_escape_quotes_where_the_database_says_so() -> None:
-    assert taken(r"select 'it\'s; one'", "bigquery") == r"select 'it\'s; one'"
-    assert taken(r"select 'it\'; select 2", "postgresql") is None
+    assert taken(r"select 'it\'s; one'", backslashes=True) == r"select 'it\'s; one'"
+    assert taken(r"select 'it\'; select 2") is None
 
 
 SAME = [

@@ -1,6 +1,28 @@
 """One file for each database: its clock, its types, its fastest reader, what its errors mean.
 
+A database that has a file here is read by it; every other one that SQLAlchemy knows, by `generic`.
+To add a database, add a file with the name of its SQLAlchemy backend that sets `DIALECT`.
+
 May import: what `connector.source` may import.
 """
 
-__all__ = ["base", "duckdb", "postgresql", "sqlite"]
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+from connector.source.dialects.base import Dialect
+
+__all__ = ["base", "dialect_of", "duckdb", "generic", "postgresql", "sqlite"]
+
+_ALIASES = {"postgres": "postgresql"}
+
+
+def dialect_of(backend: str) -> Dialect:
+    """The dialect of a SQLAlchemy backend, such as 'postgresql'; only its own file is imported."""
+    name = f"{__name__}.{_ALIASES.get(backend, backend)}"
+    module = importlib.import_module(
+        name if importlib.util.find_spec(name) is not None else f"{__name__}.generic"
+    )
+    dialect: Dialect = module.DIALECT
+    return dialect

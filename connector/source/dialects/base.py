@@ -1,188 +1,198 @@
-"""How each kind of database is opened and how its result becomes an Arrow table.
+"""What the connector asks of a kind of database.
 
-SQLAlchemy is the way in everywhere; where the driver underneath speaks Arrow, rows are taken in that form.
+A dialect overrides what its database does in a way of its own; the defaults are what any database
+does through SQLAlchemy.
 """
 
 from __future__ import annotations
 
-import contextlib
-import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+import datetime as dt
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.elements import ColumnElement
 
 from connector.arrow.convert import array_of_values
-from connector.source.dialects.duckdb import is_in_order
-from connector.source.dialects.postgresql import arrow_connection
-from connector.source.dialects.sqlite import SqliteColumns
+from connector.source.column_types import ColumnType, IsoForm
 
-_KEPT = "16MB"
-"""Of DuckDB's cache, between two transactions."""
+Result = TypeVar("Result")
 
-_SORTED = "64MB"
-"""Of DuckDB's memory, while it finds where to cut a backlog."""
+_NO_FILES = ("file:", ":memory:")
 
 
-class Fast(Protocol):
-    """Another way to the same rows."""
+class Cause(enum.Enum):
+    """Why a database cannot be read, where its error tells; `errors` has a sentence for each."""
 
-    def fetch(self, connection: Connection, statement: sa.Select[Any]) -> pa.Table | None:
-        """Rows in the same columns as by any other way; None where they must be read another way."""
-
-    def close(self) -> None:
-        """Give back what it holds."""
+    UNREACHABLE = "unreachable"
+    LOCKED = "locked"
+    NOT_A_DATABASE = "not a database"
 
 
 class DriverError(Exception):
-    """A driver below SQLAlchemy failed; the text is its class alone."""
+    """An error of a driver that SQLAlchemy has not wrapped; without its text, which may quote rows.
 
-
-def array_of(values: Sequence[Any]) -> pa.Array:
-    """Python values as an Arrow array."""
-    return array_of_values(values)
-
-
-def engine(url: URL) -> Engine:
-    """An engine that reads only, as far as the database can be told so."""
-    backend = url.get_backend_name()
-    if backend == "duckdb" and url.database not in (None, "", ":memory:"):
-        return sa.create_engine(url, connect_args={"read_only": True}, hide_parameters=True)
-    if backend == "sqlite" and url.database and not url.database.startswith(("file:", ":memory:")):
-        read_only = url.set(database=f"file:{urllib.parse.quote(url.database)}").update_query_dict(
-            {"mode": "ro", "uri": "true"}
-        )
-        return sa.create_engine(read_only, hide_parameters=True)
-    if backend == "postgresql":
-        options = {
-            "options": "-c timezone=UTC -c default_transaction_read_only=on",
-            "connect_timeout": 10,
-        }
-        return sa.create_engine(
-            url, connect_args=options, hide_parameters=True, isolation_level="REPEATABLE READ"
-        )
-    return sa.create_engine(url, hide_parameters=True)
-
-
-def fast(engine: Engine) -> Fast | None:
-    """The fast way to the database of an engine; None where there is none."""
-    if engine.dialect.name == "duckdb":
-        return UnsortedDuckdb()
-    return (
-        SqliteColumns()
-        if (engine.dialect.name, engine.dialect.driver) == ("sqlite", "pysqlite")
-        else arrow_connection(engine)
-    )
-
-
-def begin(connection: Connection) -> None:
-    """Settings of one transaction."""
-    if connection.dialect.name == "duckdb":
-        connection.exec_driver_sql("SET TimeZone = 'UTC'")
-        connection.exec_driver_sql("SET enable_progress_bar = false")
-    elif connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN")
-
-
-def end(connection: Connection) -> None:
-    """After one transaction: DuckDB keeps every block that it read, up to most of the machine's memory, until told not to."""
-    if connection.dialect.name == "duckdb":
-        with contextlib.suppress(SQLAlchemyError), _limited(connection, _KEPT):
-            pass
-
-
-@contextlib.contextmanager
-def in_little_memory(connection: Connection) -> Iterator[None]:
-    """DuckDB sorts on disk what is more than it may hold here. Where it cannot, the statement fails, and the usual limit holds again."""
-    with _limited(connection, _SORTED):
-        yield
-
-
-@contextlib.contextmanager
-def _limited(connection: Connection, most: str) -> Iterator[None]:
-    """DuckDB holds at most so much; afterwards what it might hold before, whatever happens meanwhile."""
-    usual = connection.exec_driver_sql("SELECT current_setting('memory_limit')").scalar()
-    connection.exec_driver_sql(f"SET memory_limit = '{most}'")
-    try:
-        yield
-    except BaseException:
-        connection.rollback()
-        raise
-    finally:
-        connection.exec_driver_sql(f"SET memory_limit = '{usual}'")
-
-
-def fetch(
-    connection: Connection,
-    statement: sa.Select[Any],
-    names: Mapping[str, str],
-    fast: Fast | None = None,
-) -> pa.Table:
-    """Run a statement and return its rows.
-
-    names: label in SQL -> column name, where they differ. fast: another way to the same database, taken where it gives the
-    same columns.
-    """
-    table = None if fast is None else fast.fetch(connection, statement)
-    if table is None:
-        table = (
-            _fetch_duckdb(connection, statement)
-            if connection.dialect.name == "duckdb"
-            else _fetch_rows(connection, statement)
-        )
-    return table.rename_columns([names.get(name, name) for name in table.column_names])
-
-
-class UnsortedDuckdb:
-    """Reads a range of DuckDB without sorting it, as long as rows come in order by themselves: half the time, and a copy of all of it less.
-
-    Remembers where they did not.
+    Attributes:
+        orig: the driver's own exception.
     """
 
-    def __init__(self) -> None:
-        self._in_order = True
+    def __init__(self, orig: Exception) -> None:
+        super().__init__(type(orig).__name__)
+        self.orig = orig
 
-    def fetch(self, connection: Connection, statement: sa.Select[Any]) -> pa.Table | None:
-        """The rows of a statement without a limit; None where the database must sort them, by all columns whose names begin with `_`."""
-        if not self._in_order or statement._has_row_limiting_clause:
-            return None
-        table = _fetch_duckdb(connection, statement.order_by(None))
-        self._in_order = is_in_order(table)
-        return table if self._in_order else None
+
+class Reader(Protocol):
+    """Runs statements for rows and gives the result as Arrow columns, every value exact."""
+
+    def fetch(self, connection: Connection, statement: sa.Select[Any]) -> pa.Table:
+        """The rows of a statement, in its order. Raises SQLAlchemyError or DriverError."""
+
+    def close(self) -> None:
+        """Give back what it holds, such as a connection of its own."""
+
+
+class RowReader:
+    """Reads any database: the driver's Python values, turned into Arrow column by column."""
+
+    def fetch(self, connection: Connection, statement: sa.Select[Any]) -> pa.Table:
+        """The rows of a statement."""
+        result = connection.execute(statement)
+        names = list(result.keys())
+        driver: Any = connection.dialect.loaded_dbapi
+        try:
+            rows = result.cursor.fetchall() if result.cursor is not None else []
+        except driver.Error as error:
+            raise DriverError(error) from None
+        result.close()
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+        return pa.table(
+            [array_of_values(column) if rows else pa.nulls(0) for column in columns], names=names
+        )
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def _fetch_rows(connection: Connection, statement: sa.Select[Any]) -> pa.Table:
-    """Any database: the driver's own Python values, column by column."""
-    result = connection.execute(statement)
-    names = list(result.keys())
-    driver: Any = connection.dialect.loaded_dbapi
-    try:
-        rows = result.cursor.fetchall() if result.cursor is not None else []
-    except driver.Error as error:
-        raise DriverError(type(error).__name__) from None
-    result.close()
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    return pa.table(
-        [array_of_values(column) if rows else pa.nulls(0) for column in columns], names=names
-    )
+class Dialect(ABC):
+    """One kind of database.
+
+    Attributes:
+        title: name of the database, in messages.
+        embedded: whether a URL names a file, which opens read-only where it is there.
+        backslash_escapes: whether a backslash hides the next character inside quotes.
+        collation: the collation under which only equal texts are equal; None where unknown.
+        limit_sorts_rows: whether ORDER BY with LIMIT sorts whole rows. Then a read finds its end by
+            cursor and key alone, and reads the range up to there without a LIMIT.
+    """
+
+    title: str
+    embedded = False
+    backslash_escapes = True
+    collation: str | None = None
+    limit_sorts_rows = False
+
+    # Opening
+
+    def address(self, url: URL, root: Path) -> URL:
+        """The configured URL, complete. root: where relative paths of files start."""
+        file = self.file(url)
+        return url if file is None else url.set(database=str(root / file))
+
+    def file(self, url: URL) -> Path | None:
+        """The file that a URL names; None for servers, databases in memory, and SQLite's URIs."""
+        named = self.embedded and url.database and not url.database.startswith(_NO_FILES)
+        return Path(str(url.database)) if named else None
+
+    def create_engine(self, url: URL) -> Engine:
+        """An engine that reads only, as far as the database can be told so."""
+        return sa.create_engine(url, hide_parameters=True)
+
+    def begin(self, connection: Connection) -> None:  # noqa: B027  most need none
+        """Settings at the start of each transaction: times come in UTC, nothing is written."""
+
+    def end(self, connection: Connection) -> None:  # noqa: B027  most need none
+        """After each transaction."""
+
+    # Clock and types
+
+    def clock(self, connection: Connection) -> dt.datetime:
+        """The database's own clock, in this transaction, in UTC."""
+        value = connection.execute(sa.select(sa.func.current_timestamp())).scalar()
+        if not isinstance(value, dt.datetime):
+            value = dt.datetime.fromisoformat(str(value))
+        return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+
+    def column_names(self, connection: Connection, query: str, found: Sequence[str]) -> list[str]:
+        """The names that a query gives its columns.
+
+        Args:
+            connection: to the database.
+            query: the user's own.
+            found: the names when it stands in a subquery, where some databases rename duplicates.
+        """
+        return list(found)
+
+    @abstractmethod
+    def column_type(
+        self, connection: Connection, column: ColumnElement[Any], described: Sequence[Any]
+    ) -> ColumnType | None:
+        """The type of a cursor or key column; None while there is no row to tell it by.
+
+        Args:
+            connection: to the database.
+            column: the column, of a subquery.
+            described: what the driver says of it (PEP 249, `Cursor.description`).
+
+        Raises:
+            UnorderedType: where rows cannot be ordered by it exactly.
+        """
+
+    def irregular(
+        self, column: ColumnElement[Any], kind: ColumnType, form: IsoForm | None
+    ) -> ColumnElement[bool] | None:
+        """A predicate for values of a cursor or key column that are not of its type or form.
+
+        None where the database keeps all values of a column alike.
+        """
+        return None
+
+    def selected(self, column: ColumnElement[Any], kind: str) -> ColumnElement[Any]:
+        """A column that a record needs, such that the driver gives it exactly.
+
+        Args:
+            column: of the query.
+            kind: of the canonical column, as `platforms.columns` has it.
+        """
+        return column
+
+    # Reading
+
+    def reader(self, engine: Engine) -> Reader:
+        """The fastest reader of the database that an engine opens."""
+        return RowReader()
+
+    def in_little_memory(self, connection: Connection, fetch: Callable[[], Result]) -> Result:
+        """Call `fetch`, which sorts much, so that a database inside this process takes little."""
+        return fetch()
+
+    # Errors
+
+    def cause(self, error: Exception) -> Cause | None:
+        """What the driver's error means; None where it is about the query."""
+        answered = sqlstate(error) and not sqlstate(error).startswith(("08", "28", "3D", "57P"))
+        unreachable = type(error).__name__.startswith(("OperationalError", "ConnectionTimeout"))
+        return Cause.UNREACHABLE if unreachable and not answered else None
 
 
-def _fetch_duckdb(connection: Connection, statement: sa.Select[Any]) -> pa.Table:
-    """DuckDB hands over Arrow itself; the raw connection is the one that SQLAlchemy holds, in its transaction."""
-    compiled = statement.compile(
-        dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
-    )
-    raw: Any = connection.connection.driver_connection
-    values = [compiled.params[name] for name in compiled.positiontup or ()]
-    import duckdb
+class UnorderedType(Exception):
+    """A column has a type by which rows cannot be ordered exactly."""
 
-    try:
-        return raw.sql(str(compiled), params=values).to_arrow_table()
-    except duckdb.Error as error:
-        raise DriverError(type(error).__name__) from None
+
+def sqlstate(error: Exception) -> str:
+    """The SQLSTATE of a driver's error; '' where it has none."""
+    return str(getattr(error, "sqlstate", None) or "")

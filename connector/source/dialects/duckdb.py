@@ -1,17 +1,170 @@
-"""Whether rows are in order already, so that nobody has to sort them."""
+"""DuckDB: inside this process, so it hands over Arrow itself, and its memory is our memory."""
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.elements import ColumnElement
+
+from connector.source.column_types import YEAR_1, ColumnType
+from connector.source.dialects.base import (
+    Cause,
+    Dialect,
+    DriverError,
+    Reader,
+    Result,
+    UnorderedType,
+)
+from connector.source.sql_text import Raw
+
+_KEPT = "16MB"
+"""Of its cache, between two transactions."""
+
+_SORTED = "64MB"
+"""Of memory, while it finds where to cut a backlog; it sorts what does not fit on disk."""
+
+
+class DuckDb(Dialect):
+    """A DuckDB file, or a database in memory."""
+
+    title = "DuckDB"
+    embedded = True
+    backslash_escapes = False
+    collation = "C"
+    limit_sorts_rows = True
+
+    def create_engine(self, url: URL) -> Engine:
+        """A file opens read-only."""
+        arguments = {} if self.file(url) is None else {"read_only": True}
+        return sa.create_engine(url, connect_args=arguments, hide_parameters=True)
+
+    def begin(self, connection: Connection) -> None:
+        """Times come in UTC; no progress bar is printed."""
+        connection.exec_driver_sql("SET TimeZone = 'UTC'")
+        connection.exec_driver_sql("SET enable_progress_bar = false")
+
+    def end(self, connection: Connection) -> None:
+        """Drop the cache: it grows to most of the machine's memory until its limit is lowered."""
+        with contextlib.suppress(SQLAlchemyError), _limited(connection, _KEPT):
+            pass
+
+    def column_names(self, connection: Connection, query: str, found: Sequence[str]) -> list[str]:
+        """A subquery would rename the second of two equal columns; DESCRIBE does not."""
+        return [str(column[0]) for column in connection.execute(Raw(f"DESCRIBE {query}"))]
+
+    def column_type(
+        self, connection: Connection, column: ColumnElement[Any], described: Sequence[Any]
+    ) -> ColumnType | None:
+        """By the type's name, which the driver tells."""
+        return _type_named(str(described[1]))
+
+    def reader(self, engine: Engine) -> Reader:
+        """Arrow, sorted only where rows are out of order."""
+        return UnsortedReader()
+
+    def in_little_memory(self, connection: Connection, fetch: Callable[[], Result]) -> Result:
+        """Sort on disk what does not fit; where that is impossible, take what it needs."""
+        try:
+            with _limited(connection, _SORTED):
+                return fetch()
+        except DriverError:
+            return fetch()
+
+    def cause(self, error: Exception) -> Cause | None:
+        """DuckDB has no error codes, but classes and fixed words."""
+        if "IOException" in type(error).__name__:
+            if "not a valid DuckDB" in str(error):
+                return Cause.NOT_A_DATABASE
+            if "lock on file" in str(error):
+                return Cause.LOCKED
+        return super().cause(error)
+
+
+def _type_named(name: str) -> ColumnType:
+    if name == "TIMESTAMP WITH TIME ZONE":
+        return ColumnType("zoned", name, YEAR_1)
+    if name in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS"):
+        return ColumnType("naive", name, YEAR_1)
+    if name == "TIMESTAMP_NS":
+        return ColumnType("naive", name)
+    if name == "DATE":
+        return ColumnType("date", name, YEAR_1)
+    if name in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"):
+        return ColumnType("integer", "BIGINT")
+    if name in ("UBIGINT", "HUGEINT"):
+        return ColumnType("integer", "HUGEINT")
+    if re.fullmatch(r"DECIMAL\(\d+,\s*0\)", name):
+        return ColumnType("integer", name)
+    if name in ("VARCHAR", "UUID"):
+        return ColumnType("text", name)
+    raise UnorderedType
+
+
+@contextlib.contextmanager
+def _limited(connection: Connection, most: str) -> Iterator[None]:
+    """Limit DuckDB's memory for a while; afterwards the usual limit holds again."""
+    usual = connection.exec_driver_sql("SELECT current_setting('memory_limit')").scalar()
+    connection.exec_driver_sql(f"SET memory_limit = '{most}'")
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    finally:
+        connection.exec_driver_sql(f"SET memory_limit = '{usual}'")
+
+
+class UnsortedReader:
+    """Reads a range without sorting it, as long as rows come in order by themselves.
+
+    That takes half the time, and no second copy in memory. Once rows came out of order, DuckDB
+    sorts that range and all others.
+    """
+
+    def __init__(self) -> None:
+        self._in_order = True
+
+    def fetch(self, connection: Connection, statement: sa.Select[Any]) -> pa.Table:
+        """The rows of a statement, ordered by the columns whose names begin with `_`."""
+        if self._in_order and not statement._has_row_limiting_clause:
+            table = _fetch(connection, statement.order_by(None))
+            self._in_order = is_in_order(table)
+            if self._in_order:
+                return table
+        return _fetch(connection, statement)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _fetch(connection: Connection, statement: sa.Select[Any]) -> pa.Table:
+    """On the very connection that SQLAlchemy holds, in its transaction."""
+    compiled = statement.compile(
+        dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
+    )
+    raw: Any = connection.connection.driver_connection
+    values = [compiled.params[name] for name in compiled.positiontup or ()]
+    import duckdb  # late: a run on another database does without it
+
+    try:
+        return raw.sql(str(compiled), params=values).to_arrow_table()
+    except duckdb.Error as error:
+        raise DriverError(error) from None
 
 
 def is_in_order(table: pa.Table) -> bool:
-    """Whether no row is less than the one before by the columns whose names begin with `_`, from the first to the last.
+    """Whether no row is less than the one before, by the columns whose names begin with `_`.
 
-    Text counts byte by byte. True where there is no such column; false where a value is null, or of a type that a database may order in another way than Arrow.
+    Text counts byte by byte. True where there is no such column; false where a value is null, or of
+    a type that a database may order in another way than Arrow.
     """
     if table.num_rows < 2:
         return True
@@ -36,3 +189,6 @@ def _is_plain(kind: pa.DataType) -> bool:
         or pa.types.is_string(kind)
         or pa.types.is_binary(kind)
     )
+
+
+DIALECT = DuckDb()

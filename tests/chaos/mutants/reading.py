@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from dataclasses import replace
 from typing import Any
@@ -10,15 +11,14 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from connector.mapping.serializer import Serializer
+from connector.mapping import serializer
 from connector.model import Range
-from connector.source import reader
-from connector.source.reader import SourceReader
+from connector.source import slicing, survey
 
 
 def greater_than_on_ties() -> None:
     """`cursor > mark`, without the key: the rest of a tie is skipped."""
-    where = reader.where
+    where = slicing.where
 
     def wrong(
         rows: Range, cursor: ColumnElement[Any], keys: Any, types: Any
@@ -28,24 +28,24 @@ def greater_than_on_ties() -> None:
             return rest
         return sa.and_(rest, cursor > types[0].bind(rows.after.cursor))
 
-    reader.where = wrong
+    slicing.where = survey.where = wrong
 
 
 def no_lag() -> None:
     """Everything up to now is read, though transactions that began earlier have not committed yet."""
-    bound = SourceReader._bound
+    bound = survey.upper_bound
 
-    def wrong(self: SourceReader, connection: Any, cursor: Any, now: Any) -> str | None:
-        return bound(self, connection, cursor, now + self._source.lag)
+    def wrong(connection: Any, cursor: Any, now: Any, _lag: Any) -> str | None:
+        return bound(connection, cursor, now, dt.timedelta())
 
-    SourceReader._bound = wrong  # type: ignore[method-assign]
+    survey.upper_bound = wrong
 
 
 def random_event_id() -> None:
     """A new id for each attempt."""
-    made = Serializer._event_ids
+    made = serializer.event_ids
 
-    def wrong(self: Serializer, *arguments: Any) -> pa.Array:
-        return pa.array([uuid.uuid4().hex for _ in made(self, *arguments)], pa.string())
+    def wrong(*arguments: Any) -> pa.Array:
+        return pa.array([uuid.uuid4().hex for _ in made(*arguments)], pa.string())
 
-    Serializer._event_ids = wrong  # type: ignore[method-assign]
+    serializer.event_ids = wrong

@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that are made from the code; `--check` only says whether they are up to date."""
+"""Write the parts of the documentation that are made from the code, and the table of country names; `--check` only says whether they are up to date."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import orjson
 from connector.config.host import json_schema
 from connector.platforms import loader as platforms
 from connector.platforms.columns import column_table
+from scripts.country_names import country_names
 
 ROOT = Path(__file__).parent.parent
 
@@ -45,7 +46,11 @@ def generated() -> dict[Path, str]:
     schema = orjson.dumps(
         json_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     ).decode()
-    return {readme: text, ROOT / "docs" / "destination.schema.json": schema}
+    return {
+        readme: text,
+        ROOT / "docs" / "destination.schema.json": schema,
+        ROOT / "connector" / "identifiers" / "country_names.json": country_names(),
+    }
 
 
 def _replace(text: str, name: str, part: str) -> str:

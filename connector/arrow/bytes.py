@@ -6,9 +6,13 @@ no value contains that character. One scan of the buffer is far cheaper than a l
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from connector.arrow.dictionary import map_exceptions
 
 
 def value_bytes(texts: pa.Array) -> np.ndarray:
@@ -59,19 +63,43 @@ def first_bytes(texts: pa.Array) -> np.ndarray:
 
 
 def lower(texts: pa.Array) -> pa.Array:
-    """Lower case of any script."""
-    return pc.ascii_lower(texts) if is_ascii(texts) else pc.utf8_lower(texts)
+    """Lower case as Unicode has it: `İ` becomes two code points, `Σ` at the end of a word is `ς`.
+
+    Arrow's own `utf8_lower` maps single code points. Source: SpecialCasing.txt; `str.lower`.
+    """
+    return _cased(texts, pc.ascii_lower, str.lower)
 
 
 def upper(texts: pa.Array) -> pa.Array:
-    """Upper case of any script."""
-    return pc.ascii_upper(texts) if is_ascii(texts) else pc.utf8_upper(texts)
+    """Upper case as Unicode has it: `ß` becomes `SS`. Source: SpecialCasing.txt; `str.upper`."""
+    return _cased(texts, pc.ascii_upper, str.upper)
+
+
+def _cased(
+    texts: pa.Array, of_ascii: Callable[[pa.Array], pa.Array], of_text: Callable[[str], str]
+) -> pa.Array:
+    """ASCII values by the column, others by the value."""
+    fast = of_ascii(texts)
+    if is_ascii(texts):
+        return fast
+    return map_exceptions(texts, fast, pc.invert(pc.string_is_ascii(texts)), of_text)
+
+
+MARKS = "\u061c\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2068\u2069"
+"""Marks of writing direction: ALM, LRM, RLM, embeddings and isolates with their ends.
+
+Overrides (U+202D, U+202E) are not among them: they make a text look like another one.
+"""
+
+INVISIBLE = "\u00ad\u180e\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff"
+"""Soft hyphen, zero-width characters, byte-order mark: copied from web pages, never typed."""
+
+EDGES = INVISIBLE + MARKS + "".join(chr(point) for point in range(0x3001) if chr(point).isspace())
+"""What is cut off at the ends of a value: the invisible characters, marks and white space."""
 
 
 def trimmed(texts: pa.Array) -> pa.Array:
-    """Values without white space at either end."""
-    return (
-        pc.utf8_trim_whitespace(texts)
-        if contains_bytes(texts, below=ord(" ") + 1) or not is_ascii(texts)
-        else texts
-    )
+    """Values without white space and invisible characters at either end."""
+    if is_ascii(texts) and not contains_bytes(texts, below=ord(" ") + 1):
+        return texts
+    return pc.utf8_trim(texts, characters=EDGES)

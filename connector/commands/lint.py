@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connector.arrow.bytes import lower, trimmed
 from connector.arrow.masks import mask, present
 from connector.arrow.text import text_array
 from connector.config.destination import Destination
@@ -120,13 +121,13 @@ def _count(
     destination: Destination, table: pa.Table, column: str, calls: tuple[Any, ...]
 ) -> Counter[str]:
     raw = text_array(table[column])
-    text = pc.utf8_trim_whitespace(raw)
-    lower = pc.utf8_lower(text)
+    text = trimmed(raw)
+    lowered = lower(text)
     blank = mask(pc.equal(pc.utf8_length(text), 0)) | ~present(text)
-    placeholder = mask(pc.is_in(lower, value_set=pa.array(sorted(PLACEHOLDERS)))) & ~blank
+    placeholder = mask(pc.is_in(lowered, value_set=pa.array(sorted(PLACEHOLDERS)))) & ~blank
     if column == "email":
         placeholder |= np.array(
-            [value is not None and is_placeholder(value) for value in lower.to_pylist()]
+            [value is not None and is_placeholder(value) for value in lowered.to_pylist()]
         )
     cleaned = pc.if_else(pa.array(placeholder | blank), None, text)
     context = Context(

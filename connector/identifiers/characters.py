@@ -16,27 +16,35 @@ from connector.arrow.bytes import is_ascii, lower, trimmed, value_bytes
 from connector.arrow.dictionary import at_exceptions
 
 CONTROL = r"[\p{Cc}\p{Cf}]"
-PUNCTUATION = r"[\p{P}\p{S}]"
+PUNCTUATION = r"[\p{P}$+<=>^`|~]"
+"""Punctuation of every script, and the ASCII symbols; an emoji is neither."""
+
 SPACE = r"[\s\p{Z}\x{85}]"
 SPACE_OR_DASH = r"[\s\p{Z}\x{85}-]"
+ALPHANUMERIC = r"[\p{L}\p{N}]"
 NOT_ALPHANUMERIC = r"[^\p{L}\p{N}]"
 
 _KNOWN = 0x3000
 """Code points in a table: the alphabets of Europe, the Near East and India, general punctuation."""
 
 
-def lower_without(texts: pa.Array, *removed: str) -> pa.Array:
+def lower_without(texts: pa.Array, *removed: str, lettered: bool = False) -> pa.Array:
     """Lower case without the removed classes, trimmed and NFC; null where nothing is left.
 
     Args:
         texts: Strings, shape (n,).
         removed: Regular expressions of one character, none of which matches an ASCII letter or
             digit.
+        lettered: Whether a text without any letter or digit, such as an emoji, is null too.
     """
     small = lower(texts)
-    return at_exceptions(
-        small, pc.invert(pc.ascii_is_alnum(small)), lambda rest: without_classes(rest, *removed)
-    )
+
+    def cleaned(rest: pa.Array) -> pa.Array:
+        left = without_classes(rest, *removed)
+        named = pc.match_substring_regex(left, ALPHANUMERIC) if lettered else True
+        return pc.if_else(named, left, None)
+
+    return at_exceptions(small, pc.invert(pc.ascii_is_alnum(small)), cleaned)
 
 
 def without_classes(texts: pa.Array, *removed: str) -> pa.Array:

@@ -1,124 +1,66 @@
-"""Countries: ISO 3166 codes from whatever people write."""
+"""Countries: ISO 3166 codes from whatever people write.
+
+`country_names.json` is made by `scripts/country_names.py` from CLDR and ISO 3166.
+"""
 
 from __future__ import annotations
 
 import functools
 import re
 import unicodedata
-from collections import Counter
+from pathlib import Path
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pycountry
 
 from connector.arrow.dictionary import map_distinct, remembered
 
+_TABLE = Path(__file__).parent / "country_names.json"
+
+_INITIALS = re.compile(r"[A-Za-z](?:\.\s*[A-Za-z])+\.?\Z")
+"""`U.S.A.`, `U. K.`, `U.S`."""
+
 
 def country_alpha2(countries: pa.Array) -> pa.Array:
-    """ISO 3166 alpha-2 in lower case, from alpha-2, alpha-3 or the English name; null otherwise."""
+    """ISO 3166 alpha-2 in lower case; null for anything that is not certainly one country.
+
+    Reads alpha-2, alpha-3, and names in English and the languages of CLDR. Kosovo is `xk`, the code
+    that ISO 3166 leaves to users and CLDR uses.
+    """
     return map_distinct(countries, _country)
 
 
 def country_alpha2_upper(countries: pa.Array) -> pa.Array:
     """As `country_alpha2`, in upper case. Source: Google Data Manager (`regionCode`)."""
-    return pc.utf8_upper(country_alpha2(countries))
+    return pc.ascii_upper(country_alpha2(countries))
 
 
 @remembered(4096)
 def _country(text: str) -> str | None:
-    code = text.strip().upper()
+    name = re.sub(r"[.\s]", "", text) if _INITIALS.match(text) else text
+    code = name.strip().upper()
     known = pycountry.countries.get(alpha_2=code) or pycountry.countries.get(alpha_3=code)
-    return str(known.alpha_2).lower() if known is not None else _country_names().get(_folded(text))
-
-
-_USUAL_NAMES = {
-    **dict.fromkeys(
-        ("UK", "Great Britain", "Britain", "England", "Scotland", "Wales", "Northern Ireland"), "gb"
-    ),
-    **{
-        "USA": "us",
-        "United States of America": "us",
-        "Russia": "ru",
-        "Turkey": "tr",
-        "Holland": "nl",
-        "Czech Republic": "cz",
-        "Slovak Republic": "sk",
-    },
-    **{
-        "Ivory Coast": "ci",
-        "Cape Verde": "cv",
-        "Macedonia": "mk",
-        "Swaziland": "sz",
-        "Burma": "mm",
-        "Brunei": "bn",
-        "East Timor": "tl",
-        "Vatican": "va",
-    },
-    **{
-        "Vatican City": "va",
-        "Macau": "mo",
-        "Republic of Korea": "kr",
-        "Democratic Republic of the Congo": "cd",
-        "DR Congo": "cd",
-        "Laos": "la",
-    },
-    **{
-        "Republic of the Congo": "cg",
-        "Congo Brazzaville": "cg",
-        "Congo Kinshasa": "cd",
-        "UAE": "ae",
-        "British Virgin Islands": "vg",
-    },
-    **{
-        "US Virgin Islands": "vi",
-        "Syria": "sy",
-        "Saint Martin": "mf",
-        "Sint Maarten": "sx",
-        "Micronesia": "fm",
-        "Ireland, Republic of": "ie",
-    },
-}
-"""English names in daily use that ISO 3166 does not list."""
+    return str(known.alpha_2).lower() if known is not None else _names().get(folded(name))
 
 
 @functools.cache
-def _country_names() -> dict[str, str]:
-    """Folded English name -> alpha-2.
-
-    ISO's names whole, and up to a comma or bracket where no other country begins so.
-    """
-    whole = {
-        _folded(name): country.alpha_2.lower()
-        for country in pycountry.countries
-        for name in (
-            country.name,
-            getattr(country, "official_name", ""),
-            getattr(country, "common_name", ""),
-        )
-        if name
-    }
-    short = [
-        (_folded(re.split(r"[,(]", country.name)[0]), country.alpha_2.lower())
-        for country in pycountry.countries
-    ]
-    taken = Counter(name for name, _ in short)
-    usual = {_folded(name): code for name, code in _USUAL_NAMES.items()}
-    return {**{name: code for name, code in short if taken[name] == 1}, **whole, **usual}
+def _names() -> dict[str, str]:
+    """Folded name -> alpha-2 in lower case."""
+    names: dict[str, str] = orjson.loads(
+        (Path(__file__).parent / "country_names.json").read_bytes()
+    )
+    return names
 
 
-def _folded(name: str) -> str:
-    """A name without accents, case, punctuation and `the` in front; `&` is `and`."""
+def folded(name: str) -> str:
+    """A name without accents, case, punctuation, `the` in front; `&` is `and`, `St.` `Saint`."""
     plain = "".join(
         letter
-        for letter in unicodedata.normalize("NFKD", name)
+        for letter in unicodedata.normalize("NFKD", name.casefold())
         if not unicodedata.combining(letter)
     )
-    words = re.findall(
-        r"[a-z0-9]+",
-        plain.casefold()
-        .replace("&", " and ")
-        .replace("'", "")
-        .replace("\u2019", "")
-        .replace("st.", "saint"),
-    )
+    plain = plain.replace("&", " and ").replace("'", "").replace("\u2019", "")
+    words = re.findall(r"\w+", plain.replace("st.", "saint"))
     return " ".join(words[1:] if words[:1] == ["the"] else words)

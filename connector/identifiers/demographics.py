@@ -8,6 +8,7 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connector.arrow.bytes import lower
 from connector.arrow.dictionary import map_distinct, remembered
 
 _EARLIEST = dt.date(1900, 1, 1)
@@ -46,7 +47,7 @@ def _birth_date(text: str) -> str | None:
 
 def gender_f_m(genders: pa.Array) -> pa.Array:
     """`f` or `m`; null for anything else. Source: Meta (`ge`), Snapchat."""
-    first = pc.utf8_lower(genders)
+    first = lower(genders)
     known = pc.is_in(first, value_set=pa.array(["f", "m", "female", "male", "woman", "man"]))
     letter = pc.replace_substring_regex(first, r"^(f|w).*$", "f")
     return pc.utf8_slice_codeunits(pc.if_else(known, letter, None), 0, 1)

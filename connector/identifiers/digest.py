@@ -69,7 +69,7 @@ def prehashed_hex(digests: pa.Array) -> pa.Array:
     """
     lower = map_exceptions(
         digests,
-        pc.utf8_lower(digests),
+        pc.ascii_lower(digests),
         pc.match_substring_regex(digests, _BASE64),
         lambda text: b64decode(text).hex(),
     )

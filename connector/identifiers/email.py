@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.bytes import first_bytes, is_ascii, longest_bytes, lower
+from connector.arrow.bytes import EDGES, INVISIBLE, first_bytes, is_ascii, longest_bytes, lower
 from connector.arrow.dictionary import at_exceptions, map_exceptions
 
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -19,8 +19,7 @@ _ADDRESS = (
 )
 _MATCH = re.compile(_ADDRESS)
 
-_INVISIBLE = dict.fromkeys([0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF])
-"""Soft hyphen, zero-width characters, byte-order mark: copied from web pages, never typed."""
+_INVISIBLE = dict.fromkeys(map(ord, INVISIBLE))
 
 _PLACEHOLDER_LOCAL = (
     "noreply|no-reply|donotreply|do-not-reply|unknown|null|none|nan|undefined|n/a|noemail|no-email"
@@ -59,9 +58,9 @@ def is_placeholder(email: str) -> bool:
 
 def _read_address(text: str) -> str | None:
     """One address with invisible or full-width characters, `mailto:`, or an IDNA domain."""
-    text = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).strip()
+    text = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).strip(EDGES)
     if text[:7].lower() == "mailto:":
-        text = text[7:]
+        text = text[7:].strip(EDGES)
     local, at, domain = text.rpartition("@")
     if not at or not local.isascii():
         return None

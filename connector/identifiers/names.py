@@ -18,4 +18,6 @@ def name_nopunct(names: pa.Array) -> pa.Array:
 
     Source: Meta customer-information-parameters.
     """
-    return over_distinct(names, lambda each: lower_without(each, CONTROL, PUNCTUATION))
+    return over_distinct(
+        names, lambda each: lower_without(each, CONTROL, PUNCTUATION, lettered=True)
+    )

@@ -24,7 +24,9 @@ from connector.identifiers.country import country_alpha2
 
 def city_nospace(cities: pa.Array) -> pa.Array:
     """Lower case without punctuation and spaces. Source: Meta, Snapchat and Pinterest."""
-    return over_distinct(cities, lambda each: lower_without(each, CONTROL, PUNCTUATION, SPACE))
+    return over_distinct(
+        cities, lambda each: lower_without(each, CONTROL, PUNCTUATION, SPACE, lettered=True)
+    )
 
 
 def lower_alnum(texts: pa.Array) -> pa.Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.bytes import contains_bytes
+from connector.arrow.bytes import contains_bytes, trimmed
 from connector.arrow.dictionary import over_distinct
 
 _LONGEST_AGENT = 1000
@@ -19,7 +19,7 @@ def user_agent_text(agents: pa.Array) -> pa.Array:
 
 
 def _on_one_line(agents: pa.Array) -> pa.Array:
-    line = pc.utf8_trim_whitespace(pc.replace_substring_regex(agents, r"[\x00-\x1f\x7f]+", " "))
+    line = trimmed(pc.replace_substring_regex(agents, r"[\x00-\x1f\x7f]+", " "))
     return pc.if_else(pc.less_equal(pc.utf8_length(line), _LONGEST_AGENT), line, None)
 
 

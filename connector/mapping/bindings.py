@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connector.arrow.bytes import trimmed
 from connector.arrow.masks import present
 from connector.arrow.text import text_array
 from connector.config.destination import Destination
@@ -146,4 +147,4 @@ def _extra(values: pa.Array) -> Values:
         return Json(finite.cast(pa.string()))
     if pa.types.is_decimal(values.type):
         return Json(text_array(values))
-    return pc.utf8_trim_whitespace(text_array(values))
+    return trimmed(text_array(values))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.bytes import contains_bytes, lower
+from connector.arrow.bytes import contains_bytes, lower, trimmed
 from connector.arrow.masks import mask, present
 from connector.identifiers.placeholders import PLACEHOLDERS
 from connector.mapping.conversions import Conversions, Rules
@@ -87,7 +87,7 @@ def _coerce_lists(raw: pa.Array) -> pa.Array:
         return pc.if_else(pc.equal(pc.list_value_length(raw), 0), None, raw)
     if not pa.types.is_string(raw.type):
         return raw
-    start = pc.utf8_lower(pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(raw), 0, 16))
+    start = lower(pc.utf8_slice_codeunits(trimmed(raw), 0, 16))
     return pc.if_else(pc.is_in(start, value_set=pa.array([*sorted(PLACEHOLDERS), "[]"])), None, raw)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connector.arrow.bytes import EDGES
 from connector.arrow.text import exact_text, parsed_json
 from connector.mapping.constants import Constants, constant_column
 from connector.platforms.columns import ITEM_FIELDS
@@ -87,6 +88,6 @@ def _entries_of(value: Any) -> list[dict[str, str | None]] | None:
     if not 0 < len(entries) <= MAX_ENTRIES or not all(isinstance(entry, dict) for entry in entries):
         return None
     return [
-        {name: (exact_text(entry.get(name)) or "").strip() or None for name in ITEM_FIELDS}
+        {name: (exact_text(entry.get(name)) or "").strip(EDGES) or None for name in ITEM_FIELDS}
         for entry in entries
     ]

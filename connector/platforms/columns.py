@@ -81,7 +81,11 @@ COLUMNS: dict[str, Column] = {
     "state": Column("identity", "text", "state or province; two letters in the US", "CA", True),
     "postal_code": Column("identity", "text", "text, so that leading zeros stay", "94105", True),
     "country": Column(
-        "identity", "text", "ISO 3166 alpha-2 or alpha-3, or the English name", "US", True
+        "identity",
+        "text",
+        "ISO 3166 alpha-2 or alpha-3, or the name in English or a language of CLDR",
+        "US",
+        True,
     ),
     "guid": Column("identity", "text", "a UUID, version 4", "85b04ded-09dd-4015-ad30-581e45452dd9"),
     "first_party_id": Column(

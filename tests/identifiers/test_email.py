@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from connector.arrow.bytes import EDGES
 from connector.identifiers.email import (
     email_alnum_local,
     email_amazon,
@@ -25,7 +26,7 @@ from tests.support.encoding import TEXTS, applied
 
 RULES = [email_basic, email_gmail, email_uid2, email_strip_all, email_alnum_local, email_amazon]
 ATOM = string.ascii_lowercase + string.digits + "!#$%&'*+/=?^_`{|}~-"
-INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+INVISIBLE = "\u00ad\u180e\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff"
 
 LOCALS = st.lists(st.text("abcJKz019_+-'", min_size=1, max_size=8), min_size=1, max_size=3).map(
     ".".join
@@ -56,6 +57,8 @@ NOISE = st.sampled_from(
         "é",
         *INVISIBLE,
         "\u202e",
+        "\u200e",
+        "\u202b",
         "\x00",
         "ｊ",
         "＠",
@@ -79,9 +82,9 @@ def reference(text: str) -> str | None:
     """RFC 5321 dot-atoms read by hand, one character after the other."""
     text = unicodedata.normalize(
         "NFKC", "".join(letter for letter in text if letter not in INVISIBLE)
-    ).strip()
+    ).strip(EDGES)
     if text.lower().startswith("mailto:"):
-        text = text[7:]
+        text = text[7:].strip(EDGES)
     if text.count("@") != 1:
         return None
     local, domain = text.split("@")

@@ -77,7 +77,21 @@ FIELDS: list[tuple[int, str, str, dict[str, Any], dict[str, Any]]] = [
         },
         {},
     ),
-    (3, "email", EMAIL, {"\u00a0jane@shop.org\u00a0": "jane@shop.org"}, {}),
+    (
+        3,
+        "email",
+        EMAIL,
+        {
+            f"{before}jane@shop.org{after}": "jane@shop.org"
+            for before, after in (
+                ("\u00a0", "\u00a0"),
+                ("\u200e", "\u200f"),
+                ("\u202b", "\u202c"),
+                ("\u2067\u00a0", "\u2069"),
+            )
+        },
+        {},
+    ),
     (
         4,
         "email",
@@ -333,7 +347,9 @@ FIELDS: list[tuple[int, str, str, dict[str, Any], dict[str, Any]]] = [
             "Turkey": "tr",
             "false": LEFT_OUT,
             "EU": LEFT_OUT,
-            "Deutschland": LEFT_OUT,
+            "Deutschland": "de",
+            "U.S.A.": "us",
+            "Kosovo": "xk",
         },
         {},
     ),

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from connector.arrow.bytes import EDGES
 from connector.arrow.text import exact_text, parsed_json
 from connector.platforms.functions.registry import Context, Json, Values, function
 
@@ -29,7 +30,7 @@ def _list_of_texts(value: Any) -> str | None:
     except ValueError:
         return None
     texts = (
-        [(exact_text(item) or "").strip() for item in parsed if item is not None]
+        [(exact_text(item) or "").strip(EDGES) for item in parsed if item is not None]
         if isinstance(parsed, list)
         else []
     )

@@ -5,19 +5,21 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connector.arrow.bytes import lower as lower_case
+from connector.arrow.bytes import upper as upper_case
 from connector.platforms.functions.registry import Context, Values, function
 
 
 @function("upper")
 def upper(values: pa.Array, _context: Context, _argument: str | None) -> Values:
     """Upper case of any script."""
-    return pc.utf8_upper(values)
+    return upper_case(values)
 
 
 @function("lower")
 def lower(values: pa.Array, _context: Context, _argument: str | None) -> Values:
     """Lower case of any script."""
-    return pc.utf8_lower(values)
+    return lower_case(values)
 
 
 @function("prefix")
@@ -41,7 +43,7 @@ def digits(values: pa.Array, _context: Context, _argument: str | None) -> Values
 @function("custom_name")
 def custom_name(values: pa.Array, _context: Context, _argument: str | None) -> Values:
     """A name in `[a-z0-9_-]`, at most 64 characters. Source: OpenAI (`custom_event_name`)."""
-    plain = pc.replace_substring_regex(pc.utf8_lower(values), r"[^a-z0-9_-]+", "_")
+    plain = pc.replace_substring_regex(lower_case(values), r"[^a-z0-9_-]+", "_")
     return pc.utf8_slice_codeunits(plain, 0, 64)
 
 

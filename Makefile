@@ -3,16 +3,18 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+PEERS := .venv-peers/.installed
 DAGSTER_PORT ?= 3000
 
-.PHONY: help demo dev test chaos bench lint format docs lock clean
+.PHONY: help demo dev test chaos bench bench-peers lint format docs lock clean
 
 help:
 	@echo "make demo    install, build a sample warehouse, deliver it through Dagster to a local receiver"
 	@echo "make dev     the same in the Dagster UI, scheduled"
 	@echo "make test    all tests (about five minutes)"
 	@echo "make chaos   1,000 kills over 50,000 rows (about fifteen minutes)"
-	@echo "make bench   benchmarks, each a ratio against a named baseline"
+	@echo "make bench   benchmarks: whole processes with defaults against a good script"
+	@echo "make bench-peers   the same against drt-core and dlt, in an environment of their own"
 	@echo "make lint    ruff and mypy"
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -36,7 +38,15 @@ chaos: $(INSTALLED)
 	$(RUN) -m pytest -m soak tests/chaos -s
 
 bench: $(INSTALLED)
-	$(RUN) -m benchmarks
+	$(RUN) -m benchmarks $(ARGS)
+
+bench-peers: $(INSTALLED) $(PEERS)
+	$(RUN) -m benchmarks peers $(ARGS)
+
+$(PEERS): benchmarks/peers/requirements.lock
+	@test -x $(@D)/bin/python || "$(PYTHON)" -m venv --without-pip $(@D)
+	"$(PYTHON)" -m pip --python $(@D)/bin/python install --quiet --disable-pip-version-check --no-deps --require-hashes -r benchmarks/peers/requirements.lock
+	@touch $@
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .
@@ -51,8 +61,11 @@ format: $(INSTALLED)
 docs: $(INSTALLED)
 	$(RUN) -m scripts.docs
 
+COMPILE = $(RUN) -m uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
 lock: $(INSTALLED)
-	$(RUN) -m uv pip compile pyproject.toml --quiet --extra dev --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+	$(COMPILE) pyproject.toml --extra dev --output-file requirements.lock
+	$(COMPILE) benchmarks/peers/requirements.in --output-file benchmarks/peers/requirements.lock
 
 clean:
-	rm -rf $(VENV) .capi .dagster
+	rm -rf $(VENV) .venv-peers .capi .dagster

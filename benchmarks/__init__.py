@@ -1,1 +1,1 @@
-"""Benchmarks: each prints what we do in a second, what a named baseline does in the same run, and their ratio."""
+"""Benchmarks: whole processes with defaults, in turns with competent rivals."""

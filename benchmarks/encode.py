@@ -1,90 +1,121 @@
-"""Encoding: a frame as read -> the bytes of each record, against a dictionary a row and `json.dumps`."""
+"""Normalising and serializing, against pandas' `str` methods, hashlib and orjson."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
+import tempfile
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
+import orjson
 import pandas as pd
 import pyarrow as pa
 
-from benchmarks import baselines, data, project
-from benchmarks.measure import Line, in_turns, show
+from benchmarks import data, project, script
+from benchmarks.measure import Options, in_turns, ratio, seconds, short, show, spread
 from connector.arrow.convert import to_frame
-from connector.mapping.bindings import RowBindings
-from connector.mapping.coerce import conform
+from connector.config.destination import Destination
+from connector.identifiers.digest import sha256_hex
+from connector.identifiers.email import email_basic
+from connector.identifiers.phone import phone_digits
 from connector.mapping.coverage import usable_columns
-from connector.mapping.render import render
 from connector.mapping.serializer import Serializer
 
-PAGE = 20_000
-BASELINE_ROWS = 20_000
+EVENTS = {"meta": script.meta_events, "capi": script.capi_events}
 
 
-def run(rows: int) -> None:
-    """Two tables: JSON alone, from values that are normalised and hashed; and all of it, from the frame as it was read."""
-    now = dt.datetime.now(dt.UTC)
-    table = data.conversions(rows, end=now - dt.timedelta(hours=1))
-    raw = table.slice(0, min(rows, BASELINE_ROWS)).to_pandas()
-    ready = baselines.hashed(raw).assign(
-        event_id=[hashlib.sha256(key.encode()).hexdigest() for key in raw["conversion_id"]]
+def run(options: Options) -> None:
+    """Print a line for normalising, and one a platform for serializing and for both."""
+    table = data.conversions(options.rows)
+    frame = table.set_column(
+        table.column_names.index("value"), "value", table["value"].cast(pa.float64())
+    ).to_pandas()
+    ready = script.normalise(frame)
+    hashed = table.drop_columns(["email", "phone"]).add_column(
+        0, "email_sha256", pa.array(ready["email"])
     )
-    alone, whole = [], []
-    for platform in ("capi", "meta"):
-        serializer = Serializer(project.destination(platform))
-        prepared = _prepared(serializer, table.slice(0, PAGE).combine_chunks(), now)
-        ours, dumps, iterrows = in_turns(
-            [
-                partial(_json, serializer, prepared),
-                partial(baselines.to_dict_dumps, ready, platform),
-                partial(baselines.iterrows_dumps, ready, platform),
+    hashed = hashed.add_column(0, "phone_sha256", pa.array(ready["phone"]))
+    compare = partial(_compare, options.rows, options.turns)
+    lines = [
+        compare(
+            "normalise and hash", "", partial(_normalise, table), partial(script.normalise, frame)
+        )
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        for platform, events in EVENTS.items():
+            destination = project.destination(
+                Path(folder) / platform, "duckdb:///w.duckdb", platform
+            )
+            lines += [
+                compare(
+                    "serialize",
+                    f"{platform}, already hashed",
+                    partial(_encode, destination, hashed),
+                    partial(_write, events, ready),
+                ),
+                compare(
+                    "normalise, hash, serialize",
+                    platform,
+                    partial(_encode, destination, table),
+                    lambda events=events: _write(events, script.normalise(frame)),
+                ),
             ]
-        )
-        speed = prepared.rows / ours
-        alone += [
-            Line(platform, speed, len(raw) / dumps, "to_dict + json.dumps", 20),
-            Line(platform, speed, len(raw) / iterrows, "iterrows + json.dumps"),
-        ]
-        ours, script = in_turns(
-            [partial(_all, serializer, table, now), partial(_script, raw, platform)]
-        )
-        whole.append(
-            Line(platform, rows / ours, len(raw) / script, "Series.map, to_dict + json.dumps")
-        )
-    show("JSON alone", "records/s", alone)
-    show("normalise, hash and JSON", "records/s", whole)
-
-
-def _prepared(serializer: Serializer, page: pa.Table, now: dt.datetime) -> RowBindings:
-    """A page whose values are all worked out, so that rendering it again writes JSON and does nothing else."""
-    used = page.select(
-        [name for name in usable_columns(serializer.destination) if name in page.column_names]
+    show(
+        [
+            f"{short(options.rows)} rows",
+            "platform",
+            "ours, s",
+            "rows/s",
+            "a good script, s",
+            "ours is",
+        ],
+        lines,
     )
-    rows = RowBindings(
-        serializer.destination, serializer._constants, conform(used, serializer._rules(now)), used
-    )
-    rows.event_ids = pa.array(
-        [hashlib.sha256(key.encode()).hexdigest() for key in page["conversion_id"].to_pylist()]
-    )
-    render(serializer._event, rows)
-    return rows
 
 
-def _json(serializer: Serializer, rows: RowBindings) -> list[bytes]:
-    return render(serializer._event, rows).cast(pa.binary()).to_pylist()
+def _compare(
+    rows: int,
+    turns: int,
+    what: str,
+    platform: str,
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+) -> list[str]:
+    mine, others = in_turns([partial(seconds, ours), partial(seconds, theirs)], turns)
+    rate = short(rows / min(mine))
+    return [what, platform, spread(mine), rate, spread(others), f"{ratio(others, mine):.2f}x"]
 
 
-def _script(frame: pd.DataFrame, platform: str) -> list[bytes]:
-    ids = [hashlib.sha256(key.encode()).hexdigest() for key in frame["conversion_id"]]
-    return baselines.to_dict_dumps(baselines.hashed(frame).assign(event_id=ids), platform)
+def _normalise(table: pa.Table) -> list[pa.Array]:
+    found = []
+    for part in _parts(table):
+        found.append(sha256_hex(email_basic(part["email"].combine_chunks())))
+        found.append(sha256_hex(phone_digits(part["phone"].combine_chunks(), "US")))
+    return found
 
 
-def _all(serializer: Serializer, table: pa.Table, now: dt.datetime) -> int:
-    columns = usable_columns(serializer.destination)
-    sent = 0
-    for start in range(0, table.num_rows, PAGE):
-        part = table.slice(start, PAGE).combine_chunks()
-        frame = to_frame(part.select([name for name in columns if name in part.column_names]))
-        sent += len(serializer.encode(frame, part["conversion_id"].combine_chunks(), now).records)
-    return sent
+def _encode(destination: Destination, table: pa.Table) -> int:
+    """Records of a table. Raises RuntimeError where one was refused."""
+    serializer, now = Serializer(destination), dt.datetime.now(dt.UTC)
+    names = [name for name in usable_columns(destination) if name in table.column_names]
+    written = 0
+    for part in _parts(table):
+        keys = part["conversion_id"].combine_chunks()
+        written += len(serializer.encode(to_frame(part.select(names)), keys, now).records)
+    return written
+
+
+def _write(events: Callable[[pd.DataFrame], Sequence[object]], frame: pd.DataFrame) -> int:
+    written = 0
+    for start in range(0, len(frame), script.CHUNK):
+        found = events(frame.iloc[start : start + script.CHUNK])
+        written += sum(len(orjson.dumps(event)) for event in found)
+    return written
+
+
+def _parts(table: pa.Table) -> list[pa.Table]:
+    return [
+        table.slice(start, script.CHUNK).combine_chunks()
+        for start in range(0, table.num_rows, script.CHUNK)
+    ]

@@ -1,52 +1,50 @@
-"""Growth: whole runs over more and more rows, each in a process of its own: speed, peak of memory, and size of the state."""
+"""Growth: whole runs over more and more rows: speed, peak of memory, and size of the state."""
 
 from __future__ import annotations
 
-import datetime as dt
-import os
 import tempfile
 from pathlib import Path
 
-from benchmarks import data
-from benchmarks.measure import short
-from benchmarks.one_run import Taken, in_a_process
+from benchmarks import data, project
+from benchmarks.contenders import sync
+from benchmarks.measure import Options, short, show
+from benchmarks.processes import execute
 from benchmarks.receiver import receiving
 
-SIZES = (10_000, 100_000, 1_000_000)
-LARGE = (5_000_000,)
-"""Run where CAPI_BENCH_LARGE is set: it takes minutes and two gigabytes of disk."""
-
+SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 MEGABYTE = 1024**2
 
 
-def run(_rows: int) -> None:
-    """Print a table: dry runs, and runs that send batches to a receiver that takes everything."""
-    sizes = (*SIZES, *(LARGE if os.environ.get("CAPI_BENCH_LARGE") else ()))
-    print(
-        f"{'whole run, DuckDB to meta':28}{'rows':>10}{'rows/s':>9}{'peak, MB':>10}{'state, bytes a row':>20}"
+def run(options: Options) -> None:
+    """Print a table; each size runs once."""
+    sizes = [rows for rows in SIZES if rows < options.largest] + [options.largest]
+    lines = [_line(rows) for rows in sizes]
+    show(
+        [
+            "capi sync, defaults, to Meta, 0 ms away",
+            "seconds",
+            "rows/s",
+            "peak MB",
+            "state, bytes a row",
+        ],
+        lines,
     )
-    for kind in ("dry run", "1,000 events a request"):
-        peaks: dict[int, int] = {}
-        for rows in sizes:
-            taken = _taken(rows, send=kind != "dry run")
-            peaks[rows] = taken.peak
-            state = "" if kind == "dry run" else f"{taken.state / rows:.0f}"
-            print(
-                f"{kind:28}{short(rows):>10}{short(rows / taken.seconds):>9}{taken.peak / MEGABYTE:>10.0f}{state:>20}",
-                flush=True,
-            )
-        if LARGE[0] in peaks:
-            print(
-                f"{kind}: peak at 5M over peak at 1M is {peaks[LARGE[0]] / peaks[1_000_000]:.2f} (target: at most 1.10, and below 400 MB)"
-            )
 
 
-def _taken(rows: int, *, send: bool) -> Taken:
-    end = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)
-    with tempfile.TemporaryDirectory() as folder, receiving() as endpoint:
-        root = Path(folder)
-        url = data.duckdb_file(root / "w.duckdb", rows, end)
-        (root / "project").mkdir()
-        taken = in_a_process(root / "project", url, endpoint if send else "")
-        assert taken.rows == rows, taken
-        return taken
+def _line(rows: int) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder, receiving() as receiver:
+        warehouse = Path(folder) / "warehouse.duckdb"
+        data.duckdb_file(warehouse, rows)
+        root = Path(folder) / "run"
+        usage = execute(sync(root, project.write(root, f"duckdb:///{warehouse}", receiver.url)))
+        events = receiver.totals().events
+        state = sum(path.stat().st_size for path in (root / ".capi").rglob("*") if path.is_file())
+    if events != rows:
+        raise RuntimeError(f"{events} events came in place of {rows}")
+    return [
+        f"{short(rows)} rows",
+        f"{usage.seconds:.1f}",
+        short(rows / usage.seconds),
+        f"{usage.peak / MEGABYTE:.0f}",
+        f"{state / rows:.0f}",
+    ]

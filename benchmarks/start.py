@@ -1,60 +1,77 @@
-"""Start-up: commands in processes of their own against Python that imports pandas; a run of nothing new inside Dagster against an asset that does nothing."""
+"""Start-up: commands in processes of their own, and a run of nothing new inside Dagster."""
 
 from __future__ import annotations
 
-import datetime as dt
 import os
-import subprocess
+import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 from benchmarks import data, project
-from benchmarks.measure import in_turns
+from benchmarks.contenders import capi, race, sync
+from benchmarks.measure import Options, in_turns, ratio, seconds, short, show, spread, verdict
+from benchmarks.processes import Command, execute
 from benchmarks.receiver import receiving
 
-CAPI = "from connector.cli.app import main; main()"
+SHARE = 0.2
+"""Of a run of 100,000 rows, the most that start-up may take."""
+
+NOTHING_NEW = 2.5
+"""Times `import pandas`, the most that a run of nothing new may take."""
 
 
-def run(_rows: int) -> None:
-    """Print seconds."""
-    with tempfile.TemporaryDirectory() as folder, receiving() as endpoint:
-        root = Path(folder)
-        os.environ |= {"BENCH_TOKEN": "token", "CAPI_HOME": str(root / ".capi"), "DAGSTER_HOME": ""}
-        url = data.duckdb_file(
-            root / "w.duckdb", 10_000, dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)
+def run(options: Options) -> None:
+    """Print seconds of processes, the share of start-up in a run, and seconds inside Dagster."""
+    with tempfile.TemporaryDirectory() as folder, receiving() as receiver:
+        root, warehouse = Path(folder) / "run", Path(folder) / "warehouse.duckdb"
+        data.duckdb_file(warehouse, options.rows)
+        path = project.write(root, f"duckdb:///{warehouse}", receiver.url)
+        nothing_new = sync(root, path)
+        execute(nothing_new)
+        pandas = Command((sys.executable, "-c", "import pandas"), root)
+        capi_help = Command((nothing_new.arguments[0], "--help"), root)
+        found = [
+            [usage.seconds for usage in usages]
+            for usages in in_turns(
+                [partial(execute, command) for command in (pandas, capi_help, nothing_new)],
+                options.turns,
+            )
+        ]
+        _show(["python -c 'import pandas'", "capi --help", "capi sync, nothing new"], found)
+        (whole,) = race([capi()], warehouse, options.rows, receiver, options.turns)
+        share = statistics.median(run.to_first / run.seconds for run in whole)
+        show(
+            ["capi sync, defaults", "seconds", "to the first request", "of the run", ""],
+            [
+                [
+                    f"{short(options.rows)} rows to Meta, 0 ms away",
+                    spread([run.seconds for run in whole]),
+                    spread([run.to_first for run in whole]),
+                    f"{share:.0%}",
+                    f"<= {SHARE:.0%} {'met' if share <= SHARE else 'MISSED'}",
+                ]
+            ],
         )
-        destination = project.write(root, "meta", url, endpoint=endpoint)
-        nothing_new = partial(
-            _python,
-            CAPI,
-            "sync",
-            str(destination.root / "dagster_project" / "defs" / "meta" / "defs.yaml"),
-            "--json",
-        )
-        nothing_new()
-        pandas, capi_help, synced = in_turns(
-            [partial(_python, "import pandas"), partial(_python, CAPI, "--help"), nothing_new],
-            repeats=5,
-        )
-        print(f"{'start-up, a process each':44}{'seconds':>9}{'of pandas':>11}   target")
-        print(f"{'python -c import pandas':44}{pandas:>9.2f}")
-        print(
-            f"{'capi --help':44}{capi_help:>9.2f}{capi_help / pandas:>10.1f}x   0.3 s on a machine at rest"
-        )
-        print(
-            f"{'capi sync, nothing new':44}{synced:>9.2f}{synced / pandas:>10.1f}x   < 2.5x {'met' if synced < 2.5 * pandas else 'MISSED'}"
-        )
-        _inside_dagster(root)
+        with mock.patch.dict(os.environ, {**project.environment(root), "DAGSTER_HOME": ""}):
+            _inside_dagster(path, root, options.turns)
 
 
-def _python(code: str, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-c", code, *arguments], stdout=subprocess.DEVNULL, check=True)
+def _show(names: Sequence[str], found: Sequence[Sequence[float]]) -> None:
+    first = found[0]
+    lines = []
+    for name, times in zip(names, found, strict=True):
+        slower = ratio(times, first)
+        goal = NOTHING_NEW if "nothing new" in name else None
+        lines.append([name, spread(times), f"{slower:.1f}x", verdict(slower, goal, at_most=True)])
+    show(["a process each", "seconds", "of the first line", ""], lines)
 
 
-def _inside_dagster(root: Path) -> None:
-    """Once loaded, as in a code server: an empty asset, and a destination that has nothing new, in turns."""
+def _inside_dagster(path: Path, root: Path, turns: int) -> None:
+    """Once loaded, as in a code server: an empty asset, and a destination that has nothing new."""
     import dagster as dg
 
     from connector.config.loader import load
@@ -66,23 +83,23 @@ def _inside_dagster(root: Path) -> None:
         pass
 
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    destination = load(root / "dagster_project" / "defs" / "meta" / "defs.yaml", root)
-    built = CapiDestination(destination).build_defs(dg.ComponentTree.for_test().load_context)
+    built = CapiDestination(load(path, root)).build_defs(dg.ComponentTree.for_test().load_context)
     resources = dict(defs().resources or {})
-    with dg.DagsterInstance.ephemeral() as instance:
-        nothing, ours = in_turns(
-            [
-                lambda: dg.materialize([empty], instance=instance, run_config=quiet),
-                lambda: dg.materialize(
-                    list(built.assets or []),
-                    instance=instance,
-                    resources=resources,
-                    run_config=quiet,
-                ),
-            ],
-            repeats=5,
+
+    def materialize(assets: Sequence[object], resources: dict[str, object]) -> None:
+        done = dg.materialize(
+            list(assets), instance=instance, resources=resources, run_config=quiet
         )
-    print(f"{'Dagster, an asset that does nothing':44}{nothing:>9.2f}")
-    print(
-        f"{'Dagster, a destination with nothing new':44}{ours:>9.2f}{'':11}   + {ours - nothing:.2f} s; < 0.5 s on a machine at rest"
-    )
+        assert done.success
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        found = in_turns(
+            [
+                partial(seconds, partial(materialize, [empty], {})),
+                partial(seconds, partial(materialize, built.assets or [], resources)),
+            ],
+            turns,
+        )
+    names = ["an asset that does nothing", "a destination with nothing new"]
+    lines = [[name, spread(times)] for name, times in zip(names, found, strict=True)]
+    show(["inside Dagster, once loaded", "seconds"], lines)

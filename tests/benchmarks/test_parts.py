@@ -1,0 +1,56 @@
+"""Each benchmark runs, and what is compared delivers the same."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from benchmarks import data
+from benchmarks.__main__ import PARTS
+from benchmarks.contenders import capi, good_script
+from benchmarks.measure import Options
+from benchmarks.processes import execute
+from tests.support.servers import Reply, Request, answering, serving
+
+TINY = Options(turns=1, sizes=(20,), latencies=(0.0,), largest=20)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_prints_a_table(part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    importlib.import_module(f"benchmarks.{part}").run(TINY)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 3
+    assert any("20 rows" in line for line in lines)
+
+
+@pytest.mark.parametrize("platform", ["meta", "capi"])
+def test_the_script_sends_what_capi_sync_sends(platform: str, tmp_path: Path) -> None:
+    """But for the event's id, whose recipe is each one's own."""
+    warehouse = tmp_path / "warehouse.duckdb"
+    data.duckdb_file(warehouse, 50)
+    ours, script = (
+        sent(contender, warehouse, tmp_path / str(number))
+        for number, contender in enumerate([capi(platform=platform), good_script(platform)])
+    )
+    assert len(ours) == 50
+    assert ours == script
+
+
+def sent(contender: Any, warehouse: Path, root: Path) -> list[Any]:
+    """The events of one run, in one order and without their ids."""
+
+    def take(request: Request) -> Reply:
+        count = request.body.count(b'"event_id"')
+        return Reply(body={"status": "ok", "events_received": count})
+
+    root.mkdir()
+    with serving(answering(take)) as server:
+        execute(contender.prepare(root, warehouse, server.url))
+    bodies = [orjson.loads(request.body) for request in server.requests]
+    events = [event for body in bodies for event in body.get("data", [body])]
+    assert len({event.pop("event_id") for event in events}) == len(events)
+    return sorted(events, key=lambda event: orjson.dumps(event, option=orjson.OPT_SORT_KEYS))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks import data
 from benchmarks.contenders import HEAD, Contender, capi, good_script, line, race, raw_posts
@@ -19,31 +21,34 @@ SCRIPT_TARGETS = {
 }
 """(rows, latency) -> how many times faster than the script `capi sync` is to be."""
 
-Target = tuple[Contender, dict[tuple[int, float], float]]
+
+class Rival(NamedTuple):
+    """Who else delivers. targets: (rows, latency) -> how many times faster `capi sync` is to be."""
+
+    contender: Contender
+    targets: Mapping[tuple[int, float], float]
 
 
 def run(options: Options) -> None:
     """Print a table for each size and latency."""
-    against(options, [(good_script(), SCRIPT_TARGETS)])
+    against(options, lambda _latency: [Rival(good_script(), SCRIPT_TARGETS)])
 
 
-def against(options: Options, others: Sequence[Target]) -> None:
-    """Print `capi sync` against others, and the machine's limit, for each size and latency."""
-    contenders = [capi(), *(contender for contender, _ in others)]
-    limits = [raw_posts(1), raw_posts(16)]
-    targets = [{}, *(targets for _, targets in others), {}, {}]
+def against(options: Options, rivals: Callable[[float], Sequence[Rival]]) -> None:
+    """Print `capi sync` against rivals, and the machine's limit, for each size and latency."""
+    limits = [Rival(raw_posts(connections), {}) for connections in (1, 16)]
     for rows in options.sizes:
         with tempfile.TemporaryDirectory() as folder:
             warehouse = Path(folder) / "warehouse.duckdb"
             data.duckdb_file(warehouse, rows)
             for latency in options.latencies:
+                racing = [Rival(capi(), {}), *rivals(latency)]
                 with receiving(latency) as receiver:
-                    runs = race(contenders, warehouse, rows, receiver, options.turns)
-                    runs += race(limits, warehouse, rows, receiver, 1)
+                    start = partial(race, warehouse=warehouse, rows=rows, receiver=receiver)
+                    runs = start([rival.contender for rival in racing], turns=options.turns)
+                    runs += start([rival.contender for rival in limits], turns=1)
                 lines = [
-                    line(contender, found, runs[0], rows, goals.get((rows, latency)))
-                    for contender, found, goals in zip(
-                        [*contenders, *limits], runs, targets, strict=True
-                    )
+                    line(rival.contender, found, runs[0], rows, rival.targets.get((rows, latency)))
+                    for rival, found in zip([*racing, *limits], runs, strict=True)
                 ]
                 show([f"{short(rows)} rows to Meta, {latency * 1000:.0f} ms away", *HEAD], lines)

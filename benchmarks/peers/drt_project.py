@@ -8,7 +8,7 @@ What was chosen, and why:
 - `batch_size: 1000` in place of its default of 100, so that a request holds what Meta allows.
 - `mode: incremental` with a cursor and its local state, which is how it is run on a schedule.
 - `rate_limit`: its default of 10 requests a second is 10,000 rows a second at most. Both are run,
-  the default and no pacing.
+  the default (where it is reached) and no pacing.
 - Its address of Meta is a constant in its code, so `drt_meta.py` sets that before it starts drt.
 """
 

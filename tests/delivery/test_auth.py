@@ -1,4 +1,4 @@
-"""Every scheme of credentials: the exact bytes it adds, when it adds them anew, and that nobody else sees them."""
+"""Every authentication scheme: the exact bytes it adds, when, and that nobody else sees them."""
 
 from __future__ import annotations
 
@@ -140,7 +140,8 @@ def test_the_second_of_two_schemes_signs_what_the_first_left() -> None:
     assert b"EAAB" in signed.body
 
 
-# OAuth 1.0a: our signatures against the documents' examples, and against a second implementation that passes them too.
+# OAuth 1.0a: our signatures against the documents' examples, and against a second implementation
+# that passes them too.
 
 
 def rfc5849(
@@ -150,7 +151,10 @@ def rfc5849(
     consumer_secret: str,
     token_secret: str,
 ) -> str:
-    """The signature of RFC 5849, section 3.4, written from its text. parameters: of query, body and header, decoded."""
+    """The signature of RFC 5849, section 3.4, written from its text.
+
+    parameters: of query, body and header, decoded.
+    """
 
     def encoded(text: str) -> str:
         unreserved = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
@@ -227,7 +231,8 @@ DOCUMENTED = {
     "X, creating a signature": (
         HttpRequest(
             "POST",
-            "https://api.twitter.com/1.1/statuses/update.json?include_entities=true&status=Hello%20Ladies%20%2b%20Gentlemen%2c%20a%20signed%20OAuth%20request%21",
+            "https://api.twitter.com/1.1/statuses/update.json?include_entities=true"
+            "&status=Hello%20Ladies%20%2b%20Gentlemen%2c%20a%20signed%20OAuth%20request%21",
             {},
             b"",
         ),

@@ -1,4 +1,4 @@
-"""The transport against real sockets: where requests go, how long they may take, and what a missing answer means."""
+"""The transports against real sockets: where requests go, deadlines, what a failure means."""
 
 from __future__ import annotations
 
@@ -293,7 +293,10 @@ def test_a_handshake_that_drips_in_is_cut_at_the_deadline(transport: Transport) 
 def test_a_deadline_that_passes_before_there_is_a_connection_sends_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Names are looked up by the system, which nobody can hurry; libcurl does so in a thread of its own and does not wait for it."""
+    """Names are looked up by the system, which nobody can hurry.
+
+    libcurl does so in a thread of its own and does not wait for it.
+    """
     lookup = socket.getaddrinfo
 
     def slow(*arguments: Any, **options: Any) -> Any:
@@ -364,7 +367,8 @@ def test_an_answer_of_exactly_the_cap_is_read_and_one_byte_more_is_not(
     assert more == TransportFailure("unknown", "the answer is larger than 1 MiB")
 
 
-# What the lack of an answer means: `unsent` may simply be sent again, `unknown` may have been taken.
+# What the lack of an answer means: `unsent` may simply be sent again, `unknown` may have been
+# taken.
 
 BROKEN: dict[str, tuple[Behaviour, str]] = {
     "closed without an answer": (once(lambda peer, _: peer.close()), "unknown"),
@@ -431,6 +435,18 @@ def test_no_log_record_holds_the_token(
     with serving(raw(head("Content-Length: 2", "a header without a colon") + b"{}")) as server:
         transport.send(post(server.url))
     assert TOKEN not in caplog.text
+
+
+def test_a_closed_transport_leaves_the_loggers_of_others_as_they_were(kind: Kind) -> None:
+    def filters() -> list[int]:
+        names = [name for name in logging.root.manager.loggerDict if name.startswith("urllib3")]
+        return [len(logging.getLogger(name).filters) for name in sorted(names)]
+
+    kind().close()
+    before = filters()
+    kind().close()
+    kind().close()
+    assert filters() == before == [0] * len(before)
 
 
 # Connections and threads.
@@ -658,19 +674,20 @@ def test_a_server_of_tls_1_1_is_refused(authority: trustme.CA, trusting: Transpo
 
 
 SEND_ONE = """
-import importlib, sys
+import importlib, os, sys
 from connector.delivery.transports.base import HttpResponse, HttpRequest
 module, name, url, ca_file = sys.argv[1:]
 transport = getattr(importlib.import_module(module), name)(timeout=10, ca_file=ca_file)
 assert isinstance(transport.send(HttpRequest("POST", url, {}, b"{}")), HttpResponse)
 transport.close()
+assert "SSLKEYLOGFILE" in os.environ, "the process keeps its environment"
 """
 
 
 def test_session_keys_are_not_written_to_disk(
     kind: Kind, authority: trustme.CA, tmp_path: Path
 ) -> None:
-    """In a process of its own, because OpenSSL and libcurl look for the variable at different moments, and some of them once."""
+    """In a process of its own, because libcurl looks for the variable only once."""
     keys, ca_file = tmp_path / "keys.log", tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(ca_file)
     with serving(OK, https(authority), "localhost") as server:

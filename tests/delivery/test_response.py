@@ -1,4 +1,4 @@
-"""What every answer means: the whole table of statuses, codes in bodies, verdicts on single records, and everything else."""
+"""What every response means: all statuses, codes in bodies, verdicts on single records."""
 
 from __future__ import annotations
 

@@ -125,7 +125,8 @@ NUMBERS = st.one_of(
 )
 DATES = st.datetimes().map(lambda moment: email.utils.format_datetime(moment))
 ODD_DATES = st.from_regex(
-    r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d{1,3}:\d{1,3}:\d{1,3} ([+-]\d{1,8}|[A-Z]{0,4})",
+    r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d{1,3}:\d{1,3}:\d{1,3}"
+    r" ([+-]\d{1,8}|[A-Z]{0,4})",
     fullmatch=True,
 )
 VALUES = st.one_of(

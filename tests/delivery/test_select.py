@@ -62,7 +62,8 @@ def test_without_the_extra_requests_is_taken(monkeypatch: pytest.MonkeyPatch) ->
         assert isinstance(transport, RequestsTransport)
     with pytest.raises(
         ConfigError,
-        match=r"delivery.transport: libcurl is not installed; run: pip install 'capi-connector\[fast\]'",
+        match=r"delivery.transport: libcurl is not installed;"
+        r" run: pip install 'capi-connector\[fast\]'",
     ):
         open_transport("libcurl")
 

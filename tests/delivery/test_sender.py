@@ -1,4 +1,4 @@
-"""The sender against a platform that takes batches: every record gets its own verdict, at a price that is known."""
+"""The sender against a platform that takes batches: each record gets its verdict, at a price."""
 
 from __future__ import annotations
 
@@ -205,7 +205,10 @@ def test_of_a_batch_that_breaks_off_what_was_taken_is_not_sent_again() -> None:
 
 
 def test_a_batch_that_breaks_off_in_doubt_is_sent_again_as_it_was() -> None:
-    """A record was taken for certain, but any of them may have been: the same bytes in the same batch tell the platform."""
+    """A record was taken for certain, and any other may have been.
+
+    The same bytes in the same batch tell the platform.
+    """
     platform = BatchingPlatform([999])
 
     def reply(request: Request) -> Reply:
@@ -219,7 +222,7 @@ def test_a_batch_that_breaks_off_in_doubt_is_sent_again_as_it_was() -> None:
 
 
 def test_doubt_about_some_records_ends_with_their_verdict() -> None:
-    """The first half is in doubt for a moment and then taken; when the run ends over the second, nothing is in doubt."""
+    """The first half is in doubt for a moment and then taken; then the run ends over the second."""
     platform = BatchingPlatform([15])
 
     def reply(request: Request) -> Reply:
@@ -267,10 +270,8 @@ def test_a_page_of_single_records_that_are_all_refused_is_blamed_on_the_request(
     assert rows(result, 0) == list(range(30))
 
 
-def test_where_one_batch_shows_that_everything_is_refused_the_refusals_of_another_do_not_count() -> (
-    None
-):
-    """A small batch is refused record by record, before a large one shows that no record is to blame."""
+def test_where_one_batch_shows_that_all_is_refused_refusals_of_another_do_not_count() -> None:
+    """A small batch is refused record by record, before a large one shows that none is to blame."""
     page = page_of(THOUSAND)
     page.batches = [
         page.batches[0].part(list(range(10))),
@@ -543,7 +544,10 @@ def test_refused_credentials_stop_all_others_at_once_and_leave_nothing_open_to_d
     [503, 429],
 )
 def test_an_end_wakes_those_who_wait(status: int) -> None:
-    """Three requests arrive. One is told to wait; when the fourth is being held back, the third is refused for its credentials."""
+    """Three requests arrive, and one is told to wait.
+
+    When the fourth is being held back, the third is refused for its credentials.
+    """
     arrived, free = threading.Barrier(3), threading.Event()
 
     def reply(request: Request) -> Reply:
@@ -616,7 +620,10 @@ def test_senders_of_one_run_share_its_retries() -> None:
 
 
 def authorizing(valid: str, together: int) -> Callable[[Request], Reply]:
-    """An API and its authorization server. The first `together` requests wait for each other; tokens are numbered."""
+    """An API and its authorization server; tokens are numbered.
+
+    The first `together` requests wait for each other.
+    """
     barrier, numbers = threading.Barrier(together), iter(range(1, 1000))
 
     def reply(request: Request) -> Reply:
@@ -762,7 +769,7 @@ def test_at_an_early_end_no_page_behind_a_gap_is_recorded_as_done() -> None:
 
 
 def test_a_run_that_was_taken_over_sends_nothing_more() -> None:
-    """Pages that had begun before it was noticed may leave: those of the first commit and of the one that worked."""
+    """Pages that had begun before it was noticed may leave: those of the first two commits."""
     notes = Notes(fail_after=1)
     with run(lambda _request: Reply(body={"received": 1})) as sender:
         with pytest.raises(Fenced):

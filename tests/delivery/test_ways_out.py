@@ -1,4 +1,7 @@
-"""Nothing but the two transports speaks HTTP, so no request goes without deadline, cap, pinned host and TLS floor."""
+"""Nothing but the two transports speaks HTTP.
+
+So no request goes without deadline, cap, pinned host and TLS floor.
+"""
 
 from __future__ import annotations
 

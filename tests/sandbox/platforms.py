@@ -1,4 +1,7 @@
-"""Every platform as a careful client would call it: a full event, its envelope, its credentials. Written by hand from the documents."""
+"""Every platform as a careful client would call it: a full event, its envelope, its credentials.
+
+Written by hand from the documents.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,10 @@ ABSENT: Any = object()
 
 
 def changed(event: Json, /, **changes: Any) -> Json:
-    """An event with other values. changes: `user_data__em` reaches inside; ABSENT takes a field away."""
+    """An event with other values.
+
+    changes: `user_data__em` reaches inside; ABSENT takes a field away.
+    """
     copy = json.loads(json.dumps(event))
     for name, value in changes.items():
         *parents, last = name.split("__")
@@ -94,8 +100,9 @@ def base64_sha(text: str) -> str:
 class Platform:
     """A platform as its clients see it.
 
-    event: a full, good event by its number. wrap: the body of a request with events. most: how many it may hold. bad: what makes
-    an event one that is refused. headers: of a request to a URL, with a token. partial: good events pass beside bad ones.
+    event: a full, good event by its number. wrap: the body of a request with events. most: how
+    many it may hold. bad: what makes an event one that is refused. headers: of a request to a URL,
+    with a token. partial: good events pass beside bad ones.
     """
 
     name: str

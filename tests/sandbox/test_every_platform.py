@@ -1,4 +1,4 @@
-"""What holds for all platforms: what is taken, counted and refused, whatever shape the answers have."""
+"""What holds for all platforms: what is taken, counted and refused, in whatever shape."""
 
 from __future__ import annotations
 

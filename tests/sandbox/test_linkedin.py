@@ -70,7 +70,8 @@ def test_times_are_refused_by_their_indices(receiver: Receiver) -> None:
     answer = LINKEDIN.send(receiver, old, LINKEDIN.event(1), late)
     assert answer.status == 400
     assert answer.body == {
-        "message": "Conversion time should be within 90 days and not exceed current time, indices [0, 2] (0-indexed).",
+        "message": "Conversion time should be within 90 days and not exceed current time, indices"
+        " [0, 2] (0-indexed).",
         "status": 400,
     }
 

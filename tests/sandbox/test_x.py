@@ -112,7 +112,8 @@ def test_the_signer_of_these_tests_agrees_with_the_published_example() -> None:
     """From X's own page `Creating a signature`."""
     header = oauth1(
         "POST",
-        "https://api.twitter.com/1.1/statuses/update.json?include_entities=true&status=Hello%20Ladies%20%2B%20Gentlemen%2C%20a%20signed%20OAuth%20request%21",
+        "https://api.twitter.com/1.1/statuses/update.json?include_entities=true"
+        "&status=Hello%20Ladies%20%2B%20Gentlemen%2C%20a%20signed%20OAuth%20request%21",
         ("xvz1evFS4wEEPTGEFPHBog", "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw"),
         (
             "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb",

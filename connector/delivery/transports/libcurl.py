@@ -41,6 +41,20 @@ def missing() -> str | None:
     return None
 
 
+def _initialize_without_key_log() -> None:
+    """Let libcurl start without SSLKEYLOGFILE, which would write session keys to disk.
+
+    It looks at the variable when its first handle is made, and has no other way to be told; the
+    process gets the variable back.
+    """
+    path = os.environ.pop("SSLKEYLOGFILE", None)
+    try:
+        pycurl.Curl().close()
+    finally:
+        if path is not None:
+            os.environ["SSLKEYLOGFILE"] = path
+
+
 class LibcurlTransport:
     """Sends requests; safe to use from many threads. Arguments as of `RequestsTransport`."""
 
@@ -53,8 +67,7 @@ class LibcurlTransport:
         origins: Collection[str] | None = None,
     ) -> None:
         tls_context(ca_file)
-        # libcurl would write session keys to disk, and has no other way to be told not to.
-        os.environ.pop("SSLKEYLOGFILE", None)
+        _initialize_without_key_log()
         self._timeout, self._ca_file, self._origins = timeout, ca_file or certifi.where(), origins
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections)

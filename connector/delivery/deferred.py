@@ -7,13 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import orjson
-
 from connector.config.destination import Destination
 from connector.delivery.auth.base import AuthScheme
 from connector.delivery.auth.select import auth_for
 from connector.delivery.factory import ca_file
-from connector.delivery.json_path import values_at
+from connector.delivery.json_path import parse_json, values_at
 from connector.delivery.redact import redact_code
 from connector.delivery.request import RequestBuilder, origins
 from connector.delivery.transports.base import HttpRequest, HttpResponse
@@ -78,10 +76,7 @@ def _result(
         return Counter()
     if not isinstance(response, HttpResponse) or response.status != 200:
         return None
-    try:
-        return _counted(orjson.loads(response.body), poll)
-    except orjson.JSONDecodeError:
-        return Counter()
+    return _counted(parse_json(response.body), poll)
 
 
 def _counted(body: Any, poll: Poll) -> Counter[str]:

@@ -17,6 +17,7 @@ from connector.delivery.retry_after import MAX_WAIT_IN_RUN
 from connector.delivery.transports.base import (
     HttpRequest,
     HttpResponse,
+    Result,
     Transport,
     TransportFailure,
 )
@@ -46,6 +47,8 @@ class Exchange:
         answers: how the platform's responses are understood.
         rate_limiter: paused for all when the platform was asked too often.
         clock: unix seconds.
+
+    heard: whether there was a response to any request.
     """
 
     def __init__(
@@ -58,12 +61,13 @@ class Exchange:
     ) -> None:
         self._transport, self._auth, self._answers = transport, RenewedAuth(auth), answers
         self._rate_limiter, self._clock = rate_limiter, clock
+        self.heard = False
         self._last: tuple[tuple[int, bytes, str | None, int] | None, Outcome] = None, Delivered()
 
     def submit(
         self,
         request: HttpRequest,
-        on_response: Callable[[int, HttpResponse | TransportFailure], None],
+        on_response: Callable[[int, Result], None],
     ) -> None:
         """Sign and begin a request; returns at once. on_response: takes renewals and result."""
         signed, renewals = self._auth.sign(request)
@@ -85,6 +89,7 @@ class Exchange:
         verdicts.requests += 1
         if isinstance(response, HttpResponse):
             verdicts.statuses[str(response.status)] += 1
+            self.heard = True
         else:
             verdicts.statuses[response.detail] += 1
         outcome = self._interpret(response, batch)

@@ -45,24 +45,29 @@ class PageInFlight:
         been taken.
         """
         with self._lock:
-            result = self.result
-            for status, requests in verdicts.statuses.items():
-                result.statuses[status] += requests
-            result.requests += verdicts.requests
-            result.retries += verdicts.retries
-            result.ambiguous += verdicts.ambiguous
-            result.receipts += verdicts.receipts
-            if len(verdicts.states) == len(batch):
-                _write(verdicts.states, result.states)
-                result.refusals.update(verdicts.refusals)
-            else:
-                result.open_ambiguous |= not verdicts.ambiguous_rows <= verdicts.states.keys()
-                self._delivered_of_unsettled += [
-                    row for row, state in verdicts.states.items() if state is RowState.DELIVERED
-                ]
-            self._unfinished -= 1
-            if not self._unfinished:
-                self._finished.set()
+            try:
+                self._add(batch, verdicts)
+            finally:
+                self._unfinished -= 1
+                if not self._unfinished:
+                    self._finished.set()
+
+    def _add(self, batch: Batch, verdicts: BatchVerdicts) -> None:
+        result = self.result
+        for status, requests in verdicts.statuses.items():
+            result.statuses[status] += requests
+        result.requests += verdicts.requests
+        result.retries += verdicts.retries
+        result.ambiguous += verdicts.ambiguous
+        result.receipts += verdicts.receipts
+        if len(verdicts.states) == len(batch):
+            _write(verdicts.states, result.states)
+            result.refusals.update(verdicts.refusals)
+        else:
+            result.open_ambiguous |= not verdicts.ambiguous_rows <= verdicts.states.keys()
+            self._delivered_of_unsettled += [
+                row for row, state in verdicts.states.items() if state is RowState.DELIVERED
+            ]
 
     def settle(self) -> None:
         """Settle what was delivered of batches that broke off, once all batches are finished.

@@ -1,9 +1,21 @@
-"""Values at dotted paths of a parsed JSON body, and texts made of them. Nothing here raises."""
+"""Parses JSON bodies, and finds values and texts in them by dotted paths. Nothing here raises."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+import orjson
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse a JSON body, also behind a byte order mark; None where it is no JSON."""
+    try:
+        return orjson.loads(body.removeprefix(_BYTE_ORDER_MARK))
+    except orjson.JSONDecodeError:
+        return None
 
 
 def value_at(body: Any, path: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from connector.delivery.json_path import (
+    first_text,
     plain_text,
     texts_with_parent,
     value_at,
@@ -134,8 +135,8 @@ def _is_accepted(entry: dict[str, Any], located: Located) -> bool:
 
 
 def _refusal_of(entry: dict[str, Any], located: Located) -> Refusal:
-    code, message, where = (
+    code, where = (
         plain_text(value_at(entry, path)) if path else None
-        for path in (located.code, located.message, located.field)
+        for path in (located.code, located.field)
     )
-    return Refusal(code or NO_CODE, message or "", where)
+    return Refusal(code or NO_CODE, first_text(entry, located.message) or "", where)

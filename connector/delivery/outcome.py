@@ -56,7 +56,8 @@ class Retry(NamedTuple):
 
     why: for people. ambiguous: the records may have been taken. wait: seconds that the platform
     asked for. throttled: it was asked too often. not_understood: the response was complete and
-    said nothing that the platform would say; a proxy may have given it.
+    said nothing that the platform would say; a proxy may have given it. unreachable: there was no
+    connection.
     """
 
     why: str
@@ -64,6 +65,7 @@ class Retry(NamedTuple):
     wait: float | None = None
     throttled: bool = False
     not_understood: bool = False
+    unreachable: bool = False
 
 
 class Halt(NamedTuple):

@@ -16,6 +16,9 @@ from connector.arrow.records import Place
 MAX_MESSAGE = 200
 """Characters of a message that are kept."""
 
+MAX_READ = 2048
+"""Characters of a message that are looked at; the rest is dropped unread."""
+
 _PATTERNS = re.compile(
     r"""
     (?<![^\s@"<>])[^\s@"<>]+@[^\s@"<>]+  # an e-mail address and what is joined to it; it begins
@@ -54,7 +57,7 @@ def redact(
     Returns:
         At most `MAX_MESSAGE` characters.
     """
-    text = _one_line(message)
+    text = _one_line(message[:MAX_READ])
     folded = _folded(text)
     spans = [match.span() for match in _PATTERNS.finditer(text)]
     for value in set(_written([orjson.loads(record), list(secrets)], impersonal)):

@@ -11,9 +11,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
-from connector.delivery.json_path import first_text, plain_text, text_at, value_at, whole_number
+from connector.delivery.json_path import (
+    first_text,
+    parse_json,
+    plain_text,
+    text_at,
+    value_at,
+    whole_number,
+)
 from connector.delivery.located import locate
 from connector.delivery.outcome import (
     Delivered,
@@ -25,8 +30,8 @@ from connector.delivery.outcome import (
     Unlocated,
 )
 from connector.delivery.redact import redact_code
-from connector.delivery.retry_after import wait_seconds
-from connector.delivery.status import Meaning, meaning_of
+from connector.delivery.retry_after import asks_to_retry, wait_seconds
+from connector.delivery.status import THROTTLING, Meaning, meaning_of
 from connector.delivery.transports.base import HttpResponse, TransportFailure
 from connector.platforms.answers import Answers, Code, Success
 
@@ -54,9 +59,11 @@ def interpret(
     """
     if isinstance(response, TransportFailure):
         return _no_response(response)
-    status, body = response.status, _parse(response.body)
+    status, body = response.status, parse_json(response.body)
     meaning = Meaning.READ if status in spec.success.status else meaning_of(status, spec.status)
     wait = wait_seconds(response.headers, now)
+    if status == 403 and asks_to_retry(response.headers, now):
+        return Retry(f"HTTP {status} with Retry-After", ambiguous=False, wait=wait, throttled=True)
     code, known = _code(body, spec)
     if known is not None and known.means != "refused":
         if code not in spec.codes.known:
@@ -81,7 +88,11 @@ def _no_response(failure: TransportFailure) -> Outcome:
             f"{failure.detail}; check the endpoint's certificate, or give its authority as"
             " delivery.ca_file"
         )
-    return Retry(failure.detail, ambiguous=failure.kind == "unknown")
+    return Retry(
+        failure.detail,
+        ambiguous=failure.kind == "unknown",
+        unreachable=failure.kind == "unsent",
+    )
 
 
 def _code(body: Any, spec: Answers) -> tuple[str, Code | None]:
@@ -112,7 +123,7 @@ def _by_code(code: str, known: Code, wait: float | None, status: int) -> Outcome
 def _by_status(status: int, meaning: Meaning, wait: float | None) -> Outcome:
     """Apply a status whose body does not matter."""
     if meaning is Meaning.RETRY:
-        return Retry(f"HTTP {status}", ambiguous=False, wait=wait, throttled=status == 429)
+        return Retry(f"HTTP {status}", ambiguous=False, wait=wait, throttled=status in THROTTLING)
     if meaning is Meaning.AMBIGUOUS:
         return Retry(f"HTTP {status}", ambiguous=True, wait=wait)
     if meaning is Meaning.AUTH:
@@ -144,18 +155,26 @@ def _conflict(
 def _read(response: HttpResponse, body: Any, records: Sequence[bytes], spec: Answers) -> Outcome:
     """Read the body of a response whose status says success."""
     status, success = response.status, spec.success
-    words = response.body.decode("utf-8", "replace").strip().lower()
+    words = response.body.decode("utf-8-sig", "replace").strip().lower()
     if status in success.status and (
         words in success.text or (not words and status in success.empty)
     ):
         return Delivered()
     if not isinstance(body, dict) or not _is_json(response):
-        return _not_understood(f"HTTP {status} with a body that is not the platform's")
+        if status not in success.status:
+            return _not_understood(_unexpected(status, success))
+        what = "a body that is not the platform's" if words else "an empty body"
+        return _not_understood(f"HTTP {status} with {what}")
     per_record = _locate(body, records, spec, status)
     if per_record is not None:
         return per_record
-    if status not in success.status or any(value_at(body, path) for path in success.error):
+    if any(value_at(body, path) for path in success.error):
         return _not_understood(f"HTTP {status} with an error in its body")
+    for path, values in success.failure.items():
+        if _folded(value_at(body, path)) in values:
+            return _not_understood(f"HTTP {status} whose {path} says failure")
+    if status not in success.status:
+        return _not_understood(_unexpected(status, success))
     if not _counts_agree(body, success, len(records)):
         return _not_understood(f"HTTP {status} with another number of records than were sent")
     if any(value_at(body, path) is None for path in success.present):
@@ -164,6 +183,15 @@ def _read(response: HttpResponse, body: Any, records: Sequence[bytes], spec: Ans
         if value_at(body, path) not in values:
             return _not_understood(f"HTTP {status} whose {path} does not say success")
     return Delivered(_receipt(body, spec))
+
+
+def _unexpected(status: int, success: Success) -> str:
+    """Say of a status such as 202 that nothing tells us that it means delivered."""
+    expected = " or ".join(map(str, success.status))
+    return (
+        f"HTTP {status}, while this platform says HTTP {expected} once it has taken the records;"
+        " if this status means the same, add it to overrides.answers.success.status"
+    )
 
 
 def _not_understood(why: str) -> Retry:
@@ -180,9 +208,12 @@ def _receipt(body: dict[str, Any], spec: Answers) -> str | None:
 def _counts_agree(body: dict[str, Any], success: Success, count: int) -> bool:
     if success.count is not None and value_at(body, success.count) != count:
         return False
-    for path, pattern in success.count_in.items():
-        match = re.search(pattern, str(value_at(body, path) or ""))
-        if match is None or whole_number(match.group(1)) != count:
+    sentences = {path: value_at(body, path) for path in success.count_in}
+    if sentences and all(sentence is None for sentence in sentences.values()):
+        return False
+    for path, sentence in sentences.items():
+        match = re.search(success.count_in[path], str(sentence))
+        if sentence is not None and (match is None or whole_number(match.group(1)) != count):
             return False
     return True
 
@@ -212,11 +243,8 @@ def _refusal(status: int, body: Any, spec: Answers) -> Refusal:
     return Refusal(_code(body, spec)[0] or str(status), first_text(body, spec.message) or "")
 
 
-def _parse(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+def _folded(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
 
 
 def _is_json(response: HttpResponse) -> bool:

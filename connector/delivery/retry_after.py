@@ -44,6 +44,12 @@ def wait_seconds(headers: Mapping[str, str], now: float) -> float | None:
     return min(float(draft.group(1)), MAX_WAIT) if draft else None
 
 
+def asks_to_retry(headers: Mapping[str, str], now: float) -> bool:
+    """Return whether there is a `Retry-After` that makes sense. Arguments as of `wait_seconds`."""
+    after = headers.get("retry-after")
+    return after is not None and _seconds_or_date(after.strip(), now) is not None
+
+
 def _seconds_or_date(text: str, now: float) -> float | None:
     if _NUMBER.match(text):
         return float(text)

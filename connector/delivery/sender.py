@@ -24,13 +24,8 @@ from connector.delivery.rate_limit import RateLimiter
 from connector.delivery.retry_after import MAX_WAIT_IN_RUN
 from connector.delivery.retry_budget import RetryBudget
 from connector.delivery.systemic import SystemicGuard
-from connector.delivery.transports.base import (
-    HttpRequest,
-    HttpResponse,
-    Transport,
-    TransportFailure,
-)
-from connector.errors import ConnectorError, InternalError, Postponed
+from connector.delivery.transports.base import HttpRequest, Result, Transport
+from connector.errors import ConnectorError, EndpointError, InternalError, Postponed
 from connector.model import Batch, Page, PageResult
 from connector.platforms.answers import Answers
 
@@ -186,11 +181,13 @@ class Sender:
         batch: Batch,
         verdicts: BatchVerdicts,
         renewals: int,
-        response: HttpResponse | TransportFailure,
+        result: Result,
     ) -> None:
-        """Take the response to a first attempt, in the transport's thread."""
+        """Take the result of a first attempt, in the transport's thread."""
         try:
-            first = self._exchange.read_response(response, renewals, batch, verdicts)
+            if isinstance(result, InternalError):
+                raise result
+            first = self._exchange.read_response(result, renewals, batch, verdicts)
             if not isinstance(first.outcome, Delivered):
                 self._pool.submit(self._resolve, in_flight, batch, verdicts, first)
                 return
@@ -214,24 +211,40 @@ class Sender:
 
         The process itself may be ending.
         """
-        if isinstance(error, ConnectorError):
-            self._fail(error)
-        elif isinstance(error, LeftToNextRun):
+        if isinstance(error, RunEnded):
+            return
+        if isinstance(error, LeftToNextRun):
             self._postpone(error.outcome)
-        elif not isinstance(error, RunEnded):
+        elif isinstance(error, ConnectorError) and not isinstance(error, InternalError):
+            self._fail(error)
+        else:
             verdicts.ambiguous_rows.update(batch.rows)
-            self._fail(InternalError.of(error))
+            mistake = error if isinstance(error, InternalError) else InternalError.of(error)
+            self._fail(mistake)
 
     def _release_slot(self, in_flight: PageInFlight, batch: Batch, verdicts: BatchVerdicts) -> None:
         """Finish a batch and give its slot to the next."""
-        in_flight.finish_batch(batch, verdicts)
-        with self._changed:
-            self._free_slots += 1
-            self._changed.notify_all()
+        try:
+            in_flight.finish_batch(batch, verdicts)
+        except BaseException as error:  # noqa: BLE001  as above
+            self._fail(InternalError.of(error))
+        finally:
+            with self._changed:
+                self._free_slots += 1
+                self._changed.notify_all()
         self._start_pending()
 
     def _postpone(self, outcome: Retry) -> None:
         """End the run and remember until when the platform wants to be left alone."""
+        if outcome.unreachable and not self._exchange.heard:
+            self._fail(
+                EndpointError(
+                    f"{outcome.why}, in every attempt, so nothing was sent; check the endpoint's"
+                    " name and port, and whether this machine may reach it; the next run tries"
+                    " again"
+                )
+            )
+            return
         if outcome.wait:
             self.not_before = max(self.not_before or 0.0, self._clock() + outcome.wait)
         if outcome.wait is not None and outcome.wait > MAX_WAIT_IN_RUN:

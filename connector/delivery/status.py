@@ -36,13 +36,24 @@ STATUS: dict[int, Meaning] = {
     408: Meaning.AMBIGUOUS,
     409: Meaning.DUPLICATE,
     413: Meaning.TOO_LARGE,
-    **dict.fromkeys((421, 425, 429, 503), Meaning.RETRY),
+    # 418 and 420 are how some gateways throttle, 423 is a lock that passes.
+    **dict.fromkeys((418, 420, 421, 423, 425, 429, 503), Meaning.RETRY),
+    # nginx (499) and AWS load balancers (460) write these when the client hung up: too late to
+    # tell whether the request was processed.
+    **dict.fromkeys((460, 499), Meaning.AMBIGUOUS),
     **dict.fromkeys((500, 502, 504, *range(520, 528)), Meaning.AMBIGUOUS),
 }
+
+THROTTLING = frozenset({420, 429})
+"""Statuses that say that the platform was asked too often."""
 
 
 def meaning_of(status: int, overrides: Mapping[int, str]) -> Meaning:
     """Look up a status. overrides: those of the platform file."""
     if status in overrides:
         return Meaning(overrides[status])
-    return STATUS.get(status, Meaning.HALT if 400 <= status < 500 else Meaning.AMBIGUOUS)
+    if status in STATUS:
+        return STATUS[status]
+    if 200 <= status < 300:
+        return Meaning.READ
+    return Meaning.HALT if 400 <= status < 500 else Meaning.AMBIGUOUS

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         HttpRequest,
         HttpResponse,
         OnResponse,
+        Result,
         Transport,
         TransportFailure,
     )
@@ -67,9 +68,9 @@ class _Watched:
     def submit(self, request: HttpRequest, on_response: OnResponse) -> None:
         """Begin a request; returns at once."""
 
-        def responded(response: HttpResponse | TransportFailure) -> None:
+        def responded(result: Result) -> None:
             reach("after_send")
-            on_response(response)
+            on_response(result)
 
         reach("before_send")
         self._transport.submit(request, responded)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from connector.platforms.strict import StrictModel
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
 class Success(StrictModel):
@@ -17,10 +21,12 @@ class Success(StrictModel):
         empty: Statuses for which an empty body will do.
         text: Bodies, in lower case, that are a yes in words.
         count: Dotted path that must equal the number of records sent.
-        count_in: Dotted path -> regular expression whose group must equal it.
+        count_in: Dotted path -> regular expression whose group must equal it. At least one of
+            the paths must hold a value, and none may disagree.
         present: Dotted paths that must hold a value.
         equals: Dotted path -> values that mean success.
         error: Dotted paths that must be absent, empty or false.
+        failure: Dotted path -> values, in lower case, that mean no, whatever the status says.
     """
 
     status: list[int] = [200, 201]
@@ -31,6 +37,11 @@ class Success(StrictModel):
     present: list[str] = []
     equals: dict[str, list[str | int | bool]] = {}
     error: list[str] = []
+    failure: dict[str, list[str | int | bool]] = {
+        "success": [False, "false"],
+        "ok": [False, "false"],
+        "status": ["error", "fail", "failed", "failure", "invalid", "rejected"],
+    }
 
 
 class Located(StrictModel):
@@ -44,7 +55,8 @@ class Located(StrictModel):
         pattern: Regular expressions for them. The first group is a position, or several with
             commas; a group named `field` is the field.
         echo: Path in an entry -> path in the record that it repeats.
-        code, message, field: Paths in an entry, or beside a text.
+        code, field: Paths in an entry, or beside a text.
+        message: Likewise; several are tried.
         warning: Key that marks an entry as harmless.
         ok: Key -> values that mean the record was accepted.
     """
@@ -55,7 +67,7 @@ class Located(StrictModel):
     pattern: list[str] = []
     echo: dict[str, str] = {}
     code: str | None = None
-    message: str | None = None
+    message: Annotated[list[str], BeforeValidator(_listed)] = []
     field: str | None = None
     warning: str | None = None
     ok: dict[str, list[str | int]] = {}

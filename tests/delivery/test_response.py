@@ -46,8 +46,8 @@ def spec(**parts: Any) -> Answers:
     return Answers.model_validate(parts)
 
 
-AMBIGUOUS = (408, 500, 502, 504, *range(520, 528))
-RETRIED = (421, 425, 503)
+AMBIGUOUS = (408, 460, 499, 500, 502, 504, *range(520, 528))
+RETRIED = (418, 421, 423, 425, 503)
 HALTED = (*range(300, 309), 399, 402, 404, 405, 410, 411, 414, 415, 426, 431, 451, 501, 505)
 
 
@@ -70,6 +70,8 @@ class TestStatus:
             found = means(status, body, records)
             assert isinstance(found, Retry)
             assert found.ambiguous
+            assert found.why.startswith(f"HTTP {status}, while this platform says HTTP 200 or 201")
+            assert "overrides.answers.success.status" in found.why
         assert (
             means(status, {"status": "ok"}, records, spec(success={"status": [status]}))
             == Delivered()
@@ -133,7 +135,18 @@ class TestStatus:
             "HTTP 429", ambiguous=False, throttled=True
         )
 
-    @pytest.mark.parametrize("status", [406, 407, 412, 416, 417, 418, 423, 424, 428, 444, 499])
+    def test_a_refusal_with_retry_after_is_throttling(self, records: list[bytes]) -> None:
+        throttled = Retry("HTTP 403 with Retry-After", ambiguous=False, wait=7, throttled=True)
+        for body in (ERROR, None, b"<html>"):
+            assert means(403, body, records, retry_after="7") == throttled
+        for headers in ({"retry_after": "soon"}, {"x_ratelimit_reset": "7"}):
+            assert isinstance(means(403, ERROR, records, **headers), Halt)
+        assert isinstance(means(401, ERROR, records, retry_after="7"), Halt)
+
+    def test_twitters_old_status_of_throttling_is_known(self, records: list[bytes]) -> None:
+        assert means(420, None, records) == Retry("HTTP 420", ambiguous=False, throttled=True)
+
+    @pytest.mark.parametrize("status", [406, 407, 412, 416, 417, 424, 428, 444])
     def test_an_unknown_refusal_halts(self, status: int, records: list[bytes]) -> None:
         assert isinstance(means(status, None, records), Halt)
 
@@ -146,7 +159,7 @@ class TestStatus:
         [
             (
                 TransportFailure("unsent", "no connection"),
-                Retry("no connection", ambiguous=False),
+                Retry("no connection", ambiguous=False, unreachable=True),
             ),
             (TransportFailure("unknown", "it broke"), Retry("it broke", ambiguous=True)),
         ],
@@ -218,6 +231,39 @@ def test_a_body_that_says_all_that_it_should_is_a_delivery() -> None:
     assert means(200, {**GOOD, "state": 0, "errors": []}, THREE, COUNTED) == Delivered()
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
+def test_json_is_json_behind_a_byte_order_mark(mark: bytes) -> None:
+    worded = spec(success={"status": [200], "text": ["ok"]})
+    assert means(200, mark + orjson.dumps(GOOD), THREE, COUNTED) == Delivered()
+    assert means(200, mark + b"OK", ONE, worded) == Delivered()
+    assert means(400, mark + orjson.dumps(ERROR), ONE) == means(400, ERROR, ONE)
+    assert isinstance(means(200, b"\xfe\xff" + mark + orjson.dumps(GOOD), THREE, COUNTED), Retry)
+
+
+NO = [
+    {"success": False},
+    {"success": "false"},
+    {"ok": False},
+    {"status": "error"},
+    {"status": "Failed"},
+    {"status": " FAILURE "},
+    {"status": "rejected", "message": "not now"},
+]
+
+
+@pytest.mark.parametrize("body", NO)
+@pytest.mark.parametrize("name", ["capi", None])
+def test_a_body_that_says_no_is_no_yes(body: dict[str, Any], name: str | None) -> None:
+    """The base platform, and any file of a user that says nothing of it."""
+    answers = platforms.load(name).answers if name else Answers()
+    found = means(200, body, ONE, answers)
+    (path,) = {"success", "ok", "status"} & body.keys()
+    assert found == Retry(
+        f"HTTP 200 whose {path} says failure", ambiguous=True, not_understood=True
+    )
+    assert means(200, {"success": True, "ok": True, "status": "ok"}, ONE, answers) == Delivered()
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -277,6 +323,21 @@ def test_a_count_may_stand_in_a_sentence() -> None:
     assert means(200, {"message": "Successfully processed 3 events."}, THREE, worded) == Delivered()
     for said in ("Successfully processed 2 events.", "Success", None, 3):
         assert isinstance(means(200, {"message": said}, THREE, worded), Retry)
+
+
+def test_a_count_may_stand_in_one_of_several_sentences_that_agree() -> None:
+    pattern = r"processed (\d+) events"
+    worded = spec(success={"count_in": {"data.message": pattern, "message": pattern}})
+    three, two = "processed 3 events", "processed 2 events"
+    for body in ({"data": {"message": three}}, {"message": three}):
+        assert means(200, body, THREE, worded) == Delivered()
+    for body in (
+        {},
+        {"data": {}},
+        {"data": {"message": two}},
+        {"data": {"message": three}, "message": two},
+    ):
+        assert isinstance(means(200, body, THREE, worded), Retry)
 
 
 # Codes: the platform's registry goes before the status.

@@ -27,6 +27,7 @@ from tests.platforms.parts import (
     recent,
 )
 from tests.support.projects import TOKEN, Project
+from tests.support.servers import closed_port
 
 RECORDS = [b'{"id":"a"}', b'{"id":"b"}']
 
@@ -205,6 +206,74 @@ def test_what_no_row_can_be_blamed_for_stops_the_run_with_a_remedy(
     assert remedy in report.failure.message
     untouched(project, receiver, report)
     assert report.http_requests <= 2, "nothing of it is halved"
+
+
+def test_a_dead_endpoint_stops_the_run_and_blames_no_row(
+    project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.delivery.retry.BACKOFF_BASE", 0.0)
+    receiver.url = f"http://127.0.0.1:{closed_port()}"
+    report = sync(on_receiver(project, receiver, rows("capi"), "capi"))
+    assert report.failure is not None
+    assert (report.failure.kind, report.failure.exit_code) == ("EndpointError", 3)
+    assert "check the endpoint's name and port" in report.failure.message
+    untouched(project, receiver, report)
+
+
+REDDIT = platforms.load("reddit").answers
+EVENTS = [
+    b'{"event_at":1,"metadata":{"conversion_id":"a"}}',
+    b'{"event_at":2,"metadata":{"conversion_id":"b"}}',
+]
+NONE_PROCESSED = "There were 1 invalid conversion events. None were processed."
+
+
+def reddit(status: int, body: Any, records: list[bytes] = EVENTS) -> Any:
+    headers = {"content-type": "application/json"}
+    return interpret(HttpResponse(status, headers, orjson.dumps(body)), records, REDDIT, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "taken"),
+    [
+        # v3: Reddit's "Direct integration" page, and a live run logged by Segment's engineers
+        ({"data": {"message": "Successfully processed 2 conversion events."}}, True),
+        # v2: RudderStack's recorded answers
+        ({"message": "Successfully processed 2 conversion events."}, True),
+        ({"data": {"message": "Successfully processed 1 conversion events."}}, False),
+        ({"data": {"message": ""}}, False),
+        ({"data": {}}, False),
+    ],
+)
+def test_reddit_says_yes_in_the_old_and_the_new_way(body: Any, taken: bool) -> None:
+    assert isinstance(reddit(200, body), Delivered) == taken
+
+
+def test_reddit_names_the_place_of_a_bad_event() -> None:
+    """As logged by Segment's engineers for v3, and by RudderStack's for v2."""
+    fields = [{"field": "$.data.events[1].user.UUID", "message": "user.UUID: invalid UUID"}]
+    new = {"error": {"code": 400, "message": NONE_PROCESSED, "fields": fields}}
+    echo = {"event_at": 2, "metadata": {"conversion_id": "b"}}
+    invalid = [{"error_message": "event_at timestamp is too old", "event": echo}]
+    old = {"message": NONE_PROCESSED, "invalid_events": invalid}
+    found = reddit(400, new)
+    assert isinstance(found, PerRecord)
+    assert (found.delivered, dict(found.refused)) == (
+        frozenset(),
+        {1: ("400", "user.UUID: invalid UUID", "user.UUID")},
+    )
+    found = reddit(400, old)
+    assert isinstance(found, PerRecord)
+    assert (found.delivered, list(found.refused)) == (frozenset(), [1])
+    assert found.refused[1].message == "event_at timestamp is too old"
+
+
+def test_reddit_refuses_a_key_that_every_row_has_without_a_search_for_the_bad_one() -> None:
+    said = 'JSON error "unknown field" on field "value_decimal"'
+    found = reddit(400, {"error": {"code": 400, "message": said}})
+    assert isinstance(found, Halt)
+    assert "overrides.event" in found.why
+    assert isinstance(reddit(400, {"error": {"code": 400, "message": "Bad Request"}}), Unlocated)
 
 
 def test_a_wrong_app_secret_blames_no_row(

@@ -36,7 +36,7 @@ SPOILED: dict[str, tuple[str, Any, str]] = {
     "microsoft": ("customData.pageType", "nowhere", "must be one of home"),
     "openai": ("user.colour", "red", "user.colour is not a known field"),
     "pinterest": ("partner_name", "acme", "partner_name must be direct"),
-    "reddit": ("user.uuid", "", "user.uuid must not be empty"),
+    "reddit": ("user.uuid", "", "user.uuid user.uuid: must not be empty"),
     "snapchat": ("custom_data.status", 7, "custom_data.status must be a string"),
     "tiktok": ("properties.description", 7, "Not a valid string"),
     "x": ("description", 7, "Description must be a string"),

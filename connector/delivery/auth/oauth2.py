@@ -6,9 +6,8 @@ import threading
 import urllib.parse
 from collections.abc import Mapping, MutableMapping
 
-import orjson
-
 from connector.delivery.auth.base import HIDDEN, NoAuth
+from connector.delivery.json_path import parse_json, value_at
 from connector.delivery.transports.base import (
     HttpRequest,
     HttpResponse,
@@ -114,8 +113,5 @@ def _no_token(response: HttpResponse | TransportFailure, credentials: str) -> st
 
 def _text_in(response: HttpResponse, name: str) -> str | None:
     """Return a non-empty text at a key of the response's JSON object."""
-    try:
-        text = orjson.loads(response.body)[name]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return None
+    text = value_at(parse_json(response.body), name)
     return text if isinstance(text, str) and text else None

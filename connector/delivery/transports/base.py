@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import certifi
 
-from connector.errors import ConfigError, EndpointError
+from connector.errors import ConfigError, EndpointError, InternalError
 from connector.syntax.urls import is_below
 
 MAX_RESPONSE_BYTES = 1024 * 1024
@@ -55,15 +55,18 @@ class TransportFailure(NamedTuple):
     detail: str
 
 
-OnResponse = Callable[[HttpResponse | TransportFailure], None]
-"""Takes the result of a request, in a thread of the transport: it must be quick."""
+Result = HttpResponse | TransportFailure | InternalError
+"""What comes of a request. An InternalError is a mistake in the transport: it may have left."""
+
+OnResponse = Callable[[Result], None]
+"""Takes the result of a request, in a thread of the transport: it must be quick, and not raise."""
 
 
 class Transport(Protocol):
     """What every transport does."""
 
     def send(self, request: HttpRequest) -> HttpResponse | TransportFailure:
-        """Send one request and wait for the response."""
+        """Send one request and wait for the response. A mistake of our own is raised."""
         ...
 
     def submit(self, request: HttpRequest, on_response: OnResponse) -> None:

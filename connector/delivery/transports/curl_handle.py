@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pycurl
 
@@ -24,6 +25,10 @@ _UNVERIFIED = (pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE)
 _UNSAFE = re.compile(r"[\r\n\0]")
 
 
+Guard = Callable[[Callable[..., Any], Any], Callable[..., Any]]
+"""Wraps a callback: what it raises is kept, and the given value is returned in its place."""
+
+
 class CurlHandle:
     """A handle with its callbacks and what came of its request.
 
@@ -32,12 +37,15 @@ class CurlHandle:
         connect_seconds: until there must be a connection.
         unusable_ports: local ports of connections that are not to be used again: the server
             closed them, or wants the next request elsewhere.
+        guard: wraps callbacks of libcurl, which would print what they raise.
 
     held_back: whether the last transfer was ended before anything was sent, because its
     connection was unusable; it is to be started again. deadline: on the monotonic clock.
     """
 
-    def __init__(self, ca_file: str, connect_seconds: float, unusable_ports: set[int]) -> None:
+    def __init__(
+        self, ca_file: str, connect_seconds: float, unusable_ports: set[int], guard: Guard
+    ) -> None:
         self.deadline = 0.0
         self.held_back = False
         self.on_response: OnResponse
@@ -66,9 +74,9 @@ class CurlHandle:
             pycurl.SSL_VERIFYPEER: 1,
             pycurl.SSL_VERIFYHOST: 2,
             pycurl.CAINFO: ca_file,
-            pycurl.PREREQFUNCTION: self._before_send,
+            pycurl.PREREQFUNCTION: guard(self._before_send, pycurl.PREREQFUNC_ABORT),
             pycurl.HEADERFUNCTION: self._head.append,
-            pycurl.WRITEFUNCTION: self._write,
+            pycurl.WRITEFUNCTION: guard(self._write, -1),
         }.items():
             curl.setopt(option, value)
         curl.unsetopt(pycurl.CAPATH)
@@ -96,9 +104,9 @@ class CurlHandle:
 
         The handle may be idle for long, and what they hold is large.
         """
+        self.curl.setopt(pycurl.POSTFIELDS, b"")
         on_response = self.on_response
         del self.on_response
-        self.curl.setopt(pycurl.POSTFIELDS, b"")
         return on_response
 
     def response(self) -> HttpResponse | TransportFailure:

@@ -13,8 +13,9 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from typing import Any
 
 import certifi
 import pycurl
@@ -24,11 +25,13 @@ from connector.delivery.transports.base import (
     HttpRequest,
     HttpResponse,
     OnResponse,
+    Result,
     TransportFailure,
     require_origin,
     tls_context,
 )
 from connector.delivery.transports.curl_handle import CurlHandle
+from connector.errors import InternalError
 
 
 def missing() -> str | None:
@@ -55,6 +58,12 @@ def _initialize_without_key_log() -> None:
             os.environ["SSLKEYLOGFILE"] = path
 
 
+def _tell(on_response: OnResponse, result: Result) -> None:
+    """Call back; the thread is about to end, so nobody can be told what a callback raises."""
+    with contextlib.suppress(Exception):
+        on_response(result)
+
+
 class LibcurlTransport:
     """Sends requests; safe to use from many threads. Arguments as of `RequestsTransport`."""
 
@@ -71,36 +80,45 @@ class LibcurlTransport:
         self._timeout, self._ca_file, self._origins = timeout, ca_file or certifi.where(), origins
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch_socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._guarded(self._watch_socket, None))
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._guarded(self._set_timer, None))
         self._selector = selectors.DefaultSelector()
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_receiver.setblocking(False)
         self._selector.register(self._wake_receiver, selectors.EVENT_READ)
         self._wake_sent = self._closed = False
+        self._raised: BaseException | None = None
+        self._mistake: InternalError | None = None
         self._timer: float | None = None
         self._pending: deque[tuple[HttpRequest, OnResponse]] = deque()
         self._active: dict[CurlHandle, None] = {}
         self._idle: list[CurlHandle] = []
         self._idle_sockets: set[int] = set()
         self._unusable_ports: set[int] = set()
-        self._thread_lock = threading.Lock()
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def send(self, request: HttpRequest) -> HttpResponse | TransportFailure:
         """As `RequestsTransport.send`; not for the transport's own thread."""
         if threading.current_thread() is self._thread:
             raise RuntimeError("the transport's own thread cannot wait for itself")
-        result: Future[HttpResponse | TransportFailure] = Future()
-        self.submit(request, result.set_result)
-        return result.result()
+        future: Future[Result] = Future()
+        self.submit(request, future.set_result)
+        result = future.result()
+        if isinstance(result, InternalError):
+            raise result
+        return result
 
     def submit(self, request: HttpRequest, on_response: OnResponse) -> None:
         """As `RequestsTransport.submit`; one thread calls every `on_response`."""
         require_origin(request.url, self._origins)
-        self._pending.append((request, on_response))
-        if self._thread is None:
-            self._start_thread()
+        with self._lock:
+            if self._closed:
+                raise self._mistake or RuntimeError("the transport is closed")
+            self._pending.append((request, on_response))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="capi-curl", daemon=True)
+                self._thread.start()
         if not self._wake_sent and threading.current_thread() is not self._thread:
             self._wake()
 
@@ -117,38 +135,68 @@ class LibcurlTransport:
         self._wake_receiver.close()
         self._wake_sender.close()
 
-    def _start_thread(self) -> None:
-        with self._thread_lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="capi-curl", daemon=True)
-                self._thread.start()
-
     def _wake(self) -> None:
         self._wake_sent = True
         self._wake_sender.send(b"\0")
 
     def _run(self) -> None:
         try:
-            while not self._closed:
-                while self._pending:
-                    self._start(*self._pending.popleft())
-                for key, events in self._selector.select(self._seconds_until_due()):
-                    if key.fileobj is self._wake_receiver:
-                        self._wake_receiver.recv(4096)
-                        self._wake_sent = False
-                    elif key.fd in self._idle_sockets:
-                        self._retire_socket(key.fd)
-                    else:
-                        self._multi.socket_action(key.fd, events)
-                if self._timer is not None and self._timer <= time.monotonic():
-                    self._timer = None
-                    self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-                self._collect_finished()
-                self._expire_overdue()
-        finally:
-            self._closed = True
-            for handle in list(self._active):
-                self._finish(handle, TransportFailure("unknown", "the transport was closed"))
+            self._loop()
+            self._end(None)
+        except BaseException as error:  # noqa: BLE001  its text may quote a request
+            self._end(InternalError.of(error))
+
+    def _loop(self) -> None:
+        """Work until the transport is closed. Raises for a mistake of our own."""
+        while not self._closed:
+            while self._pending:
+                self._start(*self._pending[0])
+                self._pending.popleft()
+            for key, events in self._selector.select(self._seconds_until_due()):
+                if key.fileobj is self._wake_receiver:
+                    self._wake_receiver.recv(4096)
+                    self._wake_sent = False
+                elif key.fd in self._idle_sockets:
+                    self._retire_socket(key.fd)
+                else:
+                    self._multi.socket_action(key.fd, events)
+            if self._timer is not None and self._timer <= time.monotonic():
+                self._timer = None
+                self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._collect_finished()
+            self._expire_overdue()
+            if self._raised is not None:
+                raise self._raised
+
+    def _end(self, mistake: InternalError | None) -> None:
+        """Give a result to everybody who waits, and take no more requests."""
+        with self._lock:
+            self._closed, self._mistake = True, mistake
+            pending = [on_response for _, on_response in self._pending]
+            self._pending.clear()
+        active = [(handle, handle.on_response) for handle in self._active]
+        for handle, _ in active:
+            with contextlib.suppress(pycurl.error):
+                self._multi.remove_handle(handle.curl)
+            self._idle.append(handle)
+        self._active.clear()
+        closed = "the transport was closed"
+        for on_response in pending:
+            _tell(on_response, mistake or TransportFailure("unsent", closed))
+        for _, on_response in active:
+            _tell(on_response, mistake or TransportFailure("unknown", closed))
+
+    def _guarded(self, callback: Callable[..., Any], otherwise: Any) -> Callable[..., Any]:
+        """Wrap a callback of libcurl, which would print what it raises and go on."""
+
+        def guarded(*arguments: Any) -> Any:
+            try:
+                return callback(*arguments)
+            except BaseException as error:  # noqa: BLE001  raised again by the loop
+                self._raised = self._raised or error
+                return otherwise
+
+        return guarded
 
     def _seconds_until_due(self) -> float | None:
         deadline = next(iter(self._active)).deadline if self._active else None
@@ -160,7 +208,7 @@ class LibcurlTransport:
             handle = self._idle.pop()
         else:
             connect_seconds = min(CONNECT_SECONDS, self._timeout)
-            handle = CurlHandle(self._ca_file, connect_seconds, self._unusable_ports)
+            handle = CurlHandle(self._ca_file, connect_seconds, self._unusable_ports, self._guarded)
         try:
             handle.prepare(request)
         except ValueError:
@@ -168,8 +216,8 @@ class LibcurlTransport:
             on_response(TransportFailure("unsent", "the request could not be written"))
             return
         handle.on_response, handle.deadline = on_response, time.monotonic() + self._timeout
-        self._active[handle] = None
         self._multi.add_handle(handle.curl)
+        self._active[handle] = None
 
     def _collect_finished(self) -> None:
         more = 1
@@ -196,9 +244,9 @@ class LibcurlTransport:
             self._finish(oldest, oldest.failure(pycurl.E_OPERATION_TIMEDOUT, "", detail))
 
     def _finish(self, handle: CurlHandle, result: HttpResponse | TransportFailure) -> None:
-        del self._active[handle]
         self._multi.remove_handle(handle.curl)
         on_response = handle.release()
+        del self._active[handle]
         self._idle.append(handle)
         on_response(result)
 

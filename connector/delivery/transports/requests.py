@@ -29,11 +29,13 @@ from connector.delivery.transports.base import (
     HttpRequest,
     HttpResponse,
     OnResponse,
+    Result,
     TransportFailure,
     require_origin,
     tls_context,
 )
 from connector.delivery.transports.deadline import Deadline, DeadlineWatcher, current_deadline
+from connector.errors import InternalError
 
 _LOGGERS = ("connection", "connectionpool", "poolmanager", "response", "util.retry")
 """Of urllib3: they log whole addresses, and some addresses hold a token."""
@@ -98,7 +100,7 @@ class RequestsTransport:
     def submit(self, request: HttpRequest, on_response: OnResponse) -> None:
         """Begin a request; returns at once. Raises what `send` raises."""
         require_origin(request.url, self._origins)
-        self._pool.submit(lambda: on_response(self.send(request)))
+        self._pool.submit(self._send_for, request, on_response)
 
     def close(self) -> None:
         """Close connections and stop all threads; requests under way are waited for."""
@@ -107,6 +109,14 @@ class RequestsTransport:
         self._deadlines.close()
         for name in _LOGGERS:
             logging.getLogger(f"urllib3.{name}").removeFilter(self._is_of_others)
+
+    def _send_for(self, request: HttpRequest, on_response: OnResponse) -> None:
+        """Send a request in a thread of the pool; `on_response` is called in any case."""
+        try:
+            result: Result = self.send(request)
+        except BaseException as error:  # noqa: BLE001  its text may quote the request
+            result = InternalError.of(error)
+        on_response(result)
 
     def _is_of_others(self, _record: logging.LogRecord) -> bool:
         """Keep only log records that do not come from a request of this package."""

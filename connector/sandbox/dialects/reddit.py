@@ -1,11 +1,13 @@
 """Reddit Conversions API v3.
 
-Nothing of a batch is processed where one event is bad, and the bad ones are echoed.
+Nothing of a batch is processed where one event is bad; the answer names the fields of the bad
+ones by their position. Keys that it does not know are refused without a position.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from connector.sandbox.dialect import (
@@ -34,6 +36,7 @@ from connector.sandbox.dialects.shapes import (
 )
 
 _MOST = 1000
+_DATA = ("events", "test_id", "partner", "partner_version")
 _OLDEST, _NEWEST = 7 * DAY, 300.0
 _TYPES = (
     "PAGE_VISIT",
@@ -61,6 +64,7 @@ _KEYS = (
     ("ip_address", "user_agent"),
 )
 
+_object = partial(thing, others="refuse")
 _USER: dict[str, Rule] = {
     **dict.fromkeys(
         (
@@ -75,36 +79,36 @@ _USER: dict[str, Rule] = {
         ),
         text,
     ),
-    "data_processing_options": thing(
+    "data_processing_options": _object(
         {"country": text, "region": text, "modes": each(one_of("LDU"))}
     ),
-    "screen_dimensions": thing({"width": integer, "height": integer}),
+    "screen_dimensions": _object({"width": integer, "height": integer}),
 }
 _PRODUCT: dict[str, Rule] = {
     **dict.fromkeys(("id", "name", "category"), text),
     "quantity": integer,
     "item_price": number,
 }
-_event = thing(
+_event = _object(
     {
         "event_at": moment(1000, _OLDEST, _NEWEST),
         "action_source": one_of("WEBSITE", "APP", "PHYSICAL_STORE", "OTHER"),
         **dict.fromkeys(("event_source_url", "click_id"), text),
-        "type": thing(
+        "type": _object(
             {
                 "tracking_type": one_of(*_TYPES),
                 "custom_event_name": pattern(r".{1,64}", "must have 1 to 64 characters"),
             },
             required=("tracking_type",),
         ),
-        "user": thing(_USER),
-        "metadata": thing(
+        "user": _object(_USER),
+        "metadata": _object(
             {
                 "conversion_id": text,
                 "currency": currency,
                 "value": number,
                 "item_count": integer,
-                "products": each(thing(_PRODUCT)),
+                "products": each(_object(_PRODUCT)),
             }
         ),
     },
@@ -112,36 +116,24 @@ _event = thing(
 )
 
 
-def _error(status: int, reason: str, explanation: str) -> Reply:
-    return Reply(
-        status, {"success": False, "error": {"reason": reason, "explanation": explanation}}
-    )
+def _error(status: int, message: str, **more: Any) -> Reply:
+    return Reply(status, {"error": {"code": status, "message": message, **more}})
 
 
 def _authenticate(received: Received) -> Reply | None:
-    if "authorization" not in received.headers:
-        return Reply(401, b"Authorization Required", {"Content-Type": "text/plain"})
-    return demand(
-        bearer,
-        _error(
-            401,
-            "UNAUTHORIZED",
-            "This server could not verify that you are authorized to access the document you"
-            " requested.",
-        ),
-    )(received)
+    if bearer(received) is None:
+        return _error(401, "No bearer token provided")
+    return demand(bearer, _error(401, "UNAUTHORIZED"))(received)
 
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
-    data = received.body.get("data") if isinstance(received.body, dict) else None
-    if not isinstance(data, dict):
-        return Reply(400, {"message": "data must be an object with events"})
-    return listed(
-        received._replace(body=data),
-        "events",
-        _MOST,
-        lambda message: Reply(400, {"message": message}),
-    )
+    if not isinstance(received.body, dict) or not isinstance(received.body.get("data"), dict):
+        return _error(400, "Bad Request")
+    unknown = [name for name in received.body["data"] if name not in _DATA]
+    if unknown:
+        return _unknown_field(unknown[0])
+    data = received._replace(body=received.body["data"])
+    return listed(data, "events", _MOST, lambda _message: _error(400, "Bad Request"))
 
 
 def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
@@ -156,34 +148,39 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
     return violations
 
 
+def _unknown_field(name: str) -> Reply:
+    return _error(400, f'JSON error "unknown field" on field "{name}"')
+
+
 def _said(violation: Violation) -> str:
-    return (
-        _SAID[violation.code]
-        if violation.field == "event_at" and violation.code in _SAID
-        else f"{violation.field} {violation.message}".strip()
-    )
+    if violation.field == "event_at":
+        return _SAID.get(violation.code, violation.message)
+    return violation.message
 
 
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
-    if any(violation.code == "type" for each_one in judged for violation in each_one.violations):
+    """Refuse what cannot be read without a place, and name the place of everything else."""
+    everything = [violation for each_one in judged for violation in each_one.violations]
+    for violation in everything:
+        if violation.code == "unknown":
+            return _unknown_field(violation.field.rpartition(".")[2])
+    if any(violation.code == "type" for violation in everything):
+        return _error(400, "Bad Request")
+    refused = {index: each_one.refused for index, each_one in enumerate(judged) if each_one.refused}
+    if refused:
         return _error(
-            403, "FORBIDDEN", "The request body does not have the types that were expected."
-        )
-    invalid = [
-        {"error_message": _said(each_one.refused), "event": each_one.event}
-        for each_one in judged
-        if each_one.refused
-    ]
-    if invalid:
-        return Reply(
             400,
-            {
-                "message": f"There were {len(invalid)} invalid conversion events."
-                " None were processed.",
-                "invalid_events": invalid,
-            },
+            f"There were {len(refused)} invalid conversion events. None were processed.",
+            fields=[
+                {
+                    "field": f"$.data.events[{index}].{violation.field}",
+                    "message": f"{violation.field}: {_said(violation)}",
+                }
+                for index, violation in refused.items()
+            ],
         )
-    return Reply(200, {"message": f"Successfully processed {len(judged)} conversion events."})
+    message = f"Successfully processed {len(judged)} conversion events."
+    return Reply(200, {"data": {"message": message}})
 
 
 DIALECT = Dialect(
@@ -195,6 +192,6 @@ DIALECT = Dialect(
     event_id=lambda event: str(event.get("metadata", {}).get("conversion_id", "")),
     account=lambda event, received: f"{received.path['pixel']}/{event['type']['tracking_type']}",
     reply=_reply,
-    throttled=_error(429, "TOO_MANY_REQUESTS", "You have exceeded the rate limit."),
+    throttled=_error(429, "Too many requests/events within timeframe."),
     test=lambda received: bool(received.body["data"].get("test_id")),
 )

@@ -3,4 +3,15 @@
 May import: everything.
 """
 
-__all__ = ["app", "memory", "messages", "output"]
+__all__ = [
+    "app",
+    "decide",
+    "deliver",
+    "find",
+    "inspect",
+    "memory",
+    "messages",
+    "options",
+    "output",
+    "receiver",
+]

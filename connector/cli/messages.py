@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from connector.cli.output import counted
+if TYPE_CHECKING:
+    from connector.commands.lint import IdentifierQuality
+    from connector.commands.preview import Previewed
 
 NOT_REPLAYED = {
     None: "no row with this key is recorded; see that it is written as in the warehouse",
@@ -13,28 +16,39 @@ NOT_REPLAYED = {
     "rejected": "the row with this key is not in quarantine, or no longer in the warehouse",
     "expired": "the row with this key is older than the platform accepts",
     "suppressed": "the row with this key may not be sent: consent was refused",
-    "ambiguous_expired": "no answer told whether the row with this key arrived; `capi resolve` settles that",
+    "ambiguous_expired": "no answer told whether the row with this key arrived; `capi resolve`"
+    " settles that",
     "erased": "the row with this key was erased, and is never sent",
 }
 """What is recorded of a row that a replay did not find in quarantine -> why."""
 
 
-def previewed(items: list[dict[str, Any]]) -> str:
+def previewed(items: Sequence[Previewed]) -> str:
     """How many rows a preview showed, and as what."""
-    sent = [len(item["rows"]) for item in items if "request" in item]
-    reasons = Counter(item["rejected"]["reason"] for item in items if "rejected" in item)
-    told = f"{counted(sum(sent), 'row')} in {counted(len(sent), 'request')}, {counted(reasons.total(), 'row')} not sent"
-    return told + (
-        f" ({', '.join(f'{reason} {number}' for reason, number in reasons.items())})"
-        if reasons
-        else ""
+    from connector.commands.preview import PreviewedRequest  # late: it was imported by the command
+
+    requests = [item for item in items if isinstance(item, PreviewedRequest)]
+    reasons = Counter(item.reason for item in items if not isinstance(item, PreviewedRequest))
+    told = (
+        f"requests: {len(requests):,}, rows in them: {sum(len(each.rows) for each in requests):,},"
+        f" rows not sent: {reasons.total():,}"
     )
+    listed = ", ".join(f"{reason} {number}" for reason, number in reasons.items())
+    return f"{told} ({listed})" if reasons else told
 
 
 def erased(platform: str, before: str | None) -> str:
-    """What a person who erased a row has to know. before: what was recorded of it. platform: its title."""
+    """What a person who erased a row has to know.
+
+    Args:
+        platform: Its title.
+        before: What was recorded of the row.
+    """
     if before is None:
-        return "erased; it was not recorded, so see that the key is written as in the warehouse. A row with this key is never sent"
+        return (
+            "erased; it was not recorded, so see that the key is written as in the warehouse. A row"
+            " with this key is never sent"
+        )
     if before == "delivered":
         return f"erased; it was delivered, so {platform} still has it: ask for its deletion there"
     if before == "ambiguous_expired":
@@ -42,20 +56,20 @@ def erased(platform: str, before: str | None) -> str:
     return "erased already" if before == "erased" else f"erased; it was recorded as {before}"
 
 
-def linted(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry as people read it."""
+def linted(entry: IdentifierQuality) -> dict[str, Any]:
+    """An identifier's quality as people read it."""
     rest = {
-        name: entry[name] for name in ("placeholder", "already_hashed", "no_country_code")
-    } | entry["malformed_by_reason"]
-    told = (
-        (name.replace("no_at", "no @").replace("_", " "), number)
-        for name, number in rest.items()
-        if number
-    )
-    share = "" if entry["valid_share"] is None else f"{entry['valid_share']:.1%}"
+        "placeholder": entry.placeholder,
+        "already hashed": entry.already_hashed,
+        "no country code": entry.no_country_code,
+    }
+    for reason, number in entry.malformed_by_reason.items():
+        rest[reason.replace("no_at", "no @").replace("_", " ")] = number
     return {
-        **entry,
-        "with_a_value": entry["rows"] - entry["empty"],
-        "of_these_valid": share,
-        "the_rest": ", ".join(f"{name} {number:,}" for name, number in told),
+        "identifier": entry.identifier,
+        "column": entry.column,
+        "rows": entry.rows,
+        "with_a_value": entry.rows - entry.empty,
+        "of_these_valid": "" if entry.valid_share is None else f"{entry.valid_share:.1%}",
+        "the_rest": ", ".join(f"{name} {number:,}" for name, number in rest.items() if number),
     }

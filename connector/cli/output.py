@@ -1,4 +1,7 @@
-"""What the command line prints: JSON, tables, a progress bar, errors as sentences. Imports wait until they are needed."""
+"""What the command line prints: JSON, tables, a progress bar, errors as sentences.
+
+What is imported inside of functions is imported late, so that commands start fast.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,8 @@ def errors(json: bool) -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough; what Python would flush at its end has nowhere to go either.
+        # The reader, such as `head`, has seen enough; what Python would flush at its end has
+        # nowhere to go either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
     except Exception as error:
@@ -127,7 +131,10 @@ def complain(message: str) -> None:
 
 
 def end(code: int) -> NoReturn:
-    """End the process here and now: all is closed and recorded, and to free its memory piece by piece takes longer than reading the state."""
+    """End the process here and now.
+
+    All is closed and recorded, and freeing the memory takes longer than reading the state.
+    """
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -143,13 +150,8 @@ def plain(text: str) -> str:
     return escape(text)
 
 
-def counted(number: int, what: str) -> str:
-    """A number of things: 1 problem, 2 problems."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
-
-
 def _console() -> Console:
-    """Where people read: as wide as their terminal; elsewhere, such as in a pipe, as wide as what is written."""
+    """As wide as the terminal; elsewhere, such as in a pipe, as wide as what is written."""
     from rich.console import Console
 
     return (
@@ -183,8 +185,14 @@ def rows(
 ) -> None:
     """Entries as lines under their column names; columns without a value are left out.
 
-    Where a terminal is too narrow, each entry is a sentence. wrap: a column of text, which may take several lines. none: what to say where
-    there is no entry.
+    Where a terminal is too narrow, each entry is a sentence.
+
+    Args:
+        title: Stands above the table.
+        columns: Keys of the entries, in the order to show them.
+        rows: The entries.
+        none: What to say where there is none.
+        wrap: A column of text, which may take several lines.
     """
     from rich.cells import cell_len
     from rich.padding import Padding

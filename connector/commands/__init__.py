@@ -6,7 +6,9 @@ May import: everything up to engine.
 __all__ = [
     "alerts",
     "check",
+    "check_source",
     "erase",
+    "findings",
     "key",
     "lint",
     "preview",
@@ -15,5 +17,6 @@ __all__ = [
     "replay",
     "resolve",
     "status",
+    "steps",
     "sync",
 ]

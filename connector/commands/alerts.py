@@ -1,4 +1,4 @@
-"""Tells a webhook when a destination begins to fail, when its credentials are refused, and when it recovers."""
+"""Tells a webhook when a destination begins to fail, and when it recovers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,12 @@ def standing(context: RunContext) -> Standing | None:
 
 
 def post(destination: Destination, now: Standing) -> None:
-    """Send one message, as Slack understands it. Raises EndpointError where the webhook does not take it."""
+    """Send one message, as Slack understands it.
+
+    Raises:
+        ConfigError: The webhook has no usable address.
+        EndpointError: The webhook does not take the message.
+    """
     assert destination.model.alerts is not None
     try:
         url = resolve(destination.model.alerts.webhook, destination.root)
@@ -63,7 +68,10 @@ def post(destination: Destination, now: Standing) -> None:
         "failing": "is failing",
         "auth broken": "is refused by the platform: its token must be renewed",
     }
-    text = f"{destination.name} {words[now.kind]} (run {now.run_id}: {now.delivered} delivered, {now.rejected} rejected)"
+    text = (
+        f"{destination.name} {words[now.kind]} (run {now.run_id}: {now.delivered} delivered,"
+        f" {now.rejected} rejected)"
+    )
     transport = RequestsTransport(timeout=10, connections=1)
     try:
         answer = transport.send(

@@ -2,50 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from connector.commands.key import refuse_other_columns
-from connector.config.destination import Destination
+from connector.config.loader import Target, destination_of
 from connector.engine.context import open_context
 from connector.engine.registration import manual_lease
 from connector.model import RowState
 from connector.state import ledger, quarantine
 from connector.state.keys import hash_of
 from connector.state.lease import release
+from connector.state.ledger import Entry
 
 
-def erase(destination: Destination, key: tuple[str, ...]) -> bool:
+@dataclass(frozen=True)
+class Erasure:
+    """A row that was forgotten.
+
+    Attributes:
+        before: What was recorded of it, as by `recorded`; None where nothing was.
+    """
+
+    before: str | None
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was recorded of it."""
+        return self.before is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `capi erase --json` prints it."""
+        return {"erased": True, "was_known": self.known}
+
+
+def erase(target: Target, *, key: tuple[str, ...]) -> Erasure:
     """Forget one row for good, and never send it again.
 
     What remains is the hash of its key, marked as erased.
 
     Args:
-        destination: Where it was sent, or may be.
+        target: The destination, or the path of its YAML file.
         key: Texts of the key columns.
-
-    Returns:
-        Whether anything was known of it.
 
     Raises:
         ConfigError: The key has other columns than source.key.
     """
+    destination = destination_of(target)
     refuse_other_columns(destination, key)
     with open_context(destination) as context:
         held = manual_lease(context)
         key_hash = hash_of(key, context.store.key())
         with context.store.write() as connection:
-            known = bool(ledger.known(connection, context.destination_id, [key_hash]))
+            known = ledger.known(connection, context.destination_id, [key_hash])
             quarantine.remove(connection, context.destination_id, [key_hash])
             ledger.record(
                 connection, context.destination_id, [key_hash], [RowState.ERASED], [None], None
             )
             release(connection, held)
-        return known
+        return Erasure(_state_of(known))
 
 
-def recorded(destination: Destination, key: tuple[str, ...]) -> str | None:
+def recorded(target: Target, *, key: tuple[str, ...]) -> str | None:
     """What is recorded of one row.
 
     Args:
-        destination: Where it was sent, or may be.
+        target: The destination, or the path of its YAML file.
         key: Texts of the key columns.
 
     Returns:
@@ -54,7 +77,11 @@ def recorded(destination: Destination, key: tuple[str, ...]) -> str | None:
     Raises:
         ConfigError: The key has other columns than source.key.
     """
+    destination = destination_of(target)
     refuse_other_columns(destination, key)
     with open_context(destination) as context:
-        found = context.known([hash_of(key, context.store.key())])
-    return next((entry.state.name.lower() for entry in found.values()), None)
+        return _state_of(context.known([hash_of(key, context.store.key())]))
+
+
+def _state_of(entries: Mapping[bytes, Entry]) -> str | None:
+    return next((entry.state.name.lower() for entry in entries.values()), None)

@@ -1,4 +1,4 @@
-"""How good a source's identifiers are: for each one, what share of rows can be used, and what is wrong with the rest.
+"""How good identifiers are: what share of rows can be used, and what is wrong with the rest.
 
 Only counts leave this module; no value does.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from connector.arrow.bytes import lower, trimmed
 from connector.arrow.masks import mask, present
 from connector.arrow.text import text_array
 from connector.config.destination import Destination
+from connector.config.loader import Target, destination_of
 from connector.identifiers.email import is_placeholder
 from connector.identifiers.placeholders import PLACEHOLDERS
 from connector.mapping.coverage import usable_columns
@@ -68,12 +70,51 @@ _AFTERWARDS = ("sha256_hex", "sha256_b64", "fbc_of_click")
 """Functions that come after the normal form and make a value of any text."""
 
 
-def lint_identifiers(destination: Destination, limit: int = ROWS) -> Iterator[dict[str, Any]]:
-    """One entry for each identifier and the column it comes from.
+@dataclass(frozen=True)
+class IdentifierQuality:
+    """How good one identifier is, of the rows that were looked at.
 
-    rows, empty, valid, placeholder, already_hashed, no_country_code, malformed: rows, where the last five are exclusive and
-    share what is not empty. malformed_by_reason: reason -> rows. valid_share: of the rows that are not empty.
+    The last five counts are exclusive, and share the rows that are not empty.
+
+    Attributes:
+        identifier: Its name on the platform.
+        column: Where it comes from.
+        rows: How many were looked at.
+        empty: Rows without a value.
+        valid: Rows whose value can be used.
+        placeholder: Rows with a value such as n/a or test@test.com.
+        already_hashed: Rows whose value is a digest, in a column of plain values.
+        no_country_code: Phones that need `default_region`.
+        malformed: All other rows.
+        malformed_by_reason: What is wrong with them -> rows.
+        valid_share: Share of valid rows in those that are not empty.
     """
+
+    identifier: str
+    column: str
+    rows: int
+    empty: int
+    valid: int
+    placeholder: int
+    already_hashed: int
+    no_country_code: int
+    malformed: int
+    malformed_by_reason: dict[str, int]
+    valid_share: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `capi lint-identifiers --json` prints it."""
+        return asdict(self)
+
+
+def lint_identifiers(target: Target, *, limit: int = ROWS) -> Iterator[IdentifierQuality]:
+    """Yields an entry for each identifier and each column that it comes from.
+
+    Args:
+        target: The destination, or the path of its YAML file.
+        limit: Rows to look at, at most.
+    """
+    destination = destination_of(target)
     warehouse = SourceReader(destination, usable_columns(destination))
     counts: dict[tuple[str, str], Counter[str]] = {}
     try:
@@ -97,13 +138,13 @@ def lint_identifiers(destination: Destination, limit: int = ROWS) -> Iterator[di
             for key, number in sorted(found.items())
             if key.startswith("malformed ")
         }
-        yield {
-            "identifier": name,
-            "column": column,
+        yield IdentifierQuality(
+            name,
+            column,
             **{key: found[key] for key in _COUNTED},
-            "malformed_by_reason": reasons,
-            "valid_share": round(found["valid"] / filled, 4) if filled else None,
-        }
+            malformed_by_reason=reasons,
+            valid_share=round(found["valid"] / filled, 4) if filled else None,
+        )
 
 
 def _sources(destination: Destination) -> Iterator[tuple[str, str, tuple[Any, ...]]]:

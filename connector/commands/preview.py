@@ -1,10 +1,11 @@
-"""The exact requests that given rows would become. Nothing is sent, nothing is recorded, secrets show as `***`."""
+"""The exact requests that rows would become. Nothing is sent or recorded; secrets show as `***`."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ import pyarrow as pa
 from connector.arrow.composite_key import joined_key
 from connector.arrow.convert import array_of_values, to_frame
 from connector.config.destination import Destination
+from connector.config.loader import Target, destination_of
 from connector.delivery.auth.select import auth_for
 from connector.delivery.batch import BatchLimits, cut
 from connector.delivery.request import RequestBuilder
@@ -26,25 +28,94 @@ from connector.source.mapped_columns import extra_columns
 from connector.source.reader import SourceReader
 
 
-def preview(
-    destination: Destination, rows: Iterable[Mapping[str, Any]], *, as_of: dt.datetime | None = None
-) -> Iterator[dict[str, Any]]:
-    """One item a request or rejected row, as `capi preview --json` prints them.
+@dataclass(frozen=True)
+class PreviewedRequest:
+    """A request that would be sent.
 
-    rows: canonical columns, or the query's own names where the destination renames them. A row without the key columns
-    gets a key made of its own content. Raises ConfigError for a name that is neither.
+    Attributes:
+        method: Of HTTP.
+        url: Its address.
+        headers: Secrets in them show as `***`.
+        body: The JSON that it carries.
+        rows: Places of its rows, counted from 0.
     """
-    listed = list(rows)
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: Any
+    rows: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `capi preview --json` prints it."""
+        names = ("method", "url", "headers", "body")
+        return {"request": {name: getattr(self, name) for name in names}, "rows": list(self.rows)}
+
+
+@dataclass(frozen=True)
+class PreviewedRejection:
+    """A row that would not be sent.
+
+    Attributes:
+        row: Its place, counted from 0.
+        reason: The reason code.
+        field: The column to look at, if one is to blame.
+    """
+
+    row: int
+    reason: str
+    field: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `capi preview --json` prints it."""
+        return {"rejected": {"row": self.row, "reason": self.reason, "field": self.field}}
+
+
+Previewed = PreviewedRequest | PreviewedRejection
+
+
+def preview(
+    target: Target,
+    rows: Iterable[Mapping[str, Any]] | None = None,
+    *,
+    limit: int = 10,
+    as_of: dt.datetime | None = None,
+) -> Iterator[Previewed]:
+    """Yields the requests and the rejections that rows would become, in the order of the rows.
+
+    Args:
+        target: The destination, or the path of its YAML file.
+        rows: Canonical columns, or the query's own names where the destination renames them. A row
+            without the key columns gets a key made of its own content. Default: the first rows of
+            the query.
+        limit: Rows of the query at most.
+        as_of: The moment to take for now.
+
+    Raises:
+        ConfigError: A row has a column that is neither.
+        WarehouseError: The query cannot be read.
+    """
+    destination = destination_of(target)
     serializer = Serializer(destination)
-    encoded = serializer.encode(
-        to_frame(_table(destination, listed)), _keys(destination, listed), as_of or utc_now()
-    )
-    yield from _items(destination, serializer, encoded)
+    now = as_of or utc_now()
+    if rows is not None:
+        listed = list(rows)
+        frame, keys = to_frame(_table(destination, listed)), _keys(destination, listed)
+        yield from _items(destination, serializer, serializer.encode(frame, keys, now))
+        return
+    reader = SourceReader(destination, usable_columns(destination))
+    try:
+        read = next(iter(reader.read(Range(), limit)), None)
+    finally:
+        reader.close()
+    if read is not None and len(read):
+        encoded = serializer.encode(read.frame, read.joined_keys(), now)
+        yield from _items(destination, serializer, encoded)
 
 
 def _items(
     destination: Destination, serializer: Serializer, encoded: Serialized
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Previewed]:
     limits = BatchLimits(destination.batch_size, destination.platform.limits.max_bytes)
     overheads = [serializer.overhead(group) for group in encoded.group_values]
     batches, too_large = cut(
@@ -57,48 +128,24 @@ def _items(
     }
     refused |= dict.fromkeys(encoded.expired.tolist(), Rejection("expired", "event_time"))
     refused |= dict.fromkeys(encoded.suppressed.tolist(), Rejection("suppressed", "consent"))
-    items = [
-        (
-            batch.rows[0],
-            _request(
-                batch,
-                serializer.body(batch.records, encoded.group_values[batch.group]),
-                builder,
-                auth,
-            ),
-        )
-        for batch in batches
-    ]
-    items += [
-        (row, {"rejected": {"row": row, "reason": why.reason, "field": why.field}})
-        for row, why in refused.items()
-    ]
+    items: list[tuple[int, Previewed]] = []
+    for batch in batches:
+        body = serializer.body(batch.records, encoded.group_values[batch.group])
+        items.append((batch.rows[0], _request(batch, body, builder, auth)))
+    for row, why in refused.items():
+        items.append((row, PreviewedRejection(row, why.reason, why.field)))
     yield from (item for _, item in sorted(items, key=lambda item: item[0]))
 
 
-def sample(destination: Destination, limit: int) -> Iterator[dict[str, Any]]:
-    """As `preview`, with the first rows of the query."""
-    serializer = Serializer(destination)
-    warehouse = SourceReader(destination, usable_columns(destination))
-    try:
-        read = next(iter(warehouse.read(Range(), limit)), None)
-    finally:
-        warehouse.close()
-    if read is not None and len(read):
-        yield from _items(
-            destination, serializer, serializer.encode(read.frame, read.joined_keys(), utc_now())
-        )
-
-
-def _request(batch: Batch, body: bytes, builder: RequestBuilder, auth: Any) -> dict[str, Any]:
+def _request(batch: Batch, body: bytes, builder: RequestBuilder, auth: Any) -> PreviewedRequest:
     signed = auth.sign(builder.build(body))
-    request = {
-        "method": signed.method,
-        "url": signed.url,
-        "headers": dict(signed.headers),
-        "body": orjson.loads(signed.body),
-    }
-    return {"request": request, "rows": batch.rows}
+    return PreviewedRequest(
+        signed.method,
+        signed.url,
+        dict(signed.headers),
+        orjson.loads(signed.body),
+        tuple(batch.rows),
+    )
 
 
 def _table(destination: Destination, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -109,7 +156,8 @@ def _table(destination: Destination, rows: Sequence[Mapping[str, Any]]) -> pa.Ta
     unknown = sorted({name for row in rows for name in row} - known)
     if unknown:
         raise ConfigError(
-            f"the rows have columns that are not canonical: {', '.join(unknown[:10])}; `capi check` and the README list the ones there are"
+            f"the rows have columns that are not canonical: {', '.join(unknown[:10])}; `capi check`"
+            " and the README list the ones there are"
         )
     columns: dict[str, pa.Array] = {}
     for name in usable_columns(destination):

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from connector.config.destination import Destination
+from connector.config.loader import Target, destination_of
 from connector.engine.bounds import place_before
 from connector.engine.context import RunContext, open_context
 from connector.engine.pipeline import Progress
@@ -43,54 +43,44 @@ class Reconciliation:
 
 
 def reconcile(
-    destination: Destination,
+    target: Target,
     *,
     since: dt.datetime | None = None,
     send: bool = False,
     run_id: str | None = None,
     progress: Progress | None = None,
+    state: str | None = None,
 ) -> Reconciliation:
     """Compare every row behind the watermark with the ledger.
 
     Args:
-        destination: Where to.
+        target: The destination, or the path of its YAML file.
         since: Cursor time from which rows are compared; default: the whole age window.
         send: Deliver what is missing.
         run_id: Name of the run that delivers; default: a new one.
         progress: Told of rows that are settled.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Raises:
         ConfigError: `since` was given, and the cursor is not a time.
     """
-    with open_context(destination) as context:
-        return reconcile_in(context, since=since, send=send, run_id=run_id, progress=progress)
+    with open_context(destination_of(target), state=state) as context:
+        register(context)
+        after = context.watermark()
+        if after is None:
+            return Reconciliation(0, 0, None)
+        window = Range.behind(after, _window_start(context, after, since))
+        rows, missing = context.page_builder().count_missing(window)
+        if not missing or not send:
+            return Reconciliation(rows, missing, None)
 
+        def cut(_context: RunContext, _after: Mark | None, _options: Options) -> list[Slice]:
+            return [Slice(0, "missing", window.after, window.upto, window.before)]
 
-def reconcile_in(
-    context: RunContext,
-    *,
-    since: dt.datetime | None = None,
-    send: bool = False,
-    run_id: str | None = None,
-    progress: Progress | None = None,
-) -> Reconciliation:
-    """As `reconcile`, in a context that is open."""
-    register(context)
-    after = context.watermark()
-    if after is None:
-        return Reconciliation(0, 0, None)
-    window = Range.behind(after, _window_start(context, after, since))
-    rows, missing = context.page_builder().count_missing(window)
-    if not missing or not send:
-        return Reconciliation(rows, missing, None)
-
-    def cut(_context: RunContext, _after: Mark | None, _options: Options) -> list[Slice]:
-        return [Slice(0, "missing", window.after, window.upto, window.before)]
-
-    planned = prepare(
-        context, Options(yes=True), "reconcile", cut, run_id=run_id, progress=progress
-    )
-    return Reconciliation(rows, missing, run(context, planned, progress))
+        planned = prepare(
+            context, Options(yes=True), "reconcile", cut, run_id=run_id, progress=progress
+        )
+        return Reconciliation(rows, missing, run(context, planned, progress))
 
 
 def _window_start(context: RunContext, after: Mark, since: dt.datetime | None) -> Mark | None:

@@ -1,56 +1,83 @@
-"""The quarantine, as people and `capi rejected --json` see it."""
+"""The quarantine, as people see it."""
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from connector.config.destination import Destination
+from connector.config.loader import Target, destination_of
 from connector.engine.context import open_context
 from connector.mapping.reasons import explained
 from connector.platforms.answers import Codes
 from connector.state import quarantine
 from connector.state.quarantine import Quarantined
 
-FIELDS = ("key", "reason", "field", "code", "attempts", "first_seen", "state", "message")
 
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row in quarantine.
 
-def rejected(destination: Destination, *, reason: str | None = None) -> list[dict[str, Any]]:
-    """One entry a quarantined row.
-
-    key: null where it may describe a person. code, message: the platform's, redacted, with what its error registry advises; where our own rules
-    did not accept the row, message says what they ask for. attempts: how often it was tried.
+    Attributes:
+        key: Texts of its key columns; None where they may describe a person.
+        reason: The reason code.
+        field: The column to look at, if one is to blame.
+        code: The platform's own code.
+        attempts: How often it was tried.
+        first_seen: When it was first refused, in UTC.
+        state: `rejected`, `dead` or `ambiguous_expired`.
+        message: The platform's, redacted, with what its error registry advises; where our own rules
+            did not accept the row, what they ask for.
     """
+
+    key: tuple[str, ...] | None
+    reason: str
+    field: str | None
+    code: str | None
+    attempts: int
+    first_seen: dt.datetime
+    state: str
+    message: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `capi rejected --json` prints it; a key of one column is a text, not a list."""
+        key = self.key
+        return {
+            **asdict(self),
+            "key": None if key is None else key[0] if len(key) == 1 else list(key),
+            "first_seen": self.first_seen.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+
+
+FIELDS = tuple(field.name for field in fields(RejectedRow))
+
+
+def rejected(target: Target, *, reason: str | None = None) -> list[RejectedRow]:
+    """The rows in quarantine.
+
+    Args:
+        target: The destination, or the path of its YAML file.
+        reason: Only rows with this reason code.
+    """
+    destination = destination_of(target)
     with open_context(destination) as context, context.store.read() as connection:
         codes = destination.platform.answers.codes
         return [
-            _entry(row, codes)
+            _row(row, codes)
             for row in quarantine.listed(connection, context.destination_id, reason=reason)
         ]
 
 
-def _entry(row: Quarantined, codes: Codes) -> dict[str, Any]:
+def _row(row: Quarantined, codes: Codes) -> RejectedRow:
     known = codes.find(row.code) if row.code is not None else None
-    seen = dt.datetime.fromtimestamp(row.first_seen / 1_000_000, dt.UTC).strftime(
-        "%Y-%m-%dT%H:%M:%SZ"
+    said = [text for text in (row.message, known.remedy if known is not None else None) if text]
+    return RejectedRow(
+        key=None if row.key is None else tuple(row.key),
+        reason=row.reason,
+        field=row.field,
+        code=row.code,
+        attempts=row.attempts,
+        first_seen=dt.datetime.fromtimestamp(row.first_seen / 1_000_000, dt.UTC),
+        state=row.state,
+        message="; ".join(said) or explained(row.reason, row.field),
     )
-    key = (
-        row.key[0]
-        if row.key is not None and len(row.key) == 1
-        else None
-        if row.key is None
-        else list(row.key)
-    )
-    return {
-        "key": key,
-        "reason": row.reason,
-        "field": row.field,
-        "code": row.code,
-        "attempts": row.attempts,
-        "first_seen": seen,
-        "state": row.state,
-        "message": "; ".join(
-            text for text in (row.message, known.remedy if known is not None else None) if text
-        )
-        or explained(row.reason, row.field),
-    }

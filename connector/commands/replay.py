@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.commands.key import refuse_other_columns
-from connector.config.destination import Destination
+from connector.config.loader import Target, destination_of
 from connector.engine.context import RunContext, open_context
 from connector.engine.pipeline import Progress
 from connector.engine.plan import Options, Slice
@@ -13,7 +13,7 @@ from connector.model import Mark
 
 
 def replay(
-    destination: Destination,
+    target: Target,
     *,
     reason: str | None = None,
     key: tuple[str, ...] | None = None,
@@ -23,7 +23,7 @@ def replay(
     """Try quarantined rows again.
 
     Args:
-        destination: Where they were refused.
+        target: The destination, or the path of its YAML file.
         reason: Only rows with this reason code.
         key: Only this row, even where it is dead; texts of the key columns.
         run_id: Its name; default: a new one.
@@ -32,6 +32,7 @@ def replay(
     Raises:
         ConfigError: The key has other columns than source.key.
     """
+    destination = destination_of(target)
     refuse_other_columns(destination, key)
 
     def cut(_context: RunContext, _after: Mark | None, _options: Options) -> list[Slice]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from connector.config.destination import Destination
+from connector.config.loader import Target, destination_of
 from connector.config.validate import start_time
 from connector.engine.bounds import first_watermark
 from connector.engine.context import open_context
@@ -23,11 +23,61 @@ from connector.state.lease import release
 Decision = Literal["delivered", "resend"]
 
 
-def settle_ambiguous(destination: Destination, decision: Decision) -> int:
+@dataclass(frozen=True)
+class Resolution:
+    """What a person decided, and what it changed. One of its fields is not None, or `mark` is.
+
+    Attributes:
+        rows: Rows whose delivery had stayed unknown.
+        accepted: Parts of the source that had changed, in words.
+        mark: Cursor text of the new watermark; None where it was put before the first row.
+    """
+
+    rows: int | None = None
+    accepted: tuple[str, ...] | None = None
+    mark: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `capi resolve --json` prints it."""
+        if self.rows is not None:
+            return {"rows": self.rows}
+        if self.accepted is not None:
+            return {"accepted": list(self.accepted)}
+        return {"mark": self.mark}
+
+
+def resolve(
+    target: Target,
+    *,
+    ambiguous: Decision | None = None,
+    accept_change: bool = False,
+    restart: str | None = None,
+) -> Resolution:
+    """Settle what only a person can decide; exactly one of the three.
+
+    Args:
+        target: The destination, or the path of its YAML file.
+        ambiguous: What becomes of rows whose delivery stayed unknown; see `settle_ambiguous`.
+        accept_change: The source changed, and the watermark still means the same.
+        restart: Where to put the watermark: all, now, or a timestamp.
+
+    Raises:
+        ConfigError: None or several were asked for, or what was asked for cannot be done.
+    """
+    if sum((ambiguous is not None, accept_change, restart is not None)) != 1:
+        raise ConfigError("give one of --delivered, --resend, --accept-change or --restart")
+    if ambiguous is not None:
+        return Resolution(rows=settle_ambiguous(target, ambiguous))
+    if restart is not None:
+        return Resolution(mark=put_watermark(target, restart))
+    return Resolution(accepted=tuple(accept_source_change(target)))
+
+
+def settle_ambiguous(target: Target, decision: Decision) -> int:
     """Decide on rows whose delivery stayed unknown for too long.
 
     Args:
-        destination: Where they were sent.
+        target: The destination, or the path of its YAML file.
         decision: `delivered`: they count as delivered. `resend`: the next `replay` sends them
             again, with the same event_id.
 
@@ -35,7 +85,7 @@ def settle_ambiguous(destination: Destination, decision: Decision) -> int:
         How many rows there were.
     """
     state = RowState.DELIVERED if decision == "delivered" else RowState.REJECTED
-    with open_context(destination) as context:
+    with open_context(destination_of(target)) as context:
         held = manual_lease(context)
         number = context.destination_id
         with context.store.write() as connection:
@@ -50,8 +100,11 @@ def settle_ambiguous(destination: Destination, decision: Decision) -> int:
         return len(rows)
 
 
-def accept_change(destination: Destination) -> list[str]:
+def accept_source_change(target: Target) -> list[str]:
     """Take the source as it is now for the one that the watermark belongs to.
+
+    Args:
+        target: The destination, or the path of its YAML file.
 
     Returns:
         What had changed, in words.
@@ -61,6 +114,7 @@ def accept_change(destination: Destination) -> list[str]:
             be read.
         WarehouseError: The source cannot be read.
     """
+    destination = destination_of(target)
     with open_context(destination) as context:
         context.warehouse.try_query()
         if not context.destination_id:
@@ -78,11 +132,11 @@ def accept_change(destination: Destination) -> list[str]:
             return changed
 
 
-def restart(destination: Destination, start: str) -> str | None:
+def put_watermark(target: Target, start: str) -> str | None:
     """Put the watermark where a person says; the ledger stays.
 
     Args:
-        destination: Which one begins anew.
+        target: The destination, or the path of its YAML file.
         start: all, now, or a timestamp.
 
     Returns:
@@ -91,6 +145,7 @@ def restart(destination: Destination, start: str) -> str | None:
     Raises:
         ConfigError: The start is none of these.
     """
+    destination = destination_of(target)
     source = destination.model.source.model_copy(update={"start": start})
     if start not in ("all", "now"):
         try:

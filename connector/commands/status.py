@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from connector.config.destination import Destination
+from connector.config.loader import Target, destination_of
 from connector.engine.backlog import lag_seconds, survey
 from connector.engine.bounds import first_watermark
 from connector.engine.context import RunContext, open_context
@@ -21,8 +21,19 @@ from connector.state.lease import holder
 class Status:
     """Where a destination stands.
 
-    backlog: rows that wait, None where the warehouse cannot be asked. lag_seconds: age of the oldest of them. quarantine:
-    reason -> rows. ambiguous_expired: rows that a person must decide on. in_flight: pages of a run that has not ended.
+    Attributes:
+        destination: Its name.
+        mark: Cursor text of the watermark; None before the first page.
+        backlog: Rows that wait; None where the warehouse cannot be asked.
+        lag_seconds: Age of the oldest of them.
+        quarantine: Reason code -> rows.
+        dead: Rows that are tried again only where a person names them.
+        ambiguous_expired: Rows whose delivery stayed unknown, which a person must decide on.
+        in_flight: Pages of a run that has not ended.
+        not_before: Until when the platform wants no requests.
+        recorded: State of a row -> rows that the ledger knows.
+        runs: The last runs with their counts.
+        warning: Why the warehouse cannot be asked.
     """
 
     destination: str
@@ -43,8 +54,14 @@ class Status:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def status(destination: Destination, *, number_of_runs: int = 5) -> Status:
-    """Look at state and warehouse; changes nothing."""
+def status(target: Target, *, number_of_runs: int = 5) -> Status:
+    """Look at state and warehouse; changes nothing.
+
+    Args:
+        target: The destination, or the path of its YAML file.
+        number_of_runs: How many of the last runs are told.
+    """
+    destination = destination_of(target)
     with open_context(destination) as context:
         backlog, lag, warning = _backlog(context)
         with context.store.read() as connection:
@@ -92,7 +109,12 @@ def _watermark(context: RunContext) -> Mark | None:
 
 
 def _run(row: dict[str, Any], at_work: str | None) -> dict[str, Any]:
-    """A run as it stands. at_work: the one that holds the lease; another that never ended was killed, which the next run notes."""
+    """A run as it stands.
+
+    Args:
+        row: Of the state.
+        at_work: The run that holds the lease; any other that never ended was killed.
+    """
     killed = row["status"] == "running" and row["run_id"] != at_work
     counts = {name: row[name] for name in COUNTS}
     times = {"started_at": _time(row["started_at"]), "ended_at": _time(row["ended_at"])}

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from connector.config.destination import Destination
+from connector.config.loader import Target, destination_of
 from connector.engine.context import open_context
 from connector.engine.pipeline import Progress
 from connector.engine.plan import Options
@@ -27,19 +27,22 @@ from connector.engine.unrecorded import expect_waiting, in_mode, is_recorded, ru
 
 
 def sync(
-    destination: Destination,
-    options: Options = Options(),  # noqa: B008  frozen
+    target: Target,
     *,
+    options: Options = Options(),  # noqa: B008  frozen
     run_id: str | None = None,
     progress: Progress | None = None,
+    state: str | None = None,
 ) -> Report:
     """Deliver what waits behind the watermark.
 
     Args:
-        destination: Where to.
+        target: The destination, or the path of its YAML file.
         options: How this run differs from the schedule's.
         run_id: Its name; default: a new one.
         progress: Told of rows that wait and rows that are settled.
+        state: SQLAlchemy URL of the state database; default: CAPI_STATE_URL, or SQLite under
+            `.capi/`.
 
     Returns:
         What was done. A run that ended early says why in `failure`.
@@ -47,7 +50,8 @@ def sync(
     Raises:
         ConfigError, LeaseHeld, GuardRail, Postponed, WarehouseError: The run could not begin.
     """
-    with open_context(in_mode(destination, options)) as context:
+    destination = in_mode(destination_of(target), options)
+    with open_context(destination, state=state) as context:
         if not is_recorded(destination, options):
             return run_unrecorded(context, options, progress)
         planned = prepare(context, options, "sync", plan_slices, run_id=run_id, progress=progress)

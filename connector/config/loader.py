@@ -16,6 +16,9 @@ from connector.platforms import loader as platforms
 from connector.syntax import yaml as strict_yaml
 from connector.syntax.yaml import Document
 
+Target = Destination | Path | str
+"""What every verb takes: a destination, or the path of its YAML file."""
+
 
 def load(path: Path | str, root: Path | None = None) -> Destination:
     """Read one destination.
@@ -35,6 +38,15 @@ def load(path: Path | str, root: Path | None = None) -> Destination:
         raise DestinationError([Problem("the file cannot be read", str(path))]) from None
     document = strict_yaml.load(text, str(path))
     return build(document, root or project_root(path), path)
+
+
+def destination_of(target: Target) -> Destination:
+    """A destination that was read already, or that stands in a YAML file.
+
+    Raises:
+        DestinationError: With all problems of the file.
+    """
+    return target if isinstance(target, Destination) else load(target)
 
 
 def build(document: Document, root: Path, path: Path | None) -> Destination:

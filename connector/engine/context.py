@@ -9,8 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy.engine import URL
-
 from connector.config.credentials import credentials
 from connector.config.destination import Destination
 from connector.delivery.retry_budget import RetryBudget
@@ -157,20 +155,20 @@ class RunContext:
 def open_context(
     destination: Destination,
     *,
-    state: URL | None = None,
+    state: str | None = None,
     clock: Callable[[], dt.datetime] = utc_now,
 ) -> Iterator[RunContext]:
     """Open state and warehouse for a destination that has run before or is about to.
 
     Args:
         destination: From its YAML.
-        state: The state database; default: what CAPI_STATE_URL says.
+        state: SQLAlchemy URL of the state database; default: what CAPI_STATE_URL says.
         clock: Gives the moment, in UTC.
 
     Raises:
         InternalError: In place of any exception that this package does not know.
     """
-    store = Store.open(state if state is not None else state_url(destination.root))
+    store = Store.open(state_url(destination.root, state))
     warehouse = SourceReader(destination, usable_columns(destination))
     try:
         with store.read() as connection:

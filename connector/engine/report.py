@@ -1,4 +1,4 @@
-"""What a run did, as people, Dagster and `capi sync --json` see it."""
+"""What a run did, as people, orchestrators and `capi sync --json` see it."""
 
 from __future__ import annotations
 

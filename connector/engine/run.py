@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy.engine import Connection
 
@@ -44,8 +44,12 @@ from connector.state.lease import Heartbeat, Lease, acquire, hand_over, release
 if TYPE_CHECKING:
     from connector.delivery.sender import Sender
 
-Planned = tuple[Plan, RunFailure | None]
-"""A plan, and why nothing of it may be begun, if so."""
+
+class Planned(NamedTuple):
+    """A plan, and why nothing of it may be begun, if so."""
+
+    plan: Plan
+    failure: RunFailure | None
 
 
 def run(context: RunContext, planned: Planned, progress: Progress | None = None) -> Report:
@@ -116,7 +120,7 @@ def prepare(
         abort(context, held, _status_of_refusal(error))
         raise
     failpoints.reach("after_plan")
-    return Plan(
+    planned = Plan(
         run_id=held.owner,
         token=held.token,
         destination_id=held.destination_id,
@@ -124,7 +128,8 @@ def prepare(
         slices=slices,
         options=options,
         facts=context.facts,
-    ), failure
+    )
+    return Planned(planned, failure)
 
 
 def take_lease(context: RunContext, run_id: str | None, kind: str = "sync") -> Lease:

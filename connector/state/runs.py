@@ -1,4 +1,4 @@
-"""Runs and their counts; the same numbers that Dagster shows."""
+"""Runs and their counts; the same numbers that reports show."""
 
 from __future__ import annotations
 

@@ -30,19 +30,28 @@ def home(root: Path) -> Path:
     return Path(os.environ["CAPI_HOME"]) if os.environ.get("CAPI_HOME") else root / ".capi"
 
 
-def state_url(root: Path) -> URL:
-    """CAPI_STATE_URL, or a SQLite file in `home`. Raises ConfigError without showing it."""
-    text = os.environ.get("CAPI_STATE_URL")
+def state_url(root: Path, given: str | None = None) -> URL:
+    """Where the state is.
+
+    Args:
+        root: The project's folder.
+        given: A SQLAlchemy URL; default: CAPI_STATE_URL, or a SQLite file in `home`.
+
+    Raises:
+        ConfigError: It is no URL of SQLite or PostgreSQL. The message does not show it.
+    """
+    text = given or os.environ.get("CAPI_STATE_URL")
+    what = "CAPI_STATE_URL" if given is None else "the URL of the state"
     if not text:
         return URL.create("sqlite", database=str(home(root) / "state.db"))
     try:
         url = make_url(text)
     except ArgumentError:
         raise ConfigError(
-            "CAPI_STATE_URL is not a SQLAlchemy URL; use sqlite:///path or postgresql://host/database"
+            f"{what} is not a SQLAlchemy URL; use sqlite:///path or postgresql://host/database"
         ) from None
     if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise ConfigError("CAPI_STATE_URL must be SQLite or PostgreSQL")
+        raise ConfigError(f"{what} must be SQLite or PostgreSQL")
     return (
         url.set(drivername="postgresql+psycopg")
         if url.drivername in ("postgresql", "postgres")

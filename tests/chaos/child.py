@@ -114,7 +114,7 @@ def warm_up(preload: str) -> None:
             project = write_project(
                 Path(folder) / platform, platform, warehouse.url, "http://127.0.0.1:9/x"
             )
-            sync(project.load(), Options(dry_run=True))
+            sync(project.load(), options=Options(dry_run=True))
     if preload == "dagster":
         from tests.support.dagster import project_resources
 

@@ -218,7 +218,7 @@ class Machine(RuleBasedStateMachine):
         self._forget_patience()
         began = time.time_ns()
         try:
-            report = sync(self.destination, Options(limit=limit))
+            report = sync(self.destination, options=Options(limit=limit))
         except Crash:
             self.unclean.append(Spell(began, time.time_ns()))
             return False

@@ -235,9 +235,9 @@ def test_check_finds_all_problems_at_once(project: Project) -> None:
     people = project.capi("check", "acme")
     assert people.code == 2
     assert "did you mean 'platform'?" in " ".join(people.out.split())
-    assert re.search(r"\nacme: \d+ problems\n", people.out)
+    assert re.search(r"\nacme: problems: \d+\n", people.out)
     project.write("duckdb:///x", "https://px.dsp.example/signal", platform="metta")
-    assert project.capi("check", "acme").out.endswith("\nacme: 1 problem\n")
+    assert project.capi("check", "acme").out.endswith("\nacme: problems: 1\n")
 
 
 @pytest.mark.usefixtures("ready")
@@ -277,10 +277,10 @@ def test_preview_shows_each_request_with_its_secrets_hidden(
     assert done.err == ""
     assert (
         project.capi("preview", "acme", "--rows", "rows.jsonl", check=True).err
-        == "acme: 1 row in 1 request, 1 row not sent (no_identity 1)\n"
+        == "acme: requests: 1, rows in them: 1, rows not sent: 1 (no_identity 1)\n"
     )
     two = project.capi("preview", "acme", "--limit", "2", check=True)
-    assert two.err == "acme: 2 rows in 2 requests, 0 rows not sent\n"
+    assert two.err == "acme: requests: 2, rows in them: 2, rows not sent: 0\n"
     assert len(project.capi("preview", "acme", "--limit", "2", "--json", check=True).lines()) == 2
     assert receiver.ledger.summary()["requests"] == 0
 

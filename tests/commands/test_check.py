@@ -27,7 +27,7 @@ INSTALL = "pip install"
 def look(project: Project, warehouse: str, **changes: Any) -> Findings:
     """Check a destination."""
     project.write(warehouse, ENDPOINT, **changes)
-    return check(project.path(), project.root)
+    return check(project.path(), root=project.root)
 
 
 def errors(found: Findings) -> str:
@@ -447,8 +447,8 @@ def test_rows_that_will_not_be_read_are_counted(project: Project, duck: DuckDb) 
     )
     found = look(project, duck.url, source__null_cursor="count")
     assert found.warnings == [
-        "1 row has no updated_at and will never be read",
-        "1 row is dated in the future and waits until then",
+        "rows without updated_at, which will never be read: 1",
+        "rows dated in the future, which wait until then: 1",
     ]
 
 
@@ -519,7 +519,7 @@ def test_check_leaves_the_state_as_it_is(
     duck.insert(conversion(1))
     sync(duck_destination())
     before = dump(project.root / ".capi" / "state.db")
-    assert check(project.path(), project.root).errors == []
+    assert check(project.path(), root=project.root).errors == []
     assert dump(project.root / ".capi" / "state.db") == before
 
 

@@ -8,7 +8,7 @@ from connector.commands.erase import erase
 from connector.commands.reconcile import reconcile
 from connector.commands.rejected import rejected
 from connector.commands.replay import replay
-from connector.commands.resolve import restart
+from connector.commands.resolve import put_watermark
 from connector.commands.status import status
 from connector.commands.sync import sync
 from connector.sandbox.server import Receiver
@@ -24,7 +24,7 @@ def test_an_erased_row_is_never_sent_again(
     made = duck_destination()
     sync(made)
     before = receiver.ledger.summary()["requests"]
-    assert erase(made, ("c000002",)) == was_sent
+    assert erase(made, key=("c000002",)).known == was_sent
     if not was_sent:
         duck.insert(conversion(2))
     duck.execute(
@@ -36,7 +36,7 @@ def test_an_erased_row_is_never_sent_again(
         reconcile(made, send=True).missing,
         replay(made).rows_read,
     ) == (0, 0, 0)
-    restart(made, "all")
+    put_watermark(made, "all")
     assert sync(made).rows_read == 0
     assert receiver.ledger.summary()["requests"] == before
     assert status(made).recorded["erased"] == 1
@@ -46,5 +46,5 @@ def test_an_erased_row_leaves_the_quarantine(duck_destination: Make, duck: DuckD
     duck.insert(conversion(1), conversion(2, email=None))
     made = duck_destination()
     sync(made)
-    assert erase(made, ("c000002",)) is True
+    assert erase(made, key=("c000002",)).known
     assert (rejected(made), replay(made, key=("c000002",)).rows_read) == ([], 0)

@@ -42,7 +42,7 @@ def look(
     )
     return {
         (entry["identifier"], entry["column"]): entry
-        for entry in lint_identifiers(project.load(), limit)
+        for entry in (each.to_json() for each in lint_identifiers(project.load(), limit=limit))
     }
 
 
@@ -174,7 +174,7 @@ def test_a_source_that_keeps_times_as_text_can_be_looked_at(
     )
     assert {
         entry["valid"]
-        for entry in lint_identifiers(project.load())
+        for entry in (each.to_json() for each in lint_identifiers(project.load()))
         if entry["column"] in ("email", "fbclid")
     } == {1}
 

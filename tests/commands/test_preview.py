@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.commands.preview import preview, sample
 from connector.commands.sync import sync
 from connector.config.destination import Destination
 from connector.errors import ConfigError
 from connector.sandbox.server import Receiver
 from tests.conftest import Make
+from tests.support.previews import preview, sample
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, TestWarehouse, conversion
 

@@ -19,7 +19,7 @@ from tests.support.warehouses import DuckDb, TestWarehouse, ago, conversion
 
 def reasons(destination: Destination) -> dict[Any, str]:
     """Quarantined rows, key -> reason."""
-    return {row["key"]: row["reason"] for row in rejected(destination)}
+    return {row.to_json()["key"]: row.reason for row in rejected(destination)}
 
 
 def latest(receiver: Receiver) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def test_a_row_that_is_refused_again_and_again_is_dead_until_a_person_names_it(
     attempts = []
     while replay(made).rows_read:
         [row] = rejected(made)
-        attempts.append((row["attempts"], row["state"]))
+        attempts.append((row.attempts, row.state))
     assert attempts == [
         *((number, "rejected") for number in range(2, MAX_ATTEMPTS)),
         (MAX_ATTEMPTS, "dead"),
@@ -140,7 +140,7 @@ def test_a_row_that_is_gone_from_the_warehouse_is_dead(
     duck.execute("delete from conversions where conversion_id = 'c000002'")
     assert replay(made).rows_read == 0
     [row] = rejected(made)
-    assert (row["key"], row["reason"], row["state"]) == ("c000002", "row_gone", "dead")
+    assert (row.key, row.reason, row.state) == (("c000002",), "row_gone", "dead")
 
 
 def test_a_row_whose_key_is_personal_is_found_again_by_its_hash(
@@ -167,7 +167,7 @@ def test_one_row_is_replayed_by_a_key_that_is_not_stored(
     duck.insert(conversion(1, value="-1"), conversion(2, value="-1"), conversion(3))
     made = duck_destination(source__key="email", checks={"rejection_rate": {"fail": 1.0}})
     sync(made)
-    assert [row["key"] for row in rejected(made)] == [None, None]
+    assert [row.key for row in rejected(made)] == [None, None]
     duck.execute("update conversions set value = 1")
     assert replay(made, key=("person2@shop.example.org",)).delivered == 1
     assert len(rejected(made)) == 1

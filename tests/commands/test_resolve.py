@@ -10,7 +10,7 @@ import pytest
 from connector.commands.reconcile import reconcile
 from connector.commands.rejected import rejected
 from connector.commands.replay import replay
-from connector.commands.resolve import accept_change, restart, settle_ambiguous
+from connector.commands.resolve import accept_source_change, put_watermark, settle_ambiguous
 from connector.commands.status import status
 from connector.commands.sync import sync
 from connector.config.destination import Destination
@@ -23,7 +23,7 @@ from tests.support.warehouses import DuckDb, ago, conversion
 
 def reasons(destination: Destination) -> dict[Any, str]:
     """Quarantined rows, key -> reason."""
-    return {row["key"]: row["reason"] for row in rejected(destination)}
+    return {row.to_json()["key"]: row.reason for row in rejected(destination)}
 
 
 def copies(receiver: Receiver) -> list[int]:
@@ -56,7 +56,7 @@ def test_rows_whose_delivery_stayed_unknown_wait_for_a_person(
         reconcile(undecided).missing,
     ) == (0, 0, 0)
     assert receiver.ledger.summary()["requests"] == before
-    assert {(row["reason"], row["state"]) for row in rejected(undecided)} == {
+    assert {(row.reason, row.state) for row in rejected(undecided)} == {
         ("ambiguous_expired", "ambiguous_expired")
     }
 
@@ -93,8 +93,8 @@ def test_a_changed_zone_is_refused_until_a_person_accepts_it(
     with pytest.raises(StateMismatch, match="source.time_zone changed since the last run"):
         sync(changed)
     assert status(changed).runs[0]["status"] == "refused"
-    assert accept_change(changed) == ["source.time_zone"]
-    assert accept_change(changed) == []
+    assert accept_source_change(changed) == ["source.time_zone"]
+    assert accept_source_change(changed) == []
     assert sync(changed).rows_read == 0
 
 
@@ -108,9 +108,9 @@ def test_another_key_cannot_be_accepted_but_the_destination_can_begin_anew(
     with pytest.raises(StateMismatch, match="source.key changed since the last run"):
         sync(changed)
     with pytest.raises(ConfigError, match="Put the old key back"):
-        accept_change(changed)
+        accept_source_change(changed)
     assert status(changed).mark is not None
-    restart(changed, "now")
+    put_watermark(changed, "now")
     duck.insert(conversion(3, order_id="o3", updated_at=dt.datetime.now(dt.UTC)))
     assert sync(changed).delivered == 1
     assert copies(receiver) == [1, 1, 1]
@@ -124,7 +124,7 @@ def test_a_restart_moves_the_mark_and_the_ledger_still_knows_what_was_delivered(
     made = duck_destination(source__lag="0s")
     sync(made)
     where = ago(days=2).isoformat() if start == "a time" else start
-    mark = restart(made, where)
+    mark = put_watermark(made, where)
     assert (mark is None) == (start == "all")
     assert status(made).mark == mark
     assert sync(made).rows_read == 0
@@ -138,7 +138,7 @@ def test_what_a_killed_run_left_is_sent_again_although_the_mark_was_put_elsewher
     duck.insert(*(conversion(number) for number in range(6)))
     made = duck_destination()
     assert project.capi("sync", "acme", CAPI_FAILPOINT="after_send:3").code < 0
-    restart(made, "all")
+    put_watermark(made, "all")
     report = sync(made)
     assert (report.failure, report.delivered, status(made).recorded) == (None, 6, {"delivered": 6})
 
@@ -153,10 +153,10 @@ def test_a_restart_after_the_state_was_lost_lets_the_destination_begin_anew(
         file.unlink()
     with pytest.raises(StateMismatch, match="its state is gone"):
         sync(made)
-    restart(made, "now")
+    put_watermark(made, "now")
     assert sync(made).rows_read == 0
 
 
 def test_a_restart_at_no_time_at_all_is_a_sentence(duck_destination: Make) -> None:
     with pytest.raises(ConfigError, match="start must be all, now, or a timestamp"):
-        restart(duck_destination(), "yesterday")
+        put_watermark(duck_destination(), "yesterday")

@@ -145,7 +145,7 @@ def test_check_names_every_secret_that_is_not_there_and_shows_none(
 ) -> None:
     monkeypatch.setenv("BAD", f"{SECRET}\n")
     project.write(duck.url, "https://px.dsp.example/x", auth={"bearer": "env:BAD"})
-    (problem,) = check(project.path(), project.root).errors
+    (problem,) = check(project.path(), root=project.root).errors
     assert "auth.bearer: the environment variable BAD holds a line break" in problem.message
     assert SECRET not in str(problem)
 
@@ -161,7 +161,9 @@ def test_check_names_all_missing_secrets_together(
     project: Project, duck: DuckDb, changes: dict[str, dict[str, str]]
 ) -> None:
     project.write(duck.url, "https://px.dsp.example/x", **changes)
-    messages = " ".join(problem.message for problem in check(project.path(), project.root).errors)
+    messages = " ".join(
+        problem.message for problem in check(project.path(), root=project.root).errors
+    )
     assert "FIRST_MISSING" in messages
     assert "SECOND_MISSING" in messages
 

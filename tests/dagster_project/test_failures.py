@@ -7,7 +7,7 @@ import shutil
 import dagster as dg
 import pytest
 
-from connector.commands.resolve import restart
+from connector.commands.resolve import put_watermark
 from connector.commands.status import status
 from connector.engine.context import open_context
 from connector.engine.run import take_lease
@@ -232,7 +232,7 @@ def test_a_state_that_was_lost_is_noticed_by_dagsters_own_history(
         in refused.failure
     )
     assert receiver.ledger.summary()["requests"] == 5
-    restart(made, "now")
+    put_watermark(made, "now")
     assert materialize(made, instance).counts("rows_read") == (0,)
     assert receiver.ledger.summary()["requests"] == 5
 

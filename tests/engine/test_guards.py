@@ -24,12 +24,12 @@ def test_more_rows_than_a_run_may_have_wait_for_a_person(
     ):
         sync(made)
     with pytest.raises(GuardRail):
-        sync(made, Options(limit=6))
+        sync(made, options=Options(limit=6))
     assert receiver.ledger.summary()["requests"] == 0
-    assert sync(made, Options(limit=2)).delivered == 2
+    assert sync(made, options=Options(limit=2)).delivered == 2
     assert sync(made).delivered == 4
     duck.insert(*(conversion(number) for number in range(6, 12)))
-    assert sync(made, Options(yes=True)).delivered == 6
+    assert sync(made, options=Options(yes=True)).delivered == 6
 
 
 def test_a_rebuilt_table_waits_for_a_person(
@@ -50,8 +50,8 @@ def test_a_rebuilt_table_waits_for_a_person(
     ):
         sync(made)
     assert receiver.ledger.summary()["requests"] == 50
-    assert sync(made, Options(limit=10)).rows_read == 10
-    assert sync(made, Options(yes=True)).rows_read == USUAL_LEAST - 9
+    assert sync(made, options=Options(limit=10)).rows_read == 10
+    assert sync(made, options=Options(yes=True)).rows_read == USUAL_LEAST - 9
 
 
 def test_a_thousand_rows_are_never_too_many(

@@ -37,7 +37,7 @@ def test_rows_whose_key_is_personal_are_each_delivered_once_even_if_all_share_a_
     moment = ago(hours=2)
     warehouse.insert(*(conversion(number, updated_at=moment) for number in range(4)))
     made = destination(source__key="email")
-    delivered = [sync(made, Options(limit=limit)).delivered for _ in range(5)]
+    delivered = [sync(made, options=Options(limit=limit)).delivered for _ in range(5)]
     assert delivered == {None: [4, 0, 0, 0, 0], 1: [1, 1, 1, 1, 0], 3: [3, 1, 0, 0, 0]}[limit]
     assert (copies(receiver), status(made).backlog, status(made).lag_seconds) == ([1] * 4, 0, 0.0)
     warehouse.insert(conversion(9, updated_at=moment))

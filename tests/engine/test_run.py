@@ -68,7 +68,7 @@ def test_rows_that_share_a_cursor_value_survive_a_page_boundary(
     moment = ago(hours=2)
     warehouse.insert(*(conversion(number, updated_at=moment) for number in range(450)))
     made = destination()
-    assert sync(made, Options(limit=250)).delivered == 250
+    assert sync(made, options=Options(limit=250)).delivered == 250
     assert sync(made).delivered == 200
     assert receiver.ledger.summary()["events"] == 450
 
@@ -345,7 +345,7 @@ def test_a_dry_run_sends_and_records_nothing(
     destination: Make, warehouse: TestWarehouse, receiver: Receiver
 ) -> None:
     warehouse.insert(*(conversion(number) for number in range(10)))
-    report = sync(destination(), Options(dry_run=True))
+    report = sync(destination(), options=Options(dry_run=True))
     assert (report.rows_read, report.delivered, report.mark_to) == (10, 0, None)
     assert receiver.ledger.summary()["requests"] == 0
     assert sync(destination()).delivered == 10
@@ -370,11 +370,11 @@ def test_until_bounds_a_run_and_since_reaches_behind_the_mark(
 ) -> None:
     warehouse.insert(conversion(1, updated_at=ago(days=3)), conversion(2, updated_at=ago(days=1)))
     made = destination(source__lookback="0s")
-    assert sync(made, Options(until=ago(days=2))).delivered == 1
+    assert sync(made, options=Options(until=ago(days=2))).delivered == 1
     assert sync(made).delivered == 1
     warehouse.insert(conversion(3, updated_at=ago(days=2)))
     assert sync(made).rows_read == 0
-    report = sync(made, Options(since=ago(days=4)))
+    report = sync(made, options=Options(since=ago(days=4)))
     assert (report.delivered, report.mark_to) == (1, report.mark_from)
 
 
@@ -394,7 +394,7 @@ def test_keys_of_any_shape_order_the_rows(
     project.query(f"select c.*, {number} as number from conversions c")
     key: Any = ["order_id", "conversion_id"] if kind == "composite" else "number"
     made = destination(source__key=key)
-    assert sync(made, Options(limit=100)).delivered == 100
+    assert sync(made, options=Options(limit=100)).delivered == 100
     assert sync(made).delivered == 150
 
 
@@ -468,5 +468,5 @@ def test_a_cursor_on_a_microsecond_is_neither_read_twice_nor_skipped(
         )
     )
     made = destination(source__lookback="0s")
-    counts = [sync(made, Options(limit=2)).delivered for _ in range(4)]
+    counts = [sync(made, options=Options(limit=2)).delivered for _ in range(4)]
     assert counts == [2, 2, 2, 0]

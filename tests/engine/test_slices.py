@@ -130,7 +130,7 @@ def test_a_limit_ends_a_slice_before_its_end(
     warehouse.execute("alter table conversions add column version integer")
     warehouse.insert(*(conversion(number, version=number) for number in range(50)))
     made = destination(source__cursor="version")
-    assert sync(made, Options(limit=40)).delivered == 40
+    assert sync(made, options=Options(limit=40)).delivered == 40
     assert (complete(made), key_of(mark(made))) == ([True], ("c000039",))
     assert sync(made).delivered == 10
 

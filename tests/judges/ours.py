@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from connector import platforms
-from connector.commands.preview import preview
 from tests.judges.rows import ROWS
 from tests.platforms.parts import AS_OF, everything, on_paper
+from tests.support.previews import preview
 
 ENVELOPES = {"google": "events", "meta": "data", "pinterest": "data", "snapchat": "data"}
 """Platform -> where the records are in a body; elsewhere a body is one record."""

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pytest
 
 from connector.arrow.convert import array_of_values
-from connector.commands.preview import preview
 from connector.commands.sync import sync
 from connector.config.destination import Destination
 from connector.errors import ConfigError, DestinationError
@@ -37,6 +36,7 @@ from tests.support.encoding import (
     reasons,
     row,
 )
+from tests.support.previews import preview
 from tests.support.projects import Project
 from tests.support.warehouses import TestWarehouse, conversion
 

@@ -129,4 +129,4 @@ def test_a_refusal_is_filed_under_the_whole_code(
     made = duck_destination()
     assert sync(made).rejected == 1
     [row] = rejected(made)
-    assert (row["code"], row["message"]) == ("order_total", "*** *** has no total")
+    assert (row.code, row.message) == ("order_total", "*** *** has no total")

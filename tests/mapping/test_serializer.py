@@ -19,7 +19,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from connector.arrow.records import Records
-from connector.commands.preview import preview
 from connector.errors import ConfigError
 from connector.mapping.coverage import usable_columns
 from connector.mapping.serializer import Serialized, Serializer
@@ -38,6 +37,7 @@ from tests.support.encoding import (
     row,
     table_of_rows,
 )
+from tests.support.previews import preview
 
 AGENT = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36"
 PERSON = {

@@ -27,7 +27,7 @@ def look(
         [{column: value for column, value in recent(row).items() if column not in without}],
         name,
     )
-    return check(project.path(), project.root)
+    return check(project.path(), root=project.root)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -15,7 +15,6 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
-from connector.commands.preview import preview
 from connector.config.destination import Destination
 from connector.sandbox.dialect import Dialect, DialectState, Received, Reply, Secrets
 from connector.sandbox.dialects import all_dialects, shapes
@@ -30,6 +29,7 @@ from tests.platforms.parts import (
     on_receiver,
     recent,
 )
+from tests.support.previews import preview
 from tests.support.projects import Project
 
 FOLDER = Path(__file__).parent / "golden"

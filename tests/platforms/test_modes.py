@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from connector.commands.check import check
-from connector.commands.preview import preview
 from connector.commands.sync import sync
 from connector.engine.plan import Options
 from connector.errors import ConfigError, DestinationError
@@ -24,6 +23,7 @@ from tests.platforms.parts import (
     recent,
 )
 from tests.platforms.test_golden import at, first_record
+from tests.support.previews import preview
 from tests.support.projects import Project
 
 CODES = {"meta": "TEST123", "tiktok": "TEST123", "reddit": "t2_test"}
@@ -79,7 +79,10 @@ def test_a_test_without_the_code_is_never_sent_as_an_earnest_one(
     with pytest.raises(DestinationError, match="needs the code that it shows"):
         on_paper(name, test_mode=True)
     with pytest.raises(ConfigError, match="needs the code that it shows"):
-        sync(on_receiver(project, receiver, [recent(minimal(name))], name), Options(test_mode=True))
+        sync(
+            on_receiver(project, receiver, [recent(minimal(name))], name),
+            options=Options(test_mode=True),
+        )
     assert receiver.ledger.arrivals == {}
 
 
@@ -143,7 +146,9 @@ def test_check_warns_where_test_events_count(project: Project, receiver: Receive
         rows = [recent(minimal(name))]
         on_receiver(project, receiver, rows, name, test_mode=CODES[name])
         warned = [
-            warning for warning in check(project.path(), project.root).warnings if "test" in warning
+            warning
+            for warning in check(project.path(), root=project.root).warnings
+            if "test" in warning
         ]
         assert warned == (
             ["test_mode is on, and this platform counts test events like any other"]

@@ -13,12 +13,12 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from connector.commands.preview import preview
 from connector.commands.sync import sync
 from connector.platforms import linter
 from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
 from tests.platforms.parts import AS_OF, fill, full, quarantined, recent
+from tests.support.previews import preview
 from tests.support.projects import Project
 from tests.support.servers import Reply, Request, Server, answering, serving
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.commands.preview import preview
 from connector.commands.sync import sync
 from connector.sandbox.server import Receiver
 from tests.platforms.parts import AS_OF, minimal, on_paper, on_receiver, recent
+from tests.support.previews import preview
 from tests.support.projects import Project
 
 

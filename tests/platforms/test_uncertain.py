@@ -10,7 +10,6 @@ import orjson
 import pytest
 import yaml
 
-from connector.commands.preview import preview
 from connector.commands.sync import sync
 from connector.platforms import loader as platforms
 from connector.sandbox.server import Receiver
@@ -25,6 +24,7 @@ from tests.platforms.parts import (
     recent,
 )
 from tests.platforms.test_golden import at, first_record
+from tests.support.previews import preview
 from tests.support.projects import Project
 
 PAGE = (Path(__file__).parents[2] / "docs" / "uncertain-facts.md").read_text(encoding="utf-8")

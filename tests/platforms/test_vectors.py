@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from connector.commands.preview import preview
 from tests.platforms.parts import AS_OF, minimal, on_paper
 from tests.platforms.test_golden import at, first_record
+from tests.support.previews import preview
 
 VECTORS: list[dict[str, Any]] = orjson.loads(
     (Path(__file__).parents[1] / "vectors.json").read_bytes()

@@ -441,7 +441,7 @@ def test_a_span_that_reaches_before_the_year_1_means_all(
     duck.insert(conversion(1))
     made = duck_destination(**extreme)
     sync(made)
-    assert sync(made, Options()).complete
+    assert sync(made, options=Options()).complete
 
 
 @pytest.mark.parametrize("kind", [DuckDb, Sqlite])

@@ -16,7 +16,7 @@ import pytest
 
 from connector.arrow.convert import to_table
 from connector.arrow.text import text_array
-from connector.commands.resolve import accept_change
+from connector.commands.resolve import accept_source_change
 from connector.commands.sync import sync
 from connector.engine import page_builder as paging
 from connector.engine.plan import Options
@@ -143,7 +143,7 @@ def test_a_clock_that_went_back_stops_the_run_before_the_first_send(
     ):
         sync(made)
     assert receiver.ledger.summary()["events"] == 1
-    accept_change(made)
+    accept_source_change(made)
     assert sync(made).delivered == 1
 
 
@@ -345,7 +345,7 @@ def test_a_cursor_of_another_type_stops_the_run_until_a_person_decides(
         match="the column updated_at was .* and is .*, so the high-water mark may not mean what it did",
     ):
         sync(made)
-    accept_change(made)
+    accept_source_change(made)
     assert sync(made).complete
 
 
@@ -477,7 +477,7 @@ def test_until_and_since_compare_numbers_as_numbers(
         ).delivered
         == 1
     )
-    assert sync(made, Options(until=until)).delivered == 1
+    assert sync(made, options=Options(until=until)).delivered == 1
     assert sync(made).delivered == 1
 
 
@@ -489,7 +489,7 @@ def test_until_needs_a_cursor_that_is_a_time(
     with pytest.raises(
         ConfigError, match="since and until need a cursor that is a time, and place is none"
     ):
-        sync(destination(source__cursor="place"), Options(until=ago(hours=1)))
+        sync(destination(source__cursor="place"), options=Options(until=ago(hours=1)))
 
 
 @pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from connector.commands.resolve import accept_change
+from connector.commands.resolve import accept_source_change
 from connector.commands.status import status
 from connector.commands.sync import sync
 from connector.engine.plan import Options
@@ -51,7 +51,7 @@ def test_a_statement_may_end_as_people_end_it(
 ) -> None:
     warehouse.insert(conversion(1), conversion(2))
     project.query(query)
-    assert sync(destination(), Options(dry_run=True)).rows_read == 2
+    assert sync(destination(), options=Options(dry_run=True)).rows_read == 2
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_a_text_that_is_not_one_statement_is_refused(
     warehouse.insert(conversion(1))
     project.query(query)
     with pytest.raises(ConfigError, match=message):
-        sync(destination(), Options(dry_run=True))
+        sync(destination(), options=Options(dry_run=True))
     project.query("select * from conversions")
-    assert sync(destination(), Options(dry_run=True)).rows_read == 1, "nothing was deleted"
+    assert sync(destination(), options=Options(dry_run=True)).rows_read == 1, "nothing was deleted"
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_a_statement_that_writes_is_refused(
     warehouse.insert(conversion(1))
     project.query(query)
     with pytest.raises(Exception, match="the warehouse refused the query"):
-        sync(destination(), Options(dry_run=True))
+        sync(destination(), options=Options(dry_run=True))
     project.query("select * from conversions")
-    assert sync(destination(), Options(dry_run=True)).rows_read == 1
+    assert sync(destination(), options=Options(dry_run=True)).rows_read == 1
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_the_database_does_not_understand_is_named(
     with pytest.raises(
         WarehouseError, match=r"acme: the warehouse refused the query sql/conversions.sql \(.*\)"
     ) as told:
-        sync(destination(), Options(dry_run=True))
+        sync(destination(), options=Options(dry_run=True))
     assert blamed in str(told.value)
 
 
@@ -155,7 +155,7 @@ def test_a_value_that_the_database_complains_of_is_not_shown(
     }[warehouse.kind]
     project.query(f"select conversion_id, {cast} as updated_at, event_name from conversions")
     with pytest.raises(WarehouseError) as told:
-        sync(destination(), Options(dry_run=True))
+        sync(destination(), options=Options(dry_run=True))
     assert "jane" not in str(told.value)
 
 
@@ -175,7 +175,7 @@ def test_a_changed_query_is_seen_to_run_before_anybody_is_asked_whether_the_mark
     assert sync(destination()).rows_read == 1
     project.query(query)
     made = destination()
-    for look in (sync, accept_change):
+    for look in (sync, accept_source_change):
         with pytest.raises(
             (ConfigError, WarehouseError),
             match="more than one statement|'nocolumn'|has no column (conversion_id|event_name)",
@@ -186,7 +186,7 @@ def test_a_changed_query_is_seen_to_run_before_anybody_is_asked_whether_the_mark
     project.query(f"select {COLUMNS} from conversions where event_name is not null")
     with pytest.raises(StateMismatch, match="--accept-change"):
         sync(destination())
-    assert accept_change(destination()) == ["the query"]
+    assert accept_source_change(destination()) == ["the query"]
     assert sync(destination()).rows_read == 0
 
 

@@ -161,7 +161,7 @@ def test_entries_are_forgotten_when_nothing_needs_them_any_more(old_rows: Make) 
     """The mark has moved on, so lookback does not reach them either."""
     made = old_rows(privacy__retention="1d", source__lookback="1h")
     sync(made)
-    erase(made, ("c000003",))
+    erase(made, key=("c000003",))
     move_mark(made, dt.timedelta(days=40))
     forget_after(made, dt.timedelta(days=40))
     found = status(made)

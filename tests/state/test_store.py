@@ -238,7 +238,7 @@ def test_a_full_disk_stops_sending_at_once_and_loses_nothing(
 ) -> None:
     duck.insert(*(conversion(number) for number in range(3_000)))
     made = duck_destination()
-    sync(made, Options(limit=1))
+    sync(made, options=Options(limit=1))
     watch = Counted()
     with open_context(made) as session:
         with session.store.read() as connection:

@@ -1,0 +1,100 @@
+from .commands.check import check as check
+from .commands.erase import Erasure as Erasure
+from .commands.erase import erase as erase
+from .commands.erase import recorded as recorded
+from .commands.findings import Findings as Findings
+from .commands.lint import IdentifierQuality as IdentifierQuality
+from .commands.lint import lint_identifiers as lint_identifiers
+from .commands.preview import PreviewedRejection as PreviewedRejection
+from .commands.preview import PreviewedRequest as PreviewedRequest
+from .commands.preview import preview as preview
+from .commands.reconcile import Reconciliation as Reconciliation
+from .commands.reconcile import reconcile as reconcile
+from .commands.rejected import RejectedRow as RejectedRow
+from .commands.rejected import rejected as rejected
+from .commands.replay import replay as replay
+from .commands.resolve import Resolution as Resolution
+from .commands.resolve import resolve as resolve
+from .commands.status import Status as Status
+from .commands.status import status as status
+from .commands.steps import deliver as deliver
+from .commands.steps import plan as plan
+from .commands.steps import settle as settle
+from .commands.sync import sync as sync
+from .config.destination import Destination as Destination
+from .config.loader import load as load
+from .engine.pipeline import Progress as Progress
+from .engine.plan import Options as Options
+from .engine.plan import Plan as Plan
+from .engine.plan import Slice as Slice
+from .engine.report import Report as Report
+from .engine.report import RunFailure as RunFailure
+from .engine.run import Planned as Planned
+from .errors import ConfigError as ConfigError
+from .errors import ConnectorError as ConnectorError
+from .errors import DestinationError as DestinationError
+from .errors import EndpointError as EndpointError
+from .errors import Fenced as Fenced
+from .errors import GuardRail as GuardRail
+from .errors import InternalError as InternalError
+from .errors import LeaseHeld as LeaseHeld
+from .errors import Postponed as Postponed
+from .errors import Problem as Problem
+from .errors import RunStopped as RunStopped
+from .errors import StateError as StateError
+from .errors import StateMismatch as StateMismatch
+from .errors import SystemicError as SystemicError
+from .errors import WarehouseError as WarehouseError
+
+__version__: str
+
+__all__ = [
+    "ConfigError",
+    "ConnectorError",
+    "Destination",
+    "DestinationError",
+    "EndpointError",
+    "Erasure",
+    "Fenced",
+    "Findings",
+    "GuardRail",
+    "IdentifierQuality",
+    "InternalError",
+    "LeaseHeld",
+    "Options",
+    "Plan",
+    "Planned",
+    "Postponed",
+    "PreviewedRejection",
+    "PreviewedRequest",
+    "Problem",
+    "Progress",
+    "Reconciliation",
+    "RejectedRow",
+    "Report",
+    "Resolution",
+    "RunFailure",
+    "RunStopped",
+    "Slice",
+    "StateError",
+    "StateMismatch",
+    "Status",
+    "SystemicError",
+    "WarehouseError",
+    "__version__",
+    "check",
+    "deliver",
+    "erase",
+    "lint_identifiers",
+    "load",
+    "plan",
+    "preview",
+    "reconcile",
+    "recorded",
+    "rejected",
+    "replay",
+    "resolve",
+    "settle",
+    "status",
+    "sync",
+]

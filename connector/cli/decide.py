@@ -1,0 +1,66 @@
+"""Commands by which a person decides: resolve, erase."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from connector.cli import messages, output
+from connector.cli.options import Json, Key, Name, load
+from connector.errors import ConfigError
+
+# The library is imported inside of commands, so that `capi --help` does not wait for it.
+
+
+def resolve(
+    name: Name,
+    delivered: Annotated[
+        bool,
+        typer.Option("--delivered", help="rows whose delivery stayed unknown count as delivered"),
+    ] = False,
+    resend: Annotated[
+        bool,
+        typer.Option(
+            "--resend", help="rows whose delivery stayed unknown are sent again by the next replay"
+        ),
+    ] = False,
+    accept_change: Annotated[
+        bool,
+        typer.Option(
+            "--accept-change",
+            help="the query or cursor changed, and the high-water mark still means the same",
+        ),
+    ] = False,
+    restart: Annotated[
+        str | None,
+        typer.Option(help="put the high-water mark anew: all, now, or a time", metavar="START"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Settle what only a person can decide."""
+    from connector.commands.resolve import resolve as settle
+
+    with output.errors(json):
+        if delivered and resend:
+            raise ConfigError("give one of --delivered and --resend")
+        done = settle(
+            load(name),
+            ambiguous="delivered" if delivered else "resend" if resend else None,
+            accept_change=accept_change,
+            restart=restart,
+        ).to_json()
+        output.print_json(done) if json else output.table("", list(done.items()))
+
+
+def erase(name: Name, key: Key, json: Json = False) -> None:
+    """Forget a row for a request of deletion, and never send it again."""
+    from connector.commands.erase import erase as forget
+
+    with output.errors(json):
+        destination = load(name)
+        done = forget(destination, key=tuple(key))
+        if json:
+            output.print_json(done.to_json())
+        else:
+            output.say(messages.erased(destination.platform.title, done.before))

@@ -1,0 +1,149 @@
+"""Commands that send: sync, replay, reconcile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from connector.cli import messages, output
+from connector.cli.options import Json, Moment, Name, load, moment
+
+if TYPE_CHECKING:
+    from connector.config.destination import Destination
+    from connector.engine.report import Report
+
+# The library is imported inside of commands, so that `capi --help` does not wait for it.
+
+
+def sync(
+    name: Name,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="read and encode, send and record nothing")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="rows at most")] = None,
+    since: Moment = None,
+    until: Moment = None,
+    replay_rejected: Annotated[
+        bool, typer.Option("--replay-rejected", help="try quarantined rows again as well")
+    ] = False,
+    test_mode: Annotated[
+        bool, typer.Option("--test-mode", help="use the platform's test mode; nothing is recorded")
+    ] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", help="send more rows than usual, and record refusals of nearly all of them"
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Deliver what waits behind the high-water mark, once.
+
+    Exits with 1 where the run is incomplete, where all rows were rejected, or a greater share of
+    them than checks.rejection_rate.fail (0.25).
+    """
+    from connector.commands.sync import sync as deliver
+    from connector.engine.plan import Options
+
+    with output.errors(json):
+        destination = load(name)
+        options = Options(
+            dry_run, limit, moment(since), moment(until), replay_rejected, test_mode, yes
+        )
+        with output.progress(destination, show=not json) as progress:
+            report = deliver(destination, options=options, progress=progress)
+        _finish(destination, report, json, dry_run=dry_run)
+
+
+def replay(
+    name: Name,
+    reason: Annotated[str | None, typer.Option(help="only rows with this reason")] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="only this row, even where it is dead; once for each key column"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Read quarantined rows again from the warehouse and try them by today's rules.
+
+    Exits with 1 as sync does: where the run is incomplete, where all of these rows were rejected
+    again, or a greater share of them than checks.rejection_rate.fail (0.25).
+    """
+    from connector.commands.erase import recorded
+    from connector.commands.replay import replay as again
+
+    with output.errors(json):
+        destination = load(name)
+        parts = tuple(key) if key else None
+        with output.progress(destination, show=not json) as progress:
+            report = again(destination, reason=reason, key=parts, progress=progress)
+        _finish(destination, report, json)
+        if parts and not report.rows_read:
+            why = messages.NOT_REPLAYED[recorded(destination, key=parts)]
+            output.complain(f"{destination.name}: {why}")
+
+
+def reconcile(
+    name: Name,
+    since: Moment = None,
+    send: Annotated[bool, typer.Option("--send", help="deliver what is missing")] = False,
+    json: Json = False,
+) -> None:
+    """Compare every row behind the high-water mark with the ledger, and report what is missing.
+
+    Over the whole age window of the platform, or since a time.
+    """
+    from connector.commands.reconcile import reconcile as compare
+
+    with output.errors(json):
+        destination = load(name)
+        with output.progress(destination, show=not json) as progress:
+            found = compare(destination, since=moment(since), send=send, progress=progress)
+        if json:
+            output.print_json(found.to_json())
+        else:
+            output.say(f"rows behind the mark: {found.rows:,}, without a record: {found.missing:,}")
+        if found.report is not None:
+            _finish(destination, found.report, json, show=not json)
+        elif found.missing:
+            raise typer.Exit(1)
+
+
+def _finish(
+    destination: Destination,
+    report: Report,
+    json: bool,
+    *,
+    dry_run: bool = False,
+    show: bool = True,
+) -> None:
+    """Print a report and end with its exit code."""
+    if json and show:
+        output.print_json(report.to_json())
+    elif show:
+        _show(destination, report, dry_run)
+    if report.failure is not None:
+        message, name = report.failure.message, f"{destination.name}: "
+        output.complain(message if message.startswith(name) else name + message)
+        raise typer.Exit(report.failure.exit_code)
+    limit = destination.model.checks.rejection_rate.fail
+    if report.all_rejected or (limit is not None and report.rejection_rate > limit):
+        output.complain(
+            f"{destination.name}: {report.rejected} of {report.rows_read} rows were rejected; `capi"
+            f" rejected {destination.name}` lists them"
+        )
+        raise typer.Exit(1)
+
+
+def _show(destination: Destination, report: Report, dry_run: bool) -> None:
+    title = f"{destination.name}: dry run, nothing sent" if dry_run else destination.name
+    counts = [
+        (name.replace("_", " "), value)
+        for name, value in report.to_json().items()
+        if name != "run_id"
+    ]
+    output.table(title, [*counts, ("would be sent", report.unsent)] if dry_run else counts)
+    output.table("rejected, by reason", list(report.tallies.get("rejected", {}).items()))
+    output.table("values left out", list(report.tallies.get("dropped", {}).items()))
+    output.table("told later by the platform", list(report.tallies.get("later", {}).items()))

@@ -1,0 +1,157 @@
+"""Commands that look and change nothing: check, preview, status, rejected, lint-identifiers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from connector.cli import messages, output
+from connector.cli.find import path_of
+from connector.cli.options import Json, Name, load, read_rows
+
+# The library is imported inside of commands, so that `capi --help` does not wait for it.
+
+
+def check(name: Name, json: Json = False) -> None:
+    """Look at YAML, secrets, query, warehouse and state, and report all problems at once."""
+    from connector.commands.check import check as look
+
+    with output.errors(json):
+        findings = look(path_of(name))
+        if json:
+            output.print_json(findings.to_json())
+        else:
+            for problem in findings.errors:
+                output.say(f"[red]error[/red] {output.plain(str(problem))}")
+            for warning in findings.warnings:
+                output.say(f"[yellow]warning[/yellow] {output.plain(warning)}")
+            for column, adds in findings.missing.items():
+                output.say(f"[dim]not in the query: {column} ({output.plain(adds)})[/dim]")
+            found = f"problems: {len(findings.errors)}" if findings.errors else "[green]ok[/green]"
+            output.say(f"{name}: {found}")
+        if findings.errors:
+            raise typer.Exit(2)
+
+
+def preview(
+    name: Name,
+    rows: Annotated[
+        Path | None, typer.Option(help="JSON Lines with canonical columns; - for standard input")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, help="rows to take from the warehouse where no file is given")
+    ] = 10,
+    json: Json = False,
+) -> None:
+    """Show the exact requests that rows would become. Nothing is sent, and secrets show as ***."""
+    from connector.commands.preview import preview as show
+
+    with output.errors(json):
+        destination = load(name)
+        given = read_rows(rows) if rows is not None else None
+        items = list(show(destination, given, limit=limit))
+        for item in items:
+            output.print_json(item.to_json(), indent=not json)
+        if not json:
+            output.complain(f"{destination.name}: {messages.previewed(items)}")
+
+
+def status(name: Name, json: Json = False) -> None:
+    """Show the high-water mark, the backlog, the quarantine and the last runs."""
+    from connector.commands.status import status as look
+
+    with output.errors(json):
+        found = look(load(name))
+        if json:
+            output.print_json(found.to_json())
+            return
+        output.table(
+            "",
+            [
+                ("mark", found.mark),
+                ("backlog", found.backlog),
+                ("lag", output.duration(found.lag_seconds)),
+                ("ambiguous, for you to decide", found.ambiguous_expired),
+                ("dead", found.dead),
+                ("pages in flight", found.in_flight),
+                ("wait until", found.not_before),
+                ("warning", found.warning),
+            ],
+        )
+        output.table("quarantine", list(found.quarantine.items()))
+        columns = [
+            "started_at",
+            "kind",
+            "status",
+            "rows_read",
+            "delivered",
+            "rejected",
+            "late",
+            "mark_to",
+        ]
+        output.rows("runs", columns, found.runs, none="no runs yet")
+
+
+def rejected(
+    name: Name,
+    reason: Annotated[str | None, typer.Option(help="only this reason")] = None,
+    format: Annotated[str, typer.Option("--format", help="table, json or csv")] = "table",
+    json: Json = False,
+) -> None:
+    """List quarantined rows: where they are in the warehouse, and why they were not accepted."""
+    from connector.commands.rejected import FIELDS
+    from connector.commands.rejected import rejected as look
+
+    with output.errors(json):
+        found = [row.to_json() for row in look(load(name), reason=reason)]
+        if json or format == "json":
+            for row in found:
+                output.print_json(row)
+        elif format == "csv":
+            _write_csv(FIELDS, found)
+        else:
+            output.rows("", list(FIELDS), found, none="no row is in quarantine", wrap="message")
+
+
+def lint_identifiers(
+    name: Name,
+    limit: Annotated[int, typer.Option(min=1, help="rows to look at")] = 100_000,
+    json: Json = False,
+) -> None:
+    """Show how good the identifiers are: how many can be used, and what is wrong with the rest.
+
+    For each identifier: rows with a value, the share of these that can be used, and what is wrong
+    with the others. No value is shown.
+    """
+    from connector.commands.lint import lint_identifiers as look
+
+    with output.errors(json):
+        found = list(look(load(name), limit=limit))
+        if json:
+            for entry in found:
+                output.print_json(entry.to_json())
+        else:
+            columns = ["identifier", "column", "rows", "with_a_value", "of_these_valid", "the_rest"]
+            shown = [messages.linted(entry) for entry in found]
+            output.rows("", columns, shown, none="there is nothing to look at", wrap="the_rest")
+
+
+def schema() -> None:
+    """Print the JSON Schema of a destination's YAML, for editors."""
+    from connector.config.host import json_schema
+
+    output.print_json(json_schema(), indent=True)
+
+
+def _write_csv(fields: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    """Write to standard output; a key of several columns is joined by blanks."""
+    import csv
+
+    writer = csv.DictWriter(sys.stdout, fields)
+    writer.writeheader()
+    for row in rows:
+        key = row["key"]
+        writer.writerow({**row, "key": " ".join(key) if isinstance(key, list) else key or ""})

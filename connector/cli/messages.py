@@ -65,11 +65,13 @@ def linted(entry: IdentifierQuality) -> dict[str, Any]:
     }
     for reason, number in entry.malformed_by_reason.items():
         rest[reason.replace("no_at", "no @").replace("_", " ")] = number
+    share = "" if entry.valid_share is None else f"{entry.valid_share:.1%}"
+    by = [f"by {told} {number:,}" for told, number in entry.read_by.items() if number]
     return {
         "identifier": entry.identifier,
         "column": entry.column,
         "rows": entry.rows,
         "with_a_value": entry.rows - entry.empty,
-        "of_these_valid": "" if entry.valid_share is None else f"{entry.valid_share:.1%}",
+        "of_these_valid": f"{share} ({', '.join(by)})" if by else share,
         "the_rest": ", ".join(f"{name} {number:,}" for name, number in rest.items() if number),
     }

@@ -21,7 +21,8 @@ from connector.arrow.text import text_array
 from connector.config.destination import Destination
 from connector.config.loader import Target, destination_of
 from connector.identifiers.email import is_placeholder
-from connector.identifiers.placeholders import PLACEHOLDERS
+from connector.identifiers.phone import read_by
+from connector.identifiers.placeholders import PLACEHOLDERS, without_placeholders
 from connector.mapping.coverage import usable_columns
 from connector.model import Range
 from connector.platforms.expression import parse
@@ -66,6 +67,9 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
 }
 """Column -> why a value of it is malformed, in the order they are tried."""
 
+_READ_BY = ("country_code", "country", "default_region")
+"""What told the country of a phone number that can be used."""
+
 _AFTERWARDS = ("sha256_hex", "sha256_b64", "fbc_of_click")
 """Functions that come after the normal form and make a value of any text."""
 
@@ -87,6 +91,8 @@ class IdentifierQuality:
         no_country_code: Phones that need `default_region`.
         malformed: All other rows.
         malformed_by_reason: What is wrong with them -> rows.
+        read_by: What told the country of a phone (its country_code, the row's country, or
+            default_region) -> rows; empty for other columns.
         valid_share: Share of valid rows in those that are not empty.
     """
 
@@ -100,11 +106,13 @@ class IdentifierQuality:
     no_country_code: int
     malformed: int
     malformed_by_reason: dict[str, int]
+    read_by: dict[str, int]
     valid_share: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """As `capi lint-identifiers --json` prints it."""
-        return asdict(self)
+        """As `capi lint-identifiers --json` prints it; `read_by` where it says something."""
+        told = asdict(self)
+        return told if self.read_by else {key: told[key] for key in told if key != "read_by"}
 
 
 def lint_identifiers(target: Target, *, limit: int = ROWS) -> Iterator[IdentifierQuality]:
@@ -143,6 +151,7 @@ def lint_identifiers(target: Target, *, limit: int = ROWS) -> Iterator[Identifie
             column,
             **{key: found[key] for key in _COUNTED},
             malformed_by_reason=reasons,
+            read_by={key: found[f"read by {key}"] for key in _READ_BY if column == "phone"},
             valid_share=round(found["valid"] / filled, 4) if filled else None,
         )
 
@@ -171,11 +180,9 @@ def _count(
             [value is not None and is_placeholder(value) for value in lowered.to_pylist()]
         )
     cleaned = pc.if_else(pa.array(placeholder | blank), None, text)
+    region = destination.model.source.default_region
     context = Context(
-        table,
-        np.full(len(raw), 2),
-        destination.model.source.default_region,
-        destination.platform.tables,
+        _with_countries(table), np.full(len(raw), 2), region, destination.platform.tables
     )
     values: Any = cleaned
     for call in calls:
@@ -201,9 +208,20 @@ def _count(
         f"malformed {_reason(column, value)}"
         for value in cleaned.filter(pa.array(malformed)).to_pylist()
     )
+    if column == "phone":
+        by = read_by(cleaned, region, context.column("country"))
+        why.update(f"read by {told}" for told in by.drop_null().to_pylist())
     return (
         Counter({name: int(each.sum()) for name, each in zip(_COUNTED, masks, strict=True)}) + why
     )
+
+
+def _with_countries(table: pa.Table) -> pa.Table:
+    """The table with `country` as the serializer reads it."""
+    if "country" not in table.column_names:
+        return table
+    countries = without_placeholders(trimmed(text_array(table["country"])))
+    return table.set_column(table.column_names.index("country"), "country", countries)
 
 
 def _reason(column: str, value: str) -> str:

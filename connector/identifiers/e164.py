@@ -53,6 +53,8 @@ def plain_e164(phones: pa.Array, region: str | None) -> pa.Array:
         compact = pc.binary_join_element_wise(
             pc.if_else(pa.array(national), f"+{home.code}", ""), compact, ""
         )
+        doubtful = pc.starts_with(compact, f"+{home.code}{home.code}")  # see phone._with_own_code
+        compact = pc.if_else(pc.and_(doubtful, pa.array(national)), None, compact)
     valid = np.zeros(len(phones), bool)
     for code, rows in _by_calling_code(compact):
         country = _main_country(code)

@@ -68,7 +68,7 @@ COLUMNS: dict[str, Column] = {
     "phone": Column(
         "identity",
         "text",
-        "E.164, or national together with `default_region`",
+        "E.164, or national: read by the row's `country`, by `default_region` where it has none",
         "+1 415 555 2671",
         True,
     ),

@@ -76,6 +76,21 @@ PHONES = {
 }
 
 
+def test_it_is_told_by_what_phones_were_read(project: Project) -> None:
+    rows = [
+        conversion(0, phone="06 12 34 56 78", country="FR"),
+        conversion(1, phone="06 12 34 56 78", country=None),
+        conversion(2, phone="+33 6 12 34 56 78", country="DE"),
+        conversion(3, phone="(415) 555-2671", country=" usa "),
+        conversion(4, phone="(415) 555-2671", country="unknown"),
+        conversion(5, phone="+1 415", country="US"),
+        conversion(6, phone="06 12 34 56 78", country="Atlantis"),
+    ]
+    found = look(project, rows, source__default_region="FR")["HashedPhone", "phone"]
+    assert found["read_by"] == {"country_code": 1, "country": 2, "default_region": 1}
+    assert found["valid"] == 4
+
+
 def column(values: dict[str, list[str | None]]) -> list[str | None]:
     return [value for kind in values.values() for value in kind]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import phonenumbers
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -117,3 +118,61 @@ def test_a_whole_number_that_came_as_a_float_is_read(text: str) -> None:
 )
 def test_a_number_with_a_fraction_or_an_exponent_is_not_guessed_at(text: str) -> None:
     assert read(text, "US") is None
+
+
+def by_country(*pairs: tuple[str | None, str | None], region: str | None) -> list[str | None]:
+    phones, countries = (pa.array(column, pa.string()) for column in zip(*pairs, strict=True))
+    return phone_e164(phones, region, countries).to_pylist()
+
+
+def test_a_national_number_belongs_to_the_country_of_its_row() -> None:
+    """`06 12 34 56 78` of France and `(415) 555-2671` of the US are not German numbers."""
+    assert by_country(
+        ("06 12 34 56 78", "FR"),
+        ("(415) 555-2671", "United States"),
+        ("030 123456", None),
+        ("+33 6 12 34 56 78", "DE"),
+        ("06 12 34 56 78", "Atlantis"),
+        (None, "FR"),
+        region="DE",
+    ) == ["+33612345678", "+14155552671", "+4930123456", "+33612345678", None, None]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.none() | DIALLED, st.sampled_from([None, "us", "DEU", "Brasil", "zz"])),
+        min_size=1,
+        max_size=10,
+    ),
+    st.sampled_from(REGIONS),
+)
+def test_many_countries_in_one_column_are_read_as_one_after_the_other(
+    pairs: list[tuple[str | None, str | None]], region: str | None
+) -> None:
+    codes = {"us": "US", "DEU": "DE", "Brasil": "BR", "zz": None, None: region}
+    expected = [None if text is None else read(text, codes[country]) for text, country in pairs]
+    assert by_country(*pairs, region=region) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("+52 1 222 123 4567", None),
+        ("0052 1 222 123 4567", "DE"),
+        ("521 222 123 4567", "MX"),
+        ("044 222 123 4567", "MX"),
+        ("01 222 123 4567", "MX"),
+    ],
+)
+def test_mexican_numbers_lose_the_prefix_that_fell_away(text: str, region: str | None) -> None:
+    """Source: IFT, ten digits for every number since 3 August 2019."""
+    assert read(text, region) == "+522221234567"
+    assert read("+52 1 222 123 456", None) is None
+
+
+def test_digits_with_the_own_calling_code_are_not_a_national_number() -> None:
+    assert read("4915112345678", "DE") == "+4915112345678"
+    assert read("00 49 151 12345678", "DE") == "+4915112345678"
+    assert read("442079460958", "GB") == "+442079460958"
+    assert read("390 669 8123", "IT") == "+393906698123"

@@ -330,6 +330,7 @@ def test_only_columns_that_the_destination_can_use_are_read() -> None:
         "currency",
         "email",
         "phone",
+        "country",
         "guid",
         "first_party_id",
         "email_sha256",
@@ -342,6 +343,7 @@ def test_only_columns_that_the_destination_can_use_are_read() -> None:
     assert set(fewer) - set(consent) == set(plain) - {
         "email",
         "phone",
+        "country",
         "first_party_id",
         "email_sha256",
         "phone_sha256",

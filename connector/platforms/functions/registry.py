@@ -31,7 +31,7 @@ class Context:
     Attributes:
         table: The conformed conversions, shape (n, columns).
         digits: Decimal digits of each row's currency, shape (n,).
-        region: ISO 3166 alpha-2 for phones without a country code.
+        region: ISO 3166 alpha-2 for national phones of rows without a country.
         tables: The platform file's look-up tables.
     """
 

@@ -1,4 +1,7 @@
-"""`make demo`: from a sample warehouse to a receiver on this machine, through Dagster, twice. A third time sends nothing."""
+"""`make demo`: from a sample warehouse to a local receiver through Dagster, twice.
+
+A third time sends nothing.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ def main() -> int:
 
 
 def prepare() -> str:
-    """The sample warehouse, the receiver's token and Dagster's home, each made once. Returns the token."""
+    """Makes the demo's folder, the receiver's token and Dagster's home, once; returns the token."""
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(ROOT / ".dagster")))
     home.mkdir(mode=0o700, exist_ok=True)
     settings = home / "dagster.yaml"
@@ -104,11 +107,11 @@ def _deliver_twice(console: Console, receiver: Receiver) -> int:
         add_rows()
         console.print(f"\nanother load: {MORE_ROWS} rows more")
         ok = _materialize(console, receiver, "only the new ones are sent") and ok
+    counts = ", ".join(f"{name}: {len(rejected(_destination(name)))} rows" for name in DESTINATIONS)
+    console.print(f"\nquarantine: {counts}   (`.venv/bin/capi rejected demo_dsp`)")
     console.print(
-        f"\nquarantine: {', '.join(f'{name}: {len(rejected(_destination(name)))} rows' for name in DESTINATIONS)}   (`.venv/bin/capi rejected demo_dsp`)"
-    )
-    console.print(
-        "state is under .capi/; run `make demo` again and nothing is sent, or `make dev` to see it all in Dagster"
+        "state is under .capi/; run `make demo` again and nothing is sent, or `make dev` to see it"
+        " all in Dagster"
     )
     return 0 if ok else 1
 
@@ -149,7 +152,8 @@ def _materialize(console: Console, receiver: Receiver, title: str) -> bool:
         console.print(f"[red]{escape(failure)}[/red]")
     after = receiver.ledger.summary()
     console.print(
-        f"the receiver took {after['events'] - before['events']:,} new events, {after['duplicates'] - before['duplicates']} twice"
+        f"the receiver took {after['events'] - before['events']:,} new events,"
+        f" {after['duplicates'] - before['duplicates']} twice"
     )
     return ok
 

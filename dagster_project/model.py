@@ -1,6 +1,7 @@
-"""What the YAML of a destination may say beyond the connector's own keys, and Dagster's rules for it.
+"""Keys of a destination's YAML that are for Dagster, and Dagster's rules for the rest of it.
 
-The connector finds this module by its entry point. `capi` reads it too, so Dagster is imported only where its own validation is asked for.
+The connector finds this module by its entry point. `capi` reads it too, so Dagster is imported only
+where its own validation is asked for.
 """
 
 from __future__ import annotations
@@ -95,8 +96,8 @@ def problems(destination: Destination) -> Iterator[Inconsistency]:
             yield (
                 keys,
                 (
-                    f"'{name}' cannot be a name in Dagster; name the file or its folder with letters,"
-                    " digits, dashes, dots and underscores alone"
+                    f"'{name}' cannot be a name in Dagster; name the file or its folder with"
+                    " letters, digits, dashes, dots and underscores alone"
                 ),
             )
     yield from _freshness_problems(attributes(destination).asset.freshness)

@@ -1,4 +1,7 @@
-"""Write the parts of the documentation that are made from the code, and the table of country names; `--check` only says whether they are up to date."""
+"""Write the parts of the documentation that are made from the code, and the table of countries.
+
+`--check` only says whether they are up to date.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,8 @@ def platform_table() -> str:
         )
         age = platform.windows.max_age
         lines.append(
-            f"| `{name}` | {platform.title} | {keys} | {platform.limits.max_events:,} | {f'{age.days} days' if age else 'none'} |"
+            f"| `{name}` | {platform.title} | {keys} | {platform.limits.max_events:,} |"
+            f" {f'{age.days} days' if age else 'none'} |"
         )
     return "\n".join(lines)
 
@@ -54,7 +58,11 @@ def generated() -> dict[Path, str]:
 
 
 def _replace(text: str, name: str, part: str) -> str:
-    """Put a generated part between its two marks. Raises ValueError where the marks are not there."""
+    """Put a generated part between its two marks.
+
+    Raises:
+        ValueError: The marks are not there.
+    """
     start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
     before, _, rest = text.partition(start)
     _, found, after = rest.partition(end)

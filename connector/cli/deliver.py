@@ -119,21 +119,18 @@ def _finish(
     show: bool = True,
 ) -> None:
     """Print a report and end with its exit code."""
+    from connector.engine.outcome import problem_of
+
     if json and show:
         output.print_json(report.to_json())
     elif show:
         _show(destination, report, dry_run)
-    if report.failure is not None:
-        message, name = report.failure.message, f"{destination.name}: "
+    problem = problem_of(destination, report)
+    if problem is not None:
+        name = f"{destination.name}: "
+        message = problem.message
         output.complain(message if message.startswith(name) else name + message)
-        raise typer.Exit(report.failure.exit_code)
-    limit = destination.model.checks.rejection_rate.fail
-    if report.all_rejected or (limit is not None and report.rejection_rate > limit):
-        output.complain(
-            f"{destination.name}: {report.rejected} of {report.rows_read} rows were rejected; `capi"
-            f" rejected {destination.name}` lists them"
-        )
-        raise typer.Exit(1)
+        raise typer.Exit(problem.exit_code)
 
 
 def _show(destination: Destination, report: Report, dry_run: bool) -> None:

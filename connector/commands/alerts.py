@@ -11,6 +11,8 @@ from connector.config.secrets import resolve
 from connector.delivery.transports.base import HttpRequest, HttpResponse
 from connector.delivery.transports.requests import RequestsTransport
 from connector.engine.context import RunContext
+from connector.engine.outcome import problem_of
+from connector.engine.report import Report
 from connector.errors import ConfigError, EndpointError
 from connector.state import runs
 from connector.syntax.urls import endpoint_problem
@@ -38,15 +40,23 @@ def standing(context: RunContext) -> Standing | None:
         last = ended[0]
         statuses = runs.tallies(connection, last["run_id"]).get("status", {})
     refused = last["status"] == "failed" and bool({"401", "403"} & statuses.keys())
-    all_rejected = last["rejected"] > 0 and last["delivered"] == 0
-    kind: Literal["healthy", "failing", "auth broken"] = (
-        "auth broken"
-        if refused
-        else "healthy"
-        if last["status"] == "complete" and not all_rejected
-        else "failing"
+    report = Report(
+        last["run_id"],
+        rows_read=last["rows_read"],
+        delivered=last["delivered"],
+        rejected=last["rejected"],
+        expired=last["expired"],
+        suppressed=last["suppressed"],
+        late=last["late"],
+        complete=last["status"] == "complete",
     )
-    return Standing(kind, last["run_id"], last["delivered"], last["rejected"])
+    bad = problem_of(context.destination, report) is not None
+    return Standing(
+        "auth broken" if refused else "failing" if bad else "healthy",
+        report.run_id,
+        report.delivered,
+        report.rejected,
+    )
 
 
 def post(destination: Destination, now: Standing) -> None:

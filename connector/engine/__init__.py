@@ -14,6 +14,7 @@ __all__ = [
     "failpoints",
     "guards",
     "memory",
+    "outcome",
     "page_builder",
     "pipeline",
     "plan",

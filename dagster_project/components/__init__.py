@@ -1,5 +1,5 @@
 """Components: what a `defs.yaml` may be."""
 
-from dagster_project.components.capi_destination import CapiDestination
+from dagster_project.components.component import CapiDestination
 
 __all__ = ["CapiDestination"]

@@ -1,4 +1,4 @@
-"""When a destination runs: its schedule, its polling sensor, its weekly reconciliation, and who is told when it fails."""
+"""When a destination runs: its schedule, its polling sensor, its weekly reconciliation; alerts."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from connector.commands.alerts import Standing, post, standing
 from connector.config.destination import Destination
 from connector.engine.backlog import anything_waits, run_at_work
 from connector.errors import ConnectorError
-from dagster_project.components.asset import name_of
+from dagster_project.components.translator import name_of
 from dagster_project.model import attributes
 from dagster_project.resources import CapiResource
 
@@ -22,11 +22,11 @@ IN_PROGRESS = [
 ]
 
 LOOK_BACK_SECONDS = 300
-"""A sensor that polls looks for late rows no more often, because that reads all keys within `lookback`."""
+"""A sensor that polls looks for late rows no more often: that reads all keys within `lookback`."""
 
 
 class Reconcile(NamedTuple):
-    """The job that looks for rows without a record, and its weekly schedule, which a person switches on."""
+    """The job that looks for rows without a record, and its schedule, off until switched on."""
 
     job: dg.JobDefinition
     schedule: dg.ScheduleDefinition
@@ -35,14 +35,21 @@ class Reconcile(NamedTuple):
 def build_schedule(
     destination: Destination, asset: dg.AssetsDefinition
 ) -> dg.ScheduleDefinition | None:
-    """`schedule: "*/15 * * * *"`."""
+    """`schedule: "*/15 * * * *"`: a run, unless another one is in progress."""
     cron = attributes(destination).schedule
     if cron is None:
         return None
+
+    def run(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if _is_under_way(context, asset.key):
+            return dg.SkipReason("a run is still in progress")
+        return dg.RunRequest(tags={"capi/destination": destination.name})
+
     return dg.ScheduleDefinition(
         name=f"{name_of(destination)}_schedule",
         target=asset,
         cron_schedule=cron,
+        execution_fn=run,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
 
@@ -84,14 +91,20 @@ def build_sensor(destination: Destination, key: dg.AssetKey) -> dg.SensorDefinit
     return poll
 
 
-def _is_under_way(context: dg.SensorEvaluationContext, key: dg.AssetKey) -> bool:
+def _is_under_way(
+    context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext, key: dg.AssetKey
+) -> bool:
     """Whether a run that materializes an asset is in progress, whoever asked for it."""
+    try:
+        running = context.instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS))
+    except dg.DagsterInvariantViolationError:  # a tick without an instance, as in a unit test
+        return False
     jobs = (
         {job.name: job for job in context.repository_def.get_all_jobs()}
         if context.repository_def is not None
         else {}
     )
-    for run in context.instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS)):
+    for run in running:
         whole = jobs[run.job_name].asset_layer.executable_asset_keys if run.job_name in jobs else ()
         if key in (whole if run.asset_selection is None else run.asset_selection):
             return True
@@ -147,7 +160,7 @@ def build_reconcile(destination: Destination) -> Reconcile:
 
 
 def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
-    """`alerts: {webhook: env:SLACK_WEBHOOK}`: a message when a destination begins to fail and when it recovers."""
+    """`alerts: {webhook: env:SLACK}`: a message when a destination begins to fail or recovers."""
     alerts = destination.model.alerts
     if alerts is None:
         return None
@@ -182,7 +195,11 @@ def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
 def _standing(
     capi: CapiResource, destination: Destination, before: Standing | None
 ) -> Standing | None:
-    """How a destination stands. A state that cannot be read, or knows nothing of it any more, is a failure of one that was seen before."""
+    """How a destination stands.
+
+    A state that cannot be read, or does not know the destination any more, is a failure of one that
+    was seen before.
+    """
     lost = None if before is None else Standing("failing", "none", 0, 0)
     try:
         with capi.session(destination) as session:

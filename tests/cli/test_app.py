@@ -180,7 +180,26 @@ def test_rows_rejected_above_the_threshold_exit_with_1(
     duck_destination()
     done = project.capi("sync", "acme", "--json")
     assert (done.code, done.json()["rejected"], done.json()["complete"]) == (1, 3, True)
-    assert done.err == "acme: 3 of 10 rows were rejected; `capi rejected acme` lists them\n"
+    assert done.err == (
+        "acme: 3 of 10 rows were rejected (no_identity: 3); `capi rejected acme` lists them\n"
+    )
+
+
+def test_late_rows_above_the_threshold_exit_with_1(
+    project: Project, duck_destination: Make, duck: DuckDb
+) -> None:
+    duck.insert(conversion(1, updated_at=ago(hours=1)))
+    duck_destination(checks={"late_rows": {"fail": 1}})
+    project.capi("sync", "acme", check=True)
+    for number, code in ((2, 0), (4, 1)):
+        late = [conversion(each, updated_at=ago(hours=2)) for each in range(number, 2 * number - 1)]
+        duck.insert(*late)
+        done = project.capi("sync", "acme", "--json")
+        assert (done.code, done.json()["late"], done.json()["delivered"]) == (
+            code,
+            *[len(late)] * 2,
+        )
+    assert done.err.startswith("acme: rows that were committed behind the high-water mark: 3,")
 
 
 @pytest.mark.usefixtures("ready")

@@ -9,6 +9,7 @@ import pytest
 
 from connector.platforms import loader as platforms
 from tests.conftest import Make
+from tests.dagster_project.test_automation import begin_run
 from tests.support.dagster import load_definitions
 from tests.support.projects import Project
 
@@ -77,7 +78,7 @@ def test_slices_are_delivered_in_a_concurrency_pool_of_the_destination(
 
 @pytest.mark.parametrize("cron", ["*/15 * * * *", "@hourly"])
 def test_the_schedule_of_the_yaml_runs_from_the_first_start_on(
-    duck_destination: Make, instance: dg.DagsterInstance, cron: str
+    duck_destination: Make, lasting_instance: dg.DagsterInstance, cron: str
 ) -> None:
     definitions = load_definitions(duck_destination(schedule=cron))
     schedule = definitions.resolve_schedule_def("acme_schedule")
@@ -88,10 +89,21 @@ def test_the_schedule_of_the_yaml_runs_from_the_first_start_on(
     repository = definitions.get_repository_def()
     tick = schedule.evaluate_tick(
         dg.build_schedule_context(
-            instance, repository_def=repository, scheduled_execution_time=dt.datetime.now(dt.UTC)
+            lasting_instance,
+            repository_def=repository,
+            scheduled_execution_time=dt.datetime.now(dt.UTC),
         )
     )
     assert len(tick.run_requests or []) == 1
+    begin_run(duck_destination(schedule=cron), lasting_instance, {}, dg.DagsterRunStatus.STARTED)
+    tick = schedule.evaluate_tick(
+        dg.build_schedule_context(
+            lasting_instance,
+            repository_def=repository,
+            scheduled_execution_time=dt.datetime.now(dt.UTC),
+        )
+    )
+    assert (tick.run_requests, tick.skip_message) == ([], "a run is still in progress")
     assert repository.get_job(schedule.job_name).asset_layer.executable_asset_keys == {KEY}
 
 

@@ -7,12 +7,14 @@ import shutil
 import dagster as dg
 import pytest
 
+from connector.commands.alerts import standing
 from connector.commands.resolve import put_watermark
 from connector.commands.status import status
 from connector.engine.context import open_context
 from connector.engine.run import take_lease
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
+from dagster_project.components.assets import BY_ITSELF
 from tests.conftest import Make
 from tests.support.dagster import load_definitions, materialize
 from tests.support.projects import TOKEN, Project
@@ -26,7 +28,7 @@ def test_a_run_in_which_everything_was_rejected_fails_and_shows_its_counts(
     run = materialize(duck_destination(), instance)
     assert not run.success
     assert (
-        run.failure == "all 3 rows were rejected (no_identity: 3); `capi rejected acme` lists them"
+        run.failure == "3 of 3 rows were rejected (no_identity: 3); `capi rejected acme` lists them"
     )
     assert not run.materializations
     assert run.counts("rows_read", "delivered", "rejected") == (3, 0, 3)
@@ -35,15 +37,49 @@ def test_a_run_in_which_everything_was_rejected_fails_and_shows_its_counts(
     assert run.checks["rejection_rate"].severity == dg.AssetCheckSeverity.ERROR
 
 
-def test_one_row_that_arrives_makes_the_run_a_success(
-    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+@pytest.mark.parametrize(
+    ("rejected", "limits", "bad"),
+    [
+        (2, {"fail": 0.25}, False),
+        (3, {"fail": 0.25}, True),
+        (3, {"fail": 0.5}, False),
+        (9, {"fail": None}, False),
+        (10, {"fail": None}, True),
+    ],
+)
+def test_exit_code_asset_check_and_alert_say_the_same(
+    project: Project,
+    duck_destination: Make,
+    duck: DuckDb,
+    instance: dg.DagsterInstance,
+    rejected: int,
+    limits: dict[str, float | None],
+    bad: bool,
 ) -> None:
-    """The counterpart of the test above."""
-    duck.insert(conversion(9), *(conversion(number, email=None) for number in range(3)))
-    run = materialize(duck_destination(), instance)
-    assert run.success
-    assert run.counts("delivered", "rejected") == (1, 3)
-    assert not run.checks["rejection_rate"].passed
+    """A quarter of the rows may be rejected, unless the YAML says another share."""
+    checks = {"rejection_rate": {"warn": 0.01, **limits}}
+    for first in (0, 10):
+        rows = range(first, first + 10)
+        duck.insert(
+            *(conversion(each, email=None) for each in rows[:rejected]),
+            *(conversion(each) for each in rows[rejected:]),
+        )
+        made = duck_destination(checks=checks)
+        if first == 0:
+            run = materialize(made, instance)
+        else:
+            done = project.capi("sync", "acme", "--json")
+    check = run.checks["rejection_rate"]
+    with open_context(made) as context:
+        stands = standing(context)
+    assert stands is not None
+    assert run.counts("delivered", "rejected") == (10 - rejected, rejected)
+    assert {
+        "exit code": done.code == 1,
+        "asset": not run.success,
+        "check": check.severity == dg.AssetCheckSeverity.ERROR and not check.passed,
+        "alert": stands.kind == "failing",
+    } == dict.fromkeys(("exit code", "asset", "check", "alert"), bad)
 
 
 def test_refused_credentials_fail_the_run_with_its_counts(
@@ -176,6 +212,26 @@ def test_a_run_beside_another_one_fails_and_sends_nothing(
         take_lease(session, "a run at the command line")
         run = materialize(made, instance)
     assert run.failure.startswith("run a run at the command line is at work on this destination")
+    assert receiver.ledger.summary()["requests"] == 0
+
+
+@pytest.mark.parametrize("tag", BY_ITSELF)
+def test_a_run_that_nobody_asked_for_skips_beside_another_one(
+    duck_destination: Make,
+    duck: DuckDb,
+    receiver: Receiver,
+    instance: dg.DagsterInstance,
+    tag: str,
+) -> None:
+    """It overlaps where a scheduled run takes longer than its interval; that is no failure."""
+    duck.insert(conversion(1))
+    made = duck_destination()
+    with open_context(made) as session:
+        take_lease(session, "a run at the command line")
+        run = materialize(made, instance, tags={tag: "acme"})
+    assert run.success
+    assert (run.steps("STEP_SKIPPED"), run.materializations) == (["settle"], [])
+    assert str(run.values["skipped"]).startswith("run a run at the command line is at work on")
     assert receiver.ledger.summary()["requests"] == 0
 
 

@@ -150,15 +150,17 @@ def materialize(
     instance: dg.DagsterInstance,
     *,
     resources: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
     **config: Any,
 ) -> Run:
-    """Materialize a destination's asset in this process. config: of the run."""
+    """Materialize a destination's asset in this process. config, tags: of the run."""
     definitions = load_definitions(destination, resources)
     result = dg.materialize(
         list(definitions.assets or []),
         instance=instance,
         resources=definitions.resources,
         run_config=op_config(destination, **config),
+        tags=dict(tags or {}),
         raise_on_error=False,
     )
     return Run(instance, result.run_id)

@@ -10,13 +10,14 @@ from pydantic import BaseModel
 from connector.config.destination import Destination
 from connector.config.loader import assemble, load
 from connector.errors import DestinationError
-from dagster_project.components.asset import asset_key, build_asset
+from dagster_project.components.assets import build_asset
 from dagster_project.components.automation import (
     build_alerts,
     build_reconcile,
     build_schedule,
     build_sensor,
 )
+from dagster_project.components.translator import asset_spec
 from dagster_project.model import HOST, CapiDestinationModel, schedule_problems
 
 
@@ -59,21 +60,26 @@ class CapiDestination(dg.Component):
             message = str(error)
         raise dg.DagsterInvalidDefinitionError(message)
 
+    def get_asset_spec(self, destination: Destination) -> dg.AssetSpec:
+        """How the asset looks; for a subclass to override.
+
+        Start from `super().get_asset_spec(destination)` and change it by `replace_attributes`.
+        """
+        return asset_spec(destination)
+
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Everything that Dagster shows of this destination."""
         destination = self.destination
-        asset = build_asset(destination)
+        spec = self.get_asset_spec(destination)
+        asset = build_asset(destination, spec)
         reconcile = build_reconcile(destination)
-        schedule, sensor, alerts = (
-            build_schedule(destination, asset),
-            build_sensor(destination, asset_key(destination)),
-            build_alerts(destination),
-        )
+        schedule = build_schedule(destination, asset)
+        sensors = (build_sensor(destination, spec.key), build_alerts(destination))
         return dg.Definitions(
             assets=[asset],
             jobs=[reconcile.job],
             schedules=[each for each in (schedule, reconcile.schedule) if each is not None],
-            sensors=[each for each in (sensor, alerts) if each is not None],
+            sensors=[each for each in sensors if each is not None],
         )
 
 

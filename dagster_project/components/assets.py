@@ -1,0 +1,201 @@
+"""The asset of one destination: plan -> deliver each slice -> settle."""
+
+# No `from __future__ import annotations`: Dagster reads the annotations of ops.
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import dagster as dg
+
+from connector import ConnectorError, Destination, LeaseHeld, Plan, Report, RunFailure, Slice
+from connector.engine.outcome import problem_of
+from connector.engine.unrecorded import is_recorded
+from connector.errors import StateMismatch
+from dagster_project.components.checks import check_results, check_specs
+from dagster_project.components.logs import forwarded
+from dagster_project.components.metadata import metadata_of
+from dagster_project.components.run_config import CONFIG, options_of
+from dagster_project.components.translator import node_name
+from dagster_project.resources import CapiResource
+
+Result = TypeVar("Result")
+
+BY_ITSELF = ("dagster/schedule_name", "dagster/sensor_name", "dagster/from_automation_condition")
+"""Tags of runs that no person asked for."""
+
+
+def build_asset(destination: Destination, spec: dg.AssetSpec) -> dg.AssetsDefinition:
+    """A graph asset whose middle step runs once for each slice, on any executor.
+
+    Args:
+        destination: Where to.
+        spec: How the asset looks.
+    """
+    key, name, checks = spec.key, node_name(destination), check_specs(spec.key)
+    outputs = {check.name: f"{name}_{check.name}" for check in checks}
+
+    @dg.op(
+        name=f"{name}_plan",
+        config_schema=CONFIG,
+        out={
+            "work": dg.Out(dict, is_required=False),
+            "slices": dg.DynamicOut(dict),
+        },
+    )
+    def plan_op(context: dg.OpExecutionContext, capi: CapiResource) -> Iterator[Any]:
+        """Take the lease, settle what an interrupted run left, cut the rest into slices."""
+        work = _failing(context, lambda: _plan(context, capi, destination, key))
+        if work is None:
+            return
+        yield dg.Output(work, "work")
+        for each in work["plan"]["slices"] if work["plan"] else []:
+            yield dg.DynamicOutput(
+                each, mapping_key=f"{each['kind']}_{each['number']}", output_name="slices"
+            )
+
+    @dg.op(name=f"{name}_deliver", pool=f"capi/{destination.name}")
+    def deliver_op(
+        context: dg.OpExecutionContext,
+        capi: CapiResource,
+        work: dict,  # type: ignore[type-arg]
+        work_slice: dict,  # type: ignore[type-arg]
+    ) -> dict:  # type: ignore[type-arg]
+        """Send one slice; what became of it is in the state."""
+        planned, each = Plan.from_json(work["plan"]), Slice.from_json(work_slice)
+        failure = _failing(context, lambda: capi.deliver(destination, planned, each))
+        if failure is not None:
+            context.log.error(failure.message)
+        return {} if failure is None else vars(failure)
+
+    @dg.op(
+        name=f"{name}_settle",
+        out={
+            output: dg.Out(dg.Nothing, is_required=False)
+            for output in ("result", *outputs.values())
+        },
+    )
+    def settle_op(
+        context: dg.OpExecutionContext,
+        capi: CapiResource,
+        work: dict,  # type: ignore[type-arg]
+        failures: list,  # type: ignore[type-arg]
+    ) -> Iterator[Any]:
+        """End the run and show its counts."""
+        report = _failing(context, lambda: _settle(capi, destination, work, failures))
+        problem, metadata = problem_of(destination, report), metadata_of(report)
+        results = check_results(destination, key, report) if work["plan"] else []
+        if problem is not None or not work["plan"]:
+            # Nothing was materialized, or not as it should be: its counts are an observation.
+            context.log_event(dg.AssetObservation(asset_key=key, metadata=metadata))
+        if problem is not None:
+            for result in results:
+                context.log_event(_evaluation(result))
+            raise dg.Failure(problem.message, metadata=metadata, allow_retries=False)
+        if work["plan"]:
+            yield dg.Output(None, "result", metadata=metadata)
+            yield from results
+
+    @dg.graph_asset(
+        key=key,
+        check_specs=checks,
+        config=dg.ConfigMapping(lambda config: {"plan": {"config": config}}, config_schema=CONFIG),
+    )
+    def asset() -> Any:
+        work, slices = plan_op.alias("plan")()
+        failures = slices.map(lambda each: deliver_op.alias("deliver")(work, each)).collect()
+        settled = settle_op.alias("settle")(work, failures)
+        return {
+            "result": settled.result,
+            **{output: getattr(settled, output) for output in outputs.values()},
+        }
+
+    return asset.map_asset_specs(
+        lambda made: made.replace_attributes(
+            description=spec.description,
+            group_name=spec.group_name,
+            owners=spec.owners,
+            tags=spec.tags,
+            metadata={**made.metadata, **spec.metadata},
+            freshness_policy=spec.freshness_policy,
+        )
+    )
+
+
+def _failing(context: dg.OpExecutionContext, step: Callable[[], Result]) -> Result:
+    """Do a step of the connector; its log goes to the run's, its error fails the Dagster step.
+
+    The failure is raised outside of the handler, so that Dagster stores no chain of exceptions.
+    """
+    try:
+        with forwarded(context.log):
+            return step()
+    except ConnectorError as error:
+        message = str(error)
+    raise dg.Failure(message, allow_retries=False)
+
+
+def _plan(
+    context: dg.OpExecutionContext, capi: CapiResource, destination: Destination, key: dg.AssetKey
+) -> dict[str, Any] | None:
+    """A plan as plain data; a run that leaves no trace is done right here.
+
+    Returns:
+        None where a run that no person asked for meets another one at work.
+    """
+    options = options_of(context.op_config)
+    if not is_recorded(destination, options):
+        report = capi.run_unrecorded(destination, options)
+        return {"plan": None, "report": vars(report), "failure": None}
+    _refuse_lost_state(context, capi, destination, key)
+    try:
+        planned, failure = capi.plan(destination, options, context.run_id)
+    except LeaseHeld as error:
+        if not any(tag in context.run.tags for tag in BY_ITSELF):
+            raise
+        context.log.warning(f"skipped: {error}")
+        context.log_event(dg.AssetObservation(asset_key=key, metadata={"skipped": str(error)}))
+        return None
+    return {
+        "plan": planned.to_json(),
+        "report": None,
+        "failure": None if failure is None else vars(failure),
+    }
+
+
+def _refuse_lost_state(
+    context: dg.OpExecutionContext, capi: CapiResource, destination: Destination, key: dg.AssetKey
+) -> None:
+    """Dagster remembers materializations; a state that knows nothing of them was lost."""
+    with capi.session(destination) as session:
+        unknown = session.destination_id == 0
+    if unknown and context.instance.get_latest_materialization_event(key) is not None:
+        raise StateMismatch(
+            f"{destination.name}: Dagster has materialized this asset before, but the state knows"
+            " nothing of it. Restore the state database; or, to begin anew, run"
+            f" `capi resolve {destination.name} --restart all|now|TIMESTAMP`"
+        )
+
+
+def _settle(
+    capi: CapiResource,
+    destination: Destination,
+    work: dict[str, Any],
+    failures: list[dict[str, Any]],
+) -> Report:
+    if work["plan"] is None:
+        return Report(**work["report"])
+    first = next(
+        (RunFailure(**failure) for failure in (work["failure"], *failures) if failure), None
+    )
+    return capi.settle(destination, Plan.from_json(work["plan"]), first)
+
+
+def _evaluation(result: dg.AssetCheckResult) -> Any:
+    """A check's result as the event of a step that fails."""
+    return dg.AssetCheckEvaluation(
+        asset_key=result.asset_key,  # type: ignore[arg-type]
+        check_name=str(result.check_name),
+        passed=result.passed,
+        metadata=dict(result.metadata),
+        severity=result.severity,
+    )

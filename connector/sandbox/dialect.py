@@ -10,7 +10,10 @@ import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from connector.sandbox.fixtures import Fixtures
 
 
 class Violation(NamedTuple):
@@ -121,7 +124,8 @@ class Dialect:
     routes: path templates. authenticate: the answer to a caller who may not, None to one who may.
     events: the events of a body, or a Reply where the body itself is unacceptable. check:
     violations of one event. event_id: its id. account: within which ids are unique. reply: the
-    answer to judged events. throttled: the answer when the caller should slow down. partial:
+    answer to judged events. answers: its bodies, one of
+    them `throttled`. partial:
     whether events without violations are taken although others are refused. test: whether the
     request is in test mode, so that nothing counts. others: more addresses.
     """
@@ -134,7 +138,7 @@ class Dialect:
     event_id: Callable[[dict[str, Any]], str]
     account: Callable[[dict[str, Any], Received], str]
     reply: Callable[[Received, Sequence[Judged]], Reply]
-    throttled: Reply
+    answers: Fixtures
     partial: Callable[[Received, Sequence[Judged]], bool] = lambda _received, _judged: False
     test: Callable[[Received], bool] = lambda _received: False
     others: Sequence[Address] = ()

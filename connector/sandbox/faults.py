@@ -20,7 +20,16 @@ from starlette.responses import Response, StreamingResponse
 from connector.errors import ConfigError
 
 Kind = Literal[
-    "status", "throttle", "reset", "truncate", "drip", "garbage", "empty", "redirect", "hang"
+    "status",
+    "throttle",
+    "answer",
+    "reset",
+    "truncate",
+    "drip",
+    "garbage",
+    "empty",
+    "redirect",
+    "hang",
 ]
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "kind": str,
@@ -33,6 +42,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "seconds": (int, float),
     "match": str,
     "path": str,
+    "answer": str,
 }
 
 
@@ -41,11 +51,12 @@ class Fault:
     """One way to fail.
 
     kind: what happens; `throttle` answers as the platform of the request does when it is asked
-    too often. times: to how many requests. after: how many requests pass before. take: the events
-    of the request are taken although the answer fails. status, headers, body: of the answer, where
-    the kind has one. seconds: how long a drip or a hang lasts. match: only requests whose body
-    contains this text. path: only requests whose path contains this text; the addresses that take
-    no events, such as the one for tokens, fail only when a fault names them here.
+    too often, `answer` as in the case of that name in `sandbox/answers/`. times: to how many
+    requests. after: how many requests pass before. take: the events of the request are taken
+    although the answer fails. status, headers, body: of the answer, where the kind has one.
+    answer: name of a case. seconds: how long a drip or a hang lasts. match: only requests whose
+    body contains this text. path: only requests whose path contains this text; the addresses that
+    take no events, such as the one for tokens, fail only when a fault names them here.
     """
 
     kind: Kind = "status"
@@ -58,6 +69,7 @@ class Fault:
     seconds: float = 60.0
     match: str = ""
     path: str = ""
+    answer: str = ""
 
     @classmethod
     def of(cls, values: Any) -> Fault:

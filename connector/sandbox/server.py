@@ -109,7 +109,7 @@ class Receiver:
                 return self._answer(self._judge(dialect, received))
             if fault.take:
                 self._judge(dialect, received)
-            return await self._fail(fault, request, dialect.throttled)
+            return await self._fail(fault, request, dialect)
 
         return endpoint
 
@@ -120,7 +120,7 @@ class Receiver:
             return (
                 _response(other.answer(received))
                 if fault is None
-                else await self._fail(fault, request, Reply(429, None))
+                else await self._fail(fault, request, None)
             )
 
         return endpoint
@@ -146,11 +146,20 @@ class Receiver:
             self.state,
         )
 
-    async def _fail(self, fault: Fault, request: Request, throttled: Reply) -> Response:
+    async def _fail(self, fault: Fault, request: Request, dialect: Dialect | None) -> Response:
         self.ledger.answer(fault.status if fault.kind == "status" else fault.kind)
-        if fault.kind == "throttle":
-            return _response(throttled._replace(headers={**throttled.headers, **fault.headers}))
+        if fault.kind in ("throttle", "answer"):
+            return self._scripted(fault, dialect)
         return await commit(fault, request)
+
+    def _scripted(self, fault: Fault, dialect: Dialect | None) -> Response:
+        """Answer as a platform does; an address that takes no events knows no cases."""
+        name = "throttled" if fault.kind == "throttle" else fault.answer
+        if dialect is not None and name in dialect.answers:
+            reply = dialect.answers.example(name)
+        else:
+            reply = Reply(429 if fault.kind == "throttle" else 404, None)
+        return _response(reply._replace(headers={**reply.headers, **fault.headers}))
 
     def _judge(self, dialect: Dialect, received: Received) -> Reply:
         """Check a request as the platform would, and remember the events it accepts."""

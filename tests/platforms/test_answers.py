@@ -16,6 +16,7 @@ from connector.engine.report import Report
 from connector.platforms import loader as platforms
 from connector.platforms.answers import Code
 from connector.sandbox.faults import Fault
+from connector.sandbox.fixtures import fixtures
 from connector.sandbox.server import Receiver
 from tests.platforms.parts import (
     BATCHING,
@@ -115,97 +116,80 @@ def test_a_server_that_fails_is_asked_again(
     )
 
 
-META = {"type": "OAuthException", "code": 2, "is_transient": False}
-
-
 @pytest.mark.parametrize(
-    ("name", "status", "body"),
+    ("name", "answer"),
     [
-        ("meta", 400, {"error": {**META, "code": 4}}),
-        ("meta", 400, {"error": {**META, "code": 80004, "error_subcode": 2446079}}),
-        ("meta", 400, {"error": {**META, "code": 9999, "is_transient": True}}),
-        ("meta", 400, {"error": {**META, "code": 100, "is_transient": True}}),
-        ("tiktok", 200, {"code": 40100, "message": "Too many requests"}),
-        ("tiktok", 200, {"code": 51305, "message": "Internal"}),
-        ("pinterest", 429, {"code": 8, "message": "rate limit"}),
-        ("pinterest", 503, {"code": 4197, "message": "unavailable"}),
-        ("google", 429, {"error": {"status": "RESOURCE_EXHAUSTED"}}),
-        ("google", 503, {"error": {"status": "UNAVAILABLE"}}),
+        (name, case.name)
+        for name in NAMES
+        for case in fixtures(name)
+        if case.kind in ("throttled", "unavailable") and case.name != "throttled"
     ],
 )
-def test_codes_that_pass_are_waited_for_whatever_the_status(
-    name: str, status: int, body: Any, project: Project, receiver: Receiver
+def test_what_passes_is_waited_for_whatever_the_status(
+    name: str, answer: str, project: Project, receiver: Receiver
 ) -> None:
-    receiver.script.add(Fault(status=status, body=body))
+    receiver.script.add(Fault("answer", answer=answer))
     report = sync(on_receiver(project, receiver, rows(name), name))
     assert (report.failure, report.delivered, report.rejected, report.retries) == (None, 3, 0, 1)
 
 
+REMEDIES = {
+    ("meta", "no_pixel"): "account.pixel_id",
+    ("meta", "wrong_token"): "make a new one",
+    ("meta", "no_permission"): "no permission for this pixel",
+    ("tiktok", "no_permission"): "may not use this event source",
+    ("tiktok", "expired_token"): "has expired",
+    ("pinterest", "no_permission"): "may not write events",
+    ("reddit", "no_permission"): "adsconversions",
+    ("reddit", "unknown_field"): "overrides.event",
+    ("linkedin", "revoked_token"): "revoked",
+    ("linkedin", "old_version"): "overrides.params.version",
+    ("google", "no_permission"): "account.account_id",
+    ("google", "not_found"): "no such account or conversion action",
+    ("microsoft", "wrong_token"): "GetUetTagAuthKey",
+    ("x", "wrong_token"): "secrets",
+}
+
+
 @pytest.mark.parametrize(
-    ("name", "status", "body", "remedy"),
+    ("name", "answer"),
     [
-        (
-            "meta",
-            400,
-            {"error": {**META, "code": 100, "error_subcode": 33, "type": "GraphMethodException"}},
-            "account.pixel_id",
-        ),
-        ("meta", 400, {"error": {**META, "code": 190, "error_subcode": 460}}, "make a new one"),
-        ("meta", 403, {"error": {**META, "code": 200}}, "no permission for this pixel"),
-        ("meta", 400, {"error": {**META, "code": 368}}, "policy"),
-        (
-            "tiktok",
-            200,
-            {"code": 40001, "message": "No permission"},
-            "may not use this event source",
-        ),
-        ("tiktok", 401, b"", ""),
-        (
-            "snapchat",
-            401,
-            {"status": "INVALID", "errors": {"codes": ["401"], "error_msgs": ["no"]}},
-            "",
-        ),
-        ("pinterest", 403, {"code": 29, "message": "no"}, "may not write events"),
-        ("reddit", 401, b"Authorization Required", ""),
-        (
-            "reddit",
-            403,
-            {"success": False, "error": {"reason": "FORBIDDEN", "explanation": "types"}},
-            "",
-        ),
-        (
-            "linkedin",
-            401,
-            {"serviceErrorCode": 65601, "status": 401, "code": "REVOKED_ACCESS_TOKEN"},
-            "revoked",
-        ),
-        (
-            "linkedin",
-            426,
-            {"code": "NONEXISTENT_VERSION", "status": 426},
-            "overrides.params.version",
-        ),
-        ("google", 403, {"error": {"status": "PERMISSION_DENIED"}}, "account.account_id"),
-        ("google", 404, {"error": {"status": "NOT_FOUND"}}, "no such account or conversion action"),
-        ("microsoft", 401, {"error": {"code": "Unauthorized"}, "traceId": "t"}, "GetUetTagAuthKey"),
-        ("openai", 401, {"errors": [{"code": "unauthorized", "message": "no"}]}, ""),
-        ("x", 401, {"errors": [{"code": "UNAUTHORIZED_ACCESS", "message": "no"}]}, "secrets"),
-        ("x", 403, {"errors": [{"code": "FORBIDDEN", "message": "no"}]}, ""),
+        (name, case.name)
+        for name in NAMES
+        for case in fixtures(name)
+        if case.kind in ("auth", "halted")
     ],
 )
 def test_what_no_row_can_be_blamed_for_stops_the_run_with_a_remedy(
-    name: str, status: int, body: Any, remedy: str, project: Project, receiver: Receiver
+    name: str, answer: str, project: Project, receiver: Receiver
 ) -> None:
-    receiver.script.add(
-        Fault(status=status, body=body.decode() if isinstance(body, bytes) else body, times=100)
-    )
+    receiver.script.add(Fault("answer", answer=answer, times=100))
     report = sync(on_receiver(project, receiver, rows(name, 30), name))
     assert report.failure is not None
     assert report.failure.exit_code == 3
-    assert remedy in report.failure.message
+    assert REMEDIES.get((name, answer), "") in report.failure.message
     untouched(project, receiver, report)
-    assert report.http_requests <= 2, "nothing of it is halved"
+    assert report.http_requests <= (30 if name == "capi" else 2), "nothing of it is halved"
+
+
+def test_a_policy_block_of_meta_is_told_as_such(project: Project, receiver: Receiver) -> None:
+    """Code 368: developers.facebook.com, Graph API, Handling Errors."""
+    body = {"error": {"type": "OAuthException", "code": 368, "is_transient": False}}
+    receiver.script.add(Fault(status=400, body=body, times=100))
+    report = sync(on_receiver(project, receiver, rows("meta", 30), "meta"))
+    assert report.failure is not None
+    assert "policy" in report.failure.message
+    untouched(project, receiver, report)
+
+
+@pytest.mark.parametrize("code", [9999, 100])
+def test_what_meta_calls_transient_is_tried_again(
+    code: int, project: Project, receiver: Receiver
+) -> None:
+    body = {"error": {"type": "OAuthException", "code": code, "is_transient": True}}
+    receiver.script.add(Fault(status=400, body=body))
+    report = sync(on_receiver(project, receiver, rows("meta"), "meta"))
+    assert (report.failure, report.delivered, report.retries) == (None, 3, 1)
 
 
 def test_a_dead_endpoint_stops_the_run_and_blames_no_row(
@@ -218,62 +202,6 @@ def test_a_dead_endpoint_stops_the_run_and_blames_no_row(
     assert (report.failure.kind, report.failure.exit_code) == ("EndpointError", 3)
     assert "check the endpoint's name and port" in report.failure.message
     untouched(project, receiver, report)
-
-
-REDDIT = platforms.load("reddit").answers
-EVENTS = [
-    b'{"event_at":1,"metadata":{"conversion_id":"a"}}',
-    b'{"event_at":2,"metadata":{"conversion_id":"b"}}',
-]
-NONE_PROCESSED = "There were 1 invalid conversion events. None were processed."
-
-
-def reddit(status: int, body: Any, records: list[bytes] = EVENTS) -> Any:
-    headers = {"content-type": "application/json"}
-    return interpret(HttpResponse(status, headers, orjson.dumps(body)), records, REDDIT, 0)
-
-
-@pytest.mark.parametrize(
-    ("body", "taken"),
-    [
-        # v3: Reddit's "Direct integration" page, and a live run logged by Segment's engineers
-        ({"data": {"message": "Successfully processed 2 conversion events."}}, True),
-        # v2: RudderStack's recorded answers
-        ({"message": "Successfully processed 2 conversion events."}, True),
-        ({"data": {"message": "Successfully processed 1 conversion events."}}, False),
-        ({"data": {"message": ""}}, False),
-        ({"data": {}}, False),
-    ],
-)
-def test_reddit_says_yes_in_the_old_and_the_new_way(body: Any, taken: bool) -> None:
-    assert isinstance(reddit(200, body), Delivered) == taken
-
-
-def test_reddit_names_the_place_of_a_bad_event() -> None:
-    """As logged by Segment's engineers for v3, and by RudderStack's for v2."""
-    fields = [{"field": "$.data.events[1].user.UUID", "message": "user.UUID: invalid UUID"}]
-    new = {"error": {"code": 400, "message": NONE_PROCESSED, "fields": fields}}
-    echo = {"event_at": 2, "metadata": {"conversion_id": "b"}}
-    invalid = [{"error_message": "event_at timestamp is too old", "event": echo}]
-    old = {"message": NONE_PROCESSED, "invalid_events": invalid}
-    found = reddit(400, new)
-    assert isinstance(found, PerRecord)
-    assert (found.delivered, dict(found.refused)) == (
-        frozenset(),
-        {1: ("400", "user.UUID: invalid UUID", "user.UUID")},
-    )
-    found = reddit(400, old)
-    assert isinstance(found, PerRecord)
-    assert (found.delivered, list(found.refused)) == (frozenset(), [1])
-    assert found.refused[1].message == "event_at timestamp is too old"
-
-
-def test_reddit_refuses_a_key_that_every_row_has_without_a_search_for_the_bad_one() -> None:
-    said = 'JSON error "unknown field" on field "value_decimal"'
-    found = reddit(400, {"error": {"code": 400, "message": said}})
-    assert isinstance(found, Halt)
-    assert "overrides.event" in found.why
-    assert isinstance(reddit(400, {"error": {"code": 400, "message": "Bad Request"}}), Unlocated)
 
 
 def test_a_wrong_app_secret_blames_no_row(

@@ -16,6 +16,9 @@ from connector.sandbox.dialect import (
     bearer,
     demand,
 )
+from connector.sandbox.fixtures import fixtures
+
+_answers = fixtures("capi")
 
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "advertiser_id": int,
@@ -43,9 +46,8 @@ _ID_FORMS = {
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
     if not isinstance(received.body, dict):
-        return Reply(
-            400, {"error": {"code": "bad_json", "message": "the body must be one JSON object"}}
-        )
+        said = "the body must be one JSON object"
+        return _answers.reply("refused", code="bad_json", said=said, path="")
     return [received.body]
 
 
@@ -99,10 +101,8 @@ def _check_id(where: str, entry: Any) -> list[Violation]:
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
     first = judged[0].refused
     if first is None:
-        return Reply(200, {"status": "ok"})
-    return Reply(
-        400, {"error": {"code": first.code, "message": first.message, "field": first.field}}
-    )
+        return _answers.reply("taken")
+    return _answers.reply("refused", code=first.code, said=first.message, path=first.field)
 
 
 DIALECT = Dialect(
@@ -110,14 +110,12 @@ DIALECT = Dialect(
     routes=("/signal/v1/conversion",),
     authenticate=demand(
         lambda received: bearer(received) or received.headers.get("x-api-key"),
-        Reply(401, {"error": {"code": "unauthorized", "message": "the token is not valid"}}),
+        _answers.reply("wrong_token"),
     ),
     events=_events,
     check=_check,
     event_id=lambda event: str(event.get("event_id", "")),
     account=lambda event, _received: str(event.get("data_source_key", "")),
     reply=_reply,
-    throttled=Reply(
-        429, {"error": {"code": "throttled", "message": "too many requests"}}, {"Retry-After": "1"}
-    ),
+    answers=_answers,
 )

@@ -40,6 +40,9 @@ from connector.sandbox.dialects.shapes import (
     thing,
     zoned,
 )
+from connector.sandbox.fixtures import fixtures
+
+_answers = fixtures("google")
 
 _MOST = 2000
 _PARSING = ("unknown", "type", "enum")
@@ -158,53 +161,22 @@ _EVENT = {
 }
 
 
-def _error(status: int, name: str, message: str, details: Sequence[dict[str, Any]] = ()) -> Reply:
-    return Reply(
-        status,
-        {
-            "error": {
-                "code": status,
-                "message": message,
-                "status": name,
-                **({"details": list(details)} if details else {}),
-            }
-        },
-    )
-
-
 def _invalid(violations: Sequence[Violation]) -> Reply:
     """Return all violations that cannot be read, or else all that have the first reason."""
-    unread = [violation for violation in violations if violation.code in _PARSING]
+    unread = [
+        {"field": violation.field, "said": violation.message}
+        for violation in violations
+        if violation.code in _PARSING
+    ]
     if unread:
-        unreadable = [
-            {
-                "field": violation.field,
-                "description": f"Invalid JSON payload received: {violation.message}",
-            }
-            for violation in unread
-        ]
-        return _error(
-            400,
-            "INVALID_ARGUMENT",
-            "Invalid JSON payload received.",
-            [{"@type": f"{_GOOGLE}BadRequest", "fieldViolations": unreadable}],
-        )
+        return _answers.reply("unreadable", violation=unread)
     reason = _reason(violations[0])
     alike = [
-        {"field": violation.field, "description": violation.message, "reason": reason}
+        {"field": violation.field, "said": violation.message, "reason": reason}
         for violation in violations
         if _reason(violation) == reason
     ]
-    details: list[dict[str, Any]] = [
-        {
-            "@type": f"{_GOOGLE}ErrorInfo",
-            "reason": "INVALID_ARGUMENT",
-            "domain": "datamanager.googleapis.com",
-        },
-        {"@type": f"{_GOOGLE}RequestInfo", "requestId": uuid.uuid4().hex},
-        {"@type": f"{_GOOGLE}BadRequest", "fieldViolations": alike},
-    ]
-    return _error(400, "INVALID_ARGUMENT", "There was a violation with the request.", details)
+    return _answers.reply("refused", violation=alike)
 
 
 def _reason(violation: Violation) -> str:
@@ -219,11 +191,7 @@ def _reason(violation: Violation) -> str:
 def _authenticate(received: Received) -> Reply | None:
     if received.state.access.get(bearer(received) or "", 0) > time.time():
         return None
-    message = (
-        "Request had invalid authentication credentials. Expected OAuth 2 access token, login"
-        " cookie or other valid authentication credential."
-    )
-    return _error(401, "UNAUTHENTICATED", message)
+    return _answers.reply("wrong_token")
 
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
@@ -277,13 +245,13 @@ def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
     if found:
         return _invalid(found)
     if _validates(received):
-        return Reply(200, {})
+        return _answers.reply("validated")
     request_id = uuid.uuid4().hex
     late = sum(bool(each_one.violations) for each_one in judged)
     remember(
         received.state.receipts, request_id, [received.body["destinations"], len(judged), late, 0]
     )
-    return Reply(200, {"requestId": request_id})
+    return _answers.reply("taken", request_id=request_id)
 
 
 def _validates(received: Received) -> bool:
@@ -295,35 +263,20 @@ def _status(received: Received) -> Reply:
     denied = _authenticate(received)
     receipt = received.state.receipts.get(received.query.get("requestId", ""))
     if denied or receipt is None:
-        return denied or _error(404, "NOT_FOUND", "Requested entity was not found.")
+        return denied or _answers.reply("not_found")
     destinations, events, late, asked = receipt
     receipt[3] += 1
-    status = (
-        "PROCESSING"
-        if not asked
-        else "SUCCESS"
-        if not late
-        else "FAILED"
-        if late == events
-        else "PARTIAL_SUCCESS"
-    )
-    one: dict[str, Any] = {"requestStatus": status}
-    if asked:
-        one["eventsIngestionStatus"] = {"recordCount": str(events)}
-    if asked and late:
-        one["errorInfo"] = {
-            "errorCounts": [
-                {"recordCount": str(late), "reason": "PROCESSING_ERROR_REASON_EVENT_TOO_OLD"}
-            ]
-        }
-    return Reply(
-        200,
+    each = [
         {
-            "requestStatusPerDestination": [
-                {"destination": destination, **one} for destination in destinations
-            ]
-        },
-    )
+            "destination": destination,
+            "status": "FAILED" if late == events else "PARTIAL_SUCCESS",
+            "count": str(events),
+            "late": str(late),
+        }
+        for destination in destinations
+    ]
+    name = "processing" if not asked else "processed_in_part" if late else "processed"
+    return _answers.reply(name, destination=each)
 
 
 def _token(received: Received) -> Reply:
@@ -334,30 +287,14 @@ def _token(received: Received) -> Reply:
         same(form.get("client_id"), known.client_id)
         and same(form.get("client_secret"), known.client_secret)
     ):
-        return Reply(
-            401, {"error": "invalid_client", "error_description": "The OAuth client was not found."}
-        )
+        return _answers.reply("no_client")
     if form.get("grant_type") != "refresh_token":
-        return Reply(
-            400, {"error": "unsupported_grant_type", "error_description": "Invalid grant_type"}
-        )
+        return _answers.reply("no_grant_type")
     if not same(form.get("refresh_token"), known.refresh_token):
-        return Reply(
-            400,
-            {"error": "invalid_grant", "error_description": "Token has been expired or revoked."},
-        )
+        return _answers.reply("no_grant")
     token = f"ya29.{random.token_urlsafe(24)}"
     remember(received.state.access, token, time.time() + known.token_lifetime)
-    scope = "https://www.googleapis.com/auth/datamanager"
-    return Reply(
-        200,
-        {
-            "access_token": token,
-            "expires_in": int(known.token_lifetime),
-            "scope": scope,
-            "token_type": "Bearer",
-        },
-    )
+    return _answers.reply("token", token=token, seconds=int(known.token_lifetime))
 
 
 DIALECT = Dialect(
@@ -374,7 +311,7 @@ DIALECT = Dialect(
         )
     ),
     reply=_reply,
-    throttled=_error(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
+    answers=_answers,
     test=_validates,
     others=(
         Address("POST", "/oauth2/token", _token),

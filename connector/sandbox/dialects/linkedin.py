@@ -29,6 +29,9 @@ from connector.sandbox.dialects.shapes import (
     text,
     thing,
 )
+from connector.sandbox.fixtures import fixtures
+
+_answers = fixtures("linkedin")
 
 _MOST, _MOST_RULES = 5000, 100
 _FIRST_ACTIVE = "202512"
@@ -89,10 +92,6 @@ _event = thing(
 )
 
 
-def _error(status: int, message: str, **more: Any) -> Reply:
-    return Reply(status, {"message": message, "status": status, **more})
-
-
 def _batched(received: Received) -> bool:
     return received.headers.get("x-restli-method", "").upper() == "BATCH_CREATE"
 
@@ -100,38 +99,33 @@ def _batched(received: Received) -> bool:
 def _authenticate(received: Received) -> Reply | None:
     token = bearer(received)
     if token is None:
-        return _error(
-            401, "Empty oauth2 access token", serviceErrorCode=65600, code="INVALID_ACCESS_TOKEN"
-        )
+        return _answers.reply("no_token")
     if not same(token, received.state.secrets.token):
-        return _error(
-            401, "Invalid access token", serviceErrorCode=65600, code="INVALID_ACCESS_TOKEN"
-        )
+        return _answers.reply("wrong_token")
     return None
 
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
     version = received.headers.get("linkedin-version")
     if version is None:
-        return _error(
-            400,
-            "A version must be present. Please specify a version by adding the LinkedIn-Version"
-            " header.",
-            code="VERSION_MISSING",
-        )
+        return _answers.reply("no_version")
     if not re.fullmatch(r"20\d\d(0[1-9]|1[0-2])", version) or version < _FIRST_ACTIVE:
-        return _error(426, f"Requested version {version} is not active", code="NONEXISTENT_VERSION")
+        return _answers.reply("old_version", version=version)
     if received.headers.get("x-restli-protocol-version") != "2.0.0":
-        return _error(400, "The header X-Restli-Protocol-Version must be 2.0.0")
+        said = "The header X-Restli-Protocol-Version must be 2.0.0"
+        return _answers.reply("bad_request", said=said)
     if not _batched(received):
         return [received.body]
-    events = listed(received, "elements", _MOST, lambda message: _error(400, message))
+    events = listed(
+        received, "elements", _MOST, lambda message: _answers.reply("bad_request", said=message)
+    )
     if (
         isinstance(events, list)
         and len({str(event.get("conversion")) for event in events if isinstance(event, dict)})
         > _MOST_RULES
     ):
-        return _error(400, f"a batch may have at most {_MOST_RULES} conversion rules")
+        said = f"a batch may have at most {_MOST_RULES} conversion rules"
+        return _answers.reply("bad_request", said=said)
     return events
 
 
@@ -154,9 +148,9 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
     return violations
 
 
-def _line(index: int, violation: Violation, *, batched: bool) -> str:
+def _line(index: int, violation: Violation) -> dict[str, Any]:
     path = "/" + re.sub(r"[.\[]", "/", violation.field.replace("]", ""))
-    return f"{f'Index: {index}, ' if batched else ''}ERROR :: {path} :: {violation.message}\n"
+    return {"index": index, "path": path, "said": violation.message}
 
 
 def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
@@ -167,23 +161,21 @@ def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
         for violation in each_one.violations
     ]
     lines = [
-        _line(index, violation, batched=batched)
+        _line(index, violation)
         for index, violation in found
         if violation.code not in (*_TIMES, "unknown_rule")
     ]
     if lines:
-        return _error(422, "".join(lines))
+        return _answers.reply("refused" if batched else "refused_single", violation=lines)
     late = sorted({index for index, violation in found if violation.code in _TIMES})
     if late:
-        return _error(
-            400,
-            "Conversion time should be within 90 days and not exceed current time,"
-            f" indices {late} (0-indexed).",
-        )
+        return _answers.reply("refused_time", indices=late)
     if found:
-        return _error(403, "No ad accounts found")
+        return _answers.reply("no_rule")
     return (
-        Reply(200, {"elements": [{"status": 201} for _ in judged]}) if batched else Reply(201, None)
+        _answers.reply("taken", event=[{}] * len(judged))
+        if batched
+        else _answers.reply("taken_single")
     )
 
 
@@ -196,10 +188,6 @@ DIALECT = Dialect(
     event_id=lambda event: str(event.get("eventId", "")),
     account=lambda event, _received: event["conversion"].removeprefix(_RULE),
     reply=_reply,
-    throttled=_error(
-        429,
-        "Resource level throttle APPLICATION DAY limit for calls to this resource is reached.",
-        code="TOO_MANY_REQUESTS",
-    ),
+    answers=_answers,
 )
 """Rule 0 is one that nobody has: what LinkedIn says of it reads like a problem of the account."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,25 +35,11 @@ from connector.sandbox.dialects.shapes import (
     text,
     thing,
 )
+from connector.sandbox.fixtures import fixtures
+
+_answers = fixtures("meta")
 
 _MOST = 1000
-_SUBCODES = {
-    "too_old": (
-        2804003,
-        "Event Timestamp Too Old",
-        "The timestamp for this event is too far in the past.",
-    ),
-    "no_value": (
-        2804009,
-        "Missing Value or Currency",
-        "A Purchase event needs a value and a currency.",
-    ),
-    "identity": (
-        2804050,
-        "Insufficient Customer Information",
-        "The event has too little customer information to be matched with a person.",
-    ),
-}
 _USELESS = (
     {"ct", "country", "st", "zp", "ge", "client_user_agent"},
     {"db", "client_user_agent"},
@@ -126,22 +111,6 @@ _event = thing(
 )
 
 
-def _error(status: int, code: int, message: str, **more: Any) -> Reply:
-    error = {
-        "message": message,
-        "type": "OAuthException",
-        "code": code,
-        "is_transient": False,
-        "fbtrace_id": _trace(),
-        **more,
-    }
-    return Reply(status, {"error": error})
-
-
-def _trace() -> str:
-    return f"A{uuid.uuid4().hex[:20]}"
-
-
 def _authenticate(received: Received) -> Reply | None:
     secrets = received.state.secrets
     given = (
@@ -149,46 +118,31 @@ def _authenticate(received: Received) -> Reply | None:
     )
     token = given.get("access_token") or bearer(received)
     if token is None:
-        return _error(400, 190, "An access token is required to request this resource.")
+        return _answers.reply("no_token")
     if not same(token, secrets.token):
-        return _error(
-            401, 190, "Error validating access token: the session has expired.", error_subcode=463
-        )
+        return _answers.reply("wrong_token")
     if secrets.app_secret:
         proof = hmac.new(
             secrets.app_secret.encode(), str(token).encode(), hashlib.sha256
         ).hexdigest()
         if "appsecret_proof" not in given:
-            return _error(
-                400,
-                100,
-                "API calls from the server require an appsecret_proof argument",
-                type="GraphMethodException",
-            )
+            return _answers.reply("no_proof")
         if not same(given["appsecret_proof"], proof):
-            return _error(
-                400,
-                100,
-                "Invalid appsecret_proof provided in the API argument",
-                type="GraphMethodException",
-            )
+            return _answers.reply("wrong_proof")
     return None
 
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
     pixel = received.path["pixel"]
     if not pixel.isdecimal():
-        message = (
-            f"Unsupported post request. Object with ID '{pixel}' does not exist, cannot be loaded"
-            " due to missing permissions"
-        )
-        return _error(400, 100, message, type="GraphMethodException", error_subcode=33)
+        return _answers.reply("no_pixel", pixel=pixel)
     agent = received.body.get("partner_agent", "ok") if isinstance(received.body, dict) else "ok"
     if not isinstance(agent, str) or len(agent) >= 23 or sum(map(str.isalpha, agent)) < 2:
-        return _error(
-            400, 100, "(#100) partner_agent must have fewer than 23 characters, two of them letters"
-        )
-    return listed(received, "data", _MOST, lambda message: _error(400, 100, f"(#100) {message}"))
+        said = "partner_agent must have fewer than 23 characters, two of them letters"
+        return _answers.reply("bad_request", said=said)
+    return listed(
+        received, "data", _MOST, lambda message: _answers.reply("bad_request", said=message)
+    )
 
 
 def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
@@ -227,25 +181,11 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
     violation = next(filter(None, (each.refused for each in judged)), None)
     if violation is None:
-        return Reply(200, {"events_received": len(judged), "messages": [], "fbtrace_id": _trace()})
-    if violation.code in _SUBCODES:
-        subcode, title, said = _SUBCODES[violation.code]
-        return _error(
-            400,
-            100,
-            "Invalid parameter",
-            error_subcode=subcode,
-            error_user_title=title,
-            error_user_msg=said,
-        )
+        return _answers.reply("taken", count=len(judged))
+    if violation.code in ("too_old", "no_value", "identity"):
+        return _answers.reply(violation.code)
     name = violation.field.partition("[")[0]
-    return _error(
-        400,
-        100,
-        "Invalid parameter",
-        error_user_title="Invalid parameter",
-        error_user_msg=f"{name} {violation.message}".strip(),
-    )
+    return _answers.reply("invalid", said=f"{name} {violation.message}".strip())
 
 
 DIALECT = Dialect(
@@ -257,6 +197,6 @@ DIALECT = Dialect(
     event_id=lambda event: str(event.get("event_id", "")),
     account=lambda event, received: f"{received.path['pixel']}/{event['event_name']}",
     reply=_reply,
-    throttled=_error(400, 613, "(#613) Calls to this api have exceeded the rate limit."),
+    answers=_answers,
 )
 """A request with a test_event_code counts like any other: that is what Meta does."""

@@ -5,7 +5,6 @@ Where the request asks for it, the good events of a batch are taken, inside a 20
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +35,9 @@ from connector.sandbox.dialects.shapes import (
     text,
     thing,
 )
+from connector.sandbox.fixtures import fixtures
+
+_answers = fixtures("microsoft")
 
 _MOST = 1000
 _IDENTITY = {
@@ -94,16 +96,6 @@ _event = thing(
 )
 
 
-def _error(status: int, code: str, message: str, details: Sequence[dict[str, Any]] = ()) -> Reply:
-    return Reply(
-        status,
-        {
-            "error": {"code": code, "message": message, "details": list(details)},
-            "traceId": uuid.uuid4().hex,
-        },
-    )
-
-
 def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
     violations = list(_event("", event))
     if blocked(violations):
@@ -125,10 +117,10 @@ def _continues(received: Received) -> bool:
 def _detail(index: int, violation: Violation) -> dict[str, Any]:
     return {
         "index": index,
-        "propertyName": f"data[{index}]" + (f".{violation.field}" if violation.field else ""),
-        "errorMessage": violation.message,
-        "errorCode": _CODES.get(violation.code, "InvalidValue"),
-        "isWarning": violation.warning,
+        "path": f"data[{index}]" + (f".{violation.field}" if violation.field else ""),
+        "said": violation.message,
+        "code": _CODES.get(violation.code, "InvalidValue"),
+        "warning": violation.warning,
     }
 
 
@@ -140,19 +132,20 @@ def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
     ]
     refused = sum(each_one.refused is not None for each_one in judged)
     if refused and not _continues(received):
-        return _error(400, "BadRequest", "One or more events are not valid.", details)
-    taken: dict[str, Any] = {"eventsReceived": len(judged) - refused}
-    return Reply(200, {**taken, "error": {"details": details}} if details else taken)
+        return _answers.reply("refused", detail=details)
+    taken = len(judged) - refused
+    if not details:
+        return _answers.reply("taken", count=taken)
+    name = "taken_in_part" if refused else "taken_with_warnings"
+    return _answers.reply(name, count=taken, detail=details)
 
 
 DIALECT = Dialect(
     name="microsoft",
     routes=("/v1/{tag}/events",),
-    authenticate=demand(
-        bearer, _error(401, "Unauthorized", "The token is not valid for this tag.")
-    ),
+    authenticate=demand(bearer, _answers.reply("wrong_token")),
     events=lambda received: listed(
-        received, "data", _MOST, lambda message: _error(400, "BadRequest", message)
+        received, "data", _MOST, lambda message: _answers.reply("bad_request", said=message)
     ),
     check=_check,
     event_id=lambda event: str(event.get("eventId", "")),
@@ -160,6 +153,6 @@ DIALECT = Dialect(
         f"{received.path['tag']}/{event.get('eventName', event['eventType'])}"
     ),
     reply=_reply,
-    throttled=_error(429, "TooManyRequests", "Too many requests."),
+    answers=_answers,
     partial=lambda received, _judged: _continues(received),
 )

@@ -34,6 +34,9 @@ from connector.sandbox.dialects.shapes import (
     text,
     thing,
 )
+from connector.sandbox.fixtures import fixtures
+
+_answers = fixtures("openai")
 
 _MOST = 1000
 _DATA_OF = {
@@ -90,15 +93,11 @@ _event = thing(
 )
 
 
-def _error(status: int, code: str, *messages: str) -> Reply:
-    return Reply(status, {"errors": [{"code": code, "message": message} for message in messages]})
-
-
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
     if not received.query.get("pid"):
-        return _error(400, "invalid_request", "the query parameter pid is required")
+        return _answers.reply("bad_request", said="the query parameter pid is required")
     return listed(
-        received, "events", _MOST, lambda message: _error(400, "invalid_request", message)
+        received, "events", _MOST, lambda message: _answers.reply("bad_request", said=message)
     )
 
 
@@ -128,18 +127,20 @@ def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
         for each_one in judged
         if each_one.refused
     }
-    return _error(400, "invalid_event", *sorted(said)) if said else Reply(200, {})
+    if not said:
+        return _answers.reply("taken")
+    return _answers.reply("refused", error=[{"said": message} for message in sorted(said)])
 
 
 DIALECT = Dialect(
     name="openai",
     routes=("/v1/events",),
-    authenticate=demand(bearer, _error(401, "unauthorized", "The API key is not valid.")),
+    authenticate=demand(bearer, _answers.reply("wrong_token")),
     events=_events,
     check=_check,
     event_id=lambda event: event["id"],
     account=lambda event, received: f"{received.query['pid']}/{event['type']}",
     reply=_reply,
-    throttled=_error(429, "rate_limit_exceeded", "Too many requests."),
+    answers=_answers,
     test=lambda received: received.body.get("validate_only") is True,
 )

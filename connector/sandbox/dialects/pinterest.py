@@ -34,6 +34,9 @@ from connector.sandbox.dialects.shapes import (
     text,
     thing,
 )
+from connector.sandbox.fixtures import fixtures
+
+_answers = fixtures("pinterest")
 
 _MOST, _MOST_IN_TEST = 1000, 20
 _STRUCTURE = ("missing", "unknown", "type")
@@ -118,7 +121,7 @@ _event = thing(
 
 
 def _refuse(message: str) -> Reply:
-    return Reply(400, {"code": 4196, "message": message})
+    return _answers.reply("bad_request", said=message)
 
 
 def _test(received: Received) -> bool:
@@ -127,7 +130,7 @@ def _test(received: Received) -> bool:
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
     if not received.path["ad_account_id"].isdecimal():
-        return Reply(403, {"code": 29, "message": "You are not permitted to access that resource."})
+        return _answers.reply("no_permission")
     if isinstance(received.body, dict) and set(received.body) > {"data"}:
         return _refuse("Additional properties are not allowed in the request")
     return listed(received, "data", _MOST_IN_TEST if _test(received) else _MOST, _refuse)
@@ -171,8 +174,8 @@ def _verdict(each_one: Judged) -> dict[str, str]:
     )
     return {
         "status": "failed" if errors else "processed",
-        "error_message": errors,
-        "warning_message": warnings,
+        "error": errors,
+        "warning": warnings,
     }
 
 
@@ -194,32 +197,23 @@ def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
     if broken is not None:
         return _refuse(f"Invalid request: {broken.field.rpartition('.')[2]} {broken.message}")
     failed = sum(each_one.refused is not None for each_one in judged)
-    verdicts = {
-        "num_events_received": len(judged),
-        "num_events_processed": len(judged) - failed,
-        "events": [_verdict(each_one) for each_one in judged],
-    }
+    verdicts = [_verdict(each_one) for each_one in judged]
     if not failed:
-        return Reply(200, verdicts)
-    return Reply(
-        422, {"code": 4196, "message": "Not all events were processed.", "details": verdicts}
-    )
+        return _answers.reply("taken", count=len(judged), event=verdicts)
+    processed = len(judged) - failed
+    return _answers.reply("taken_in_part", count=len(judged), processed=processed, event=verdicts)
 
 
 DIALECT = Dialect(
     name="pinterest",
     routes=("/v5/ad_accounts/{ad_account_id}/events",),
-    authenticate=demand(bearer, Reply(401, {"code": 2, "message": "Authentication failed."})),
+    authenticate=demand(bearer, _answers.reply("wrong_token")),
     events=_events,
     check=_check,
     event_id=lambda event: str(event["event_id"]),
     account=lambda event, received: f"{received.path['ad_account_id']}/{event['event_name']}",
     reply=_reply,
-    throttled=Reply(
-        429,
-        {"code": 8, "message": "You have exceeded your rate limit. Try again later."},
-        {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"},
-    ),
+    answers=_answers,
     partial=lambda _received, judged: _broken(judged) is None,
     test=_test,
 )

@@ -34,6 +34,9 @@ from connector.sandbox.dialects.shapes import (
     text,
     thing,
 )
+from connector.sandbox.fixtures import fixtures
+
+_answers = fixtures("reddit")
 
 _MOST = 1000
 _DATA = ("events", "test_id", "partner", "partner_version")
@@ -116,24 +119,21 @@ _event = _object(
 )
 
 
-def _error(status: int, message: str, **more: Any) -> Reply:
-    return Reply(status, {"error": {"code": status, "message": message, **more}})
-
-
 def _authenticate(received: Received) -> Reply | None:
     if bearer(received) is None:
-        return _error(401, "No bearer token provided")
-    return demand(bearer, _error(401, "UNAUTHORIZED"))(received)
+        return _answers.reply("no_token")
+    return demand(bearer, _answers.reply("wrong_token"))(received)
 
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
+    bad = _answers.reply("bad_request")
     if not isinstance(received.body, dict) or not isinstance(received.body.get("data"), dict):
-        return _error(400, "Bad Request")
+        return bad
     unknown = [name for name in received.body["data"] if name not in _DATA]
     if unknown:
-        return _unknown_field(unknown[0])
+        return _answers.reply("unknown_field", name=unknown[0])
     data = received._replace(body=received.body["data"])
-    return listed(data, "events", _MOST, lambda _message: _error(400, "Bad Request"))
+    return listed(data, "events", _MOST, lambda _message: bad)
 
 
 def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
@@ -148,10 +148,6 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
     return violations
 
 
-def _unknown_field(name: str) -> Reply:
-    return _error(400, f'JSON error "unknown field" on field "{name}"')
-
-
 def _said(violation: Violation) -> str:
     if violation.field == "event_at":
         return _SAID.get(violation.code, violation.message)
@@ -163,24 +159,17 @@ def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
     everything = [violation for each_one in judged for violation in each_one.violations]
     for violation in everything:
         if violation.code == "unknown":
-            return _unknown_field(violation.field.rpartition(".")[2])
+            return _answers.reply("unknown_field", name=violation.field.rpartition(".")[2])
     if any(violation.code == "type" for violation in everything):
-        return _error(400, "Bad Request")
-    refused = {index: each_one.refused for index, each_one in enumerate(judged) if each_one.refused}
+        return _answers.reply("bad_request")
+    refused = [
+        {"index": index, "path": each_one.refused.field, "said": _said(each_one.refused)}
+        for index, each_one in enumerate(judged)
+        if each_one.refused
+    ]
     if refused:
-        return _error(
-            400,
-            f"There were {len(refused)} invalid conversion events. None were processed.",
-            fields=[
-                {
-                    "field": f"$.data.events[{index}].{violation.field}",
-                    "message": f"{violation.field}: {_said(violation)}",
-                }
-                for index, violation in refused.items()
-            ],
-        )
-    message = f"Successfully processed {len(judged)} conversion events."
-    return Reply(200, {"data": {"message": message}})
+        return _answers.reply("refused", count=len(refused), event=refused)
+    return _answers.reply("taken", count=len(judged))
 
 
 DIALECT = Dialect(
@@ -192,6 +181,6 @@ DIALECT = Dialect(
     event_id=lambda event: str(event.get("metadata", {}).get("conversion_id", "")),
     account=lambda event, received: f"{received.path['pixel']}/{event['type']['tracking_type']}",
     reply=_reply,
-    throttled=_error(429, "Too many requests/events within timeframe."),
+    answers=_answers,
     test=lambda received: bool(received.body["data"].get("test_id")),
 )

@@ -26,6 +26,9 @@ from connector.sandbox.dialects.shapes import (
     text,
     thing,
 )
+from connector.sandbox.fixtures import fixtures
+
+_answers = fixtures("snapchat")
 
 _MOST = 2000
 _VALIDATE = "/v3/{pixel}/events/validate"
@@ -71,18 +74,6 @@ _event = thing(
 )
 
 
-def _invalid(status: int, reason: str, code: str, *messages: str, **more: Any) -> Reply:
-    return Reply(
-        status,
-        {
-            "status": "INVALID",
-            "reason": reason,
-            "errors": {"codes": [code], "error_msgs": list(messages or [reason])},
-            **more,
-        },
-    )
-
-
 def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
     violations = _event("", event)
     if violations:
@@ -123,38 +114,21 @@ def _said(violation: Violation) -> str:
 def _reply(received: Received, judged: Sequence[Judged]) -> Reply:
     refusals = [each_one.refused for each_one in judged]
     if received.route == _VALIDATE:
-        logs: list[dict[str, Any]] = [
+        logs = [
             {
-                "event": index,
+                "index": index,
                 "status": "INVALID" if refusal else "VALID",
-                "errors": {
-                    "codes": [_code(refusal)] if refusal else [],
-                    "error_msgs": [_said(refusal)] if refusal else [],
-                },
-                "warnings": [],
+                "codes": [_code(refusal)] if refusal else [],
+                "said": [_said(refusal)] if refusal else [],
             }
             for index, refusal in enumerate(refusals)
         ]
-        reason = "Some events are invalid." if any(refusals) else "All events are valid."
-        return Reply(
-            200,
-            {
-                "status": "INVALID" if any(refusals) else "VALID",
-                "test_event": True,
-                "reason": reason,
-                "event_logs": logs,
-            },
-        )
+        return _answers.reply("validated_some" if any(refusals) else "validated", event=logs)
     for index, refusal in enumerate(refusals):
         if refusal:
-            return _invalid(
-                400,
-                "The request has an invalid event.",
-                _code(refusal),
-                _said(refusal),
-                event=index,
-            )
-    return Reply(200, {"status": "VALID"})
+            code, said = _code(refusal), _said(refusal)
+            return _answers.reply("refused", code=code, said=said, index=index)
+    return _answers.reply("taken")
 
 
 DIALECT = Dialect(
@@ -162,15 +136,15 @@ DIALECT = Dialect(
     routes=("/v3/{pixel}/events", _VALIDATE),
     authenticate=demand(
         lambda received: received.query.get("access_token"),
-        _invalid(401, "The access token is not valid.", "401"),
+        _answers.reply("wrong_token"),
     ),
     events=lambda received: listed(
-        received, "data", _MOST, lambda message: _invalid(400, message, "400")
+        received, "data", _MOST, lambda message: _answers.reply("bad_request", said=message)
     ),
     check=_check,
     event_id=lambda event: str(event.get("event_id", "")),
     account=lambda _event, received: received.path["pixel"],
     reply=_reply,
-    throttled=_invalid(429, "Too many requests.", "429"),
+    answers=_answers,
     test=lambda received: received.route == _VALIDATE,
 )

@@ -6,7 +6,6 @@ One bad event refuses the whole batch.
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +27,9 @@ from connector.sandbox.dialects.shapes import (
     text,
     thing,
 )
+from connector.sandbox.fixtures import fixtures
+
+_answers = fixtures("tiktok")
 
 _MOST = 1000
 _SOURCES = ("web", "app", "offline", "crm")
@@ -94,29 +96,21 @@ _envelope = thing(
 )
 
 
-def _say(code: int, message: str, status: int = 200) -> Reply:
-    return Reply(
-        status, {"code": code, "message": message, "request_id": uuid.uuid4().hex, "data": {}}
-    )
-
-
 def _authenticate(received: Received) -> Reply | None:
     token = received.headers.get("access-token")
     if not token:
-        return _say(40104, "Access token is missing. Please set it in the header Access-Token.")
+        return _answers.reply("no_token")
     if not re.fullmatch(r"[\w.~-]+", token):
-        return Reply(401, None)  # seen for what cannot be a token at all
-    return (
-        None
-        if same(token, received.state.secrets.token)
-        else _say(40105, "Access token is incorrect or has been revoked.")
-    )
+        return _answers.reply("bogus_token")
+    if not same(token, received.state.secrets.token):
+        return _answers.reply("wrong_token")
+    return None
 
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
     for violation in _envelope("", received.body):
-        return _say(40002, f"{violation.field}: {violation.message}")
-    return listed(received, "data", _MOST, lambda message: _say(40002, message))
+        return _answers.reply("refused", said=f"{violation.field}: {violation.message}")
+    return listed(received, "data", _MOST, lambda message: _answers.reply("refused", said=message))
 
 
 def _check(event: dict[str, Any], received: Received) -> Sequence[Violation]:
@@ -131,17 +125,19 @@ def _check(event: dict[str, Any], received: Received) -> Sequence[Violation]:
 
 
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
+    """Name the first bad event alone."""
     for index, each_one in enumerate(judged):
         violation = each_one.refused
         if violation is None:
             continue
         path = re.sub(r"\[(\d+)\]", r".\1", violation.field)
         if violation.code == "type":
-            return _say(
-                40002, f"Batch.{index}.{path}: Not a valid {violation.message.split()[-1]}."
-            )
-        return _say(40002, f"data.{index}{'.' if path else ''}{path}: {violation.message}")
-    return _say(0, "OK")
+            expected = violation.message.split()[-1]
+            return _answers.reply("refused_type", index=index, path=path, type=expected)
+        if path:
+            return _answers.reply("refused_value", index=index, path=path, said=violation.message)
+        return _answers.reply("refused", said=f"data.{index}: {violation.message}")
+    return _answers.reply("taken")
 
 
 DIALECT = Dialect(
@@ -153,6 +149,6 @@ DIALECT = Dialect(
     event_id=lambda event: str(event.get("event_id", "")),
     account=lambda event, received: f"{received.body['event_source_id']}/{event['event']}",
     reply=_reply,
-    throttled=_say(40100, "Too many requests. Please retry in some time."),
+    answers=_answers,
     test=lambda received: bool(received.body.get("test_event_code")),
 )

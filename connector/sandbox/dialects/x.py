@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hmac
 import time
-import uuid
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -38,6 +37,9 @@ from connector.sandbox.dialects.shapes import (
     thing,
     zoned,
 )
+from connector.sandbox.fixtures import fixtures
+
+_answers = fixtures("x")
 
 _MOST = 500
 _SKEW = 300
@@ -73,14 +75,8 @@ _event = thing(
 )
 
 
-def _error(status: int, *errors: tuple[str, str]) -> Reply:
-    return Reply(
-        status,
-        {
-            "errors": [{"code": code, "message": message} for code, message in errors],
-            "request": {"params": {}},
-        },
-    )
+def _refuse(*errors: tuple[str, str]) -> Reply:
+    return _answers.reply("refused", error=[{"code": code, "said": said} for code, said in errors])
 
 
 def _escaped(value: str) -> str:
@@ -89,11 +85,7 @@ def _escaped(value: str) -> str:
 
 def _authenticate(received: Received) -> Reply | None:
     by_pixel = same(received.headers.get("x-pixel-token"), received.state.secrets.token)
-    return (
-        None
-        if by_pixel or _signed(received)
-        else _error(401, ("UNAUTHORIZED_ACCESS", "This request is not properly authenticated"))
-    )
+    return None if by_pixel or _signed(received) else _answers.reply("wrong_token")
 
 
 def _signed(received: Received) -> bool:
@@ -152,9 +144,9 @@ def _signature(received: Received, given: dict[str, str]) -> str:
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
     conversions = received.body.get("conversions") if isinstance(received.body, dict) else None
     if isinstance(conversions, list) and len(conversions) > _MOST:
-        return _error(400, ("INVALID_PARAMETER", f"Conversion count limit is {_MOST}"))
+        return _refuse(("INVALID_PARAMETER", f"Conversion count limit is {_MOST}"))
     return listed(
-        received, "conversions", _MOST, lambda message: _error(400, ("MISSING_PARAMETER", message))
+        received, "conversions", _MOST, lambda message: _refuse(("MISSING_PARAMETER", message))
     )
 
 
@@ -182,14 +174,8 @@ def _said(violation: Violation) -> tuple[str, str]:
 def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
     errors = {_said(each_one.refused) for each_one in judged if each_one.refused}
     if errors:
-        return _error(400, *sorted(errors))
-    return Reply(
-        200,
-        {
-            "data": {"conversions_processed": len(judged), "debug_id": str(uuid.uuid4())},
-            "request": {"params": {}},
-        },
-    )
+        return _refuse(*sorted(errors))
+    return _answers.reply("taken", count=len(judged))
 
 
 DIALECT = Dialect(
@@ -201,5 +187,5 @@ DIALECT = Dialect(
     event_id=lambda event: str(event.get("conversion_id", "")),
     account=lambda event, received: f"{received.path['pixel']}/{event['event_id']}",
     reply=_reply,
-    throttled=_error(429, ("TOO_MANY_REQUESTS", "Rate limit exceeded")),
+    answers=_answers,
 )

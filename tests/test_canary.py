@@ -226,7 +226,7 @@ FAULTS: dict[str, tuple[Prepare, int]] = {
     "a drip": (fault(kind="drip", seconds=30, take=True, times=1), 0),
     "silence": (fault(kind="hang", seconds=30, times=1), 0),
     "an unknown authority": (an_unknown_authority, 3),
-    "nobody at the endpoint": (nobody_at_the_endpoint, 1),
+    "nobody at the endpoint": (nobody_at_the_endpoint, 3),
     "a state that cannot be reached": (a_state_that_cannot_be_reached, 3),
     "a state that is broken": (a_state_that_is_broken, 3),
     "a warehouse that cannot be reached": (a_warehouse_that_cannot_be_reached, 3),

@@ -71,6 +71,11 @@ def amount_text(column: pa.Array) -> pa.Array:
     return decimal_text(column) if pa.types.is_decimal(column.type) else column.cast(pa.string())
 
 
+def is_currency(code: str) -> bool:
+    """Whether ISO 4217 lists a code as money in use."""
+    return bool(pc.is_in(pa.scalar(code), value_set=currency_digits().field("code")).as_py())
+
+
 @functools.cache
 def currency_digits() -> pa.StructArray:
     """`code` and `digits` of ISO 4217 currencies in use; no metals, no test codes."""

@@ -34,6 +34,7 @@ def check_source(findings: Findings, destination: Destination) -> None:
     try:
         names = _check_columns(findings, destination, reader)
         findings.warnings += _nearly_used(destination, names, findings)
+        findings.warnings += _without_currency(destination, findings)
         _check_rows(findings, destination, reader)
         look = partial(_check_first_rows, findings, destination, reader)
         findings.collect(destination, look, ("source", "query"))
@@ -102,6 +103,21 @@ def _nearly_used(destination: Destination, names: list[str], findings: Findings)
         hint = suggest(name, findings.missing, least=0.8)
         if hint and name not in used:
             yield f"nothing uses the column {name} of the query{hint}"
+
+
+def _without_currency(destination: Destination, findings: Findings) -> Iterator[str]:
+    """Values of which nothing says what money they are."""
+    given = {*findings.columns, *destination.model.constants}
+    if "value" not in given or "currency" in given:
+        return
+    if destination.model.source.default_currency is not None:
+        return
+    usual = destination.platform.columns.get("currency")
+    sent = "are sent without one" if usual is None else f"count as {usual}"
+    yield (
+        f"the query has a value and no currency, so values {sent}; alias a column to currency, or"
+        " set source.default_currency"
+    )
 
 
 def _repeated_hour(destination: Destination, reader: SourceReader) -> Iterator[str]:

@@ -180,9 +180,14 @@ def _count(
             [value is not None and is_placeholder(value) for value in lowered.to_pylist()]
         )
     cleaned = pc.if_else(pa.array(placeholder | blank), None, text)
-    region = destination.model.source.default_region
+    source = destination.model.source
+    region = source.default_region
     context = Context(
-        _with_countries(table), np.full(len(raw), 2), region, destination.platform.tables
+        _with_countries(table),
+        np.full(len(raw), 2),
+        region,
+        destination.platform.tables,
+        source.date_order,
     )
     values: Any = cleaned
     for call in calls:

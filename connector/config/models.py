@@ -115,10 +115,18 @@ class Source(Section):
     value_unit: Literal["major", "minor"] = Field(
         "major", description="minor: value is in cents, or the currency's smallest unit"
     )
+    default_currency: str | None = Field(
+        None, pattern=r"^[A-Z]{3}$", description="ISO 4217, for rows with a value and no currency"
+    )
     default_region: str | None = Field(
         None,
         pattern=r"^[A-Z]{2}$",
-        description="ISO 3166 alpha-2 for phones without a country code",
+        description="ISO 3166 alpha-2, for national phones of rows without a country",
+    )
+    date_order: Literal["dmy", "mdy"] | None = Field(
+        None,
+        description="whether day or month comes first in dates of birth such as 03/04/1990; without"
+        " it these are left out",
     )
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from connector.arrow.money import is_currency
 from connector.config.models import DestinationModel, Source
 from connector.config.secrets import is_reference
 from connector.platforms.columns import COLUMNS
@@ -52,14 +53,7 @@ def inconsistencies(model: DestinationModel, platform: Platform) -> Inconsistenc
                     (section, name),
                     f"'{name}' describes a person and cannot be the same in every row",
                 )
-    if model.consent.denied == "send" and "consent" not in template_columns(platform.event):
-        yield (
-            ("consent", "denied"),
-            (
-                "this platform has no field that says that consent was denied, so such rows cannot"
-                " be sent; leave it at suppress"
-            ),
-        )
+    yield from _consent_problems(model, platform)
     problem = test_mode_problem(model, platform)
     if problem is not None:
         yield ("test_mode",), problem
@@ -134,7 +128,30 @@ def _auth_problems(model: DestinationModel, platform: Platform) -> Inconsistenci
         )
 
 
+def _consent_problems(model: DestinationModel, platform: Platform) -> Inconsistencies:
+    if model.consent.denied != "send":
+        return
+    if "consent" not in template_columns(platform.event):
+        yield (
+            ("consent", "denied"),
+            (
+                "this platform has no field that says that consent was denied, so such rows cannot"
+                " be sent; leave it at suppress"
+            ),
+        )
+    if model.consent.require:
+        yield (
+            ("consent", "denied"),
+            "consent.require keeps back rows whose consent is false, so denied cannot be send",
+        )
+
+
 def _source_problems(source: Source) -> Inconsistencies:
+    if source.default_currency is not None and not is_currency(source.default_currency):
+        yield (
+            ("source", "default_currency"),
+            f"'{source.default_currency}' is not a currency of ISO 4217",
+        )
     if source.time_zone is not None and not _is_zone(source.time_zone):
         yield (
             ("source", "time_zone"),

@@ -43,11 +43,13 @@ class RowBindings:
         self._constants = constants
         self._conversions = conversions
         self._source = source
+        source_model = destination.model.source
         self._context = Context(
             conversions.table,
             conversions.digits,
-            destination.model.source.default_region,
+            source_model.default_region,
             destination.platform.tables,
+            source_model.date_order,
         )
         self._known: dict[Alternatives, Values] = {}
         self._identifiers: dict[str, pa.Array] = {}

@@ -175,7 +175,7 @@ class Serializer:
             time_zone=source.time_zone,
             time_unit=source.time_unit,
             minor=source.value_unit == "minor",
-            default_currency=self.platform.columns.get("currency"),
+            default_currency=source.default_currency or self.platform.columns.get("currency"),
             default_time=as_of if self.platform.missing_time == "now" else None,
         )
 

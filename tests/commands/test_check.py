@@ -49,6 +49,27 @@ def test_an_empty_table_is_ok(project: Project, warehouse: TestWarehouse) -> Non
     assert look(project, warehouse.url.replace("postgres:@", "postgres@")).errors == []
 
 
+def test_a_value_without_a_currency_is_warned_of(project: Project, duck: DuckDb) -> None:
+    duck.insert(conversion(0))
+    columns = "conversion_id, updated_at, event_name, event_time, email"
+    project.query(f"select {columns}, value from conversions")
+    (warning,) = look(project, duck.url).warnings
+    assert "values count as USD" in warning
+    assert "source.default_currency" in warning
+    for settled in ({"source__default_currency": "EUR"}, {"constants": {"currency": "EUR"}}):
+        assert look(project, duck.url, **settled).warnings == []
+    microsoft = {"platform": "microsoft", "account": {"tag_id": "97031234"}}
+    assert "sent without one" in "".join(look(project, duck.url, **microsoft).warnings)
+    project.query(f"select {columns} from conversions")
+    assert look(project, duck.url).warnings == []
+
+
+def test_a_default_currency_is_one_of_iso_4217(project: Project, duck: DuckDb) -> None:
+    found = look(project, duck.url, source__default_currency="EUX")
+    assert "'EUX' is not a currency of ISO 4217" in errors(found)
+    assert {problem.line for problem in found.errors} != {0}
+
+
 def test_unrelated_problems_are_told_together(
     project: Project, duck: DuckDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,18 +16,33 @@ DATES = st.dates(dt.date(1850, 1, 1), dt.date(2030, 1, 1))
 
 @settings(max_examples=200, deadline=None)
 @given(DATES)
-def test_a_date_is_read_in_each_documented_order(born: dt.date) -> None:
+def test_a_date_is_read_in_each_form_of_which_the_order_is_known(born: dt.date) -> None:
     digits = (
         f"{born:%Y%m%d}" if dt.date(1900, 1, 1) < born < dt.datetime.now(dt.UTC).date() else None
     )
     for text in (
         born.isoformat(),
         f"{born:%Y%m%d}",
-        f"{born:%m/%d/%Y}",
-        f"{born.month}/{born.day}/{born.year}",
+        f"{born:%Y/%m/%d}",
+        f"{born:%Y.%m.%d}.",
+        f"{born:%d.%m.%Y}",
+        f"{born.day}.{born.month}.{born.year}",
         f"{born.isoformat()}T00:00:00Z",
     ):
         assert applied(dob_yyyymmdd, text) == [digits]
+    assert applied(dob_yyyymmdd, f"{born:%m/%d/%Y}", order="mdy") == [digits]
+    assert applied(dob_yyyymmdd, f"{born.day}/{born.month}/{born.year}", order="dmy") == [digits]
+    certain = born.day > 12 or born.day == born.month
+    assert applied(dob_yyyymmdd, f"{born:%m/%d/%Y}") == [digits if certain else None]
+
+
+def test_an_order_that_is_not_known_is_not_guessed() -> None:
+    assert applied(dob_yyyymmdd, "03/04/1990", "31/12/1990") == [None, None]
+    assert applied(dob_yyyymmdd, "03/04/1990", "31/12/1990", order="dmy") == [
+        "19900403",
+        "19901231",
+    ]
+    assert applied(dob_yyyymmdd, "03/04/1990", "31/12/1990", order="mdy") == ["19900304", None]
 
 
 @pytest.mark.parametrize(

@@ -378,8 +378,10 @@ FIELDS: list[tuple[int, str, str, dict[str, Any], dict[str, Any]]] = [
         "date_of_birth",
         "date_of_birth | dob_yyyymmdd",
         {
-            "1990-12-31": "19901231",
-            **dict.fromkeys(["1900-01-01", "0000-00-00", "2990-01-01", "199011"], LEFT_OUT),
+            **dict.fromkeys(["1990-12-31", "31.12.1990", "1990/12/31"], "19901231"),
+            **dict.fromkeys(
+                ["1900-01-01", "0000-00-00", "2990-01-01", "199011", "03/04/1990"], LEFT_OUT
+            ),
         },
         {},
     ),

@@ -351,6 +351,20 @@ def test_only_columns_that_the_destination_can_use_are_read() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["capi", "microsoft"])
+def test_a_value_without_a_currency_has_the_one_that_the_yaml_says(name: str) -> None:
+    changes = {"account": {"tag_id": "97031234"}} if name == "microsoft" else {}
+    destination = capi(platform=name, source__default_currency="JPY", **changes)
+    rows = [row(value="9.6", email="a@b.org"), row(value="9.6", email="a@b.org", currency="usd")]
+    records = [record.get("customData", record) for record in bodies(encode(rows, destination))]
+    assert [(record["value"], record["currency"]) for record in records] == [
+        (10, "JPY"),
+        (9.6, "USD"),
+    ]
+    (without,) = bodies(encode([row(email="a@b.org")], destination))
+    assert "currency" not in without.get("customData", without)
+
+
 LETTERS = st.text("abcdefghijklmnopqrstuvwxyz", min_size=7, max_size=12)
 NAMED = sorted(
     name

@@ -233,6 +233,11 @@ def test_denied_consent_keeps_a_row_unless_the_platform_can_be_told(name: str) -
     assert all(at(outcome(name, {}), path) is None for path in given)
 
 
+def test_consent_cannot_be_required_and_its_denial_sent() -> None:
+    with pytest.raises(DestinationError, match="denied cannot be send"):
+        on_paper("google", consent={"denied": "send", "require": True})
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_where_consent_is_required_silence_is_a_refusal(name: str) -> None:
     required = {"consent": {"require": True}}

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from connector.identifiers.demographics import DateOrder
+
 
 class Json(NamedTuple):
     """Values that are JSON already. text: strings, shape (n,), null where there is no value."""
@@ -33,12 +35,14 @@ class Context:
         digits: Decimal digits of each row's currency, shape (n,).
         region: ISO 3166 alpha-2 for national phones of rows without a country.
         tables: The platform file's look-up tables.
+        date_order: Whether day or month comes first in birth dates with slashes.
     """
 
     table: pa.Table
     digits: np.ndarray
     region: str | None = None
     tables: Mapping[str, Mapping[str, str | int | bool]] = field(default_factory=dict)
+    date_order: DateOrder | None = None
 
     def column(self, name: str) -> pa.Array | None:
         """A canonical column, if the source has it."""

@@ -28,7 +28,7 @@ def run(options: Options) -> None:
         with tempfile.TemporaryDirectory() as folder, receiving() as receiver:
             warehouse = Path(folder) / "warehouse.duckdb"
             data.duckdb_file(warehouse, rows)
-            *steps, scripted = race(contenders, warehouse, rows, receiver, options.turns)
+            *steps, scripted = race(contenders, warehouse, rows, receiver, options.turns_of(rows))
         lines = [
             _line(does, contender.configuration, runs, before, rows)
             for (does, contender), runs, before in zip(STEPS, steps, [None, *steps], strict=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -83,7 +84,7 @@ def _compare(
     theirs: Callable[[], object],
 ) -> list[str]:
     mine, others = in_turns([partial(seconds, ours), partial(seconds, theirs)], turns)
-    rate = short(rows / min(mine))
+    rate = short(rows / statistics.median(mine))
     return [what, platform, spread(mine), rate, spread(others), f"{ratio(others, mine):.2f}x"]
 
 

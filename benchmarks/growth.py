@@ -21,7 +21,7 @@ def run(options: Options) -> None:
     lines = [_line(rows) for rows in sizes]
     show(
         [
-            "capi sync, defaults, to Meta, 0 ms away",
+            "capi sync, defaults, to Meta, 0 ms away, one run each",
             "seconds",
             "rows/s",
             "peak MB",

@@ -15,12 +15,15 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+LONG = 100_000
+
 
 @dataclass(frozen=True)
 class Options:
     """What a benchmark is run with.
 
-    turns: how often each thing is measured; the median counts. sizes: conversions of whole runs.
+    turns: how often each thing is measured; the median counts. Runs of more than LONG rows take a
+    third of the turns: they even out what the machine does. sizes: conversions of whole runs.
     latencies: seconds until the receiver answers. largest: conversions of growth's largest run.
     """
 
@@ -28,6 +31,10 @@ class Options:
     sizes: tuple[int, ...] = (100_000, 500_000)
     latencies: tuple[float, ...] = (0.0, 0.05, 0.15)
     largest: int = 5_000_000
+
+    def turns_of(self, rows: int) -> int:
+        """Turns of runs of this size."""
+        return self.turns if rows <= LONG else max(1, self.turns // 3)
 
     @property
     def rows(self) -> int:

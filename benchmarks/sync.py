@@ -36,8 +36,8 @@ def run(options: Options) -> None:
 
 def against(options: Options, rivals: Callable[[float], Sequence[Rival]]) -> None:
     """Print `capi sync` against rivals, and the machine's limit, for each size and latency."""
-    limits = [Rival(raw_posts(connections), {}) for connections in (1, 16)]
     for rows in options.sizes:
+        limits = [Rival(raw_posts(connections, rows), {}) for connections in (1, 16)]
         with tempfile.TemporaryDirectory() as folder:
             warehouse = Path(folder) / "warehouse.duckdb"
             data.duckdb_file(warehouse, rows)
@@ -45,7 +45,9 @@ def against(options: Options, rivals: Callable[[float], Sequence[Rival]]) -> Non
                 racing = [Rival(capi(), {}), *rivals(latency)]
                 with receiving(latency) as receiver:
                     start = partial(race, warehouse=warehouse, rows=rows, receiver=receiver)
-                    runs = start([rival.contender for rival in racing], turns=options.turns)
+                    runs = start(
+                        [rival.contender for rival in racing], turns=options.turns_of(rows)
+                    )
                     runs += start([rival.contender for rival in limits], turns=1)
                 lines = [
                     line(rival.contender, found, runs[0], rows, rival.targets.get((rows, latency)))

@@ -11,9 +11,10 @@ import pytest
 
 from benchmarks import data
 from benchmarks.__main__ import PARTS
-from benchmarks.contenders import capi, good_script
+from benchmarks.contenders import Contender, capi, good_script, race
 from benchmarks.measure import Options
-from benchmarks.processes import execute
+from benchmarks.processes import Command, execute
+from benchmarks.receiver import receiving
 from tests.support.servers import Reply, Request, answering, serving
 
 TINY = Options(turns=1, sizes=(20,), latencies=(0.0,), largest=20)
@@ -38,6 +39,17 @@ def test_the_script_sends_what_capi_sync_sends(platform: str, tmp_path: Path) ->
     )
     assert len(ours) == 50
     assert ours == script
+
+
+def test_a_run_that_did_not_deliver_all_is_no_result(tmp_path: Path) -> None:
+    idle = Contender("idle", "", lambda root, warehouse, url: Command(("true",), root))
+    with receiving() as receiver, pytest.raises(RuntimeError, match="0 events came in place of 20"):
+        race([idle], tmp_path / "warehouse.duckdb", 20, receiver, 1)
+
+
+def test_a_command_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"exit 3 [\s\S]*the reason"):
+        execute(Command(("sh", "-c", "echo the reason >&2; exit 3"), tmp_path))
 
 
 def sent(contender: Any, warehouse: Path, root: Path) -> list[Any]:

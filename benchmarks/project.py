@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from connector import load
 from connector.config.destination import Destination
-from connector.config.loader import load
 from tests.support.projects import TOKEN, Project
 
 JOBS: dict[str, dict[str, Any]] = {

@@ -74,7 +74,7 @@ def _inside_dagster(path: Path, root: Path, turns: int) -> None:
     """Once loaded, as in a code server: an empty asset, and a destination that has nothing new."""
     import dagster as dg
 
-    from connector.config.loader import load
+    from connector import load
     from dagster_project.components import CapiDestination
     from dagster_project.definitions import defs
 

@@ -36,6 +36,9 @@ _CITIES = _words(
 )
 _DOMAINS = _words("example.org Example.com gmail.com mail.example.net")
 _COUNTRIES = _words("US,us,United States,GB,DE,FR", ",")
+_OF_THE_US = 3
+"""The first so many of them write phones without a country code, some of them."""
+
 _EVENTS = _words("Purchase Purchase Purchase Lead Signup")
 _MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)"
 _PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15"
@@ -78,6 +81,7 @@ def _part(first: int, rows: int, begin: dt.datetime, seed: int) -> pa.Table:
     line = _joined(
         pc.utf8_slice_codeunits(digits, 0, 3), "-", pc.utf8_slice_codeunits(digits, 3, 7)
     )
+    country = choose % len(_COUNTRIES)
     form = chance.integers(0, 10, rows)
     updated = (
         np.datetime64(begin.replace(tzinfo=None), "us")
@@ -96,9 +100,9 @@ def _part(first: int, rows: int, begin: dt.datetime, seed: int) -> pa.Table:
             "email": pc.replace_substring_regex(email, "[^A-Za-z0-9@.]", ""),
             "phone": _some(
                 pc.if_else(
-                    pa.array(form < 7),
-                    _joined("+1415", pc.replace_substring(line, "-", "")),
+                    pa.array((form >= 7) & (country < _OF_THE_US)),
                     _joined("(415) ", line),
+                    _joined("+1415", pc.replace_substring(line, "-", "")),
                 ),
                 form != 9,
             ),
@@ -108,7 +112,7 @@ def _part(first: int, rows: int, begin: dt.datetime, seed: int) -> pa.Table:
             "postal_code": pc.utf8_lpad(
                 pa.array(choose % 40_000 + 10_000).cast(pa.string()), 5, "0"
             ),
-            "country": pa.array(_COUNTRIES[choose % len(_COUNTRIES)]),
+            "country": pa.array(_COUNTRIES[country]),
             "guid": _guids(chance, rows),
             "first_party_id": pa.array(100_000 + person),
             "order_id": _joined("7", pc.utf8_lpad(pa.array(number).cast(pa.string()), 9, "0")),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import uuid
+import decimal
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ def array_of_values(values: Sequence[Any]) -> pa.Array:
         with contextlib.suppress(pa.ArrowException, TypeError, ValueError):
             return pa.array(values, pa.string())
     kinds = {type(value) for value in values if value is not None}
-    if kinds <= {uuid.UUID} or len(kinds) > 1 or kinds & {dict, list, tuple, memoryview}:
+    if len(kinds) != 1 or not kinds <= _EXACT_KINDS:
         return _array_of_texts(values)
     if kinds == {dt.datetime}:
         return _array_of_datetimes(values)
@@ -53,6 +53,10 @@ def array_of_values(values: Sequence[Any]) -> pa.Array:
         return pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return _array_of_texts(values)
+
+
+_EXACT_KINDS = {bool, int, float, decimal.Decimal, bytes, dt.date, dt.datetime}
+"""Types of Python that Arrow has exactly; it would drop the zone of a time, for example."""
 
 
 def _array_of_texts(values: Sequence[Any]) -> pa.Array:

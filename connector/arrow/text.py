@@ -40,7 +40,9 @@ def any_text(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, float):
         return (
-            str(int(value)) if value.is_integer() and abs(value) < MAX_EXACT_FLOAT else repr(value)
+            str(int(value))
+            if value.is_integer() and abs(value) < MAX_EXACT_FLOAT
+            else repr(float(value))
         )
     if isinstance(value, decimal.Decimal):
         return _plain_decimal(value)

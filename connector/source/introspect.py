@@ -15,7 +15,7 @@ from connector.config.destination import Destination
 from connector.errors import ConfigError
 from connector.platforms.columns import COLUMNS, EXTRA
 from connector.source.column_types import ColumnType, IsoForm, iso_form
-from connector.source.dialects.base import Dialect, UnorderedType
+from connector.source.dialects.base import Dialect, UnorderedType, Wanted
 from connector.source.mapped_columns import canonical_columns, extra_columns, missing_columns
 from connector.source.sql_text import Raw, one_statement
 from connector.source.watermark import Cursor
@@ -35,7 +35,7 @@ class Description:
         key_types: of the key columns.
         cursor_name, key_names: which columns they are.
         selections: canonical or `extra.` column -> the expression that gives it exactly.
-        collation: under which only equal texts are equal; None where unknown.
+        dialect: of the query's database.
     """
 
     table: sa.FromClause
@@ -45,7 +45,7 @@ class Description:
     cursor_name: str
     key_names: tuple[str, ...]
     selections: dict[str, ColumnElement[Any]]
-    collation: str | None
+    dialect: Dialect
 
     def order(self) -> tuple[ColumnElement[Any], list[ColumnElement[Any]], list[ColumnType]]:
         """Cursor column, key columns and their types; text byte by byte, whatever its collation."""
@@ -58,10 +58,10 @@ class Description:
 
     def _exact(self, column: ColumnElement[Any], kind: ColumnType) -> ColumnElement[Any]:
         """A column under which only equal values are equal: not 'a' and 'A', nor 'a' and 'a '."""
-        if self.collation is None or not kind.collated:
+        if self.dialect.collation is None or not kind.collated:
             return column
         text = column if kind.sql is None else sa.cast(column, sa.Text())
-        return sa.collate(text, self.collation)
+        return sa.collate(text, self.dialect.collation)
 
     def ordering(self) -> list[ColumnElement[Any]]:
         """Cursor and key as `_cursor`, `_key0`, ...: names that no column of the query has.
@@ -69,10 +69,10 @@ class Description:
         So ORDER BY means the columns themselves.
         """
         cursor, keys, types = self.order()
-        exact = sa.cast(cursor, sa.Text()) if types[0].kind == "xid8" else cursor
+        names = ["_cursor", *(f"_key{index}" for index in range(len(keys)))]
         return [
-            exact.label("_cursor"),
-            *(key.label(f"_key{index}") for index, key in enumerate(keys)),
+            self.dialect.ordering_selection(column, kind).label(name)
+            for name, column, kind in zip(names, [cursor, *keys], types, strict=True)
         ]
 
     def selected(self) -> list[ColumnElement[Any]]:
@@ -139,11 +139,19 @@ def describe(
     if cursor_type is not None and cursor_type.kind == "iso_text":
         form = _form(connection, table.c[source.cursor])
     _refuse_irregular_values(connection, dialect, table, known, form, destination)
-    canonical = {
-        name: dialect.selected(table.c[column], COLUMNS[name].kind)
-        for name, column in canonical_columns(destination, names, wanted).items()
-    }
-    extra = {EXTRA + name: table.c[name] for name in extra_columns(destination)}
+    canonical = canonical_columns(destination, names, wanted)
+    selected = {**canonical, **{EXTRA + name: name for name in extra_columns(destination)}}
+    expressions = dialect.selections(
+        connection,
+        [
+            Wanted(
+                table.c[column],
+                COLUMNS[name].kind if name in COLUMNS else "",
+                described[names.index(column)],
+            )
+            for name, column in selected.items()
+        ],
+    )
     return Description(
         table=table,
         names=tuple(names),
@@ -151,8 +159,8 @@ def describe(
         key_types=tuple(types[name] or ColumnType("text") for name in source.keys),
         cursor_name=source.cursor,
         key_names=source.keys,
-        selections={**canonical, **extra},
-        collation=dialect.collation,
+        selections=dict(zip(selected, expressions, strict=True)),
+        dialect=dialect,
     )
 
 

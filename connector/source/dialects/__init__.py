@@ -11,9 +11,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 
+from connector.source.dialects import generic
 from connector.source.dialects.base import Dialect
 
-__all__ = ["base", "dialect_of", "duckdb", "generic", "postgresql", "sqlite"]
+__all__ = ["adbc", "base", "dialect_of", "duckdb", "generic", "postgresql", "sqlite"]
 
 _ALIASES = {"postgres": "postgresql"}
 
@@ -21,8 +22,8 @@ _ALIASES = {"postgres": "postgresql"}
 def dialect_of(backend: str) -> Dialect:
     """The dialect of a SQLAlchemy backend, such as 'postgresql'; only its own file is imported."""
     name = f"{__name__}.{_ALIASES.get(backend, backend)}"
-    module = importlib.import_module(
-        name if importlib.util.find_spec(name) is not None else f"{__name__}.generic"
-    )
-    dialect: Dialect = module.DIALECT
-    return dialect
+    if importlib.util.find_spec(name) is not None:
+        found: Dialect | None = getattr(importlib.import_module(name), "DIALECT", None)
+        if found is not None:
+            return found
+    return generic.DIALECT

@@ -11,7 +11,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -76,6 +76,20 @@ class RowReader:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class Wanted(NamedTuple):
+    """A column to select.
+
+    Attributes:
+        column: of the query.
+        kind: of the canonical column, as `platforms.columns` has it; '' for any other column.
+        described: what the driver says of it (PEP 249, `Cursor.description`).
+    """
+
+    column: ColumnElement[Any]
+    kind: str
+    described: Sequence[Any]
 
 
 class Dialect(ABC):
@@ -161,13 +175,19 @@ class Dialect(ABC):
         """
         return None
 
-    def selected(self, column: ColumnElement[Any], kind: str) -> ColumnElement[Any]:
-        """A column that a record needs, such that the driver gives it exactly.
+    def selections(
+        self, connection: Connection, wanted: Sequence[Wanted]
+    ) -> list[ColumnElement[Any]]:
+        """Expressions that give each column exactly, whatever its type is.
 
-        Args:
-            column: of the query.
-            kind: of the canonical column, as `platforms.columns` has it.
+        What Arrow or the driver has no exact value for is selected as text.
         """
+        return [each.column for each in wanted]
+
+    def ordering_selection(
+        self, column: ColumnElement[Any], kind: ColumnType
+    ) -> ColumnElement[Any]:
+        """The expression that gives a cursor or key column exactly. kind: its type."""
         return column
 
     # Reading

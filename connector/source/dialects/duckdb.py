@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,7 +15,8 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
-from connector.source.column_types import YEAR_1, ColumnType
+from connector.arrow.text import text_array, whole
+from connector.source.column_types import YEAR_1, ColumnType, NamedType
 from connector.source.dialects.base import (
     Cause,
     Dialect,
@@ -22,6 +24,7 @@ from connector.source.dialects.base import (
     Reader,
     Result,
     UnorderedType,
+    Wanted,
 )
 from connector.source.sql_text import Raw
 
@@ -66,6 +69,12 @@ class DuckDb(Dialect):
         """By the type's name, which the driver tells."""
         return _type_named(str(described[1]))
 
+    def selections(
+        self, connection: Connection, wanted: Sequence[Wanted]
+    ) -> list[ColumnElement[Any]]:
+        """Types without an exact value in Arrow come as text or JSON."""
+        return [_selection(each.column, str(each.described[1])) for each in wanted]
+
     def reader(self, engine: Engine) -> Reader:
         """Arrow, sorted only where rows are out of order."""
         return UnsortedReader()
@@ -106,6 +115,27 @@ def _type_named(name: str) -> ColumnType:
     if name in ("VARCHAR", "UUID"):
         return ColumnType("text", name)
     raise UnorderedType
+
+
+_NATIVE = re.compile(
+    r"U?(TINY|SMALL|BIG)INT|U?INTEGER|HUGEINT|DECIMAL\(.*\)|DOUBLE|BOOLEAN|VARCHAR|UUID|BLOB|JSON"
+    r"|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?|DATE|ENUM\(.*\)|\"?NULL\"?",
+    re.DOTALL,
+)
+"""Types that Arrow has exactly."""
+
+_NESTED = re.compile(r"(STRUCT|MAP|UNION|TUPLE)\(.*|VARIANT|.*\]", re.DOTALL)
+_ODD_INSIDE = re.compile(r"MAP|UNION|TUPLE|VARIANT|TIME|INTERVAL|BIT|BIGNUM|UHUGEINT|FLOAT|DATE")
+"""Types that Arrow does not have exactly, also inside others."""
+
+
+def _selection(column: ColumnElement[Any], kind: str) -> ColumnElement[Any]:
+    text = sa.cast(column, NamedType("VARCHAR"))
+    if _NESTED.fullmatch(kind):
+        return sa.cast(sa.func.to_json(column), text.type) if _ODD_INSIDE.search(kind) else column
+    if kind == "FLOAT":
+        return sa.cast(text, NamedType("DOUBLE"))
+    return column if _NATIVE.fullmatch(kind) else text
 
 
 @contextlib.contextmanager
@@ -155,9 +185,44 @@ def _fetch(connection: Connection, statement: sa.Select[Any]) -> pa.Table:
     import duckdb  # late: a run on another database does without it
 
     try:
-        return raw.sql(str(compiled), params=values).to_arrow_table()
+        table = raw.sql(str(compiled), params=values).to_arrow_table()
     except duckdb.Error as error:
         raise DriverError(error) from None
+    return pa.table(
+        [
+            column if name.startswith("_") else _in_python_range(whole(column))
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        ],
+        names=table.column_names,
+    )
+
+
+_EPOCH = dt.date(1970, 1, 1)
+_FIRST_DAY, _LAST_DAY = (dt.date.min - _EPOCH).days, (dt.date.max - _EPOCH).days
+
+
+def _in_python_range(times: pa.Array) -> pa.Array:
+    """Dates and timestamps of which Python does not have all, as text; every other column as it is.
+
+    DuckDB gives infinity as the greatest integer.
+    """
+    kind = times.type
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date32(kind)):
+        return times
+    numbers = times.cast(pa.int64() if pa.types.is_timestamp(kind) else pa.int32())
+    per_day = 86_400 * _PER_SECOND[kind.unit] if pa.types.is_timestamp(kind) else 1
+    ends = pc.min_max(numbers)
+    first, last = _FIRST_DAY * per_day, (_LAST_DAY + 1) * per_day - 1
+    if not ends["min"].is_valid or (first <= ends["min"].as_py() and ends["max"].as_py() <= last):
+        return times
+    infinity = 2 ** (numbers.type.bit_width - 1) - 1
+    finite = pc.less(pc.abs_checked(pc.max_element_wise(numbers, -infinity)), infinity)
+    text = text_array(pc.if_else(finite, times, None))
+    words = pc.if_else(pc.greater(numbers, 0), "infinity", "-infinity")
+    return pc.if_else(pc.or_kleene(finite, numbers.is_null()), text, words)
+
+
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def is_in_order(table: pa.Table) -> bool:

@@ -1,31 +1,21 @@
-"""PostgreSQL: over psycopg, and rows over ADBC where its package is installed.
-
-ADBC hands over Arrow columns without a Python object for each value. It changes how fast rows come,
-and nothing else: what it refuses, or does not give exactly as psycopg does, is read by psycopg.
-"""
+"""PostgreSQL: over psycopg, and rows over ADBC where its package is installed."""
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import decimal
 import importlib.util
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.sql.elements import ColumnElement
 
-from connector.arrow.convert import array_of_values
-from connector.arrow.text import text_array, whole
 from connector.errors import WarehouseError
 from connector.source.column_types import YEAR_1, ColumnType, IsoForm
-from connector.source.dialects.base import Dialect, Reader, RowReader, UnorderedType
+from connector.source.dialects.adbc import TRANSACTION_SETTINGS, AdbcReader
+from connector.source.dialects.base import Dialect, Reader, RowReader, UnorderedType, Wanted
 
 _TYPES: dict[int, ColumnType] = {
     1184: ColumnType("zoned", "TIMESTAMP WITH TIME ZONE", YEAR_1),
@@ -37,7 +27,14 @@ _TYPES: dict[int, ColumnType] = {
     2950: ColumnType("text", "UUID"),
     5069: ColumnType("xid8", "XID8"),
 }
-"""OID of a type (pg_type.dat) -> the type."""
+"""OID of a type (pg_type.dat) -> the type, of columns that rows can be ordered by."""
+
+_TIMES = {1114: "", 1184: "Z"}
+"""OIDs of timestamps -> what their ISO 8601 text ends with."""
+
+_NATIVE = frozenset((16, 17, 18, 19, 20, 21, 23, 25, 701, 1042, 1043, 1700, 2950))
+"""OIDs of types that both drivers give exactly: truth values, bytes, integers, numeric, double
+precision, texts, UUID. Every other type is selected by an expression that gives one of these."""
 
 
 class PostgreSql(Dialect):
@@ -53,14 +50,22 @@ class PostgreSql(Dialect):
         return url.set(drivername="postgresql+psycopg") if plain else url
 
     def create_engine(self, url: URL) -> Engine:
-        """One snapshot a transaction; times in UTC; nothing can be written."""
-        options = "-c timezone=UTC -c default_transaction_read_only=on"
-        return sa.create_engine(
+        """One snapshot a transaction; no prepared statements, which a pooler would mix up."""
+        arguments = {"client_encoding": "utf8", "prepare_threshold": None, "connect_timeout": 10}
+        engine = sa.create_engine(
             url,
-            connect_args={"options": options, "connect_timeout": 10},
+            connect_args={
+                name: value for name, value in arguments.items() if name not in url.query
+            },
             hide_parameters=True,
             isolation_level="REPEATABLE READ",
         )
+        sa.event.listen(engine, "connect", _load_invalid_text)
+        return engine
+
+    def begin(self, connection: Connection) -> None:
+        """Nothing can be written; times come in UTC, and in the form of ISO 8601."""
+        connection.exec_driver_sql(TRANSACTION_SETTINGS)
 
     def clock(self, connection: Connection) -> dt.datetime:
         """The server's clock; on a standby, the moment up to which it has replayed.
@@ -94,9 +99,19 @@ class PostgreSql(Dialect):
         """Numbers that are not whole, NaN and infinity among them."""
         return column - sa.func.trunc(column) != 0 if kind.sql == "NUMERIC" else None
 
-    def selected(self, column: ColumnElement[Any], kind: str) -> ColumnElement[Any]:
-        """Times as text: Python has no infinity and no year 20000, and would refuse all rows."""
-        return sa.cast(column, sa.Text()) if kind == "time" else column
+    def selections(
+        self, connection: Connection, wanted: Sequence[Wanted]
+    ) -> list[ColumnElement[Any]]:
+        """Types without an exact value in Arrow or Python come as text, JSON or numeric."""
+        oids = {int(each.described[1]) for each in wanted}
+        nested = _nested(connection, oids - _NATIVE - _WITH_EXPRESSIONS)
+        return [_selection(each, int(each.described[1]), nested) for each in wanted]
+
+    def ordering_selection(
+        self, column: ColumnElement[Any], kind: ColumnType
+    ) -> ColumnElement[Any]:
+        """Transaction numbers as text; the drivers know no such type."""
+        return sa.cast(column, sa.Text()) if kind.kind == "xid8" else column
 
     def reader(self, engine: Engine) -> Reader:
         """ADBC where it is installed."""
@@ -105,126 +120,70 @@ class PostgreSql(Dialect):
         return AdbcReader() if usable and installed else RowReader()
 
 
-class AdbcReader:
-    """Reads over a second connection, by ADBC, what comes exactly; everything else by psycopg.
-
-    The connection is made when it is first used, reads only, and is for one thread at a time.
-    """
-
-    def __init__(self) -> None:
-        self._connection: Any = None
-        self._by_row = RowReader()
-
-    def fetch(self, connection: Connection, statement: sa.Select[Any]) -> pa.Table:
-        """The rows of a statement."""
-        table = self.fetch_arrow(connection, statement)
-        return self._by_row.fetch(connection, statement) if table is None else table
-
-    def fetch_arrow(self, connection: Connection, statement: sa.Select[Any]) -> pa.Table | None:
-        """The rows of a statement over ADBC, in a transaction of its own.
-
-        Args:
-            connection: to the same database, whose settings the second one takes over.
-            statement: what to run.
-
-        Returns:
-            None where ADBC refuses the statement, or a column of it does not come exactly.
-        """
-        import adbc_driver_manager
-
-        try:
-            if self._connection is None:
-                self._connection = _connect(connection)
-            table = self._run(*_compiled(statement))
-            self._connection.rollback()
-        except (adbc_driver_manager.Error, pa.ArrowException):
-            self.close()
-            return None
-        exact = [_exact(whole(column)) for column in table.columns]
-        if any(column is None for column in exact):
-            return None
-        return pa.table(exact, names=table.column_names)
-
-    def close(self) -> None:
-        """Give the connection back."""
-        if self._connection is not None:
-            with contextlib.suppress(Exception):
-                self._connection.close()
-            self._connection = None
-
-    def _run(self, text: str, values: Sequence[object]) -> pa.Table:
-        with self._connection.cursor() as cursor:
-            cursor.execute(text, values or None)
-            return cursor.fetch_arrow_table()
+_MONEY, _REAL, _DATE, _JSON, _JSONB, _INET = 790, 700, 1082, 114, 3802, 869
+_WITH_EXPRESSIONS = frozenset((_MONEY, _REAL, _DATE, _JSON, _JSONB, _INET, *_TIMES))
 
 
-def _connect(connection: Connection) -> Any:
-    """A connection over ADBC with the address and the settings of another connection."""
-    import adbc_driver_postgresql.dbapi
-    from psycopg.conninfo import make_conninfo
+def _nested(connection: Connection, oids: set[int]) -> set[int]:
+    """Those of the types that are arrays or have fields, which have no text but JSON."""
+    if not oids:
+        return set()
+    statement = sa.text(
+        "SELECT oid FROM pg_catalog.pg_type WHERE (typcategory = 'A' OR typtype = 'c'"
+        " OR typname = 'record') AND oid IN :oids"
+    ).bindparams(sa.bindparam("oids", sorted(oids), expanding=True))
+    return {int(oid) for (oid,) in connection.execute(statement)}
 
-    known: Any = connection.connection.driver_connection
-    return adbc_driver_postgresql.dbapi.connect(
-        make_conninfo(known.info.dsn, password=known.info.password or None)
+
+def _selection(wanted: Wanted, oid: int, nested: set[int]) -> ColumnElement[Any]:
+    column: Any = wanted.column
+    text = sa.cast(column, sa.Text())
+    if oid in _NATIVE:
+        return column
+    if oid == _MONEY:
+        # As text it is written as the server's locale says, and ADBC gives hundredths.
+        return sa.cast(column, sa.Numeric())
+    if oid == _REAL:
+        return sa.cast(text, sa.Double())
+    if oid in _TIMES and wanted.kind != "time":
+        return _iso_time(column, _TIMES[oid])
+    if oid in (_JSON, _JSONB):
+        return _whole_json(column)
+    if oid == _INET:
+        return sa.func.abbrev(column)
+    if oid in nested:
+        return _whole_json(sa.func.to_json(column))
+    # Among others times: Python has no infinity and no year 20000, and would refuse all rows.
+    return text
+
+
+def _whole_json(column: Any) -> ColumnElement[Any]:
+    """JSON as it is written, a string of it without its quotes; JSON's null as NULL."""
+    return column.op("#>>")(sa.literal_column("'{}'"))
+
+
+def _iso_time(column: Any, zone: str) -> ColumnElement[Any]:
+    """ISO 8601 text of a timestamp; what that cannot say as PostgreSQL writes it."""
+    form: Any = sa.literal_column(f'\'YYYY-MM-DD"T"HH24:MI:SS.US"{zone}"\'')
+    first: Any = sa.literal_column("timestamp '0001-01-01'")
+    end: Any = sa.literal_column("timestamp '10000-01-01'")
+    return sa.case(
+        (sa.and_(column >= first, column < end), sa.func.to_char(column, form)),
+        else_=sa.cast(column, sa.Text()),
     )
 
 
-def _compiled(statement: sa.Select[Any]) -> tuple[str, tuple[object, ...]]:
-    """SQL with the parameters $1, $2, ..., and their values."""
-    from sqlalchemy.dialects import postgresql
+def _load_invalid_text(connection: Any, _record: object) -> None:
+    """In a SQL_ASCII database text may be any bytes: those that are no UTF-8 as lone surrogates."""
+    from psycopg.types.string import TextLoader  # late: the package is optional
 
-    dialect: Any = postgresql.dialect
-    compiled = statement.compile(
-        dialect=dialect(paramstyle="numeric_dollar"), compile_kwargs={"render_postcompile": True}
-    )
-    return str(compiled), tuple(compiled.params[name] for name in compiled.positiontup or ())
+    class InvalidTextLoader(TextLoader):
+        def load(self, data: Any) -> str:
+            return bytes(data).decode("utf-8", "surrogateescape")
 
-
-def _exact(column: pa.Array) -> pa.Array | None:
-    """A column as psycopg's values would make it; None for a type that the two give differently."""
-    kind = column.type
-    if column.null_count == len(column):
-        return array_of_values([None] * len(column)) if len(column) else pa.nulls(0)
-    if isinstance(kind, pa.BaseExtensionType):
-        return _exact_extension(column)
-    if pa.types.is_integer(kind):
-        return column.cast(pa.int64())
-    if pa.types.is_timestamp(kind) or pa.types.is_date32(kind):
-        return column if _in_python_range(column) else None
-    # No arrays: ADBC gives {{1,2},{3,4}} as [1, 2, 3, 4].
-    same = (
-        pa.types.is_string(kind)
-        or pa.types.is_boolean(kind)
-        or pa.types.is_float64(kind)
-        or pa.types.is_binary(kind)
-    )
-    return column if same else None
-
-
-def _exact_extension(column: pa.ExtensionArray) -> pa.Array | None:
-    name = column.type.extension_name
-    if name == "arrow.uuid":
-        return text_array(column)
-    if name == "arrow.json":
-        return array_of_values(
-            [None if text is None else json.loads(text) for text in column.storage.to_pylist()]
-        )
-    if name == "arrow.opaque" and column.type.type_name == "numeric":
-        return array_of_values(
-            [None if text is None else decimal.Decimal(text) for text in column.storage.to_pylist()]
-        )
-    return None
-
-
-_EPOCH = dt.date(1970, 1, 1)
-_FIRST_DAY, _LAST_DAY = (dt.date.min - _EPOCH).days, (dt.date.max - _EPOCH).days
-
-
-def _in_python_range(times: pa.Array) -> bool:
-    """Whether all of them are dates that Python has; psycopg refuses the others."""
-    days = times.cast(pa.date32(), safe=False).cast(pa.int32())
-    ends = pc.min_max(days)
-    return bool(ends["min"].as_py() >= _FIRST_DAY and ends["max"].as_py() < _LAST_DAY)
+    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        for name in ("text", "varchar", "bpchar", "name"):
+            connection.adapters.register_loader(name, InvalidTextLoader)
 
 
 DIALECT = PostgreSql()

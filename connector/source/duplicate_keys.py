@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from connector.arrow.text import exact_text
 from connector.source.introspect import Description
 from connector.source.watermark import has_key
 
@@ -32,11 +33,12 @@ def duplicate_keys(
         else has_key(among, keys, types[1:])
     )
     statement = (
-        sa.select(*keys)
+        sa.select(*query.ordering()[1:])
         .select_from(query.table)
         .where(there)
         .group_by(*keys)
         .having(sa.func.count() > 1)
         .limit(most)
     )
-    return [tuple(str(part) for part in row) for row in connection.execute(statement)]
+    rows = connection.execute(statement)
+    return [tuple(exact_text(part) or "" for part in row) for row in rows]

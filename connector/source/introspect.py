@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,6 +34,7 @@ class Description:
         cursor: None while there is no row to tell its type by.
         key_types: of the key columns.
         cursor_name, key_names: which columns they are.
+        ordering_selections: the expressions that give cursor and key columns exactly.
         selections: canonical or `extra.` column -> the expression that gives it exactly.
         dialect: of the query's database.
     """
@@ -46,6 +47,7 @@ class Description:
     key_names: tuple[str, ...]
     selections: dict[str, ColumnElement[Any]]
     dialect: Dialect
+    ordering_selections: Sequence[ColumnElement[Any]] = ()
 
     def order(self) -> tuple[ColumnElement[Any], list[ColumnElement[Any]], list[ColumnType]]:
         """Cursor column, key columns and their types; text byte by byte, whatever its collation."""
@@ -68,11 +70,9 @@ class Description:
 
         So ORDER BY means the columns themselves.
         """
-        cursor, keys, types = self.order()
-        names = ["_cursor", *(f"_key{index}" for index in range(len(keys)))]
+        names = ["_cursor", *(f"_key{index}" for index in range(len(self.key_names)))]
         return [
-            self.dialect.ordering_selection(column, kind).label(name)
-            for name, column, kind in zip(names, [cursor, *keys], types, strict=True)
+            column.label(name) for name, column in zip(names, self.ordering_selections, strict=True)
         ]
 
     def selected(self) -> list[ColumnElement[Any]]:
@@ -152,7 +152,7 @@ def describe(
             for name, column in selected.items()
         ],
     )
-    return Description(
+    found = Description(
         table=table,
         names=tuple(names),
         cursor=None if cursor_type is None else _cursor(cursor_type, form, destination),
@@ -161,6 +161,10 @@ def describe(
         key_names=source.keys,
         selections=dict(zip(selected, expressions, strict=True)),
         dialect=dialect,
+    )
+    column, keys, kinds = found.order()
+    return replace(
+        found, ordering_selections=dialect.ordering_selections(connection, [column, *keys], kinds)
     )
 
 

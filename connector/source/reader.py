@@ -28,6 +28,7 @@ from connector.source.slicing import ordered
 from connector.source.survey import Survey
 from connector.source.warehouse import Warehouse
 from connector.source.watermark import Cursor, has_key
+from connector.syntax.spelling import rows_that
 
 READ_ROWS = 100_000
 READ_BYTES = 16 * 1024**2
@@ -171,7 +172,7 @@ class SourceReader:
         _, columns, types = query.order()
         wanted = ordered(query, Range(), query.selected()).where(has_key(keys, columns, types[1:]))
         with self.warehouse.transaction() as connection:
-            return Rows.of(self.warehouse.fetch(connection, wanted, query.name_map()))
+            return self._rows(self.warehouse.fetch(connection, wanted, query.name_map()))
 
     def _pages(self, rows: Range, size: int, columns: list[ColumnElement[Any]]) -> Iterator[Rows]:
         """One statement reads many pages, because the database may have to sort for each."""
@@ -235,7 +236,27 @@ class SourceReader:
         pa.default_memory_pool().release_unused()
         table = self.warehouse.fetch(connection, statement, self._query().name_map())
         read_size.learn(table)
-        return Rows.of(table)
+        return self._rows(table)
+
+    def _rows(self, table: pa.Table) -> Rows:
+        """Rows with a key each. Raises ConfigError for a row that cannot be told from others."""
+        rows = Rows.of(table)
+        for index, (name, values) in enumerate(zip(self._source.keys, rows.keys, strict=True)):
+            lacking = table[f"_key{index}"].null_count
+            unreadable = values.null_count - lacking
+            if lacking or unreadable:
+                why = (
+                    f"{rows_that(lacking, 'has', 'have')} no {name}"
+                    if lacking
+                    else f"{rows_that(unreadable, 'has', 'have')} a {name} that is not valid UTF-8"
+                )
+                raise ConfigError(
+                    f"{self._destination.name}: {why}, so what lies there cannot be told from other"
+                    " rows and nothing of it is sent. Leave such rows out in the query, or give"
+                    " them another key",
+                    at=("source", "key"),
+                )
+        return rows
 
     def _shared_key(self, page: Rows, row: int) -> str:
         key = ", ".join(page.mark(row).key or ())

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from connector.arrow.convert import to_table
 from connector.arrow.text import exact_text
 from connector.config.destination import Destination
-from connector.errors import WarehouseError
 from connector.model import Range
 from connector.source.reader import SourceReader
 from tests.support.projects import Project
@@ -155,12 +154,3 @@ def test_declared_types_are_kept(opened: Open, path: Path) -> None:
     found = read(opened())
     assert [row["order_id"] for row in found] == ["007", "8", None, "x"]
     assert [row["extra.a"] for row in found] == ["1.5", "9.95", None, "x"]
-
-
-def test_a_row_that_is_no_utf8_stops_the_run_without_being_quoted(opened: Open, path: Path) -> None:
-    fill(path, [("a",)])
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("update conversions set order_id = cast(x'70657273f66e' as text)")
-    with pytest.raises(WarehouseError, match="OperationalError") as raised:
-        read(opened())
-    assert "pers" not in str(raised.value)

@@ -62,12 +62,9 @@ class AdbcReader:
         """
         import adbc_driver_manager
 
-        known: Any = connection.connection.driver_connection
-        if known.info.parameter_status("server_encoding") == "SQL_ASCII":
-            return None
         try:
             if self._connection is None:
-                self._connection = _connect(known)
+                self._connection = _connect(connection.connection.driver_connection)
             table = self._run(*_compiled(statement))
             self._connection.rollback()
         except (adbc_driver_manager.Error, pa.ArrowException):
@@ -103,7 +100,7 @@ def _connect(known: Any) -> Any:
     from psycopg.conninfo import make_conninfo
 
     return adbc_driver_postgresql.dbapi.connect(
-        make_conninfo(known.info.dsn, password=known.info.password or None)
+        make_conninfo(known.info.dsn, password=known.info.password or None, client_encoding="UTF8")
     )
 
 

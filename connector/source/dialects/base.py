@@ -184,11 +184,14 @@ class Dialect(ABC):
         """
         return [each.column for each in wanted]
 
-    def ordering_selection(
-        self, column: ColumnElement[Any], kind: ColumnType
-    ) -> ColumnElement[Any]:
-        """The expression that gives a cursor or key column exactly. kind: its type."""
-        return column
+    def ordering_selections(
+        self,
+        connection: Connection,
+        columns: Sequence[ColumnElement[Any]],
+        types: Sequence[ColumnType],
+    ) -> Sequence[ColumnElement[Any]]:
+        """Expressions that give cursor and key columns exactly. types: theirs."""
+        return columns
 
     # Reading
 

@@ -52,7 +52,7 @@ class PostgreSql(Dialect):
     def create_engine(self, url: URL) -> Engine:
         """One snapshot a transaction; no prepared statements, which a pooler would mix up."""
         arguments = {"client_encoding": "utf8", "prepare_threshold": None, "connect_timeout": 10}
-        engine = sa.create_engine(
+        return sa.create_engine(
             url,
             connect_args={
                 name: value for name, value in arguments.items() if name not in url.query
@@ -60,8 +60,6 @@ class PostgreSql(Dialect):
             hide_parameters=True,
             isolation_level="REPEATABLE READ",
         )
-        sa.event.listen(engine, "connect", _load_invalid_text)
-        return engine
 
     def begin(self, connection: Connection) -> None:
         """Nothing can be written; times come in UTC, and in the form of ISO 8601."""
@@ -103,15 +101,32 @@ class PostgreSql(Dialect):
         self, connection: Connection, wanted: Sequence[Wanted]
     ) -> list[ColumnElement[Any]]:
         """Types without an exact value in Arrow or Python come as text, JSON or numeric."""
-        oids = {int(each.described[1]) for each in wanted}
-        nested = _nested(connection, oids - _NATIVE - _WITH_EXPRESSIONS)
-        return [_selection(each, int(each.described[1]), nested) for each in wanted]
+        oids = [int(each.described[1]) for each in wanted]
+        nested = _nested(connection, set(oids) - _NATIVE - _WITH_EXPRESSIONS)
+        found = [_selection(each, oid, nested) for each, oid in zip(wanted, oids, strict=True)]
+        if _keeps_any_bytes(connection):
+            return [
+                column if oid in _NO_TEXT else _as_bytes(column)
+                for column, oid in zip(found, oids, strict=True)
+            ]
+        return found
 
-    def ordering_selection(
-        self, column: ColumnElement[Any], kind: ColumnType
-    ) -> ColumnElement[Any]:
+    def ordering_selections(
+        self,
+        connection: Connection,
+        columns: Sequence[ColumnElement[Any]],
+        types: Sequence[ColumnType],
+    ) -> Sequence[ColumnElement[Any]]:
         """Transaction numbers as text; the drivers know no such type."""
-        return sa.cast(column, sa.Text()) if kind.kind == "xid8" else column
+        any_bytes = _keeps_any_bytes(connection)
+        return [
+            sa.cast(column, sa.Text())
+            if kind.kind == "xid8"
+            else _as_bytes(column)
+            if any_bytes and kind.collated
+            else column
+            for column, kind in zip(columns, types, strict=True)
+        ]
 
     def reader(self, engine: Engine) -> Reader:
         """ADBC where it is installed."""
@@ -122,6 +137,20 @@ class PostgreSql(Dialect):
 
 _MONEY, _REAL, _DATE, _JSON, _JSONB, _INET = 790, 700, 1082, 114, 3802, 869
 _WITH_EXPRESSIONS = frozenset((_MONEY, _REAL, _DATE, _JSON, _JSONB, _INET, *_TIMES))
+
+
+_NO_TEXT = frozenset((16, 17, 20, 21, 23, 701, 1700, 2950, _MONEY, _REAL))
+
+
+def _keeps_any_bytes(connection: Connection) -> bool:
+    """Whether text of the database may be no UTF-8; PostgreSQL would refuse to send all rows."""
+    known: Any = connection.connection.driver_connection
+    return bool(known.info.parameter_status("server_encoding") == "SQL_ASCII")
+
+
+def _as_bytes(column: Any) -> ColumnElement[Any]:
+    """Text as its bytes, which become text again one by one, as far as they are UTF-8."""
+    return sa.func.convert_to(sa.cast(column, sa.Text()), sa.literal_column("'SQL_ASCII'"))
 
 
 def _nested(connection: Connection, oids: set[int]) -> set[int]:
@@ -171,19 +200,6 @@ def _iso_time(column: Any, zone: str) -> ColumnElement[Any]:
         (sa.and_(column >= first, column < end), sa.func.to_char(column, form)),
         else_=sa.cast(column, sa.Text()),
     )
-
-
-def _load_invalid_text(connection: Any, _record: object) -> None:
-    """In a SQL_ASCII database text may be any bytes: those that are no UTF-8 as lone surrogates."""
-    from psycopg.types.string import TextLoader  # late: the package is optional
-
-    class InvalidTextLoader(TextLoader):
-        def load(self, data: Any) -> str:
-            return bytes(data).decode("utf-8", "surrogateescape")
-
-    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
-        for name in ("text", "varchar", "bpchar", "name"):
-            connection.adapters.register_loader(name, InvalidTextLoader)
 
 
 DIALECT = PostgreSql()

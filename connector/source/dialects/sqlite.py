@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 import urllib.parse
 from collections.abc import Sequence
@@ -31,7 +32,9 @@ class Sqlite(Dialect):
         if file is not None:
             address = url.set(database=f"file:{urllib.parse.quote(str(file))}")
             url = address.update_query_dict({"mode": "ro", "uri": "true"})
-        return sa.create_engine(url, hide_parameters=True)
+        engine = sa.create_engine(url, hide_parameters=True)
+        sa.event.listen(engine, "connect", _keep_invalid_text)
+        return engine
 
     def begin(self, connection: Connection) -> None:
         """Python's driver begins no transaction for a SELECT."""
@@ -77,6 +80,11 @@ class Sqlite(Dialect):
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return Cause.LOCKED
         return Cause.UNREACHABLE if name.startswith("SQLITE_IOERR") else None
+
+
+def _keep_invalid_text(connection: Any, _record: object) -> None:
+    """Text that is no UTF-8 as lone surrogates; one such value would refuse all rows."""
+    connection.text_factory = functools.partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 def _fits(form: IsoForm, column: ColumnElement[Any]) -> ColumnElement[bool]:

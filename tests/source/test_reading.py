@@ -473,7 +473,7 @@ def test_until_and_since_compare_numbers_as_numbers(
     until = dt.datetime.fromtimestamp(999_999_999, UTC)
     assert (
         sync(
-            made, Options(since=dt.datetime.fromtimestamp(950_000_000, UTC), until=until)
+            made, options=Options(since=dt.datetime.fromtimestamp(950_000_000, UTC), until=until)
         ).delivered
         == 1
     )

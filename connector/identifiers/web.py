@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.arrow.bytes import contains_bytes, trimmed
-from connector.arrow.dictionary import over_distinct
+from connector.arrow.dictionary import map_exceptions, over_distinct
 
 _LONGEST_AGENT = 1000
 _ESCAPED_AT = r"(?i)%(25)*40"
@@ -15,16 +15,27 @@ _ESCAPED_AT = r"(?i)%(25)*40"
 
 def user_agent_text(agents: pa.Array) -> pa.Array:
     """A User-Agent header on one line; null over 1,000 characters."""
-    return over_distinct(agents, _on_one_line)
+    return over_distinct(agents, _short_line)
 
 
-def _on_one_line(agents: pa.Array) -> pa.Array:
-    line = trimmed(pc.replace_substring_regex(agents, r"[\x00-\x1f\x7f]+", " "))
+def user_agent_start(agents: pa.Array) -> pa.Array:
+    """A User-Agent header on one line, cut to 1,000 characters. For platforms that require one."""
+    return over_distinct(
+        agents, lambda each: trimmed(pc.utf8_slice_codeunits(_one_line(each), 0, _LONGEST_AGENT))
+    )
+
+
+def _short_line(agents: pa.Array) -> pa.Array:
+    line = _one_line(agents)
     return pc.if_else(pc.less_equal(pc.utf8_length(line), _LONGEST_AGENT), line, None)
 
 
+def _one_line(agents: pa.Array) -> pa.Array:
+    return trimmed(pc.replace_substring_regex(agents, r"[\x00-\x1f\x7f]+", " "))
+
+
 def url_page(urls: pa.Array) -> pa.Array:
-    """A web address without query and fragment; null for anything else.
+    """A web address without query and fragment, its scheme in lower case; null for anything else.
 
     The query may hold an e-mail address or a token. For the same reason an address with an @ is
     null.
@@ -44,9 +55,17 @@ def _without_query(urls: pa.Array) -> pa.Array:
     return urls
 
 
-def _web_page(pages: pa.Array) -> pa.Array:
+def _web_page(urls: pa.Array) -> pa.Array:
+    capital = pc.match_substring_regex(urls, r"^[A-Za-z]*[A-Z][A-Za-z]*://")
+    pages = map_exceptions(urls, urls, capital, _with_lower_scheme)
     good = pc.and_(
         pc.match_substring_regex(pages, r"^https?://[^\s/@]+(/[^\s@]*)?$"),
         pc.invert(pc.match_substring_regex(pages, _ESCAPED_AT)),
     )
     return pc.if_else(good, pages, None)
+
+
+def _with_lower_scheme(url: str) -> str:
+    """A scheme in capitals is a scheme (RFC 3986, 3.1)."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme.lower()}://{rest}"

@@ -143,7 +143,9 @@ def _reject_without(
         if name in fields
         else (table[name] if name in table.column_names else pa.nulls(table.num_rows), {name})
     )
-    missing = ~present(values) | conversions.bad.get(name, np.zeros(table.num_rows, bool))
+    missing = ~present(values)
+    if name not in fields and name in conversions.bad:
+        missing |= conversions.bad[name]
     if applies is not None:
         missing = missing & applies
     for column in sorted(columns):

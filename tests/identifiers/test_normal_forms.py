@@ -39,6 +39,7 @@ OPAQUE = [
 LIKELY = st.sampled_from(
     [
         *(GUID, GUID.upper(), "{gclid}", "8.8.8.8", "::ffff:8.8.8.8", "[2606:4700::1]:443", "[::1"),
+        *("gclid=gclid=x", "https://x.example/?gclid=a", "_uet" + GUID, "fb.1.1.fbclid=x"),
         *("https://x.example/a?b#c", "a b", "a@b", "\x00", "1:2"),
     ]
 )

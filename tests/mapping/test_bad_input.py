@@ -309,6 +309,7 @@ FIELDS: list[tuple[int, str, str, dict[str, Any], dict[str, Any]]] = [
         {
             "a\r\nX-Evil: b": "a X-Evil: b",
             "x" * 1001: LEFT_OUT,
+            "x" * 5000: LEFT_OUT,
             "Mozilla%20": "Mozilla%20",
             "": NO_VALUE,
         },
@@ -391,6 +392,8 @@ FIELDS: list[tuple[int, str, str, dict[str, Any], dict[str, Any]]] = [
         "event_source_url | url_page",
         {
             f"{SAME}?email=a@x.io#t": SAME,
+            SAME.replace("https", "HTTPS"): SAME,
+            "Http://Shop.example/A": "http://Shop.example/A",
             "https://shop.example/a%40x.io": LEFT_OUT,
             "/thanks": LEFT_OUT,
         },

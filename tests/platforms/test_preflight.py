@@ -93,6 +93,28 @@ def encoded(name: str, rows: list[dict[str, Any]], **changes: Any) -> tuple[Seri
     return serializer, serializer.encode(to_frame(table), keys, dt.datetime.now(dt.UTC))
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("length", [1001, 5000])
+def test_a_scheme_in_capitals_or_a_long_user_agent_never_costs_the_row(
+    name: str, length: int
+) -> None:
+    """What is optional is left out; Meta requires a browser on websites, and gets its beginning."""
+    now = dt.datetime.now(dt.UTC)
+    odd = {"event_source_url": "HTTP://shop.example/thanks", "user_agent": "x" * length}
+    _, found = encoded(name, [full(event_time=now, **odd)])
+    assert found.rejected == {}
+    (record,) = found.records
+    sent = orjson.loads(record)
+    if name == "meta":
+        assert sent["event_source_url"] == "http://shop.example/thanks"
+        assert sent["user_data"]["client_user_agent"] == "x" * 1000
+    else:
+        assert b"xxxxx" not in record
+        assert found.dropped.get(("user_agent", "bad_user_agent")) == (
+            1 if name != "linkedin" else None
+        )
+
+
 def refusals(name: str, serializer: Serializer, found: Serialized) -> list[tuple[int, str, str]]:
     """What the platform says against records that passed: row, field and message."""
     said = []
@@ -328,7 +350,7 @@ def test_a_key_that_meta_requires_and_the_destination_leaves_out_spoils_no_batch
     assert (
         verdict("meta", {**website, "action_source": "email"}, identifiers=["em", "ph"]) == "sent"
     )
-    assert verdict("meta", {**website, "user_agent": "x" * 1001}) == "bad_user_agent"
+    assert verdict("meta", {**website, "user_agent": " "}) == "missing_user_agent"
 
 
 WINDOWS = {

@@ -85,7 +85,7 @@ def test_whatever_a_platform_file_calls_uncertain_is_on_the_page(name: str) -> N
         ("pinterest", 3, "custom_data.st", "ca"),
         (
             "reddit",
-            1,
+            2,
             "user.aaid",
             "31b806b4deec8c4cb1ffb18b9ab4ee1fa82a2b30e1f47902f04d03f5db023376",
         ),

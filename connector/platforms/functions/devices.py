@@ -15,7 +15,9 @@ from connector.platforms.functions.registry import (
     register_columnwise,
 )
 
-register_columnwise(ip.public_ip, ip.public_ipv4, web.user_agent_text, web.url_page)
+register_columnwise(
+    ip.public_ip, ip.public_ipv4, web.user_agent_text, web.user_agent_start, web.url_page
+)
 
 
 @function("browser_and_system")

@@ -41,11 +41,17 @@ def values_at(body: Any, path: str) -> list[Any]:
     return values
 
 
-def text_at(body: Any, path: str) -> str | None:
-    """Return the text or number at a path as text; `a/b` joins two with a slash."""
+def texts_at(body: Any, path: str) -> list[str]:
+    """Return the texts and numbers at a path as texts.
+
+    `*` steps into every entry of a list; `a/b` joins two with a slash.
+    """
+    if "*" in path:
+        found = map(plain_text, values_at(body, path))
+        return [text for text in found if text is not None]
     parts = [plain_text(value_at(body, part)) for part in path.split("/")]
     present = [part for part in parts if part is not None]
-    return "/".join(present) if len(present) == len(parts) else None
+    return ["/".join(present)] if len(present) == len(parts) else []
 
 
 def first_text(body: Any, paths: Sequence[str]) -> str | None:

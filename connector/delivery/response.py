@@ -15,7 +15,7 @@ from connector.delivery.json_path import (
     first_text,
     parse_json,
     plain_text,
-    text_at,
+    texts_at,
     value_at,
     whole_number,
 )
@@ -97,7 +97,7 @@ def _no_response(failure: TransportFailure) -> Outcome:
 
 def _code(body: Any, spec: Answers) -> tuple[str, Code | None]:
     """Return the first registered code of a body and its entry, or else the first code."""
-    found = [text for path in spec.codes.path if (text := text_at(body, path)) is not None]
+    found = [text for path in spec.codes.path for text in texts_at(body, path)]
     for text in found:
         known = spec.codes.find(text)
         if known is not None:

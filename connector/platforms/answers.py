@@ -84,7 +84,8 @@ class Codes(StrictModel):
     """The platform's error registry.
 
     Attributes:
-        path: Where codes stand; several are tried; `a/b` joins two with a slash.
+        path: Where codes stand; several are tried. `*` steps into lists; `a/b` joins two with a
+            slash.
         known: Code -> meaning. A code that ends in * matches by its beginning.
     """
 

@@ -145,6 +145,8 @@ REMEDIES = {
     ("linkedin", "revoked_token"): "revoked",
     ("linkedin", "old_version"): "overrides.params.version",
     ("google", "no_permission"): "account.account_id",
+    ("google", "no_action"): "account.conversion_action_id",
+    ("linkedin", "no_rule_of_this_api"): "Insight Tag",
     ("google", "not_found"): "no such account or conversion action",
     ("microsoft", "wrong_token"): "GetUetTagAuthKey",
     ("x", "wrong_token"): "secrets",

@@ -7,12 +7,14 @@ same cases.
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from connector import sandbox
 from connector.delivery.json_path import values_at
 from connector.delivery.outcome import (
     Delivered,
@@ -26,7 +28,7 @@ from connector.delivery.response import interpret
 from connector.delivery.transports.base import HttpResponse
 from connector.platforms import loader as platforms
 from connector.sandbox import dialects
-from connector.sandbox.dialects import all_dialects
+from connector.sandbox.dialects import all_dialects, google
 from connector.sandbox.fixtures import Fixture, fixtures
 
 NAMES = [dialect.name for dialect in all_dialects()]
@@ -114,6 +116,25 @@ def test_a_result_that_comes_later_is_found_where_the_file_says() -> None:
         "1",
         "PROCESSING_ERROR_REASON_EVENT_TOO_OLD",
     )
+
+
+def test_googles_reasons_are_words_of_its_own_client() -> None:
+    """Those that the platform file registers, that the receiver says, and that the cases hold."""
+    package = pytest.importorskip("google.ads.datamanager_v1", reason="the extra `judges`")
+    words = {reason.name for reason in package.ErrorReason}
+    statuses = {"UNAUTHENTICATED", "INTERNAL", "UNAVAILABLE"}  # of google.rpc.Code
+    said = {*google._REASONS.values(), *re.findall(r"reason: ([A-Z_]+)", cases_of("google"))}
+    known = platforms.load("google").answers.codes.known
+    said |= {code for code in known if not code.endswith("*")} - statuses
+    said.discard("PROCESSING_ERROR_REASON_EVENT_TOO_OLD")  # of the results, another enumeration
+    assert said <= words
+    begins = [code[:-1] for code in known if code.endswith("*")]
+    assert all(any(word.startswith(begin) for word in words) for begin in begins)
+
+
+def cases_of(name: str) -> str:
+    folder = Path(sandbox.__file__).with_name("answers")
+    return (folder / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def test_the_receiver_has_no_answers_of_its_own() -> None:

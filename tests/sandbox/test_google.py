@@ -60,8 +60,8 @@ def test_events_are_located_by_their_violations(receiver: Receiver) -> None:
     )
     assert details(answer) == ["ErrorInfo", "RequestInfo", "BadRequest"]
     assert violations(answer) == [
-        ("events[1].currency", "INVALID_VALUE"),
-        ("events[3].currency", "INVALID_VALUE"),
+        ("events[1].currency", "INVALID_CURRENCY_CODE"),
+        ("events[3].currency", "INVALID_CURRENCY_CODE"),
     ]
     assert answer.body["error"]["details"][1]["requestId"]
     assert receiver.ledger.summary()["accepted"] == 0
@@ -84,17 +84,21 @@ def test_one_kind_of_mistake_is_reported_at_a_time(receiver: Receiver) -> None:
     answer = GOOGLE.send(
         receiver, GOOGLE.spoiled(0), changed(GOOGLE.event(1), eventTimestamp=ABSENT)
     )
-    assert violations(answer) == [("events[0].currency", "INVALID_VALUE")]
+    assert violations(answer) == [("events[0].currency", "INVALID_CURRENCY_CODE")]
 
 
 @pytest.mark.parametrize(
     ("changes", "field", "reason"),
     [
         ({"eventTimestamp": ABSENT}, "eventTimestamp", "REQUIRED_FIELD_MISSING"),
-        ({"eventTimestamp": "2026-11-24T10:00:00"}, "eventTimestamp", "INVALID_VALUE"),
-        ({"eventTimestamp": "2026-11-24 10:00:00+00:00"}, "eventTimestamp", "INVALID_VALUE"),
-        ({"eventTimestamp": "2026-13-24T10:00:00Z"}, "eventTimestamp", "INVALID_VALUE"),
-        ({"userData__userIdentifiers": []}, "userData.userIdentifiers", "INVALID_VALUE"),
+        ({"eventTimestamp": "2026-11-24T10:00:00"}, "eventTimestamp", "INVALID_FORMAT"),
+        ({"eventTimestamp": "2026-11-24 10:00:00+00:00"}, "eventTimestamp", "INVALID_FORMAT"),
+        ({"eventTimestamp": "2026-13-24T10:00:00Z"}, "eventTimestamp", "INVALID_FORMAT"),
+        (
+            {"userData__userIdentifiers": []},
+            "userData.userIdentifiers",
+            "TOO_MANY_USER_IDENTIFIERS",
+        ),
         (
             {"userData__userIdentifiers": [{"emailAddress": "person@example.org"}]},
             "userData.userIdentifiers[0].emailAddress",
@@ -108,14 +112,14 @@ def test_one_kind_of_mistake_is_reported_at_a_time(receiver: Receiver) -> None:
         (
             {"userData__userIdentifiers": [{"emailAddress": sha("x"), "phoneNumber": sha("y")}]},
             "userData.userIdentifiers[0]",
-            "INVALID_IDENTIFIER",
+            "INVALID_ARGUMENT",
         ),
         (
             {"userData__userIdentifiers": [{"emailAddress": sha(str(n))} for n in range(11)]},
             "userData.userIdentifiers",
-            "INVALID_VALUE",
+            "TOO_MANY_USER_IDENTIFIERS",
         ),
-        ({"userData": ABSENT, "adIdentifiers": ABSENT}, "", "INVALID_IDENTITY"),
+        ({"userData": ABSENT, "adIdentifiers": ABSENT}, "", "NO_IDENTIFIERS_PROVIDED"),
         ({"conversionValue": "12.50"}, "conversionValue", None),
         ({"consent": {"adUserData": "GRANTED"}}, "consent.adUserData", None),
         ({"adIdentifiers": {"fbclid": "x"}}, "adIdentifiers.fbclid", None),
@@ -134,7 +138,7 @@ def test_it_refuses(
         ({"encoding": ABSENT}, "encoding", "REQUIRED_FIELD_MISSING"),
         ({"encoding": "hex"}, "encoding", None),
         ({"destinations": ABSENT}, "destinations", "REQUIRED_FIELD_MISSING"),
-        ({"destinations": []}, "destinations", "INVALID_VALUE"),
+        ({"destinations": []}, "destinations", "INVALID_DESTINATION"),
         (
             {
                 "destinations": [
@@ -277,4 +281,4 @@ def test_throttling_is_resource_exhausted(receiver: Receiver) -> None:
 
 
 def test_too_many_events_are_a_violation_of_events(receiver: Receiver) -> None:
-    assert violations(GOOGLE.send(receiver, *[{}] * 2001)) == [("events", "INVALID_COUNT")]
+    assert violations(GOOGLE.send(receiver, *[{}] * 2001)) == [("events", "TOO_MANY_EVENTS")]

@@ -179,13 +179,23 @@ def _invalid(violations: Sequence[Violation]) -> Reply:
     return _answers.reply("refused", violation=alike)
 
 
+_REASONS = {
+    "missing": "REQUIRED_FIELD_MISSING",
+    "number_format": "INVALID_NUMBER_FORMAT",
+    "digest": "INVALID_SHA256_FORMAT",
+    "count": "TOO_MANY_EVENTS",
+    "identifier": "INVALID_ARGUMENT",
+    "identity": "NO_IDENTIFIERS_PROVIDED",
+    "currency": "INVALID_CURRENCY_CODE",
+    "userIdentifiers": "TOO_MANY_USER_IDENTIFIERS",
+    "destinations": "INVALID_DESTINATION",
+}
+"""By the code of a violation, or by the field: words of ErrorReason in Google's client library."""
+
+
 def _reason(violation: Violation) -> str:
-    known = {
-        "missing": "REQUIRED_FIELD_MISSING",
-        "number_format": "INVALID_NUMBER_FORMAT",
-        "digest": "INVALID_SHA256_FORMAT",
-    }
-    return known.get(violation.code, f"INVALID_{violation.code.upper()}")
+    field = violation.field.rpartition(".")[2]
+    return _REASONS.get(violation.code) or _REASONS.get(field) or "INVALID_FORMAT"
 
 
 def _authenticate(received: Received) -> Reply | None:

@@ -33,7 +33,9 @@ def sync(
     yes: Annotated[
         bool,
         typer.Option(
-            "--yes", help="send more rows than usual, and record refusals of nearly all of them"
+            "--yes",
+            help="send more rows than usual and rows that may have been delivered before the"
+            " ledger's memory, and record refusals of nearly all of them",
         ),
     ] = False,
     json: Json = False,
@@ -88,6 +90,10 @@ def reconcile(
     name: Name,
     since: Moment = None,
     send: Annotated[bool, typer.Option("--send", help="deliver what is missing")] = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", help="with --send: also rows that may have been delivered before"),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Compare every row behind the high-water mark with the ledger, and report what is missing.
@@ -99,11 +105,14 @@ def reconcile(
     with output.errors(json):
         destination = load(name)
         with output.progress(destination, show=not json) as progress:
-            found = compare(destination, since=moment(since), send=send, progress=progress)
+            found = compare(destination, since=moment(since), send=send, yes=yes, progress=progress)
         if json:
             output.print_json(found.to_json())
         else:
             output.say(f"rows behind the mark: {found.rows:,}, without a record: {found.missing:,}")
+            if found.beyond_ledger:
+                command = f"reconcile {destination.name} --send --yes"
+                output.say(messages.beyond_ledger(found.beyond_ledger, command))
         if found.report is not None:
             _finish(destination, found.report, json, show=not json)
         elif found.missing:
@@ -125,6 +134,10 @@ def _finish(
         output.print_json(report.to_json())
     elif show:
         _show(destination, report, dry_run)
+    unproven = report.tallies.get("expired", {}).get("beyond_ledger", 0)
+    if unproven:
+        told = messages.beyond_ledger(unproven, f"sync {destination.name} --yes")
+        output.complain(f"{destination.name}: {told}")
     problem = problem_of(destination, report)
     if problem is not None:
         name = f"{destination.name}: "
@@ -142,5 +155,6 @@ def _show(destination: Destination, report: Report, dry_run: bool) -> None:
     ]
     output.table(title, [*counts, ("would be sent", report.unsent)] if dry_run else counts)
     output.table("rejected, by reason", list(report.tallies.get("rejected", {}).items()))
+    output.table("expired, by reason", list(report.tallies.get("expired", {}).items()))
     output.table("values left out", list(report.tallies.get("dropped", {}).items()))
     output.table("told later by the platform", list(report.tallies.get("later", {}).items()))

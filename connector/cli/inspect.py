@@ -78,6 +78,7 @@ def status(name: Name, json: Json = False) -> None:
                 ("dead", found.dead),
                 ("pages in flight", found.in_flight),
                 ("wait until", found.not_before),
+                ("ledger complete from", found.horizon),
                 ("warning", found.warning),
             ],
         )

@@ -14,7 +14,8 @@ NOT_REPLAYED = {
     None: "no row with this key is recorded; see that it is written as in the warehouse",
     "delivered": "the row with this key was delivered, so there is nothing to try again",
     "rejected": "the row with this key is not in quarantine, or no longer in the warehouse",
-    "expired": "the row with this key is older than the platform accepts",
+    "expired": "the row with this key is too old: for the platform, or for the ledger to tell"
+    " whether it was delivered before",
     "suppressed": "the row with this key may not be sent: consent was refused",
     "ambiguous_expired": "no answer told whether the row with this key arrived; `capi resolve`"
     " settles that",
@@ -35,6 +36,15 @@ def previewed(items: Sequence[Previewed]) -> str:
     )
     listed = ", ".join(f"{reason} {number}" for reason, number in reasons.items())
     return f"{told} ({listed})" if reasons else told
+
+
+def beyond_ledger(rows: int, command: str) -> str:
+    """What a person can do about rows that may have been delivered before the ledger's memory."""
+    return (
+        f"rows without a record that are older than what the ledger remembers: {rows:,}. They may"
+        " have been delivered before (privacy.ledger_retention), so they were not sent;"
+        f" `capi {command}` sends them"
+    )
 
 
 def erased(platform: str, before: str | None) -> str:

@@ -9,7 +9,6 @@ from functools import partial
 
 from connector.commands.findings import Findings
 from connector.config.destination import Destination
-from connector.engine.context import utc_now
 from connector.errors import DestinationError, Problem
 from connector.mapping.coverage import usable_columns, would_add
 from connector.mapping.serializer import Serializer
@@ -18,6 +17,7 @@ from connector.platforms.columns import COLUMNS
 from connector.source.mapped_columns import canonical_columns, missing_columns, required_columns
 from connector.source.reader import SourceReader
 from connector.source.survey import Survey
+from connector.state.clock import utc_now
 from connector.syntax.spelling import suggest
 
 SAMPLE_ROWS = 100

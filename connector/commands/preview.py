@@ -18,7 +18,6 @@ from connector.config.loader import Target, destination_of
 from connector.delivery.auth.select import auth_for
 from connector.delivery.batch import BatchLimits, cut
 from connector.delivery.request import RequestBuilder
-from connector.engine.context import utc_now
 from connector.errors import ConfigError
 from connector.mapping.coverage import usable_columns
 from connector.mapping.serializer import Serialized, Serializer
@@ -26,6 +25,7 @@ from connector.model import Batch, Range, Rejection
 from connector.platforms.columns import COLUMNS, EXTRA
 from connector.source.mapped_columns import extra_columns
 from connector.source.reader import SourceReader
+from connector.state.clock import utc_now
 
 
 @dataclass(frozen=True)

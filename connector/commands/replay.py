@@ -39,7 +39,5 @@ def replay(
         return [Slice(0, "replay", reason=reason, key=key)]
 
     with open_context(destination) as context:
-        planned = prepare(
-            context, Options(yes=True), "replay", cut, run_id=run_id, progress=progress
-        )
+        planned = prepare(context, Options(), "replay", cut, run_id=run_id, progress=progress)
         return run(context, planned, progress)

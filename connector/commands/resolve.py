@@ -8,7 +8,8 @@ from typing import Any, Literal
 from connector.config.loader import Target, destination_of
 from connector.config.validate import start_time
 from connector.engine.bounds import first_watermark
-from connector.engine.context import open_context
+from connector.engine.context import RunContext, open_context
+from connector.engine.horizon import start_horizon
 from connector.engine.registration import (
     accept_source,
     changed_parts,
@@ -18,6 +19,7 @@ from connector.engine.registration import (
 from connector.errors import ConfigError
 from connector.model import RowState
 from connector.state import ledger, quarantine, registry, watermark
+from connector.state.clock import microseconds_of
 from connector.state.lease import release
 
 Decision = Literal["delivered", "resend"]
@@ -133,7 +135,11 @@ def accept_source_change(target: Target) -> list[str]:
 
 
 def put_watermark(target: Target, start: str) -> str | None:
-    """Put the watermark where a person says; the ledger stays.
+    """Put the watermark where a person says; rows that the ledger knows are not sent again.
+
+    Where the ledger is lost, or knows rows by another key, it is not known what was delivered
+    before. Then rows from the start on are sent, because the person said so; older ones that come
+    back are expired (`beyond_ledger`).
 
     Args:
         target: The destination, or the path of its YAML file.
@@ -154,16 +160,32 @@ def put_watermark(target: Target, start: str) -> str | None:
             raise ConfigError(str(error)) from None
     moved = replace(destination, model=destination.model.model_copy(update={"source": source}))
     with open_context(moved) as context:
-        witness_of(context).remove()
-        with context.store.write() as connection:
-            if context.destination_id:
-                accept_source(connection, context)
-                registry.forget_watermark_moves(connection, context.destination_id)
+        is_lost = _forget_refusals(context)
         held = manual_lease(context)
         first = first_watermark(context)
         cursor = None if first is None else first.cursor
+        since = start_horizon(context, cursor)
         with context.store.write() as connection:
             watermark.put(connection, held, first)
             registry.set_start(connection, context.destination_id, cursor)
+            if is_lost:
+                moment = None if since is None else microseconds_of(since)
+                registry.set_horizon(connection, context.destination_id, moment)
             release(connection, held)
         return cursor
+
+
+def _forget_refusals(context: RunContext) -> bool:
+    """Let the destination begin anew; returns whether its ledger is lost."""
+    witness = witness_of(context)
+    if not context.destination_id:
+        is_lost = witness.exists()
+        witness.remove()
+        return is_lost
+    with context.store.write() as connection:
+        number = context.destination_id
+        is_lost = registry.has_lost_watermark(connection, number)
+        is_lost |= "source.key" in changed_parts(connection, context)
+        accept_source(connection, context)
+        registry.forget_watermark_moves(connection, number)
+        return is_lost

@@ -33,6 +33,7 @@ class Status:
         not_before: Until when the platform wants no requests.
         recorded: State of a row -> rows that the ledger knows.
         runs: The last runs with their counts.
+        horizon: From when on the ledger is complete; None where it never forgot anything.
         warning: Why the warehouse cannot be asked.
     """
 
@@ -47,11 +48,15 @@ class Status:
     not_before: str | None
     recorded: dict[str, int]
     runs: list[dict[str, Any]]
+    horizon: str | None = None
     warning: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As `capi status --json` prints it."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        """As `capi status --json` prints it; `horizon` is there once the ledger forgot anything."""
+        found = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if self.horizon is None:
+            del found["horizon"]
+        return found
 
 
 def status(target: Target, *, number_of_runs: int = 5) -> Status:
@@ -68,6 +73,7 @@ def status(target: Target, *, number_of_runs: int = 5) -> Status:
             number = context.destination_id
             place = watermark.read(connection, number) if number else None
             not_before = registry.not_before(connection, number) if number else None
+            horizon = registry.horizon(connection, number) if number else None
             latest = runs.latest(connection, context.destination_id, number_of_runs)
             at_work = holder(connection, context.destination_id)
             by_reason = quarantine.counts(connection, context.destination_id)
@@ -90,6 +96,7 @@ def status(target: Target, *, number_of_runs: int = 5) -> Status:
             _time(not_before),
             recorded,
             [_run(each, at_work) for each in latest],
+            _time(horizon),
             warning,
         )
 

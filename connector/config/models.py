@@ -211,9 +211,13 @@ class Privacy(Section):
         False, description="send SHA-512 (base64) in place of the order id"
     )
     retention: Duration = Field(
-        dt.timedelta(days=30),
-        description="how long the ledger and the quarantine remember a row; longer where lookback"
-        " or the platform's age window need it",
+        dt.timedelta(days=30), description="how long the quarantine remembers a row"
+    )
+    ledger_retention: Duration = Field(
+        dt.timedelta(days=400),
+        description="how long the ledger remembers a row that was delivered, some 38 bytes each;"
+        " an older row that comes back is expired (beyond_ledger) unless --yes sends it. Never"
+        " shorter than retention, lookback and the platform's age window",
     )
 
 

@@ -8,14 +8,16 @@ leave next.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from sqlalchemy.engine import Connection
 
 from connector.engine import failpoints
+from connector.engine.page_builder import BEYOND_LEDGER
 from connector.model import Mark, Page, PageResult, RowState
 from connector.state import intents, ledger, quarantine, receipts, runs, slice_progress, watermark
+from connector.state.clock import microseconds_of
 from connector.state.intents import Intent
 from connector.state.lease import Lease, fence
 from connector.state.quarantine import Quarantined
@@ -110,26 +112,18 @@ class Checkpointer:
             [cursor for page in settled for cursor in page.cursors],
             [version for page in settled for version in page.versions or ()] or None,
         )
-        last: dict[bytes, Quarantined | None] = {}
+        quarantined: dict[bytes, Quarantined | None] = {}
         for result in results:
-            last.update(
-                (result.page.hashes[row], _quarantined(result, row))
-                for row in np.flatnonzero(np.isin(result.states, _QUARANTINED)).tolist()
-            )
-            last.update(
-                (result.page.hashes[row], None)
-                for row in result.page.again
-                if result.states[row] in _SETTLED
-            )
+            quarantined.update(_quarantine_changes(result))
         quarantine.put(
             connection,
             self._destination_id,
-            [refused for refused in last.values() if refused is not None],
+            [refused for refused in quarantined.values() if refused is not None],
         )
         quarantine.remove(
             connection,
             self._destination_id,
-            [key_hash for key_hash, refused in last.items() if refused is None],
+            [key_hash for key_hash, refused in quarantined.items() if refused is None],
         )
 
     def _finish_pages(self, connection: Connection, pages: Sequence[Page]) -> None:
@@ -146,13 +140,7 @@ class Checkpointer:
         self, connection: Connection, results: Sequence[PageResult], moved: Mark | None
     ) -> None:
         counts: Counter[str] = Counter()
-        tallies: dict[str, Counter[str]] = {
-            "rejected": Counter(),
-            "dropped": Counter(),
-            "status": Counter(),
-            "match": Counter(),
-            "resent": Counter(),
-        }
+        tallies = _no_tallies()
         for result in results:
             _add(counts, tallies, result)
         runs.add(connection, self._run_id, counts, tallies, None if moved is None else moved.cursor)
@@ -163,13 +151,7 @@ class NullCheckpointer:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.tallies: dict[str, Counter[str]] = {
-            "rejected": Counter(),
-            "dropped": Counter(),
-            "status": Counter(),
-            "match": Counter(),
-            "resent": Counter(),
-        }
+        self.tallies = _no_tallies()
 
     def advance(self, done: Sequence[PageResult], starting: Sequence[Page]) -> None:
         """Count finished pages."""
@@ -187,33 +169,40 @@ class NullCheckpointer:
         self.counts["rows_read"] += unsent
 
 
+def _quarantine_changes(result: PageResult) -> Iterator[tuple[bytes, Quarantined | None]]:
+    """Key hash -> how a row stands in quarantine from now on; None: it leaves it."""
+    page = result.page
+    unproven = {row for row, (_, why) in page.own.items() if why == BEYOND_LEDGER}
+    for row in np.flatnonzero(np.isin(result.states, _QUARANTINED)).tolist():
+        yield page.hashes[row], _quarantined(result, row)
+    for row in unproven:
+        yield page.hashes[row], _quarantined(result, row)
+    for row in page.again - unproven:
+        if result.states[row] in _SETTLED:
+            yield page.hashes[row], None
+
+
 def _quarantined(result: PageResult, row: int) -> Quarantined:
     page = result.page
-    key, refused = page.key(row), result.refusals.get(row)
-    if result.states[row] == RowState.AMBIGUOUS_EXPIRED:
-        return Quarantined(
-            page.hashes[row],
-            key,
-            page.cursors[row],
-            "ambiguous_expired",
-            None,
-            None,
-            None,
-            "ambiguous_expired",
-        )
-    if refused is not None:
-        return Quarantined(
-            page.hashes[row],
-            key,
-            page.cursors[row],
-            "platform_rejected",
-            refused.field,
-            refused.code,
-            refused.message,
-        )
-    _, why = page.own[row]
-    assert why is not None
-    return Quarantined(page.hashes[row], key, page.cursors[row], why.reason, why.field, None, None)
+    refused, (_, why) = result.refusals.get(row), page.own.get(row, (None, None))
+    reason, state = "ambiguous_expired", "ambiguous_expired"
+    field = code = message = None
+    if result.states[row] != RowState.AMBIGUOUS_EXPIRED:
+        if refused is not None:
+            reason, field = "platform_rejected", refused.field
+            code, message = refused.code, refused.message
+        else:
+            assert why is not None
+            reason, field = why
+        state = "expired" if result.states[row] == RowState.EXPIRED else "rejected"
+    return Quarantined(
+        page.hashes[row], page.key(row), page.cursors[row], reason, field, code, message, state
+    )
+
+
+def _no_tallies() -> dict[str, Counter[str]]:
+    kinds = ("rejected", "expired", "dropped", "status", "match", "resent")
+    return {kind: Counter() for kind in kinds}
 
 
 def _add(counts: Counter[str], tallies: dict[str, Counter[str]], result: PageResult) -> None:
@@ -234,8 +223,9 @@ def _add(counts: Counter[str], tallies: dict[str, Counter[str]], result: PageRes
     counts["http_requests"] += result.requests
     counts["retries"] += result.retries
     for row, (state, why) in page.own.items():
-        if state == RowState.REJECTED and why is not None and result.states[row]:
-            tallies["rejected"][why.reason] += 1
+        if why is not None and result.states[row]:
+            kind = "rejected" if state == RowState.REJECTED else "expired"
+            tallies[kind][why.reason] += 1
     for refused in result.refusals.values():
         tallies["rejected"][f"platform_rejected {refused.code}"] += 1
     tallies["dropped"].update(page.dropped)
@@ -257,7 +247,7 @@ def _intent(page: Page) -> Intent:
         page.hashes,
         page.batch_size,
         page.digest(),
-        int(page.as_of.timestamp() * 1_000_000),
+        microseconds_of(page.as_of),
     )
 
 

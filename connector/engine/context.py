@@ -21,6 +21,7 @@ from connector.model import Batch, Mark, Page
 from connector.source.reader import SourceReader
 from connector.source.watermark import Cursor
 from connector.state import ledger, registry, watermark
+from connector.state.clock import utc_now
 from connector.state.ledger import Entry
 from connector.state.ledger_buffer import LedgerBuffer
 from connector.state.store import Store, state_url
@@ -28,11 +29,6 @@ from connector.state.store import Store, state_url
 if TYPE_CHECKING:
     from connector.delivery.sender import Sender
     from connector.mapping.serializer import Serializer
-
-
-def utc_now() -> dt.datetime:
-    """The moment, in UTC."""
-    return dt.datetime.now(dt.UTC)
 
 
 @dataclass
@@ -81,11 +77,14 @@ class RunContext:
         """The cursor column, once the source has a row."""
         return self.warehouse.cursor
 
-    def page_builder(self, batch_size: int | None = None) -> PageBuilder:
+    def page_builder(
+        self, batch_size: int | None = None, horizon: dt.datetime | None = None
+    ) -> PageBuilder:
         """Makes pages, without the rows that the ledger has settled.
 
         Args:
             batch_size: Records a request at most; default: what the destination says.
+            horizon: Rows from before it without a record are expired.
         """
         size = batch_size or self.destination.batch_size
         deduplicator = Deduplicator(
@@ -102,6 +101,7 @@ class RunContext:
             deduplicator,
             size,
             self.clock,
+            horizon,
         )
 
     def known(self, hashes: Sequence[bytes]) -> dict[bytes, Entry]:
@@ -156,14 +156,12 @@ def open_context(
     destination: Destination,
     *,
     state: str | None = None,
-    clock: Callable[[], dt.datetime] = utc_now,
 ) -> Iterator[RunContext]:
     """Open state and warehouse for a destination that has run before or is about to.
 
     Args:
         destination: From its YAML.
         state: SQLAlchemy URL of the state database; default: what CAPI_STATE_URL says.
-        clock: Gives the moment, in UTC.
 
     Raises:
         InternalError: In place of any exception that this package does not know.
@@ -173,7 +171,7 @@ def open_context(
     try:
         with store.read() as connection:
             destination_id = registry.find(connection, destination.name)
-        yield RunContext(destination, warehouse, store, destination_id, clock)
+        yield RunContext(destination, warehouse, store, destination_id)
     except ConnectorError:
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, its text may quote a row

@@ -44,6 +44,7 @@ class Chosen:
         cursors: Cursor texts of the n rows.
         versions: Digests of the n rows' values, where changes are sent.
         again: Which of the n were recorded before.
+        settled: Which of the n have a record that tells whether they were delivered.
         changed: Rows that were delivered before and changed since.
     """
 
@@ -54,6 +55,7 @@ class Chosen:
     cursors: list[str]
     versions: list[bytes] | None
     again: frozenset[int]
+    settled: frozenset[int]
     changed: int
 
     @property
@@ -120,7 +122,12 @@ class Deduplicator:
         if kind == "range":
             self._refuse_taken_keys(read, [*self._read_before(hashes, here), *returned])
         hashes = _at(keep, hashes)
-        recorded = (row for row, key_hash in enumerate(hashes) if again or key_hash in known)
+        recorded = frozenset(
+            row for row, key_hash in enumerate(hashes) if again or key_hash in known
+        )
+        settled = frozenset(
+            row for row in recorded if again or known[hashes[row]].state != RowState.EXPIRED
+        )
         return Chosen(
             read,
             kind,
@@ -128,7 +135,8 @@ class Deduplicator:
             hashes,
             _at(keep, cursors),
             versions and _at(keep, versions),
-            frozenset(recorded),
+            recorded,
+            settled,
             changed,
         )
 

@@ -13,6 +13,7 @@ from connector.delivery import deferred
 from connector.engine.context import RunContext
 from connector.platforms.answers import Poll
 from connector.state import receipts, runs
+from connector.state.clock import moment_of
 from connector.state.receipts import Receipt
 
 MOST = 50
@@ -46,7 +47,7 @@ def _book(
     context: RunContext, poll: Poll, receipt: Receipt, results: Counter[str], run_id: str
 ) -> None:
     pending = any(f"result {state}" in results for state in poll.pending) or not results
-    too_old = context.clock() - dt.datetime.fromtimestamp(receipt.at / 1_000_000, dt.UTC) > GIVE_UP
+    too_old = context.clock() - moment_of(receipt.at) > GIVE_UP
     if pending and not too_old:
         return
     with context.store.write() as connection:

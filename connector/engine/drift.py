@@ -57,7 +57,9 @@ def remember(context: RunContext, held: Lease, found: Survey) -> None:
     types = {**before, **context.warehouse.types()}
     with context.store.write() as connection:
         fence(connection, held)
-        registry.set_clock(connection, held.destination_id, max(found.now, last or found.now))
+        registry.set_warehouse_clock(
+            connection, held.destination_id, max(found.now, last or found.now)
+        )
         if types != before:
             registry.set_types(connection, held.destination_id, types)
 
@@ -66,6 +68,6 @@ def _remembered(context: RunContext) -> tuple[dt.datetime | None, dict[str, str]
     """The latest clock that a run saw, and the types of cursor and key, column -> type."""
     with context.store.read() as connection:
         return (
-            registry.clock(connection, context.destination_id),
+            registry.warehouse_clock(connection, context.destination_id),
             registry.types(connection, context.destination_id),
         )

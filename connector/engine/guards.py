@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from connector.engine.backlog import lag_seconds, survey
 from connector.engine.context import RunContext
 from connector.engine.drift import refuse_drift
@@ -12,13 +10,21 @@ from connector.errors import ConfigError, GuardRail, Postponed
 from connector.model import Mark
 from connector.source.survey import Survey
 from connector.state import registry, runs
+from connector.state.clock import moment_of
 
 USUAL_LEAST = 1_000
 """Up to this many rows are never too many."""
 
 
-def inspect_source(context: RunContext, after: Mark | None, options: Options) -> Survey:
+def inspect_source(
+    context: RunContext, after: Mark | None, options: Options | None = None
+) -> Survey:
     """Survey what waits behind a place and apply all guards on the source.
+
+    Args:
+        context: The destination.
+        after: The watermark.
+        options: Of a run that delivers what waits; None: rows that wait may be any number.
 
     Returns:
         The survey; what it found is in `context.facts` too.
@@ -33,7 +39,8 @@ def inspect_source(context: RunContext, after: Mark | None, options: Options) ->
     refuse_drift(context, found)
     context.facts = _facts(context, found)
     refuse_unusable_source(context, found)
-    refuse_mass_resend(context, found.waiting, options)
+    if options is not None:
+        refuse_mass_resend(context, found.waiting, options)
     return found
 
 
@@ -43,7 +50,7 @@ def refuse_too_early(context: RunContext) -> None:
         not_before = registry.not_before(connection, context.destination_id)
     if not_before is None:
         return
-    until = dt.datetime.fromtimestamp(not_before / 1_000_000, dt.UTC)
+    until = moment_of(not_before)
     if until > context.clock():
         raise Postponed(
             f"{context.name}: the platform asked to wait until {until:%Y-%m-%dT%H:%M:%SZ};"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
+from connector.arrow.masks import Mask
 from connector.config.destination import Destination
 from connector.delivery.batch import BatchLimits, cut
 from connector.engine.dedupe import Chosen, Deduplicator, is_personal
+from connector.engine.horizon import unproven
 from connector.model import Batch, Mark, Page, Range, Rejection, RowState, SliceKind
 from connector.source.reader import SourceReader
 from connector.source.rows import Rows
@@ -20,11 +24,28 @@ from connector.source.rows import Rows
 if TYPE_CHECKING:
     from connector.mapping.serializer import Serialized, Serializer
 
+BEYOND_LEDGER = Rejection("beyond_ledger", None)
+"""Why a row is expired that may have been delivered before the horizon."""
+
 SINGLE_PAGE = 400
 """Rows of a page where every record is a request of its own: what a kill may send twice."""
 
 ROWS_TOGETHER = 10_000
 """Rows that are read and encoded together, in whole pages: more is hardly faster."""
+
+
+class Missing(NamedTuple):
+    """Rows of a range.
+
+    Attributes:
+        rows: All of them.
+        missing: Those that were never delivered, and have no record.
+        beyond_ledger: Those that have no record, and may have been delivered before the horizon.
+    """
+
+    rows: int
+    missing: int
+    beyond_ledger: int
 
 
 @dataclass(frozen=True)
@@ -38,6 +59,7 @@ class PageBuilder:
         deduplicator: Chooses rows.
         batch_size: Records a request at most.
         clock: Gives the moment, in UTC.
+        horizon: From when on the ledger is complete; None where rows from before may be sent.
     """
 
     destination: Destination
@@ -46,6 +68,7 @@ class PageBuilder:
     deduplicator: Deduplicator
     batch_size: int
     clock: Callable[[], dt.datetime]
+    horizon: dt.datetime | None = None
 
     @property
     def page_rows(self) -> int:
@@ -103,13 +126,27 @@ class PageBuilder:
             page_number += len(pages)
             yield pages
 
-    def count_missing(self, rows: Range) -> tuple[int, int]:
-        """Rows in a range, and how many of them have no record."""
-        seen = missing = 0
+    def count_missing(self, rows: Range) -> Missing:
+        """Count rows in a range that have no record."""
+        seen = missing = beyond = 0
         for read in self.warehouse.read_keys(rows, self.rows_together):
+            absent = self.deduplicator.absent(read)
+            forgotten = self._count_unproven(read, absent)
             seen += len(read)
-            missing += len(self.deduplicator.absent(read))
-        return seen, missing
+            missing += len(absent) - forgotten
+            beyond += forgotten
+        return Missing(seen, missing, beyond)
+
+    def _count_unproven(self, read: Rows, absent: list[int]) -> int:
+        """How many of the rows that have no record may have been delivered before."""
+        if self.horizon is None or not absent:
+            return 0
+        found = 0
+        for start in range(0, len(absent), self.page_rows):
+            rows = [read.mark(row).key or () for row in absent[start : start + self.page_rows]]
+            chosen = self.deduplicator.choose(self.warehouse.read_by_key(rows), "missing")
+            found += len(self._encode(chosen, self.clock()).left_out)
+        return found
 
     def any_missing(self, rows: Range) -> bool:
         """Whether a row in a range has no record; reads only as far as the first."""
@@ -216,8 +253,19 @@ class PageBuilder:
             else None
         )
         return self.serializer().encode(
-            frame, keys if chosen.whole else keys.take(chosen.positions), as_of, texts
+            frame,
+            keys if chosen.whole else keys.take(chosen.positions),
+            as_of,
+            texts,
+            None if self.horizon is None else functools.partial(self._unproven, chosen),
         )
+
+    def _unproven(self, chosen: Chosen, times: pa.Array) -> Mask:
+        """Rows that may have been delivered before, by their event_time or their cursor."""
+        assert self.horizon is not None
+        found = unproven(times, chosen.cursors, self.warehouse.cursor, self.horizon)
+        found[list(chosen.settled)] = False
+        return found
 
     def _fill(self, page: Page, encoded: Serialized, start: int) -> None:
         """Give a page its share of what was encoded: our own verdicts, and batches of records."""
@@ -225,12 +273,14 @@ class PageBuilder:
         for row, why in encoded.rejected.items():
             if start <= row < stop:
                 page.own[row - start] = (RowState.REJECTED, why)
-        for state, rows in (
-            (RowState.EXPIRED, encoded.expired),
-            (RowState.SUPPRESSED, encoded.suppressed),
-        ):
+        decided: list[tuple[RowState, np.ndarray, Rejection | None]] = [
+            (RowState.EXPIRED, encoded.expired, None),
+            (RowState.SUPPRESSED, encoded.suppressed, None),
+            (RowState.EXPIRED, encoded.left_out, BEYOND_LEDGER),
+        ]
+        for state, rows, cause in decided:
             page.own.update(
-                {row - start: (state, None) for row in rows.tolist() if start <= row < stop}
+                {row - start: (state, cause) for row in rows.tolist() if start <= row < stop}
             )
         first, end = encoded.positions.searchsorted([start, stop]).tolist()
         page.groups = encoded.group_values

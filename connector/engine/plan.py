@@ -23,7 +23,8 @@ class Options:
         until: Cursor time up to which rows are sent.
         replay_rejected: Quarantined rows are tried again as well.
         test_mode: The platform's own; nothing is recorded.
-        yes: A person agreed to more rows than usual, and to refusals of nearly all of them.
+        yes: A person agreed to more rows than usual, to refusals of nearly all of them, and to
+            rows that may have been delivered before the ledger's memory.
     """
 
     dry_run: bool = False
@@ -57,6 +58,7 @@ class Slice:
         limit: Rows at most.
         reason: Of a replay: only rows with this reason code.
         key: Of a replay: only the row with this key.
+        beyond_ledger: Of a replay: also rows that may have been delivered before.
     """
 
     number: int
@@ -67,6 +69,7 @@ class Slice:
     limit: int | None = None
     reason: str | None = None
     key: tuple[str, ...] | None = None
+    beyond_ledger: bool = False
 
     @property
     def range(self) -> Range:
@@ -86,6 +89,7 @@ class Slice:
             limit=values["limit"],
             reason=values["reason"],
             key=None if key is None else tuple(key),
+            beyond_ledger=values["beyond_ledger"],
         )
 
 
@@ -100,6 +104,7 @@ class Plan:
         mark_from: Cursor text of the watermark before the run.
         slices: What it delivers, in order.
         options: What it was asked to do.
+        kind: sync, replay or reconcile.
         facts: What the survey found, for people.
     """
 
@@ -109,12 +114,24 @@ class Plan:
     mark_from: str | None
     slices: list[Slice]
     options: Options
+    kind: str
     facts: dict[str, int | float | None] = field(default_factory=dict)
 
     @property
     def lease(self) -> Lease:
         """The right to record."""
         return Lease(self.destination_id, self.token, self.run_id)
+
+    @property
+    def reads_to_the_end(self) -> bool:
+        """Whether the run leaves no row behind the watermark unread, once it is complete."""
+        asked = self.options
+        return self.kind == "sync" and not (asked.limit or asked.since or asked.until)
+
+    @property
+    def accepts_all_refusals(self) -> bool:
+        """Whether refusals of nearly all rows are recorded, and do not stop the run."""
+        return self.options.yes or self.kind != "sync"
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -141,6 +158,7 @@ class Plan:
             values["mark_from"],
             [Slice.from_json(each) for each in values["slices"]],
             Options(**options),
+            values["kind"],
             values["facts"],
         )
 

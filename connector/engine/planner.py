@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from connector.engine.backlog import survey
 from connector.engine.bounds import lookback_range
 from connector.engine.context import RunContext
+from connector.engine.page_builder import BEYOND_LEDGER
 from connector.engine.plan import Options, Slice
 from connector.errors import ConfigError
 from connector.model import Mark, Range
 from connector.source.survey import Survey
 from connector.source.watermark import Cursor
+from connector.state import quarantine
 
 SLICE_ROWS = 100_000
 """Rows of a slice; a backlog of more is delivered by several steps."""
@@ -36,8 +38,18 @@ def plan_slices(context: RunContext, after: Mark | None, options: Options) -> li
         if late is not None:
             slices.append(Slice(len(slices), "late", late.after, late.upto, late.before))
     if options.replay_rejected:
-        slices.append(Slice(len(slices), "replay"))
+        slices.append(Slice(len(slices), "replay", beyond_ledger=options.yes))
+    elif options.yes and _has_unproven_rows(context):
+        slices.append(Slice(len(slices), "replay", reason=BEYOND_LEDGER.reason))
     return slices
+
+
+def _has_unproven_rows(context: RunContext) -> bool:
+    """Whether rows wait for a person's yes, because they may have been delivered before."""
+    with context.store.read() as connection:
+        return BEYOND_LEDGER.reason in quarantine.counts(
+            connection, context.destination_id, state="expired"
+        )
 
 
 def _new(context: RunContext, after: Mark | None, options: Options) -> list[Slice]:

@@ -17,6 +17,7 @@ from connector.errors import ConnectorError
 from connector.model import Page, PageResult, Range, RowState
 from connector.source.rows import Rows
 from connector.state import intents
+from connector.state.clock import moment_of
 from connector.state.intents import Intent
 from connector.state.keys import hash_keys
 from connector.state.lease import Lease
@@ -62,7 +63,7 @@ def recover(
 
 def _page_again(context: RunContext, intent: Intent) -> Page | None:
     """The page without the batches that were settled; None where no row is left to settle."""
-    as_of = dt.datetime.fromtimestamp(intent.as_of_us / 1_000_000, dt.UTC)
+    as_of = moment_of(intent.as_of_us)
     rows = _members(context, intent)
     if rows is None:
         return None

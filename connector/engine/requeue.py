@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connector.engine.context import RunContext
-from connector.engine.page_builder import PageBuilder
+from connector.engine.page_builder import BEYOND_LEDGER, PageBuilder
 from connector.engine.plan import Slice
 from connector.model import Mark, Page, Range
 from connector.source.rows import Rows
@@ -17,7 +17,11 @@ from connector.state.quarantine import Quarantined
 def quarantined_pages(
     context: RunContext, page_builder: PageBuilder, replayed: Slice
 ) -> Iterator[list[Page]]:
-    """Pages of the rows that a replay names. Rows that are gone from the warehouse become dead."""
+    """Pages of the rows that a replay names; rows that are gone from the warehouse become dead.
+
+    A dead row is tried only where a person names it, one that may have been delivered before the
+    horizon only where a person names it, its reason, or said yes.
+    """
     key_hash = None if replayed.key is None else hash_of(replayed.key, context.store.key())
     with context.store.read() as connection:
         chosen = list(
@@ -25,11 +29,12 @@ def quarantined_pages(
                 connection, context.destination_id, reason=replayed.reason, key_hash=key_hash
             )
         )
-    wanted = [
-        row
-        for row in chosen
-        if row.state != "ambiguous_expired" and (row.state != "dead" or replayed.key is not None)
-    ]
+    states = {"rejected"}
+    if replayed.key is not None:
+        states |= {"dead", "expired"}
+    if replayed.beyond_ledger or replayed.reason == BEYOND_LEDGER.reason:
+        states.add("expired")
+    wanted = [row for row in chosen if row.state in states]
     page_number = 0
     for start in range(0, len(wanted), page_builder.page_rows):
         part = wanted[start : start + page_builder.page_rows]

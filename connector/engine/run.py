@@ -109,8 +109,10 @@ def prepare(
         with Heartbeat(context.store, held):
             refuse_too_early(context)
             mark_from = _watermark(context, held)
-            remember(context, held, inspect_source(context, mark_from, options))
-            failure = _recover(context, held, options, progress)
+            guarded = options if kind == "sync" else None
+            remember(context, held, inspect_source(context, mark_from, guarded))
+            accept_all = options.yes or kind != "sync"
+            failure = _recover(context, held, accept_all, progress)
             slices = cut(context, context.watermark(), options) if failure is None else []
             with context.store.write() as connection:
                 watermark.begin_to_look(connection, held)
@@ -127,6 +129,7 @@ def prepare(
         mark_from=mark_from.cursor if mark_from else None,
         slices=slices,
         options=options,
+        kind=kind,
         facts=context.facts,
     )
     return Planned(planned, failure)
@@ -189,7 +192,7 @@ def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Re
             runs.finish(connection, planned.run_id, _status_of(failure))
             release(connection, planned.lease)
         if failure is None:
-            prune(context)
+            prune(context, read_to_the_end=planned.reads_to_the_end)
         return _report(context, planned, failure)
     except StateError as error:
         return Report(
@@ -227,25 +230,25 @@ def _deliver(
     refuse_too_early(context)
     checkpointer = Checkpointer(context.store, planned.lease, planned.run_id)
     try:
-        with context.sender(accept_all=planned.options.yes) as sender:
+        with context.sender(accept_all=planned.accepts_all_refusals) as sender:
 
             def send(pages: Iterator[list[Page]]) -> ConnectorError | None:
                 return deliver_pages(pages, sender, checkpointer, progress)
 
             numbers = [each.number for each in slices]
             error = recover(context, planned.lease, checkpointer, send, numbers)
-            error = error or send(read_slices(context, slices, resumed=True))
+            error = error or send(read_slices(context, slices, planned.options, resumed=True))
             return failure_of(context, sender, error)
     except ConnectorError as error:
         return RunFailure.of(error)
 
 
 def _recover(
-    context: RunContext, held: Lease, options: Options, progress: Progress | None
+    context: RunContext, held: Lease, accept_all: bool, progress: Progress | None
 ) -> RunFailure | None:
     """Settle what an interrupted run left."""
     checkpointer = Checkpointer(context.store, held, held.owner)
-    with context.sender(accept_all=options.yes) as sender:
+    with context.sender(accept_all=accept_all) as sender:
 
         def send(pages: Iterator[list[Page]]) -> ConnectorError | None:
             return deliver_pages(pages, sender, checkpointer, progress)

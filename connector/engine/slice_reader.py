@@ -6,23 +6,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from connector.engine.context import RunContext
-from connector.engine.plan import Slice
+from connector.engine.horizon import horizon
+from connector.engine.plan import Options, Slice
 from connector.engine.requeue import quarantined_pages
 from connector.model import Mark, Page
 from connector.state import slice_progress
 
 
 def read_slices(
-    context: RunContext, slices: Sequence[Slice], *, resumed: bool = False
+    context: RunContext, slices: Sequence[Slice], options: Options, *, resumed: bool = False
 ) -> Iterator[list[Page]]:
     """Pages of slices, one slice after the other.
 
     Args:
         context: The destination.
         slices: What to read, in order.
+        options: What the run was asked to do.
         resumed: Each slice begins where it is recorded without a gap.
     """
-    page_builder = context.page_builder()
+    page_builder = context.page_builder(horizon=None if options.yes else horizon(context))
     for each in slices:
         rows = each.range
         if each.kind == "range":

@@ -46,11 +46,11 @@ def run_unrecorded(
     """A dry run, or a run in the platform's test mode; the watermark stays."""
     started = context.clock()
     after = (context.watermark() if context.destination_id else None) or first_watermark(context)
-    inspect_source(context, after, replace(options, yes=True))
+    inspect_source(context, after)
     expect_waiting(context, options, progress)
     checkpointer, failure = NullCheckpointer(), None
     slices = plan_slices(context, after, replace(options, replay_rejected=False))
-    pages = read_slices(context, slices)
+    pages = read_slices(context, slices, options)
     if options.dry_run:
         count_pages(pages, checkpointer, progress)
     else:

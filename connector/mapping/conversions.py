@@ -43,6 +43,7 @@ class Conversions:
         rejected: Row -> why it cannot be sent at all.
         digits: Decimal digits of each row's currency, shape (n,).
         defaulted: How many rows got their event_time from the clock.
+        without_time: Rows whose source has no usable event_time, shape (rows,).
     """
 
     table: pa.Table
@@ -50,6 +51,7 @@ class Conversions:
     rejected: dict[int, Rejection] = field(default_factory=dict)
     digits: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int8))
     defaulted: int = 0
+    without_time: Mask = field(default_factory=lambda: np.zeros(0, bool))
 
     def mark_bad(self, column: str, rows: Mask) -> None:
         """Record that these rows hold something unusable in `column`."""

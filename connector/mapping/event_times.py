@@ -58,10 +58,11 @@ def coerce_times(raw: pa.Array, rules: Rules, result: Conversions) -> pa.Array:
 
 def require_times(times: pa.Array, rules: Rules, result: Conversions) -> pa.Array:
     """Give rows without a time the default, or reject them; reject rows with an unusable time."""
+    result.without_time = ~present(times)
     unusable = result.bad.get("event_time")
     if unusable is not None:
         result.reject(unusable, "bad_timestamp", "event_time")
-    missing = ~present(times) if unusable is None else ~present(times) & ~unusable
+    missing = result.without_time if unusable is None else result.without_time & ~unusable
     if rules.default_time is None:
         result.reject(missing, "bad_timestamp", "event_time")
         return times

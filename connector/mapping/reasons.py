@@ -11,6 +11,10 @@ _TEXTS = {
         "does"
     ),
     "bad_event_id": "event_id is too long or not text",
+    "beyond_ledger": (
+        "it is older than what the ledger remembers, so it may have been delivered before; "
+        "`capi sync` with --yes sends it"
+    ),
     "duplicate_event_id": (
         "another row has the same event_id for the same event, and the platform would take the two "
         "for one"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connector.arrow.convert import array_of_values, to_table
-from connector.arrow.masks import present
+from connector.arrow.masks import Mask, present
 from connector.arrow.records import Records
 from connector.config.destination import Destination
 from connector.mapping.bindings import RowBindings
@@ -48,7 +49,7 @@ class Serialized:
         groups: For each record its index into group_values.
         group_values: The request fields that records of one request must share.
         rejected: Row -> why.
-        expired, suppressed: Row numbers.
+        expired, suppressed, left_out: Row numbers.
         dropped: (column, reason) -> rows whose value was left out.
         matched: Identifier -> records that carry it.
     """
@@ -61,6 +62,7 @@ class Serialized:
     rejected: dict[int, Rejection]
     expired: np.ndarray
     suppressed: np.ndarray
+    left_out: np.ndarray
     dropped: dict[tuple[str, str], int]
     matched: dict[str, int]
 
@@ -91,6 +93,7 @@ class Serializer:
         keys: pa.Array,
         as_of: dt.datetime,
         versions: pa.Array | None = None,
+        leave_out: Callable[[pa.Array], Mask] | None = None,
     ) -> Serialized:
         """Records for the rows of a frame: the same bytes for the same arguments, always.
 
@@ -99,6 +102,8 @@ class Serializer:
             keys: Key text of each row, shape (n,).
             as_of: When the rows were first read to be sent.
             versions: Text that becomes part of the event_id, where a changed row is a new event.
+            leave_out: Chooses rows that are not sent by their event_time, shape (n,), UTC; null
+                where the source has none.
 
         Raises:
             ConfigError: A column has a type that cannot be exact.
@@ -126,6 +131,8 @@ class Serializer:
         rows.event_ids = event_ids(
             conversions, self.platform.event_id, keys, source_names, versions, verdicts.rejected
         )
+        if leave_out is not None:
+            verdicts.leave_out(leave_out(_source_times(conversions)))
         reject_repeated_ids(conversions, verdicts)
         send = verdicts.sendable()
         # Rows that are not sent are rendered too: unusable values are counted on the way.
@@ -142,6 +149,7 @@ class Serializer:
             rejected=verdicts.rejected,
             expired=np.flatnonzero(verdicts.expired),
             suppressed=np.flatnonzero(verdicts.suppressed),
+            left_out=np.flatnonzero(verdicts.left_out),
             dropped=_dropped(conversions),
             matched={
                 name: int(present(values)[send].sum()) for name, (values, _) in identifiers.items()
@@ -190,6 +198,12 @@ class Serializer:
                 else table.append_column(name, column)
             )
         return table
+
+
+def _source_times(conversions: Conversions) -> pa.Array:
+    """event_time of each row; null where it is not the source's."""
+    times = conversions.table["event_time"].combine_chunks()
+    return pc.if_else(pa.array(conversions.without_time), None, times)
 
 
 def _dropped(conversions: Conversions) -> dict[tuple[str, str], int]:

@@ -33,15 +33,24 @@ class Verdicts:
     Attributes:
         suppressed, expired: Masks of shape (n,).
         rejected: Row -> why.
+        left_out: Mask of shape (n,), as the caller decided.
     """
 
     suppressed: Mask
     expired: Mask
     rejected: dict[int, Rejection]
+    left_out: Mask
+
+    def leave_out(self, rows: Mask) -> None:
+        """Leave out rows, whatever else is said of them; expired ones stay expired."""
+        self.left_out = rows & ~self.expired
+        self.suppressed = self.suppressed & ~rows
+        for row in np.flatnonzero(rows).tolist():
+            self.rejected.pop(row, None)
 
     def sendable(self) -> np.ndarray:
         """Positions of the rows to send."""
-        send = ~(self.suppressed | self.expired)
+        send = ~(self.suppressed | self.expired | self.left_out)
         send[list(self.rejected)] = False
         return np.flatnonzero(send)
 
@@ -72,7 +81,7 @@ def judge(
     _require_identity(conversions, platform.identity, identifiers)
     decided = suppressed | expired
     rejected = {row: why for row, why in conversions.rejected.items() if not decided[row]}
-    return Verdicts(suppressed, expired, rejected)
+    return Verdicts(suppressed, expired, rejected, np.zeros(len(decided), bool))
 
 
 def _without_consent(conversions: Conversions, platform: Platform, consent: Consent) -> Mask:

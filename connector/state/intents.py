@@ -109,6 +109,13 @@ def listed(
     ]
 
 
+def oldest(connection: Connection, destination_id: int) -> int | None:
+    """The earliest moment that an open page was made for, in unix microseconds."""
+    return connection.execute(
+        sa.select(sa.func.min(intent.c.as_of)).where(intent.c.destination_id == destination_id)
+    ).scalar()
+
+
 def settle(connection: Connection, held: Lease, found: Intent) -> None:
     """Drop an intent of which nothing is left to send."""
     fence(connection, held)

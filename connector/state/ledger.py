@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from connector.model import RowState
+from connector.state import clock
 from connector.state.keys import HASH_BYTES
 from connector.state.ledger_buffer import (
     VERSION_BYTES,
@@ -135,7 +135,10 @@ def record(
         return
     places = [0 if cursor is None else place_of(cursor) for cursor in cursors]
     append(
-        connection, destination_id, entries_of(hashes, states, places, versions), int(time.time())
+        connection,
+        destination_id,
+        entries_of(hashes, states, places, versions),
+        clock.now_us() // 1_000_000,
     )
     part = grown_part(connection, destination_id)
     if part is not None:

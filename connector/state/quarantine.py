@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from connector.state.store import now_us
+from connector.state import clock
 from connector.state.tables import quarantine
 
 MAX_ATTEMPTS = 5
@@ -55,7 +55,7 @@ def put(connection: Connection, destination_id: int, rows: Sequence[Quarantined]
         found.key_hash: found
         for found in _find(connection, destination_id, [row.key_hash for row in rows])
     }
-    now = now_us()
+    now = clock.now_us()
     new, again = [], []
     for row in rows:
         old = seen.get(row.key_hash)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from connector.state.store import now_us
+from connector.state import clock
 from connector.state.tables import receipt
 
 
@@ -34,7 +34,7 @@ def keep(connection: Connection, destination_id: int, run_id: str, found: Sequen
         else set()
     )
     new = [
-        {"destination_id": destination_id, "receipt": each, "run_id": run_id, "at": now_us()}
+        {"destination_id": destination_id, "receipt": each, "run_id": run_id, "at": clock.now_us()}
         for each in dict.fromkeys(found)
         if each not in known
     ]

@@ -12,7 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from connector.state.store import home, now_us
+from connector.state import clock
+from connector.state.store import home
 from connector.state.tables import destination, lease, mark, run
 
 
@@ -33,7 +34,7 @@ def add(connection: Connection, name: str, source: Mapping[str, Any]) -> int:
     Returns:
         Its number.
     """
-    values = {"name": name, "source": json.dumps(source), "created_at": now_us()}
+    values = {"name": name, "source": json.dumps(source), "created_at": clock.now_us()}
     connection.execute(destination.insert().values(values))
     number = find(connection, name)
     connection.execute(mark.insert().values(destination_id=number, token=0))
@@ -67,7 +68,7 @@ def set_types(connection: Connection, destination_id: int, found: Mapping[str, s
     _set(connection, destination_id, source=json.dumps(changed))
 
 
-def clock(connection: Connection, destination_id: int) -> dt.datetime | None:
+def warehouse_clock(connection: Connection, destination_id: int) -> dt.datetime | None:
     """The latest clock of the warehouse that a run saw."""
     found = connection.execute(
         sa.select(mark.c.clock).where(mark.c.destination_id == destination_id)
@@ -75,7 +76,7 @@ def clock(connection: Connection, destination_id: int) -> dt.datetime | None:
     return None if found is None else dt.datetime.fromisoformat(found)
 
 
-def set_clock(connection: Connection, destination_id: int, moment: dt.datetime) -> None:
+def set_warehouse_clock(connection: Connection, destination_id: int, moment: dt.datetime) -> None:
     """Remember the warehouse's clock."""
     chosen = mark.c.destination_id == destination_id
     connection.execute(mark.update().where(chosen).values(clock=moment.isoformat()))
@@ -90,6 +91,17 @@ def start(connection: Connection, destination_id: int) -> str | None:
 def set_start(connection: Connection, destination_id: int, cursor: str | None) -> None:
     """Remember the cursor value from which rows are owed."""
     _set(connection, destination_id, start=cursor)
+
+
+def horizon(connection: Connection, destination_id: int) -> int | None:
+    """From when on the ledger is complete, in unix microseconds; None: from the first row."""
+    found: int | None = _value(connection, destination_id, destination.c.horizon)
+    return found
+
+
+def set_horizon(connection: Connection, destination_id: int, moment_us: int | None) -> None:
+    """Remember from when on the ledger is complete, in unix microseconds."""
+    _set(connection, destination_id, horizon=moment_us)
 
 
 def not_before(connection: Connection, destination_id: int) -> int | None:

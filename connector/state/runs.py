@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from connector.state import clock
 from connector.state.insert import insert
-from connector.state.store import now_us
 from connector.state.tables import run, tally
 
 COUNTS = (
@@ -35,7 +35,7 @@ def start(
     connection: Connection, destination_id: int, run_id: str, kind: str, mark_from: str | None
 ) -> None:
     """Begin a run; one that was cut off is now interrupted, and one of the same name goes on."""
-    now = now_us()
+    now = clock.now_us()
     unfinished = sa.and_(
         run.c.destination_id == destination_id, run.c.status == "running", run.c.run_id != run_id
     )
@@ -56,7 +56,7 @@ def start(
 def refuse(connection: Connection, destination_id: int, run_id: str, kind: str) -> None:
     """Note a run that was not allowed to begin. A run that is under way is left alone."""
     if connection.execute(sa.select(run.c.id).where(run.c.run_id == run_id)).first() is None:
-        now = now_us()
+        now = clock.now_us()
         values = {
             "run_id": run_id,
             "destination_id": destination_id,
@@ -111,7 +111,7 @@ def add(
 
 def finish(connection: Connection, run_id: str, status: str) -> None:
     """End a run."""
-    now = now_us()
+    now = clock.now_us()
     seconds = (now - run.c.started_at) / 1_000_000.0
     connection.execute(
         run.update()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +15,8 @@ from connector.errors import ConfigError, ConnectorError, StateError, StateMisma
 from connector.state.connections import error_message, open_engine
 from connector.state.installation import installation_key
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a database that is ahead of it is not touched."""
-
-
-def now_us() -> int:
-    """Unix microseconds."""
-    return time.time_ns() // 1000
 
 
 def home(root: Path) -> Path:

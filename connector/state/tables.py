@@ -66,6 +66,12 @@ destination = Table(
         comment="the platform asked for patience until then",
     ),
     Column("pruned_at", BigInteger, nullable=True, comment="when old entries were last dropped"),
+    Column(
+        "horizon",
+        BigInteger,
+        nullable=True,
+        comment="from when on the ledger is complete; null: nothing was ever forgotten",
+    ),
 )
 
 mark = Table(
@@ -145,7 +151,7 @@ tally = Table(
         "kind",
         String(16),
         primary_key=True,
-        comment="rejected, dropped, status, match, resent or later",
+        comment="rejected, expired, dropped, status, match, resent or later",
     ),
     Column("name", String(128), primary_key=True),
     Column("count", BigInteger, nullable=False),
@@ -261,7 +267,9 @@ quarantine = Table(
         comment="JSON list of key texts; null where the key may describe a person",
     ),
     Column("cursor", Text, nullable=True),
-    Column("state", String(16), nullable=False, comment="rejected, dead or ambiguous_expired"),
+    Column(
+        "state", String(16), nullable=False, comment="rejected, dead, expired or ambiguous_expired"
+    ),
     Column("reason", String(64), nullable=False),
     Column("field", String(128), nullable=True),
     Column("code", String(64), nullable=True),

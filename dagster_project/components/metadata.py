@@ -10,6 +10,7 @@ from connector.engine.report import COUNTS, Report
 
 TABLES = {
     "rejected_by_reason": ("rejected", "reason", "rows"),
+    "expired_by_reason": ("expired", "reason", "rows"),
     "values_left_out": ("dropped", "column_and_reason", "rows"),
     "http_statuses": ("status", "status", "requests"),
     "told_later": ("later", "result", "records"),

@@ -32,7 +32,8 @@ CONFIG = {
     "yes": dg.Field(
         bool,
         default_value=False,
-        description="send more rows than usual, and record refusals of nearly all of them",
+        description="send more rows than usual and rows that may have been delivered before the"
+        " ledger's memory, and record refusals of nearly all of them",
     ),
 }
 

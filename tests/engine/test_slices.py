@@ -142,7 +142,7 @@ def test_a_dry_run_counts_all_slices_and_completes_none(
 ) -> None:
     duck.insert(*(conversion(number) for number in range(200)))
     made = duck_destination()
-    assert sync(made, options).unsent == (options.limit or 200)
+    assert sync(made, options=options).unsent == (options.limit or 200)
     assert receiver.ledger.summary()["requests"] == 0
     assert complete(made) == []
 
@@ -198,7 +198,7 @@ def test_rows_of_two_slices_that_share_a_key_are_named_before_either_is_recorded
         planned = plan_slices(session, None, Options())
         assert [each.kind for each in planned] == ["range"] * 3
         with pytest.raises(ConfigError, match="share a key"):
-            list(read_slices(session, planned))
+            list(read_slices(session, planned, Options()))
 
 
 @pytest.mark.parametrize("concurrency", [1, 16])
@@ -216,7 +216,7 @@ def test_rows_that_share_a_key_are_named_however_many_requests_are_in_flight(
         open_context(duck_destination(delivery__concurrency=concurrency)) as session,
         pytest.raises(ConfigError, match=r"share a key \(c000000\)"),
     ):
-        list(read_slices(session, plan_slices(session, None, Options())))
+        list(read_slices(session, plan_slices(session, None, Options()), Options()))
 
 
 def test_the_warehouse_is_asked_in_every_slice_whether_a_returned_key_is_another_row(

@@ -5,12 +5,27 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.mapping.serializer import Serialized
-from tests.support.encoding import AS_OF, GUID, bodies, capi, encode, ids, reasons, row
+from connector.arrow.convert import to_frame
+from connector.arrow.masks import mask
+from connector.mapping.serializer import Serialized, Serializer
+from tests.support.encoding import (
+    AS_OF,
+    GUID,
+    bodies,
+    capi,
+    encode,
+    ids,
+    reasons,
+    row,
+    table_of_rows,
+)
 
 
 def ago(**span: float) -> dt.datetime:
@@ -36,6 +51,30 @@ def test_rows_of_people_who_refused_are_not_sent() -> None:
     assert encoded.suppressed.tolist() == [1, 3]
     assert encoded.positions.tolist() == [0, 2, 4, 5]
     assert encoded.rejected == {}
+
+
+def test_rows_that_the_caller_leaves_out_are_nothing_else() -> None:
+    """By their event_time: of the row without one it is not known, though it gets a default."""
+    old = ago(days=50)
+    rows = [
+        row(event_time=old),
+        row(event_time=old, consent=False),
+        row(event_time=old, guid=None),
+        row(event_time=None),
+        row(event_time=ago(days=1)),
+    ]
+    asked: list[pa.Array] = []
+
+    def leave_out(times: pa.Array) -> np.ndarray:
+        asked.append(times)
+        return mask(pc.less(times, pa.scalar(ago(days=30), times.type)))
+
+    keys = pa.array([str(number) for number in range(len(rows))])
+    frame = to_frame(table_of_rows(rows))
+    encoded = Serializer(capi()).encode(frame, keys, AS_OF, leave_out=leave_out)
+    assert asked[0].to_pylist() == [old, old, old, None, ago(days=1)]
+    assert (encoded.left_out.tolist(), encoded.positions.tolist()) == ([0, 1, 2], [3, 4])
+    assert (encoded.suppressed.tolist(), encoded.expired.tolist(), encoded.rejected) == ([], [], {})
 
 
 def test_where_consent_is_required_silence_is_a_refusal() -> None:

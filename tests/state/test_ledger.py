@@ -14,16 +14,15 @@ from sqlalchemy.engine import URL
 from connector.commands.erase import erase
 from connector.commands.status import status
 from connector.commands.sync import sync
-from connector.config.destination import Destination
 from connector.engine.context import open_context
-from connector.engine.retention import KEEP_RUNS, prune
-from connector.model import Mark, RowState
-from connector.state import ledger, watermark
-from connector.state.lease import acquire, release
+from connector.engine.retention import KEEP_RUNS
+from connector.model import RowState
+from connector.state import ledger, registry
+from connector.state.clock import microseconds_of
 from connector.state.ledger import Entry, place_of
 from connector.state.store import Store
-from connector.state.tables import destination as destinations
 from tests.conftest import Make
+from tests.support.clock import FakeClock
 from tests.support.warehouses import DuckDb, conversion
 
 MANY = 100_000
@@ -112,66 +111,33 @@ def old_rows(duck_destination: Make, duck: DuckDb) -> Make:
     return duck_destination
 
 
-def move_mark(made: Destination, span: dt.timedelta) -> None:
-    """The mark as later runs would have moved it."""
-    with open_context(made) as session:
-        where = Mark((session.clock() + span).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), ("c000099",))
-        with session.store.write() as connection:
-            held = acquire(connection, session.destination_id, "a later run")
-            watermark.put(connection, held, where)
-            release(connection, held)
-
-
-def forget_after(made: Destination, span: dt.timedelta) -> None:
-    """Prune as a run would that ends a span from now."""
-    now = dt.datetime.now(dt.UTC) + span
-    with open_context(made, clock=lambda: now) as session:
-        prune(session)
-
-
-@pytest.mark.parametrize(
-    ("changes", "days"),
-    [
-        ({"privacy__retention": "30d", "source__lookback": "1h"}, 29),
-        ({"privacy__retention": "1d", "source__lookback": "60d"}, 40),
-        (
-            {
-                "privacy__retention": "1d",
-                "source__lookback": "1h",
-                "overrides": {"windows": {"max_age": "60d"}},
-            },
-            59,
-        ),
-    ],
-)
-def test_nothing_is_forgotten_that_retention_lookback_or_the_age_window_need(
-    old_rows: Make, changes: dict[str, object], days: int
+def test_entries_are_forgotten_when_nothing_needs_them_any_more(
+    old_rows: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = old_rows(**changes)
-    sync(made)
-    move_mark(made, dt.timedelta(days=days))
-    forget_after(made, dt.timedelta(days=days))
-    assert (status(made).recorded, status(made).quarantine) == (
-        {"delivered": 5, "rejected": 1},
-        {"no_identity": 1},
-    )
-
-
-def test_entries_are_forgotten_when_nothing_needs_them_any_more(old_rows: Make) -> None:
-    """The mark has moved on, so lookback does not reach them either."""
-    made = old_rows(privacy__retention="1d", source__lookback="1h")
+    """Erased rows are not, and runs are kept longer."""
+    clock = FakeClock(monkeypatch, dt.datetime.now(dt.UTC))
+    made = old_rows(privacy={"retention": "1d", "ledger_retention": "1d"}, source__lookback="1h")
     sync(made)
     erase(made, key=("c000003",))
-    move_mark(made, dt.timedelta(days=40))
-    forget_after(made, dt.timedelta(days=40))
-    found = status(made)
-    assert (found.recorded, found.quarantine) == ({"erased": 1}, {})
-    assert found.runs, "runs are kept longer"
-    assert dt.timedelta(days=40) < KEEP_RUNS
-
-
-def test_pruning_happens_once_a_day(old_rows: Make) -> None:
-    made = old_rows()
+    clock.advance(days=40)
+    duck.insert(conversion(9, updated_at=clock.ago(hours=1), event_time=clock.ago(hours=1)))
     sync(made)
-    with open_context(made) as session, session.store.read() as connection:
-        assert connection.execute(destinations.select()).one().pruned_at is not None
+    clock.advance(days=2)
+    sync(made)
+    found = status(made)
+    assert (found.recorded, found.quarantine) == ({"erased": 1, "delivered": 1}, {})
+    assert len(found.runs) == 3
+    assert dt.timedelta(days=42) < KEEP_RUNS
+
+
+def test_pruning_happens_once_a_day(old_rows: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock(monkeypatch, dt.datetime.now(dt.UTC))
+    made = old_rows()
+    pruned = []
+    for hours in (0, 23, 2):
+        clock.advance(hours=hours)
+        sync(made)
+        with open_context(made) as session, session.store.read() as connection:
+            pruned.append(registry.pruned_at(connection, session.destination_id))
+    assert pruned[0] == pruned[1]
+    assert pruned[2] == microseconds_of(clock.now)

@@ -77,15 +77,15 @@ class Clock:
 
     now = 1_700_000_000
 
-    def time(self) -> float:
-        return float(self.now)
+    def now_us(self) -> int:
+        return self.now * 1_000_000
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """What the ledger takes for the time."""
     clock = Clock()
-    monkeypatch.setattr(ledger, "time", clock)
+    monkeypatch.setattr(ledger, "clock", clock)
     return clock
 
 

@@ -23,6 +23,9 @@ from .commands.steps import settle as settle
 from .commands.sync import sync as sync
 from .config.destination import Destination as Destination
 from .config.loader import load as load
+from .engine.instrumentation import ResultDetails as ResultDetails
+from .engine.instrumentation import RetryDetails as RetryDetails
+from .engine.instrumentation import set_hooks as set_hooks
 from .engine.pipeline import Progress as Progress
 from .engine.plan import Options as Options
 from .engine.plan import Plan as Plan
@@ -73,6 +76,8 @@ __all__ = [
     "RejectedRow",
     "Report",
     "Resolution",
+    "ResultDetails",
+    "RetryDetails",
     "RunFailure",
     "RunStopped",
     "Slice",
@@ -94,6 +99,7 @@ __all__ = [
     "rejected",
     "replay",
     "resolve",
+    "set_hooks",
     "settle",
     "status",
     "sync",

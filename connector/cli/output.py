@@ -5,6 +5,7 @@ What is imported inside of functions is imported late, so that commands start fa
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import datetime as dt
 import os
@@ -133,8 +134,10 @@ def complain(message: str) -> None:
 def end(code: int) -> NoReturn:
     """End the process here and now.
 
-    All is closed and recorded, and freeing the memory takes longer than reading the state.
+    All is closed and recorded, and freeing the memory takes longer than reading the state. What
+    others registered for the end, such as an exporter of metrics, is still done.
     """
+    atexit._run_exitfuncs()
     try:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -5,6 +5,7 @@ What fails is sent again; what is refused as a whole is halved until the bad rec
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -13,12 +14,14 @@ from connector.delivery.exchange import Attempt, Exchange
 from connector.delivery.in_flight import BatchVerdicts
 from connector.delivery.outcome import Halt, Outcome, PerRecord, Retry, Unlocated
 from connector.delivery.rate_limit import RateLimiter
-from connector.delivery.retry import RetryPolicy
+from connector.delivery.retry import OnRetry, RetryPolicy
 from connector.delivery.retry_budget import RetryBudget
 from connector.delivery.systemic import MIN_REFUSALS, SystemicGuard
 from connector.delivery.transports.base import HttpRequest
 from connector.errors import EndpointError
 from connector.model import Batch, Page
+
+log = logging.getLogger(__name__)
 
 _SAMPLE = 10
 """Single records that are tried before a batch is halved."""
@@ -47,6 +50,7 @@ class Bisection:
         guard: told where no record can be blamed.
         ended: set when the run ends.
         credentials: the settings that hold them, for whoever has to renew one.
+        on_retry: told of each retry that is scheduled.
     """
 
     def __init__(
@@ -58,10 +62,11 @@ class Bisection:
         guard: SystemicGuard,
         ended: threading.Event,
         credentials: str = "",
+        on_retry: OnRetry | None = None,
     ) -> None:
         self._exchange, self._build, self._rate_limiter = exchange, build, rate_limiter
         self._budget, self._guard, self._ended = budget, guard, ended
-        self._policy = RetryPolicy(budget, ended)
+        self._policy = RetryPolicy(budget, ended, on_retry=on_retry)
         self._credentials = credentials
 
     def resolve(self, page: Page, batch: Batch, verdicts: BatchVerdicts, first: Attempt) -> None:
@@ -93,6 +98,7 @@ class Bisection:
                 self._probe(page, rest, verdicts)
                 rest, probed = verdicts.without_verdict(rest), True
             if unlocated is not None and len(rest) > 1:
+                log.info("bisection: a batch of %d records was refused as a whole", len(rest))
                 waiting += reversed(halves(rest, by_bytes=unlocated.by_bytes))
             elif len(rest):
                 waiting.append(rest)

@@ -12,6 +12,7 @@ from connector.config.destination import Destination
 from connector.delivery.auth.select import auth_for
 from connector.delivery.rate_limit import RateLimiter
 from connector.delivery.request import RequestBuilder, origins
+from connector.delivery.retry import OnRetry
 from connector.delivery.retry_budget import RetryBudget
 from connector.delivery.sender import Sender
 from connector.delivery.transports.base import HttpRequest, Transport
@@ -30,6 +31,7 @@ def open_sender(
     budget: RetryBudget | None = None,
     tokens: dict[str, str] | None = None,
     wrap: Callable[[Transport], Transport] = lambda transport: transport,
+    on_retry: OnRetry | None = None,
 ) -> Iterator[Sender]:
     """Open a sender; it is closed together with its connections.
 
@@ -42,6 +44,7 @@ def open_sender(
         budget: of retries.
         tokens: access tokens that were fetched.
         wrap: puts something around the transport.
+        on_retry: told of each retry that is scheduled.
 
     Raises:
         ConfigError: a secret or the certificate authority cannot be read.
@@ -78,6 +81,7 @@ def open_sender(
         secrets=secrets,
         impersonal=impersonal,
         credentials=named_credentials(destination),
+        on_retry=on_retry,
     )
     try:
         yield sender

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -14,6 +15,11 @@ from tenacity.wait import wait_base, wait_random, wait_random_exponential
 from connector.delivery.outcome import Outcome, Retry
 from connector.delivery.retry_after import MAX_WAIT_IN_RUN
 from connector.delivery.retry_budget import RetryBudget
+
+log = logging.getLogger(__name__)
+
+OnRetry = Callable[[int, float, bool, str], None]
+"""Told of a retry: attempts so far, seconds until the next, throttled, what came back."""
 
 BACKOFF_BASE = 0.5
 BACKOFF_MAX = 30.0
@@ -41,6 +47,7 @@ class RetryPolicy:
         budget: of retries.
         ended: set when the run ends; it also wakes whoever waits.
         sleep: waits so many seconds, in place of waiting for `ended`.
+        on_retry: told of each retry that is scheduled.
     """
 
     def __init__(
@@ -48,7 +55,9 @@ class RetryPolicy:
         budget: RetryBudget,
         ended: threading.Event,
         sleep: Callable[[float], None] | None = None,
+        on_retry: OnRetry | None = None,
     ) -> None:
+        self._on_retry = on_retry
         self._sleep = sleep or sleep_using_event(ended)
         self._over = stop_any(stop_when_event_set(ended), _stop_if_wait_is_too_long())
         self._budget = budget
@@ -86,8 +95,23 @@ class RetryPolicy:
             stop=stop,
             wait=wait,
             sleep=self._sleep,
+            before_sleep=self._before_sleep,
             retry_error_callback=_retry_in,
         )
+
+    def _before_sleep(self, state: RetryCallState) -> None:
+        """Say that a retry is scheduled."""
+        outcome = _retry_in(state)
+        seconds = state.next_action.sleep if state.next_action is not None else 0.0
+        log.info(
+            "%s after attempt %d (%s): the next one in %.1f s",
+            "pause" if outcome.throttled else "retry",
+            state.attempt_number,
+            outcome.why,
+            seconds,
+        )
+        if self._on_retry is not None:
+            self._on_retry(state.attempt_number, seconds, outcome.throttled, outcome.why)
 
 
 def _retry_in(state: RetryCallState) -> Retry:

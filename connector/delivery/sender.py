@@ -21,6 +21,7 @@ from connector.delivery.exchange import Attempt, Exchange
 from connector.delivery.in_flight import BatchVerdicts, PageInFlight
 from connector.delivery.outcome import Delivered, Retry
 from connector.delivery.rate_limit import RateLimiter
+from connector.delivery.retry import OnRetry
 from connector.delivery.retry_after import MAX_WAIT_IN_RUN
 from connector.delivery.retry_budget import RetryBudget
 from connector.delivery.systemic import SystemicGuard
@@ -45,6 +46,7 @@ class Sender:
         secrets: what no message may hold.
         impersonal: places in a record where there is nothing of a person.
         credentials: the settings that hold them, for whoever has to renew one.
+        on_retry: told of each retry that is scheduled.
         clock: unix seconds.
 
     error: why the run has to end early. not_before: unix seconds before which the platform wants
@@ -65,6 +67,7 @@ class Sender:
         secrets: Sequence[str] = (),
         impersonal: Collection[Place] = (),
         credentials: str = "",
+        on_retry: OnRetry | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._exchange = Exchange(transport, auth, answers, rate_limiter, clock)
@@ -81,6 +84,7 @@ class Sender:
             self._guard,
             self._ended,
             credentials,
+            on_retry,
         )
         self._pending: deque[tuple[PageInFlight, Batch]] = deque()
         self._free_slots = self.concurrency = concurrency

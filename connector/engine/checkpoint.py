@@ -8,7 +8,7 @@ leave next.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from sqlalchemy.engine import Connection
@@ -30,15 +30,23 @@ _SETTLED = (RowState.DELIVERED, RowState.EXPIRED, RowState.SUPPRESSED)
 class Checkpointer:
     """Writes the progress of one run."""
 
-    def __init__(self, store: Store, held: Lease, run_id: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        held: Lease,
+        run_id: str,
+        on_commit: Callable[[Counter[str]], None] | None = None,
+    ) -> None:
         """For one run.
 
         Args:
             store: The state database.
             held: The lease that permits to record.
             run_id: The run that counts what is recorded.
+            on_commit: Told of the counts of each commit.
         """
         self._store, self._held, self._run_id = store, held, run_id
+        self._on_commit = on_commit
         self._destination_id = held.destination_id
 
     def advance(self, done: Sequence[PageResult], starting: Sequence[Page]) -> None:
@@ -63,7 +71,7 @@ class Checkpointer:
                 self._run_id,
                 [receipt for result in done for receipt in result.receipts],
             )
-            self._count(
+            counts = self._count(
                 connection,
                 done,
                 watermark.advance(connection, self._held)
@@ -75,6 +83,7 @@ class Checkpointer:
             )
             failpoints.reach("inside_commit")
         failpoints.reach("after_commit")
+        self._tell(counts)
 
     def record_unfinished(self, unfinished: Sequence[PageResult]) -> None:
         """At an early end: record the rows that are settled; the watermark stays before the others.
@@ -89,7 +98,12 @@ class Checkpointer:
                 self._destination_id,
                 _numbers([result for result in unfinished if not result.open_ambiguous]),
             )
-            self._count(connection, unfinished, None)
+            counts = self._count(connection, unfinished, None)
+        self._tell(counts)
+
+    def _tell(self, counts: Counter[str]) -> None:
+        if self._on_commit is not None:
+            self._on_commit(counts)
 
     def _record(self, connection: Connection, results: Sequence[PageResult]) -> None:
         """Settled rows go into the ledger, refused ones into quarantine; mended ones leave it."""
@@ -138,12 +152,13 @@ class Checkpointer:
 
     def _count(
         self, connection: Connection, results: Sequence[PageResult], moved: Mark | None
-    ) -> None:
+    ) -> Counter[str]:
         counts: Counter[str] = Counter()
         tallies = _no_tallies()
         for result in results:
             _add(counts, tallies, result)
         runs.add(connection, self._run_id, counts, tallies, None if moved is None else moved.cursor)
+        return counts
 
 
 class NullCheckpointer:

@@ -14,6 +14,7 @@ from connector.config.destination import Destination
 from connector.delivery.retry_budget import RetryBudget
 from connector.engine import failpoints
 from connector.engine.dedupe import Deduplicator
+from connector.engine.instrumentation import Instrumentation
 from connector.engine.page_builder import PageBuilder, reads_under_way
 from connector.errors import ConnectorError, InternalError
 from connector.mapping.coverage import usable_columns
@@ -67,6 +68,11 @@ class RunContext:
         from connector.mapping.serializer import Serializer
 
         return Serializer(self.destination)
+
+    @functools.cached_property
+    def instrumentation(self) -> Instrumentation:
+        """Tells hooks for metrics what happens."""
+        return Instrumentation(self.destination)
 
     @functools.cached_property
     def recent(self) -> LedgerBuffer:
@@ -145,6 +151,7 @@ class RunContext:
                         budget=self.budget,
                         tokens=self.tokens,
                         wrap=failpoints.around,
+                        on_retry=self.instrumentation.retry,
                     )
                 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -43,6 +44,7 @@ from connector.state.lease import Heartbeat, Lease, acquire, hand_over, release
 
 if TYPE_CHECKING:
     from connector.delivery.sender import Sender
+log = logging.getLogger(__name__)
 
 
 class Planned(NamedTuple):
@@ -193,7 +195,9 @@ def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Re
             release(connection, planned.lease)
         if failure is None:
             prune(context, read_to_the_end=planned.reads_to_the_end)
-        return _report(context, planned, failure)
+        report = _report(context, planned, failure)
+        _log_end(context, report)
+        return report
     except StateError as error:
         return Report(
             planned.run_id,
@@ -228,7 +232,7 @@ def _deliver(
 ) -> RunFailure | None:
     """Deliver slices with one sender: one is read while pages of the one before are in flight."""
     refuse_too_early(context)
-    checkpointer = Checkpointer(context.store, planned.lease, planned.run_id)
+    checkpointer = _checkpointer(context, planned.lease)
     try:
         with context.sender(accept_all=planned.accepts_all_refusals) as sender:
 
@@ -247,13 +251,17 @@ def _recover(
     context: RunContext, held: Lease, accept_all: bool, progress: Progress | None
 ) -> RunFailure | None:
     """Settle what an interrupted run left."""
-    checkpointer = Checkpointer(context.store, held, held.owner)
+    checkpointer = _checkpointer(context, held)
     with context.sender(accept_all=accept_all) as sender:
 
         def send(pages: Iterator[list[Page]]) -> ConnectorError | None:
             return deliver_pages(pages, sender, checkpointer, progress)
 
         return failure_of(context, sender, recover(context, held, checkpointer, send))
+
+
+def _checkpointer(context: RunContext, held: Lease) -> Checkpointer:
+    return Checkpointer(context.store, held, held.owner, context.instrumentation.result)
 
 
 def _watermark(context: RunContext, held: Lease) -> Mark | None:
@@ -303,6 +311,18 @@ def _refuse_ended(context: RunContext, run_id: str) -> None:
                 f"{context.name}: run {run_id} has ended and was reported; start a new run, which"
                 " goes on from where it stopped"
             )
+
+
+def _log_end(context: RunContext, report: Report) -> None:
+    counts = ", ".join(f"{name} {getattr(report, name)}" for name in COUNTS if name != "rows_read")
+    log.info(
+        "%s: run %s has ended; rows read %d, %s%s",
+        context.name,
+        report.run_id,
+        report.rows_read,
+        counts,
+        "" if report.failure is None else f"; {report.failure.message}",
+    )
 
 
 def _report(context: RunContext, planned: Plan, failure: RunFailure | None) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from connector.engine.plan import Options, Slice
 from connector.engine.requeue import quarantined_pages
 from connector.model import Mark, Page
 from connector.state import slice_progress
+
+log = logging.getLogger(__name__)
 
 
 def read_slices(
@@ -26,6 +29,7 @@ def read_slices(
     """
     page_builder = context.page_builder(horizon=None if options.yes else horizon(context))
     for each in slices:
+        log.info("%s: slice %d (%s)", context.name, each.number, each.kind)
         rows = each.range
         if each.kind == "range":
             if resumed:

@@ -6,6 +6,7 @@ took over. Every write names the token, and finds no row where a newer one has b
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from sqlalchemy.engine import Connection
 from connector.errors import Fenced, LeaseHeld, StateError
 from connector.state.store import Store
 from connector.state.tables import lease, mark
+
+log = logging.getLogger(__name__)
 
 SECONDS = float(os.environ.get("CAPI_LEASE_SECONDS", "60"))
 """How long a lease lasts without a heartbeat."""
@@ -58,6 +61,8 @@ def acquire(connection: Connection, destination_id: int, owner: str) -> Lease:
             f"run {held.owner} is at work on this destination; wait for it, or, if it is gone, for"
             f" its lease to end in {seconds} s"
         )
+    if held.owner not in (None, owner):
+        log.warning("take-over: run %s is gone, run %s goes on", held.owner, owner)
     token = held.token + 1
     values = {
         "token": token,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import dagster as dg
@@ -253,3 +254,16 @@ def test_resources_move_all_destinations_to_another_warehouse_and_state(
     assert run.counts("delivered") == (1,)
     assert (project.root / "staging.db").is_file()
     assert not (project.root / ".capi" / "state.db").exists()
+
+
+def test_what_the_connector_logs_is_in_the_log_of_the_run(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
+) -> None:
+    duck.insert(conversion(1))
+    receiver.script.add(Fault(status=503))
+    run = materialize(duck_destination(), instance)
+    lines = [entry.user_message for entry in instance.all_logs(run.run_id)]
+    assert [line for line in lines if line == "acme: slice 0 (range)"]
+    assert [line for line in lines if line.startswith("retry after attempt 1 (")]
+    assert [line for line in lines if line.startswith(f"acme: run {run.run_id} has ended")]
+    assert logging.getLogger("connector").level == logging.NOTSET

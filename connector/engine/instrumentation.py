@@ -1,0 +1,142 @@
+"""Hooks for metrics: told of each retry that is scheduled and of each commit's results.
+
+Where the OpenTelemetry SDK is installed, its counters are the default hooks
+(`engine/opentelemetry.py`). Hooks are called in threads of the run: they return soon, and what they
+raise is logged and dropped.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from connector.config.destination import Destination
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RetryDetails:
+    """A request that will be sent again.
+
+    Attributes:
+        destination: Its name.
+        platform: The kind of API that it speaks.
+        attempt: How often the request was sent, at least 1.
+        seconds: Until it is sent again.
+        throttled: The platform said that it was asked too often.
+        reason: What came back, such as an HTTP status.
+    """
+
+    destination: str
+    platform: str
+    attempt: int
+    seconds: float
+    throttled: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class ResultDetails:
+    """Rows whose final state was just committed, and the requests that it took.
+
+    Attributes:
+        destination: Its name.
+        platform: The kind of API that it speaks.
+        delivered: Rows.
+        rejected: Rows.
+        expired: Rows.
+        suppressed: Rows.
+        requests: Requests, with all that were sent again.
+    """
+
+    destination: str
+    platform: str
+    delivered: int
+    rejected: int
+    expired: int
+    suppressed: int
+    requests: int
+
+
+RetryHook = Callable[[RetryDetails], None]
+ResultHook = Callable[[ResultDetails], None]
+Details = TypeVar("Details", RetryDetails, ResultDetails)
+
+_hooks: tuple[tuple[RetryHook, ...], tuple[ResultHook, ...]] | None = None
+
+
+def set_hooks(
+    *, on_retry: Iterable[RetryHook] | None = None, on_result: Iterable[ResultHook] | None = None
+) -> None:
+    """Set the hooks of this process, in place of those that were set before.
+
+    Args:
+        on_retry: Told of each retry that is scheduled.
+        on_result: Told of each commit that settles rows.
+
+    Without arguments the default is in force again: OpenTelemetry's counters where its SDK is
+    installed. Empty lists switch all off.
+    """
+    global _hooks
+    default = on_retry is None and on_result is None
+    _hooks = None if default else (tuple(on_retry or ()), tuple(on_result or ()))
+
+
+class Instrumentation:
+    """Tells the hooks of what one destination does."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._who = destination.name, destination.platform_name
+
+    def retry(self, attempt: int, seconds: float, throttled: bool, reason: str) -> None:
+        """A request will be sent again; arguments as of `RetryDetails`."""
+        _call(_active()[0], RetryDetails(*self._who, attempt, seconds, throttled, reason))
+
+    def result(self, counts: Counter[str]) -> None:
+        """A commit settled rows.
+
+        Args:
+            counts: Of the commit, by the names of a report.
+        """
+        if not (counts["rows_read"] or counts["http_requests"]):
+            return
+        details = ResultDetails(
+            *self._who,
+            delivered=counts["delivered"],
+            rejected=counts["rejected"],
+            expired=counts["expired"],
+            suppressed=counts["suppressed"],
+            requests=counts["http_requests"],
+        )
+        _call(_active()[1], details)
+
+
+def _call(hooks: Iterable[Callable[[Details], None]], details: Details) -> None:
+    for hook in hooks:
+        try:
+            hook(details)
+        except Exception as error:  # noqa: BLE001  whatever it is, rows must go on
+            log.warning("a hook for metrics raised %s", type(error).__name__)
+
+
+def _active() -> tuple[tuple[RetryHook, ...], tuple[ResultHook, ...]]:
+    return _default() if _hooks is None else _hooks
+
+
+@functools.cache
+def _default() -> tuple[tuple[RetryHook, ...], tuple[ResultHook, ...]]:
+    if importlib.util.find_spec("opentelemetry") is None:
+        return (), ()
+    if importlib.util.find_spec("opentelemetry.sdk") is None:
+        return (), ()
+    # Late: it is imported only where somebody installed it.
+    from connector.engine.opentelemetry import counters
+
+    on_retry, on_result = counters()
+    return (on_retry,), (on_result,)

@@ -120,7 +120,7 @@ def _materialize(console: Console, receiver: Receiver, title: str) -> bool:
     """Materialize every demo destination through Dagster, and print the metadata of the runs."""
     from dagster_project.definitions import defs
 
-    before = receiver.ledger.summary()
+    before = receiver.inbox.summary()
     definitions = defs()
     table = Table(
         "destination",
@@ -150,7 +150,7 @@ def _materialize(console: Console, receiver: Receiver, title: str) -> bool:
     console.print(table)
     for failure in failures:
         console.print(f"[red]{escape(failure)}[/red]")
-    after = receiver.ledger.summary()
+    after = receiver.inbox.summary()
     console.print(
         f"the receiver took {after['events'] - before['events']:,} new events,"
         f" {after['duplicates'] - before['duplicates']} twice"

@@ -338,7 +338,7 @@ def test_the_person_was_there_all_the_time(world: World) -> None:
         assert materialize(world.project.load(), instance).success
     arrived = {
         str(number): repr(event).encode()
-        for number, event in enumerate(world.receiver.ledger.latest)
+        for number, event in enumerate(world.receiver.inbox.latest)
     }
     found = {trace for _, trace in canary.hits(arrived)}
     assert len(found) >= 10

@@ -33,7 +33,7 @@ from connector.sandbox.dialect import (
 )
 from connector.sandbox.dialects import all_dialects
 from connector.sandbox.faults import Fault, Script, commit
-from connector.sandbox.ledger import Ledger
+from connector.sandbox.inbox import Inbox
 
 _PAGE = Path(__file__).with_name("page.html")
 _TUNABLE: dict[str, Callable[[Any], bool]] = {
@@ -66,7 +66,7 @@ class Receiver:
     """The state of a running receiver. url: its address."""
 
     settings: Settings
-    ledger: Ledger = field(default_factory=Ledger)
+    inbox: Inbox = field(default_factory=Inbox)
     script: Script = field(default_factory=Script)
     url: str = ""
 
@@ -147,7 +147,7 @@ class Receiver:
         )
 
     async def _fail(self, fault: Fault, request: Request, dialect: Dialect | None) -> Response:
-        self.ledger.answer(fault.status if fault.kind == "status" else fault.kind)
+        self.inbox.answer(fault.status if fault.kind == "status" else fault.kind)
         if fault.kind in ("throttle", "answer"):
             return self._scripted(fault, dialect)
         return await commit(fault, request)
@@ -169,7 +169,7 @@ class Receiver:
         judged = [Judged(event, self._violations(dialect, event, received)) for event in events]
         refusals = [each.refused for each in judged]
         for refusal in filter(None, refusals):
-            self.ledger.refuse(refusal.code)
+            self.inbox.refuse(refusal.code)
         if not any(refusals) or dialect.partial(received, judged):
             self._take(
                 dialect,
@@ -184,7 +184,7 @@ class Receiver:
 
     def _take(self, dialect: Dialect, received: Received, events: list[dict[str, Any]]) -> None:
         if dialect.test(received):
-            self.ledger.validate(len(events))
+            self.inbox.validate(len(events))
             return
         for event in events:
             raw = orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
@@ -192,7 +192,7 @@ class Receiver:
                 dialect.event_id(event)
                 or f"(no id) {hashlib.blake2b(raw, digest_size=16).hexdigest()}"
             )
-            self.ledger.take(
+            self.inbox.take(
                 f"{dialect.name}/{dialect.account(event, received)}", event_id, event, raw
             )
 
@@ -209,7 +209,7 @@ class Receiver:
         return violations
 
     def _answer(self, reply: Reply) -> Response:
-        self.ledger.answer(reply.status)
+        self.inbox.answer(reply.status)
         return _response(reply)
 
     def _random_fault(self) -> Fault | None:
@@ -222,16 +222,16 @@ class Receiver:
 
     async def _received(self, request: Request) -> Response:
         """Tell the latest events and all counts; with ?ids=1 every event id and its copies."""
-        summary = self.ledger.summary()
+        summary = self.inbox.summary()
         if request.query_params.get("ids"):
-            with self.ledger.lock:
+            with self.inbox.lock:
                 ids = {
                     f"{platform}/{event_id}": [seen.copies, seen.conflicts]
-                    for (platform, event_id), seen in self.ledger.arrivals.items()
+                    for (platform, event_id), seen in self.inbox.arrivals.items()
                 }
             return _json({**summary, "ids": ids})
-        with self.ledger.lock:
-            return _json({**summary, "latest": list(self.ledger.latest)})
+        with self.inbox.lock:
+            return _json({**summary, "latest": list(self.inbox.latest)})
 
     async def _control(self, request: Request) -> Response:
         """Tell or change how the receiver behaves.
@@ -241,7 +241,7 @@ class Receiver:
         """
         if request.method == "DELETE":
             self.script.clear()
-            self.ledger.clear()
+            self.inbox.clear()
         if request.method == "POST":
             try:
                 self._change(orjson.loads(await request.body()))
@@ -253,7 +253,7 @@ class Receiver:
         return _json(
             {
                 **settings,
-                **self.ledger.summary(),
+                **self.inbox.summary(),
                 "addresses": {dialect.name: list(dialect.routes) for dialect in all_dialects()},
             }
         )

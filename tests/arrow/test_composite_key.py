@@ -52,5 +52,5 @@ def test_rows_whose_keys_differ_only_in_where_the_separator_stands_both_arrive(
     )
     made = destination(source__key=["conversion_id", "order_id"])
     assert sync(made).delivered == 2
-    assert receiver.ledger.summary()["events"] == 2
+    assert receiver.inbox.summary()["events"] == 2
     assert sync(made).rows_read == 0

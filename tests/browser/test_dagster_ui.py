@@ -100,7 +100,7 @@ def test_a_person_materializes_the_asset_and_reads_the_counts(
         row = page.get_by_role("row").filter(has=page.get_by_text(label, exact=True))
         expect(row).to_contain_text(str(number))
     expect(page.get_by_text("bad_email").first).to_be_visible()
-    assert receiver.ledger.summary()["events"] == 9
+    assert receiver.inbox.summary()["events"] == 9
     page.goto(f"{ui}/assets/capi/acme?view=checks")
     for check in ("reconciled", "rejection_rate", "late_rows", "match_keys", "lag"):
         expect(page.get_by_text(check, exact=True).first).to_be_visible()

@@ -1,6 +1,6 @@
-"""A platform that misbehaves, in a process of its own, with a ledger that is written before every answer.
+"""A platform that misbehaves, in a process of its own, with an inbox that is written before every answer.
 
-The ledger is the truth of these tests: what stands in it was taken, whatever the connector was told. A lane is the first
+The inbox is the truth of these tests: what stands in it was taken, whatever the connector was told. A lane is the first
 part of the path, one for each destination, and has a text file. Each request appends its lines with one write, first `Q`
 for the request, then an `E` for each event that it took:
 
@@ -78,7 +78,7 @@ STORMS = [
 class Lane:
     """How one destination is treated. script: number of the request -> fault. calm, storm: shares of requests that fail."""
 
-    ledger: int
+    inbox: int
     random: random.Random
     script: dict[int, str] = field(default_factory=dict)
     calm: float = 0.0
@@ -105,7 +105,7 @@ class Lane:
 
 
 class Platform:
-    """The server. folder: of the ledgers; seed: of the weather."""
+    """The server. folder: of the inboxes; seed: of the weather."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._folder, self._seed = folder, seed
@@ -159,8 +159,8 @@ class Platform:
 
     def _lane(self, name: str) -> Lane:
         if name not in self._lanes:
-            ledger = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._lanes[name] = Lane(ledger, random.Random(f"{self._seed}/{name}"))
+            inbox = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._lanes[name] = Lane(inbox, random.Random(f"{self._seed}/{name}"))
         return self._lanes[name]
 
 
@@ -172,7 +172,7 @@ def _write(lane: Lane, fault: str, taken: bool, records: list[bytes]) -> None:
         lines.append(
             f"E\t{now}\t{lane.requests}\t{event['order_id']}\t{event['event_id']}\t{hashlib.sha256(record).hexdigest()}\n"
         )
-    os.write(lane.ledger, "".join(lines).encode())
+    os.write(lane.inbox, "".join(lines).encode())
 
 
 def _fail(peer: Peer, fault: Fault) -> bool:

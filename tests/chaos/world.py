@@ -46,7 +46,7 @@ def write_project(
 
 
 def row(number: int, **changes: Any) -> dict[str, Any]:
-    """A good conversion that names itself in its order_id, so that the platform's ledger can be read back."""
+    """A good conversion that names itself in its order_id, so that the platform's inbox can be read back."""
     made = conversion(number, **changes)
     return {"order_id": made["conversion_id"], **made}
 

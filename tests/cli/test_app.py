@@ -118,7 +118,7 @@ def test_sync_shows_a_table_to_people(project: Project, receiver: Receiver) -> N
     words = " ".join(tried.out.split())
     assert "acme: dry run, nothing sent" in words
     assert "would be sent │ 9" in words
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
     done = project.capi("sync", "acme", check=True)
     assert "delivered" in done.out
     assert "no_identity" in done.out
@@ -223,14 +223,14 @@ def test_a_run_that_is_interrupted_by_hand_keeps_its_place(
     duck_destination(delivery={"timeout": "5s"})
     receiver.script.add(Fault(kind="hang", seconds=600))
     process = project.start("sync", "acme")
-    while not receiver.ledger.summary()["requests"]:
+    while not receiver.inbox.summary()["requests"]:
         assert process.poll() is None
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert b"Traceback" not in err
     assert project.capi("sync", "acme", "--json", check=True).json()["complete"] is True
-    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["conflicts"]) == (9, 0)
+    assert (receiver.inbox.summary()["events"], receiver.inbox.summary()["conflicts"]) == (9, 0)
 
 
 def test_a_name_that_is_not_there_names_those_that_are(
@@ -301,7 +301,7 @@ def test_preview_shows_each_request_with_its_secrets_hidden(
     two = project.capi("preview", "acme", "--limit", "2", check=True)
     assert two.err == "acme: requests: 2, rows in them: 2, rows not sent: 0\n"
     assert len(project.capi("preview", "acme", "--limit", "2", "--json", check=True).lines()) == 2
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
 
 
 @pytest.mark.usefixtures("ready")

@@ -99,7 +99,7 @@ def test_a_terminal_shows_progress_and_counts(
     assert "\x1b[" in written
     assert re.search(r"\d of 450 rows, 0 rejected", plain), "the bar knows how many wait"
     assert re.search(r"delivered\W+450", plain)
-    assert receiver.ledger.summary()["events"] == 450
+    assert receiver.inbox.summary()["events"] == 450
 
 
 def test_a_pipe_gets_no_control_characters(

@@ -23,7 +23,7 @@ def test_an_erased_row_is_never_sent_again(
     duck.insert(conversion(1), *([conversion(2)] if was_sent else []))
     made = duck_destination()
     sync(made)
-    before = receiver.ledger.summary()["requests"]
+    before = receiver.inbox.summary()["requests"]
     assert erase(made, key=("c000002",)).known == was_sent
     if not was_sent:
         duck.insert(conversion(2))
@@ -38,7 +38,7 @@ def test_an_erased_row_is_never_sent_again(
     ) == (0, 0, 0)
     put_watermark(made, "all")
     assert sync(made).rows_read == 0
-    assert receiver.ledger.summary()["requests"] == before
+    assert receiver.inbox.summary()["requests"] == before
     assert status(made).recorded["erased"] == 1
 
 

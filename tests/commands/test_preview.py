@@ -146,9 +146,9 @@ def test_the_preview_of_a_warehouse_is_what_a_run_sends(
         conversion(4, email=None),
     )
     shown = list(sample(destination(), 10))
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
     assert sync(destination()).delivered == 4
-    sent = {entry["event_id"]: entry["event"] for entry in receiver.ledger.latest}
+    sent = {entry["event_id"]: entry["event"] for entry in receiver.inbox.latest}
     assert {
         item["request"]["body"]["event_id"]: item["request"]["body"]
         for item in shown

@@ -16,7 +16,7 @@ from tests.support.warehouses import DuckDb, TestWarehouse, ago, conversion
 
 def copies(receiver: Receiver) -> list[int]:
     """How often each event arrived."""
-    return sorted(arrival.copies for arrival in receiver.ledger.arrivals.values())
+    return sorted(arrival.copies for arrival in receiver.inbox.arrivals.values())
 
 
 def test_reconciling_reports_what_has_no_record_and_sends_it_when_asked(

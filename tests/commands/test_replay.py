@@ -24,7 +24,7 @@ def reasons(destination: Destination) -> dict[Any, str]:
 
 def latest(receiver: Receiver) -> dict[str, Any]:
     """The event that arrived last."""
-    return receiver.ledger.latest[0]["event"]
+    return receiver.inbox.latest[0]["event"]
 
 
 def test_a_mended_row_is_read_again_with_its_money_times_and_nulls(
@@ -77,7 +77,7 @@ def test_replay_takes_one_reason_or_one_key(
     assert replay(made, key=("c000002",)).delivered == 1
     assert reasons(made) == {"c000001": "no_identity"}
     assert replay(made, reason="bad_email").rows_read == 0
-    assert receiver.ledger.summary()["events"] == 2
+    assert receiver.inbox.summary()["events"] == 2
 
 
 def test_a_row_that_the_platform_refused_is_sent_again_under_the_same_id(
@@ -90,7 +90,7 @@ def test_a_row_that_the_platform_refused_is_sent_again_under_the_same_id(
     made = duck_destination()
     assert sync(made).rejected == 1
     assert replay(made).delivered == 1
-    assert (receiver.ledger.summary()["duplicates"], receiver.ledger.summary()["conflicts"]) == (
+    assert (receiver.inbox.summary()["duplicates"], receiver.inbox.summary()["conflicts"]) == (
         1,
         0,
     )
@@ -158,7 +158,7 @@ def test_a_row_whose_key_is_personal_is_found_again_by_its_hash(
     assert reasons(made) == {None: "bad_value"}
     warehouse.execute("update conversions set value = 5")
     assert replay(made).delivered == 1
-    assert (rejected(made), receiver.ledger.summary()["events"]) == ([], 4)
+    assert (rejected(made), receiver.inbox.summary()["events"]) == ([], 4)
 
 
 def test_one_row_is_replayed_by_a_key_that_is_not_stored(

@@ -28,7 +28,7 @@ def reasons(destination: Destination) -> dict[Any, str]:
 
 def copies(receiver: Receiver) -> list[int]:
     """How often each event arrived."""
-    return sorted(arrival.copies for arrival in receiver.ledger.arrivals.values())
+    return sorted(arrival.copies for arrival in receiver.inbox.arrivals.values())
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def undecided(
     duck.insert(*(conversion(number) for number in range(6)))
     made = duck_destination(overrides={"dedupe_window": "0s"})
     assert project.capi("sync", "acme", CAPI_FAILPOINT="after_send:3").code < 0
-    assert receiver.ledger.summary()["events"] >= 3
+    assert receiver.inbox.summary()["events"] >= 3
     report = sync(made)
     assert (report.delivered, report.complete) == (0, True)
     assert (status(made).ambiguous_expired, status(made).recorded) == (6, {"ambiguous_expired": 6})
@@ -49,20 +49,20 @@ def undecided(
 def test_rows_whose_delivery_stayed_unknown_wait_for_a_person(
     undecided: Destination, receiver: Receiver
 ) -> None:
-    before = receiver.ledger.summary()["requests"]
+    before = receiver.inbox.summary()["requests"]
     assert (
         sync(undecided).rows_read,
         replay(undecided).rows_read,
         reconcile(undecided).missing,
     ) == (0, 0, 0)
-    assert receiver.ledger.summary()["requests"] == before
+    assert receiver.inbox.summary()["requests"] == before
     assert {(row.reason, row.state) for row in rejected(undecided)} == {
         ("ambiguous_expired", "ambiguous_expired")
     }
 
 
 def test_a_person_says_that_they_were_delivered(undecided: Destination, receiver: Receiver) -> None:
-    before = receiver.ledger.summary()["requests"]
+    before = receiver.inbox.summary()["requests"]
     assert settle_ambiguous(undecided, "delivered") == 6
     assert (
         status(undecided).recorded,
@@ -70,7 +70,7 @@ def test_a_person_says_that_they_were_delivered(undecided: Destination, receiver
         rejected(undecided),
     ) == ({"delivered": 6}, 0, [])
     assert (sync(undecided).rows_read, replay(undecided).rows_read) == (0, 0)
-    assert receiver.ledger.summary()["requests"] == before
+    assert receiver.inbox.summary()["requests"] == before
     assert settle_ambiguous(undecided, "delivered") == 0
 
 
@@ -81,7 +81,7 @@ def test_a_person_says_that_they_are_to_be_sent_again(
     assert set(reasons(undecided).values()) == {"ambiguous_resend"}
     assert (sync(undecided).rows_read, replay(undecided).delivered) == (0, 6)
     assert (status(undecided).recorded, rejected(undecided)) == ({"delivered": 6}, [])
-    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["conflicts"]) == (6, 0)
+    assert (receiver.inbox.summary()["events"], receiver.inbox.summary()["conflicts"]) == (6, 0)
 
 
 def test_a_changed_zone_is_refused_until_a_person_accepts_it(

@@ -181,9 +181,9 @@ def test_reconciling_finds_and_delivers_a_row_that_lookback_is_too_short_for(
     duck.insert(conversion(3, updated_at=ago(days=4)))
     assert materialize(made, instance).counts("rows_read") == (0,)
     assert metadata(reconcile(made, instance, send=False)) == {"rows": 3, "missing": 1, "sent": 0}
-    assert receiver.ledger.summary()["events"] == 2
+    assert receiver.inbox.summary()["events"] == 2
     assert metadata(reconcile(made, instance)) == {"rows": 3, "missing": 1, "sent": 1}
-    assert receiver.ledger.summary()["events"] == 3
+    assert receiver.inbox.summary()["events"] == 3
     assert metadata(reconcile(made, instance)) == {"rows": 3, "missing": 0, "sent": 0}
     assert status(made).runs[0]["kind"] == "reconcile"
 

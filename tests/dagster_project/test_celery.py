@@ -157,8 +157,8 @@ def test_two_workers_deliver_the_slices_of_a_backlog(
     sent = len(range(7, ROWS, 5_000))
     assert run.counts("rows_read", "delivered", "suppressed") == (ROWS, sent, ROWS - sent)
     assert (
-        receiver.ledger.summary()["events"],
-        receiver.ledger.summary()["duplicates"],
+        receiver.inbox.summary()["events"],
+        receiver.inbox.summary()["duplicates"],
         status(made).backlog,
     ) == (sent, 0, 0)
     assert all("succeeded" in log.read_text(encoding="utf-8") for log in workers), (

@@ -96,8 +96,8 @@ def test_refused_credentials_fail_the_run_with_its_counts(
     assert not run.materializations
     assert "401" in run.failure
     assert run.counts("delivered", "rejected", "dagster/row_count") == (0, 0, 0)
-    assert run.table("http_statuses") == receiver.ledger.summary()["statuses"]
-    assert run.values["http_requests"] == receiver.ledger.summary()["requests"] > 0
+    assert run.table("http_statuses") == receiver.inbox.summary()["statuses"]
+    assert run.values["http_requests"] == receiver.inbox.summary()["requests"] > 0
     assert status(made).runs[0]["status"] == "failed"
     monkeypatch.setenv("ACME_TOKEN", TOKEN)
     assert materialize(made, instance).counts("delivered") == (50,)
@@ -111,14 +111,14 @@ def test_a_run_that_stops_half_way_shows_what_it_delivered(
     made = duck_destination()
     run = materialize(made, instance)
     assert "404" in run.failure
-    assert 300 <= run.values["delivered"] == receiver.ledger.summary()["events"] < 500
+    assert 300 <= run.values["delivered"] == receiver.inbox.summary()["events"] < 500
     assert run.counts("delivered", "http_requests") == tuple(
         status(made).runs[0][name] for name in ("delivered", "http_requests")
     )
     rest = materialize(made, instance)
     assert (
         run.values["delivered"] + rest.values["delivered"]
-        == receiver.ledger.summary()["accepted"]
+        == receiver.inbox.summary()["accepted"]
         == 500
     )
 
@@ -130,7 +130,7 @@ def test_rows_met_again_after_a_stop_have_not_changed(
     receiver.script.add(Fault(status=404, after=20))
     made = duck_destination()
     assert "404" in materialize(made, instance).failure
-    assert receiver.ledger.summary()["events"] >= 20
+    assert receiver.inbox.summary()["events"] >= 20
     assert materialize(made, instance).counts("changed") == (0,)
 
 
@@ -149,7 +149,7 @@ def test_over_a_stop_every_row_is_counted_once(
     assert (first.success, second.success) == (False, True)
     assert (
         first.values["delivered"] + second.values["delivered"]
-        == receiver.ledger.summary()["events"]
+        == receiver.inbox.summary()["events"]
         == 90
     )
     assert first.values["rejected"] + second.values["rejected"] == 10
@@ -189,7 +189,7 @@ def test_what_a_person_must_mend_is_told_in_a_sentence_before_the_first_send(
     assert not run.success
     assert sentence in run.failure
     assert "\n" not in run.failure
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
 
 
 def test_the_event_log_holds_no_chain_of_exceptions(
@@ -212,7 +212,7 @@ def test_a_run_beside_another_one_fails_and_sends_nothing(
         take_lease(session, "a run at the command line")
         run = materialize(made, instance)
     assert run.failure.startswith("run a run at the command line is at work on this destination")
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
 
 
 @pytest.mark.parametrize("tag", BY_ITSELF)
@@ -232,7 +232,7 @@ def test_a_run_that_nobody_asked_for_skips_beside_another_one(
     assert run.success
     assert (run.steps("STEP_SKIPPED"), run.materializations) == (["settle"], [])
     assert str(run.values["skipped"]).startswith("run a run at the command line is at work on")
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
 
 
 def retried(duck_destination: Make, instance: dg.DagsterInstance) -> list[str]:
@@ -261,7 +261,7 @@ def test_a_retry_policy_does_not_multiply_attempts(
     duck.insert(conversion(1))
     monkeypatch.setenv("ACME_TOKEN", "an-old-token")
     assert retried(duck_destination, instance) == []
-    assert receiver.ledger.summary()["requests"] == 1
+    assert receiver.inbox.summary()["requests"] == 1
 
 
 def test_a_retry_policy_does_not_repeat_a_plan_that_failed(
@@ -287,10 +287,10 @@ def test_a_state_that_was_lost_is_noticed_by_dagsters_own_history(
         "Dagster has materialized this asset before, but the state knows nothing of it"
         in refused.failure
     )
-    assert receiver.ledger.summary()["requests"] == 5
+    assert receiver.inbox.summary()["requests"] == 5
     put_watermark(made, "now")
     assert materialize(made, instance).counts("rows_read") == (0,)
-    assert receiver.ledger.summary()["requests"] == 5
+    assert receiver.inbox.summary()["requests"] == 5
 
 
 def test_a_first_run_that_failed_is_no_lost_state(
@@ -313,4 +313,4 @@ def test_a_new_dagster_home_goes_on_where_the_state_stands(
     materialize(made, instance)
     with dg.DagsterInstance.ephemeral() as other:
         assert materialize(made, other).counts("rows_read") == (0,)
-    assert receiver.ledger.summary()["requests"] == 5
+    assert receiver.inbox.summary()["requests"] == 5

@@ -70,7 +70,7 @@ def test_metadata_holds_the_numbers_that_the_ui_plots(
     assert run.counts("http_requests", "retries", "ambiguous") == (20, 0, 0)
     assert run.table("rejected_by_reason") == {"no_identity": 2, "bad_value": 1}
     assert run.table("http_statuses") == {"200": 20}
-    assert receiver.ledger.summary()["events"] == 20
+    assert receiver.inbox.summary()["events"] == 20
 
 
 def test_metadata_equals_what_the_state_recorded(
@@ -107,8 +107,8 @@ def test_requests_that_were_repeated_and_answers_that_said_nothing_are_counted(
     run = materialize(duck_destination(delivery__concurrency=1), instance)
     assert run.counts("delivered", "http_requests", "retries", "ambiguous") == (5, 7, 2, 1)
     assert run.table("http_statuses") == {"200": 5, "502": 1, "503": 1}
-    assert receiver.ledger.summary()["statuses"] == run.table("http_statuses")
-    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["conflicts"]) == (5, 0)
+    assert receiver.inbox.summary()["statuses"] == run.table("http_statuses")
+    assert (receiver.inbox.summary()["events"], receiver.inbox.summary()["conflicts"]) == (5, 0)
 
 
 def test_a_second_materialization_sends_nothing(
@@ -122,7 +122,7 @@ def test_a_second_materialization_sends_nothing(
         "rows_read", "delivered", "http_requests", "lag_seconds", "rows_per_second"
     ) == (0, 0, 0, 0.0, 0.0)
     assert second.values["mark_from"] == second.values["mark_to"] == first.values["mark_to"]
-    assert receiver.ledger.summary()["requests"] == 10
+    assert receiver.inbox.summary()["requests"] == 10
 
 
 def test_an_empty_table_is_no_failure(
@@ -131,7 +131,7 @@ def test_an_empty_table_is_no_failure(
     run = materialize(duck_destination(), instance)
     assert run.success
     assert run.counts("rows_read", "dagster/row_count") == (0, 0)
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
 
 
 def test_a_late_row_is_delivered_counted_and_shown_by_its_check(

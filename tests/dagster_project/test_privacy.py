@@ -89,4 +89,4 @@ def test_rows_whose_key_is_an_email_address_arrive(
     fill(duck)
     run = materialize(duck_destination(source__key="email"), instance)
     assert run.counts("delivered", "rejected") == (5, 1)
-    assert receiver.ledger.summary()["events"] == 5
+    assert receiver.inbox.summary()["events"] == 5

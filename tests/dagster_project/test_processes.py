@@ -55,7 +55,7 @@ def test_after_a_killed_step_the_next_run_goes_on_and_counts_stay_exact(
         == status(made).recorded["delivered"]
     )
     assert 0 < resumed["delivered"] == run.values["delivered"] < 900
-    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["conflicts"]) == (900, 0)
+    assert (receiver.inbox.summary()["events"], receiver.inbox.summary()["conflicts"]) == (900, 0)
     assert materialize(made, lasting_instance).counts("rows_read") == (0,)
 
 
@@ -77,7 +77,7 @@ def test_a_killed_run_that_is_re_executed_from_its_failure_sends_the_same_bytes(
     again = materialize_in_processes(made, lasting_instance, again=killed)
     run = again if again.success else materialize(made, lasting_instance)
     assert run.success, run.failed_steps
-    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["conflicts"]) == (300, 0)
+    assert (receiver.inbox.summary()["events"], receiver.inbox.summary()["conflicts"]) == (300, 0)
     assert sum(each["delivered"] for each in status(made).runs) == 300
 
 
@@ -95,7 +95,7 @@ def test_between_two_steps_no_other_run_takes_over(
     run = materialize(made, instance)
     assert not run.success
     assert "is at work on this destination" in run.failure
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
 
 
 def test_a_run_that_ended_cannot_be_re_executed_from_its_failure_and_says_what_to_do(
@@ -116,4 +116,4 @@ def test_a_run_that_ended_cannot_be_re_executed_from_its_failure_and_says_what_t
     assert "has ended and was reported; start a new run" in again.failed_steps["settle"]
     assert not again.observations
     assert materialize(made, lasting_instance).counts("delivered") == (3,)
-    assert receiver.ledger.summary()["events"] == 3
+    assert receiver.inbox.summary()["events"] == 3

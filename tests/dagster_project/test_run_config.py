@@ -20,7 +20,7 @@ def test_a_dry_run_sends_and_records_nothing(
     run = materialize(made, instance, dry_run=True)
     assert run.success
     assert run.counts("rows_read", "http_requests", "dagster/row_count") == (10, 0, 0)
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
     assert (status(made).mark, status(made).runs, status(made).backlog) == (None, [], 10)
 
 
@@ -32,7 +32,7 @@ def test_after_a_dry_run_the_first_real_run_delivers(
     materialize(made, instance, dry_run=True)
     run = materialize(made, instance)
     assert run.success, run.failure
-    assert receiver.ledger.summary()["events"] == 10
+    assert receiver.inbox.summary()["events"] == 10
 
 
 def test_a_dry_run_that_finds_a_bad_row_shows_it_and_succeeds(
@@ -61,7 +61,7 @@ def test_a_limit_takes_the_oldest_rows_and_the_next_run_the_rest(
     first, second = materialize(made, instance, limit=4), materialize(made, instance)
     assert (first.counts("delivered"), second.counts("delivered")) == ((4,), (6,))
     assert first.values["mark_to"] == second.values["mark_from"]
-    assert receiver.ledger.summary()["events"] == 10
+    assert receiver.inbox.summary()["events"] == 10
 
 
 @pytest.mark.parametrize("limit", [0, -5])
@@ -76,7 +76,7 @@ def test_a_limit_below_one_is_refused_in_a_sentence(
     duck.insert(*(conversion(number) for number in range(10)))
     run = materialize(duck_destination(), instance, limit=limit)
     assert "limit" in run.failure
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
 
 
 def test_since_and_until_deliver_what_was_left_out_and_leave_the_mark(
@@ -89,7 +89,7 @@ def test_since_and_until_deliver_what_was_left_out_and_leave_the_mark(
     )
     made = duck_destination(source__start=ago(hours=2).isoformat())
     mark = materialize(made, instance).values["mark_to"]
-    assert receiver.ledger.summary()["events"] == 1
+    assert receiver.inbox.summary()["events"] == 1
     run = materialize(
         made, instance, since=ago(hours=60).isoformat(), until=ago(hours=40).isoformat()
     )
@@ -97,7 +97,7 @@ def test_since_and_until_deliver_what_was_left_out_and_leave_the_mark(
     assert materialize(made, instance, since=ago(hours=60).isoformat()).counts(
         "delivered", "mark_to"
     ) == (1, mark)
-    assert receiver.ledger.summary()["events"] == 3
+    assert receiver.inbox.summary()["events"] == 3
 
 
 def test_until_alone_stops_there_and_the_next_run_goes_on(
@@ -122,7 +122,7 @@ def test_a_time_without_a_zone_is_refused_in_a_sentence(
     duck.insert(conversion(1))
     run = materialize(duck_destination(), instance, **{option: text})
     assert run.failure == "since and until are times with a zone, such as 2026-01-01T00:00:00Z"
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
 
 
 def test_quarantined_rows_are_tried_again_when_asked(
@@ -139,7 +139,7 @@ def test_quarantined_rows_are_tried_again_when_asked(
         1,
         0,
     )
-    assert (status(made).quarantine, receiver.ledger.summary()["events"]) == ({}, 2)
+    assert (status(made).quarantine, receiver.inbox.summary()["events"]) == ({}, 2)
 
 
 def test_more_rows_than_usual_wait_for_a_yes(
@@ -149,7 +149,7 @@ def test_more_rows_than_usual_wait_for_a_yes(
     made = duck_destination(delivery__max_rows_per_run=5)
     refused = materialize(made, instance)
     assert "6 rows wait, more than delivery.max_rows_per_run (5)" in refused.failure
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
     assert materialize(made, instance, yes=True).counts("delivered") == (6,)
 
 
@@ -173,7 +173,7 @@ def test_test_mode_is_refused_where_the_platform_has_none(
     """`test_mode: true` in the YAML is refused, so the launchpad must not send real conversions under that name."""
     duck.insert(*(conversion(number) for number in range(3)))
     run = materialize(duck_destination(), instance, test_mode=True)
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
     assert "no test mode" in run.failure
 
 
@@ -183,4 +183,4 @@ def test_a_misspelt_option_is_refused_before_anything_happens(
     duck.insert(conversion(1))
     with pytest.raises(dg.DagsterInvalidConfigError, match="dryrun"):
         materialize(duck_destination(), instance, dryrun=True)
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0

@@ -58,7 +58,7 @@ def test_slices_are_delivered_by_processes_side_by_side(
     ]
     assert run.counts("rows_read", "delivered", "suppressed") == (ROWS, len(SENT), ROWS - len(SENT))
     assert (status(made).mark, status(made).backlog) == (run.values["mark_to"], 0)
-    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["duplicates"]) == (
+    assert (receiver.inbox.summary()["events"], receiver.inbox.summary()["duplicates"]) == (
         len(SENT),
         0,
     )
@@ -73,13 +73,13 @@ def test_the_mark_stops_at_a_gap_and_later_slices_are_not_sent_twice(
     assert "404" in first.failure
     later = [number for number in SENT if number >= SLICE_ROWS]
     before = [number for number in SENT if number < BAD]
-    assert len(later) + len(before) <= receiver.ledger.summary()["events"] < len(SENT)
+    assert len(later) + len(before) <= receiver.inbox.summary()["events"] < len(SENT)
     assert_mark_is_before(backlog, str(first.values["mark_to"]), BAD)
 
     second = materialize(made, instance)
     assert second.success
     assert first.values["delivered"] + second.values["delivered"] == len(SENT)
-    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["duplicates"]) == (
+    assert (receiver.inbox.summary()["events"], receiver.inbox.summary()["duplicates"]) == (
         len(SENT),
         0,
     )

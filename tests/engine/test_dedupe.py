@@ -14,12 +14,12 @@ from tests.support.warehouses import TestWarehouse, ago, conversion
 
 def latest(receiver: Receiver) -> dict[str, Any]:
     """The event that arrived last."""
-    return receiver.ledger.latest[0]["event"]
+    return receiver.inbox.latest[0]["event"]
 
 
 def copies(receiver: Receiver) -> list[int]:
     """How often each event arrived."""
-    return sorted(arrival.copies for arrival in receiver.ledger.arrivals.values())
+    return sorted(arrival.copies for arrival in receiver.inbox.arrivals.values())
 
 
 @pytest.mark.parametrize(("on_change", "events"), [("same_event_id", 2), ("new_version", 3)])
@@ -41,8 +41,8 @@ def test_rows_whose_values_changed_are_sent_again_where_the_yaml_says_so(
     report = sync(made)
     assert (report.delivered, report.changed) == (1, 1)
     assert (
-        receiver.ledger.summary()["accepted"],
-        receiver.ledger.summary()["events"],
+        receiver.inbox.summary()["accepted"],
+        receiver.inbox.summary()["events"],
         latest(receiver)["value"],
     ) == (3, events, 77)
     assert sync(made).rows_read == 0

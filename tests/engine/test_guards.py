@@ -25,7 +25,7 @@ def test_more_rows_than_a_run_may_have_wait_for_a_person(
         sync(made)
     with pytest.raises(GuardRail):
         sync(made, options=Options(limit=6))
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
     assert sync(made, options=Options(limit=2)).delivered == 2
     assert sync(made).delivered == 4
     duck.insert(*(conversion(number) for number in range(6, 12)))
@@ -49,7 +49,7 @@ def test_a_rebuilt_table_waits_for_a_person(
         GuardRail, match=r"1001 rows wait, more than 10 times the usual 10; was the table rebuilt\?"
     ):
         sync(made)
-    assert receiver.ledger.summary()["requests"] == 50
+    assert receiver.inbox.summary()["requests"] == 50
     assert sync(made, options=Options(limit=10)).rows_read == 10
     assert sync(made, options=Options(yes=True)).rows_read == USUAL_LEAST - 9
 

@@ -53,7 +53,7 @@ def touch(duck: DuckDb, clock: FakeClock) -> None:
 
 def copies(receiver: Receiver) -> list[int]:
     """How often each event arrived."""
-    return sorted(arrival.copies for arrival in receiver.ledger.arrivals.values())
+    return sorted(arrival.copies for arrival in receiver.inbox.arrivals.values())
 
 
 def since(made: Destination) -> dt.datetime | None:

@@ -15,7 +15,7 @@ from tests.support.warehouses import TestWarehouse, ago, conversion
 
 def copies(receiver: Receiver) -> list[int]:
     """How often each event arrived."""
-    return sorted(arrival.copies for arrival in receiver.ledger.arrivals.values())
+    return sorted(arrival.copies for arrival in receiver.inbox.arrivals.values())
 
 
 def test_where_a_first_run_starts_must_be_said(duck_destination: Make) -> None:

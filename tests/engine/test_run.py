@@ -23,7 +23,7 @@ from tests.support.warehouses import DuckDb, TestWarehouse, ago, conversion
 
 
 def delivered_ids(receiver: Receiver) -> set[str]:
-    return {event_id for _, event_id in receiver.ledger.arrivals}
+    return {event_id for _, event_id in receiver.inbox.arrivals}
 
 
 def test_every_conversion_arrives_once_and_a_second_run_sends_nothing(
@@ -33,8 +33,8 @@ def test_every_conversion_arrives_once_and_a_second_run_sends_nothing(
     first, second = sync(destination()), sync(destination())
     assert (first.rows_read, first.delivered, first.complete) == (30, 30, True)
     assert (second.rows_read, second.http_requests) == (0, 0)
-    assert receiver.ledger.summary()["events"] == 30
-    assert receiver.ledger.summary()["duplicates"] == 0
+    assert receiver.inbox.summary()["events"] == 30
+    assert receiver.inbox.summary()["duplicates"] == 0
     assert second.mark_from == second.mark_to == first.mark_to
 
 
@@ -48,7 +48,7 @@ def test_no_platform_file_leads_a_request_to_another_host(
     assert report.failure is not None
     assert "another host than the configured endpoint" in report.failure.message
     assert (report.delivered, report.http_requests) == (0, 0)
-    assert receiver.ledger.summary()["events"] == 0
+    assert receiver.inbox.summary()["events"] == 0
 
 
 def test_new_rows_alone_are_sent(
@@ -59,7 +59,7 @@ def test_new_rows_alone_are_sent(
     warehouse.insert(*(conversion(number) for number in range(5, 8)))
     report = sync(destination())
     assert report.delivered == 3
-    assert receiver.ledger.summary()["events"] == 8
+    assert receiver.inbox.summary()["events"] == 8
 
 
 def test_rows_that_share_a_cursor_value_survive_a_page_boundary(
@@ -70,7 +70,7 @@ def test_rows_that_share_a_cursor_value_survive_a_page_boundary(
     made = destination()
     assert sync(made, options=Options(limit=250)).delivered == 250
     assert sync(made).delivered == 200
-    assert receiver.ledger.summary()["events"] == 450
+    assert receiver.inbox.summary()["events"] == 450
 
 
 def test_a_row_committed_late_is_still_delivered(
@@ -81,7 +81,7 @@ def test_a_row_committed_late_is_still_delivered(
     warehouse.insert(conversion(3, updated_at=ago(hours=2)))
     report = sync(destination())
     assert (report.delivered, report.late) == (1, 1)
-    assert receiver.ledger.summary()["events"] == 3
+    assert receiver.inbox.summary()["events"] == 3
     assert sync(destination()).rows_read == 0
 
 
@@ -98,7 +98,7 @@ def test_a_late_row_is_found_by_the_run_after_one_that_broke_off_before_it_looke
     assert not sync(made).complete
     report = sync(made)
     assert (report.delivered, report.late, report.complete) == (1, 1, True)
-    assert receiver.ledger.summary()["events"] == 3
+    assert receiver.inbox.summary()["events"] == 3
 
 
 def test_without_lookback_a_late_row_is_not_seen(
@@ -138,7 +138,7 @@ def test_rows_without_a_cursor_stop_the_run_before_the_first_send(
     warehouse.insert(conversion(1), conversion(2, updated_at=None))
     with pytest.raises(ConfigError, match="1 row has no updated_at"):
         sync(destination())
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
 
 
 def test_rows_without_a_cursor_can_be_counted_instead(
@@ -163,7 +163,7 @@ def test_two_rows_with_one_key_are_named(
     assert report.failure is not None
     assert "c000001" in report.failure.message
     assert report.failure.exit_code == 2
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
 
 
 @pytest.mark.parametrize("failpoint", ["after_send:7", "inside_commit:2", "after_commit:2"])
@@ -180,7 +180,7 @@ def test_a_killed_run_is_resumed_and_nothing_is_lost(
     assert killed.code == -signal.SIGKILL
     assert status(made).runs[0]["status"] == "interrupted", "nobody holds its lease"
     assert sync(made).complete
-    summary = receiver.ledger.summary()
+    summary = receiver.inbox.summary()
     assert (summary["events"], summary["conflicts"]) == (210, 0)
     assert sync(made).rows_read == 0
 
@@ -206,7 +206,7 @@ def test_a_page_that_is_sent_again_is_compared_with_what_was_announced(
         duck.execute("update conversions set value = 12.25")
     report = sync(made)
     assert (report.complete, report.tallies["resent"]) == (True, {compared: 1})
-    assert receiver.ledger.summary()["events"] == 3
+    assert receiver.inbox.summary()["events"] == 3
 
 
 def test_a_second_run_at_the_same_time_refuses(
@@ -216,7 +216,7 @@ def test_a_second_run_at_the_same_time_refuses(
     made = destination()
     receiver.script.add(Fault(kind="hang", seconds=5))
     first = project.start("sync", "acme", "--json")
-    while not receiver.ledger.summary()["requests"]:
+    while not receiver.inbox.summary()["requests"]:
         assert first.poll() is None
     with pytest.raises(LeaseHeld, match="is at work on this destination"):
         sync(made)
@@ -261,11 +261,11 @@ def test_a_platform_that_asks_for_an_hour_is_left_alone(
     first, second = sync(destination()), None
     assert first.failure is not None
     assert first.failure.kind == "Postponed"
-    requests = receiver.ledger.summary()["requests"]
+    requests = receiver.inbox.summary()["requests"]
     with pytest.raises(Exception, match="asked to wait until"):
         second = sync(destination())
     assert second is None
-    assert receiver.ledger.summary()["requests"] == requests
+    assert receiver.inbox.summary()["requests"] == requests
 
 
 def test_no_slice_of_a_run_is_begun_once_the_platform_asked_for_an_hour(
@@ -279,7 +279,7 @@ def test_no_slice_of_a_run_is_begun_once_the_platform_asked_for_an_hour(
         failures = [deliver(session, work, work.slices[0]) for _ in range(2)]
         settle(session, work, failures[0])
     assert [failure and failure.kind for failure in failures] == ["Postponed", "Postponed"]
-    assert receiver.ledger.summary()["requests"] == 1
+    assert receiver.inbox.summary()["requests"] == 1
 
 
 def test_slices_that_one_process_delivers_share_the_retries_of_a_run(
@@ -304,7 +304,7 @@ def test_an_answer_that_drips_in_is_cut_off_and_sent_again(
     receiver.script.add(Fault(kind="drip", seconds=30, take=True))
     report = sync(destination(delivery__timeout="1s"))
     assert (report.delivered, report.ambiguous) == (1, 1)
-    assert receiver.ledger.summary()["conflicts"] == 0
+    assert receiver.inbox.summary()["conflicts"] == 0
 
 
 def test_a_row_that_the_platform_refuses_is_quarantined_and_the_rest_arrives(
@@ -347,7 +347,7 @@ def test_a_dry_run_sends_and_records_nothing(
     warehouse.insert(*(conversion(number) for number in range(10)))
     report = sync(destination(), options=Options(dry_run=True))
     assert (report.rows_read, report.delivered, report.mark_to) == (10, 0, None)
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
     assert sync(destination()).delivered == 10
 
 

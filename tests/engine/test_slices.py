@@ -101,7 +101,7 @@ def test_a_run_that_fails_in_the_middle_keeps_the_slices_that_are_finished(
     assert complete(made) == [True] * len(complete(made))
     assert key_of(mark(made)) == ("c000199",)
     assert first.delivered + second.delivered == 200
-    summary = receiver.ledger.summary()
+    summary = receiver.inbox.summary()
     assert (summary["events"], summary["duplicates"], summary["conflicts"]) == (200, 0, 0)
     assert status(made).recorded == {"delivered": 200}
     assert sync(made).rows_read == 0
@@ -119,7 +119,7 @@ def test_every_slice_ends_complete_and_the_mark_at_the_end_of_the_last(
     assert (report.complete, report.delivered, status(made).mark) == (True, 200, report.mark_to)
     assert complete(made) == [True] * 4
     assert sync(made).rows_read == 0
-    assert receiver.ledger.summary()["duplicates"] == 0
+    assert receiver.inbox.summary()["duplicates"] == 0
 
 
 @pytest.mark.usefixtures("slices_of_60")
@@ -143,7 +143,7 @@ def test_a_dry_run_counts_all_slices_and_completes_none(
     duck.insert(*(conversion(number) for number in range(200)))
     made = duck_destination()
     assert sync(made, options=options).unsent == (options.limit or 200)
-    assert receiver.ledger.summary()["requests"] == 0
+    assert receiver.inbox.summary()["requests"] == 0
     assert complete(made) == []
 
 

@@ -44,7 +44,7 @@ def arrived(receiver: Receiver) -> dict[str, tuple[int, int]]:
     """Event id -> copies that came, and how many of those differed."""
     return {
         event_id: (seen.copies, seen.conflicts)
-        for (_, event_id), seen in receiver.ledger.arrivals.items()
+        for (_, event_id), seen in receiver.inbox.arrivals.items()
     }
 
 

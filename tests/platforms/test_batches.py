@@ -94,7 +94,7 @@ def test_good_rows_are_delivered_and_bad_ones_quarantined_with_their_reason(
     for entry in entries:
         assert said in f"{entry['field']} {entry['message']}", entry
         assert entry["code"]
-    taken = {event_id: seen.copies for (_, event_id), seen in receiver.ledger.arrivals.items()}
+    taken = {event_id: seen.copies for (_, event_id), seen in receiver.inbox.arrivals.items()}
     assert taken == {f"e{number}": 1 for number in range(ROWS) if number not in chosen}
     print(
         f"{name}: {bad} bad of {ROWS}: {report.http_requests} requests, at most {most(name, bad)}"

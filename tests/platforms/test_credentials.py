@@ -36,7 +36,7 @@ def rows(name: str, count: int = 3) -> list[dict[str, Any]]:
 
 def once_each(receiver: Receiver, count: int) -> bool:
     """Whether every conversion came exactly once."""
-    return {event_id: seen.copies for (_, event_id), seen in receiver.ledger.arrivals.items()} == {
+    return {event_id: seen.copies for (_, event_id), seen in receiver.inbox.arrivals.items()} == {
         f"e{number}": 1 for number in range(count)
     }
 

@@ -186,7 +186,7 @@ def test_the_command_line_shows_the_same_requests(
     shown = project.capi("preview", "acme", "--rows", "rows.jsonl", "--json", check=True).lines()
     assert shown == list(preview(destination, rows))
     assert [sorted(item) for item in shown] == [["request", "rows"], ["rejected"]]
-    assert receiver.ledger.arrivals == {}
+    assert receiver.inbox.arrivals == {}
 
 
 def sha(text: str) -> str:

@@ -83,7 +83,7 @@ def test_a_test_without_the_code_is_never_sent_as_an_earnest_one(
             on_receiver(project, receiver, [recent(minimal(name))], name),
             options=Options(test_mode=True),
         )
-    assert receiver.ledger.arrivals == {}
+    assert receiver.inbox.arrivals == {}
 
 
 @pytest.mark.parametrize("name", HOW)
@@ -100,7 +100,7 @@ def test_a_test_run_validates_every_row_and_records_nothing(
     assert report.http_requests == (3 if name == "pinterest" else 1), (
         "Pinterest takes twenty events in a test"
     )
-    counted = {event_id for _, event_id in receiver.ledger.arrivals}
+    counted = {event_id for _, event_id in receiver.inbox.arrivals}
     assert counted == ({f"e{number}" for number in range(45)} if name == "meta" else set()), (
         "Meta counts test events like any other"
     )
@@ -138,7 +138,7 @@ def test_a_test_run_tells_which_rows_would_be_refused(
         on_receiver(project, receiver, rows, name, test_mode=True, extra={path: "spoiler"})
     )
     assert (report.failure, report.delivered, report.rejected) == (None, 10, 2)
-    assert receiver.ledger.arrivals == {}
+    assert receiver.inbox.arrivals == {}
 
 
 def test_check_warns_where_test_events_count(project: Project, receiver: Receiver) -> None:
@@ -258,4 +258,4 @@ def test_suppressed_rows_are_counted_and_never_leave(
     ]
     report = sync(on_receiver(project, receiver, rows, name))
     assert (report.failure, report.delivered, report.suppressed, report.rejected) == (None, 2, 1, 0)
-    assert {event_id for _, event_id in receiver.ledger.arrivals} == {"e0", "e2"}
+    assert {event_id for _, event_id in receiver.inbox.arrivals} == {"e0", "e2"}

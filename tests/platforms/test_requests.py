@@ -56,7 +56,7 @@ def test_tiktoks_requests_are_delivered_side_by_side(project: Project, receiver:
     ]
     report = sync(on_receiver(project, receiver, rows, "tiktok", overrides__tables=SHOPS["tables"]))
     assert (report.failure, report.delivered, report.http_requests) == (None, 15, 3)
-    accounts = {(platform, event_id) for platform, event_id in receiver.ledger.arrivals}
+    accounts = {(platform, event_id) for platform, event_id in receiver.inbox.arrivals}
     assert accounts == {
         (f"tiktok/{('C4PIXEL', '7100', '7300')[number % 3]}/Purchase", f"e{number}")
         for number in range(15)

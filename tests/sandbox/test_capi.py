@@ -86,7 +86,7 @@ def test_it_refuses(receiver: Receiver, changes: dict[str, Any], code: str, fiel
         code,
         field,
     )
-    assert receiver.ledger.summary()["reasons"] == {code: 1}
+    assert receiver.inbox.summary()["reasons"] == {code: 1}
 
 
 @pytest.mark.parametrize("body", [[], "text", 7, None])

@@ -34,7 +34,7 @@ REQUIRED = {
 
 
 def counts(receiver: Receiver) -> tuple[int, int, int]:
-    summary = receiver.ledger.summary()
+    summary = receiver.inbox.summary()
     return summary["events"], summary["duplicates"], summary["refused"]
 
 
@@ -68,7 +68,7 @@ def test_an_event_without_a_required_field_is_refused(
             receiver, {key: value for key, value in platform.event(1).items() if key != name}
         )
     assert counts(receiver) == (0, 0, len(REQUIRED[platform.name]))
-    assert receiver.ledger.summary()["reasons"] == {"missing": len(REQUIRED[platform.name])}
+    assert receiver.inbox.summary()["reasons"] == {"missing": len(REQUIRED[platform.name])}
 
 
 def test_a_wrong_token_gets_nothing_in(platform: Platform, receiver: Receiver) -> None:
@@ -96,7 +96,7 @@ def test_a_throttled_request_takes_nothing_and_the_next_is_heard(
     assert counts(receiver) == (0, 0, 0)
     assert platform.send(receiver, platform.event(1)).status == 200
     assert counts(receiver) == (1, 0, 0)
-    assert receiver.ledger.summary()["statuses"] == {"throttle": 1, "200": 1}
+    assert receiver.inbox.summary()["statuses"] == {"throttle": 1, "200": 1}
 
 
 def test_the_largest_batch_is_taken_and_one_event_more_is_not(
@@ -122,7 +122,7 @@ def test_copies_and_conflicts_are_counted(platform: Platform, receiver: Receiver
     for each in (event, event, other):
         platform.send(receiver, each)
     assert list(ids(receiver).values()) == [[3, 1]]
-    summary = receiver.ledger.summary()
+    summary = receiver.inbox.summary()
     assert (
         summary["accepted"],
         summary["events"],
@@ -144,7 +144,7 @@ def test_the_reject_rate_refuses_the_same_events_every_time(
         )
     assert arrived[0] == arrived[1]
     assert 0 < len(arrived[0]) < 12
-    assert receiver.ledger.summary()["reasons"] == {"sandbox": 2 * (12 - len(arrived[0]))}
+    assert receiver.inbox.summary()["reasons"] == {"sandbox": 2 * (12 - len(arrived[0]))}
 
 
 def test_a_refusal_by_rate_looks_like_any_other(platform: Platform, receiver: Receiver) -> None:

@@ -36,7 +36,7 @@ def script(receiver: Receiver, **fault: Any) -> None:
 
 
 def accepted(receiver: Receiver) -> int:
-    count: int = receiver.ledger.summary()["accepted"]
+    count: int = receiver.inbox.summary()["accepted"]
     return count
 
 
@@ -133,7 +133,7 @@ def test_a_hang_ends_in_a_503(receiver: Receiver) -> None:
 def test_faults_come_in_their_order_and_as_often_as_they_say(receiver: Receiver) -> None:
     control(receiver, faults=[{"status": 500, "times": 2}, {"status": 502, "after": 1}])
     assert [send(receiver, number).status for number in range(5)] == [500, 500, 200, 502, 200]
-    assert receiver.ledger.summary()["statuses"] == {"500": 2, "200": 2, "502": 1}
+    assert receiver.inbox.summary()["statuses"] == {"500": 2, "200": 2, "502": 1}
 
 
 def test_a_fault_can_wait_for_a_text_or_an_address(receiver: Receiver) -> None:
@@ -158,7 +158,7 @@ def test_a_wrong_token_uses_up_no_fault(receiver: Receiver) -> None:
 def test_events_that_a_fault_takes_are_still_judged(receiver: Receiver) -> None:
     script(receiver, status=500, take=True)
     call("POST", receiver.url + PATH, {**capi_event(1), "currency": "usd"}, {"X-Api-Key": TOKEN})
-    assert (accepted(receiver), receiver.ledger.summary()["refused"]) == (0, 1)
+    assert (accepted(receiver), receiver.inbox.summary()["refused"]) == (0, 1)
 
 
 def test_the_fail_rate_fails_that_share_of_requests(receiver: Receiver) -> None:

@@ -64,7 +64,7 @@ def test_events_are_located_by_their_violations(receiver: Receiver) -> None:
         ("events[3].currency", "INVALID_CURRENCY_CODE"),
     ]
     assert answer.body["error"]["details"][1]["requestId"]
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 def test_what_cannot_be_read_is_reported_first_and_without_reasons(receiver: Receiver) -> None:
@@ -182,7 +182,7 @@ def test_validate_only_counts_nothing_and_has_no_request_id(receiver: Receiver) 
     answer = GOOGLE.send(receiver, *GOOGLE.good(2), validateOnly=True)
     assert (answer.status, answer.body) == (200, {})
     assert GOOGLE.send(receiver, GOOGLE.spoiled(1), validateOnly=True).status == 400
-    assert (receiver.ledger.summary()["accepted"], receiver.ledger.summary()["validated"]) == (0, 2)
+    assert (receiver.inbox.summary()["accepted"], receiver.inbox.summary()["validated"]) == (0, 2)
 
 
 @pytest.mark.parametrize(

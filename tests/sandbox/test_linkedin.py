@@ -30,7 +30,7 @@ def test_a_batch_has_a_status_for_each(receiver: Receiver) -> None:
 def test_a_single_event_gets_an_empty_201(receiver: Receiver) -> None:
     answer = LINKEDIN.post(receiver, LINKEDIN.event(1), headers=SINGLE)
     assert (answer.status, answer.body) == (201, "")
-    assert receiver.ledger.summary()["events"] == 1
+    assert receiver.inbox.summary()["events"] == 1
 
 
 def test_every_problem_of_every_event_has_its_line(receiver: Receiver) -> None:
@@ -49,7 +49,7 @@ def test_every_problem_of_every_event_has_its_line(receiver: Receiver) -> None:
         "Index: 1, ERROR :: /colour",
         "Index: 2, ERROR :: /user/userIds/0/idValue",
     ]
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 def test_the_lines_of_a_single_event_have_no_index(receiver: Receiver) -> None:
@@ -153,7 +153,7 @@ def test_the_version_is_part_of_every_request(receiver: Receiver) -> None:
         ).status
         == 400
     )
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 def test_elements_without_the_method_are_an_unknown_field(receiver: Receiver) -> None:

@@ -85,7 +85,7 @@ def test_a_bad_event_is_not_located(receiver: Receiver) -> None:
 )
 def test_it_refuses(receiver: Receiver, changes: dict[str, Any], subcode: int | None) -> None:
     assert error(META.send(receiver, changed(META.event(1), **changes))) == (400, 100, subcode)
-    assert receiver.ledger.summary()["events"] == 0
+    assert receiver.inbox.summary()["events"] == 0
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,12 @@ def test_it_takes(receiver: Receiver, changes: dict[str, Any]) -> None:
 
 def test_a_test_event_counts_as_any_other(receiver: Receiver) -> None:
     assert META.send(receiver, META.event(1), test_event_code="TEST123").status == 200
-    assert receiver.ledger.summary()["events"] == 1
+    assert receiver.inbox.summary()["events"] == 1
 
 
 def test_the_same_id_under_two_names_is_two_events(receiver: Receiver) -> None:
     META.send(receiver, META.event(1), changed(META.event(1), event_name="Lead"))
-    assert receiver.ledger.summary()["events"] == 2
+    assert receiver.inbox.summary()["events"] == 2
 
 
 def test_the_token_is_heard_in_query_and_body(receiver: Receiver) -> None:
@@ -152,7 +152,7 @@ def test_an_app_secret_demands_its_proof() -> None:
             ).status
             == 200
         )
-    assert receiver.ledger.summary()["accepted"] == 2
+    assert receiver.inbox.summary()["accepted"] == 2
 
 
 def test_throttling_is_a_code_inside_a_400(receiver: Receiver) -> None:

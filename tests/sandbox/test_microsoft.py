@@ -28,7 +28,7 @@ def test_where_it_may_continue_the_bad_event_is_told_inside_a_200(receiver: Rece
         "isWarning": False,
     }
     assert answer.body["error"] == {"details": [detail]}
-    assert {event_id for _, event_id in receiver.ledger.arrivals} == {"e0", "e2"}
+    assert {event_id for _, event_id in receiver.inbox.arrivals} == {"e0", "e2"}
 
 
 @pytest.mark.parametrize("flag", [False, ABSENT])
@@ -41,7 +41,7 @@ def test_where_it_may_not_the_whole_request_is_refused(receiver: Receiver, flag:
     assert set(answer.body) == {"error", "traceId"}
     assert set(answer.body["error"]) == {"code", "message", "details"}
     assert [detail["index"] for detail in answer.body["error"]["details"]] == [1]
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 def test_the_flag_inside_an_event_is_only_worth_a_warning(receiver: Receiver) -> None:
@@ -53,7 +53,7 @@ def test_the_flag_inside_an_event_is_only_worth_a_warning(receiver: Receiver) ->
     assert [
         (detail["propertyName"], detail["isWarning"]) for detail in taken.body["error"]["details"]
     ] == [("data[0].continueOnValidationError", True)]
-    assert receiver.ledger.summary()["events"] == 1
+    assert receiver.inbox.summary()["events"] == 1
 
 
 @pytest.mark.parametrize(

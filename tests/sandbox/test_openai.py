@@ -23,7 +23,7 @@ def test_a_bad_event_is_not_located(receiver: Receiver) -> None:
         {"errors": [{"code": "invalid_event", "message": "data.amount must be an integer"}]},
     )
     assert OPENAI.send(receiver, *reversed(events)).body == answer.body
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_it_takes(receiver: Receiver, changes: dict[str, Any]) -> None:
 def test_validate_only_counts_nothing(receiver: Receiver) -> None:
     assert OPENAI.send(receiver, *OPENAI.good(2), validate_only=True).status == 200
     assert OPENAI.send(receiver, OPENAI.spoiled(1), validate_only=True).status == 400
-    assert (receiver.ledger.summary()["accepted"], receiver.ledger.summary()["validated"]) == (0, 2)
+    assert (receiver.inbox.summary()["accepted"], receiver.inbox.summary()["validated"]) == (0, 2)
     assert OPENAI.send(receiver, OPENAI.event(1), validate_only=False).status == 200
-    assert receiver.ledger.summary()["accepted"] == 1
+    assert receiver.inbox.summary()["accepted"] == 1
 
 
 def test_the_pixel_is_in_the_query(receiver: Receiver) -> None:

@@ -31,7 +31,7 @@ def test_the_good_events_of_a_batch_are_processed(receiver: Receiver) -> None:
     ) == (3, 2)
     assert [verdict["status"] for verdict in verdicts] == ["processed", "failed", "processed"]
     assert verdicts[1]["error_message"].startswith("event_name must be one of")
-    assert {event_id for _, event_id in receiver.ledger.arrivals} == {"e0", "e2"}
+    assert {event_id for _, event_id in receiver.inbox.arrivals} == {"e0", "e2"}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_broken_structure_refuses_the_whole_request(
         4196,
         {"code", "message"},
     )
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 def test_the_request_has_no_other_field(receiver: Receiver) -> None:
@@ -107,7 +107,7 @@ def test_a_warning_is_no_failure(receiver: Receiver) -> None:
         True,
         False,
     ]
-    assert receiver.ledger.summary()["events"] == 3
+    assert receiver.inbox.summary()["events"] == 3
 
 
 @pytest.mark.parametrize(
@@ -135,12 +135,12 @@ def test_test_mode_counts_nothing_and_is_small(receiver: Receiver) -> None:
     path = f"{PIN.path}?test=true"
     assert PIN.send(receiver, *PIN.good(20), path=path).body["num_events_processed"] == 20
     assert PIN.send(receiver, *PIN.good(21), path=path).status == 400
-    assert (receiver.ledger.summary()["accepted"], receiver.ledger.summary()["validated"]) == (
+    assert (receiver.inbox.summary()["accepted"], receiver.inbox.summary()["validated"]) == (
         0,
         20,
     )
     assert PIN.send(receiver, PIN.event(1), path=f"{PIN.path}?test=false").status == 200
-    assert receiver.ledger.summary()["accepted"] == 1
+    assert receiver.inbox.summary()["accepted"] == 1
 
 
 def test_its_other_refusals_have_their_codes(receiver: Receiver) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import ConfigError
-from connector.sandbox.ledger import Arrivals, Ledger
+from connector.sandbox.inbox import Arrivals, Inbox
 from connector.sandbox.server import Receiver, Settings, running
 from tests.sandbox.platforms import PLATFORMS, TOKEN, call, capi_event, changed, control, ids, now
 
@@ -40,7 +40,7 @@ def test_milliseconds_are_refused_where_seconds_are_meant(
 ) -> None:
     platform = PLATFORMS[name]
     platform.send(receiver, {**platform.event(1), field: now() * 1000})
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_seconds_are_refused_where_milliseconds_are_meant(
 ) -> None:
     platform = PLATFORMS[name]
     platform.send(receiver, {**platform.event(1), field: now()})
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 def test_settings_change_while_it_runs(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_copies_are_told_from_conflicts(receiver: Receiver) -> None:
     for changes in versions:
         send(receiver, 1, **changes)
     send(receiver, 1, data_source_key="another")
-    summary = receiver.ledger.summary()
+    summary = receiver.inbox.summary()
     assert (
         summary["accepted"],
         summary["events"],
@@ -185,7 +185,7 @@ def test_many_callers_at_once_are_all_counted(receiver: Receiver) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(one, range(8))) == 2000
-    summary = receiver.ledger.summary()
+    summary = receiver.inbox.summary()
     assert (summary["requests"], summary["accepted"], summary["events"], summary["duplicates"]) == (
         40,
         2000,
@@ -214,15 +214,15 @@ def test_a_taken_port_is_a_sentence(receiver: Receiver) -> None:
 
 
 def test_a_million_events_fit_in_little_memory() -> None:
-    ledger, events = Ledger(), 20_000
+    inbox, events = Inbox(), 20_000
     tracemalloc.start()
     try:
         for number in range(events):
-            ledger.take("capi/abc", f"{number:064d}", {}, b"%d" % number)
+            inbox.take("capi/abc", f"{number:064d}", {}, b"%d" % number)
         used = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert len(ledger.arrivals) == events
+    assert len(inbox.arrivals) == events
     assert used / events < 300  # bytes; 113 of them are the id
 
 

@@ -39,7 +39,7 @@ def test_bad_events_are_named_by_place_and_none_is_processed(receiver: Receiver)
         "field": "$.data.events[1].event_at",
         "message": "event_at: event_at timestamp must be less than 168h0m0s old",
     }
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 @pytest.mark.parametrize(("event", "data"), [({"test_id": "t2_x"}, {}), ({}, {"test_mode": True})])
@@ -88,7 +88,7 @@ def test_a_wrong_json_type_is_refused_without_a_place(
 ) -> None:
     answer = REDDIT.send(receiver, REDDIT.event(0), changed(REDDIT.event(1), **changes))
     assert (answer.status, set(answer.body["error"])) == (400, {"code", "message"})
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_it_takes(receiver: Receiver, changes: dict[str, Any]) -> None:
 def test_a_test_id_counts_nothing(receiver: Receiver) -> None:
     answer = REDDIT.post(receiver, {"data": {"events": REDDIT.good(2), "test_id": "t2_x"}})
     assert answer.body["data"]["message"] == "Successfully processed 2 conversion events."
-    assert (receiver.ledger.summary()["accepted"], receiver.ledger.summary()["validated"]) == (0, 2)
+    assert (receiver.inbox.summary()["accepted"], receiver.inbox.summary()["validated"]) == (0, 2)
 
 
 def test_it_refuses_tokens_in_two_ways(receiver: Receiver) -> None:

@@ -46,7 +46,7 @@ def test_the_first_bad_event_is_named_by_its_index(
     assert (answer.body["status"], answer.body["event"]) == ("INVALID", 1)
     assert answer.body["errors"]["codes"] == [code]
     assert len(answer.body["errors"]["error_msgs"]) == 1
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_the_twin_locates_every_bad_event_and_counts_nothing(receiver: Receiver)
         "VALID",
         ["VALID"] * 2,
     )
-    assert (receiver.ledger.summary()["accepted"], receiver.ledger.summary()["validated"]) == (0, 2)
+    assert (receiver.inbox.summary()["accepted"], receiver.inbox.summary()["validated"]) == (0, 2)
 
 
 def test_the_token_is_in_the_query_alone(receiver: Receiver) -> None:

@@ -54,7 +54,7 @@ def test_a_bad_event_is_located_by_its_place_in_data(
     )
     assert code == 40002
     assert message.startswith(f"data.1.{field}: ")
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_the_source_is_of_the_request(receiver: Receiver) -> None:
 def test_a_test_event_code_counts_nothing(receiver: Receiver) -> None:
     assert said(TIKTOK.send(receiver, *TIKTOK.good(2), test_event_code="TEST1"))[0] == 0
     assert said(TIKTOK.send(receiver, TIKTOK.spoiled(1), test_event_code="TEST1"))[0] == 40002
-    assert (receiver.ledger.summary()["accepted"], receiver.ledger.summary()["validated"]) == (0, 2)
+    assert (receiver.inbox.summary()["accepted"], receiver.inbox.summary()["validated"]) == (0, 2)
 
 
 def test_tokens_are_refused_inside_a_200(receiver: Receiver) -> None:

@@ -39,7 +39,7 @@ def test_a_bad_conversion_is_not_located(receiver: Receiver) -> None:
         {"code": "INVALID_PARAMETER", "message": "Hashed_email is not a valid SHA-256 hash"}
     ]
     assert X.send(receiver, *reversed(conversions)).body == answer.body
-    assert receiver.ledger.summary()["accepted"] == 0
+    assert receiver.inbox.summary()["accepted"] == 0
 
 
 @pytest.mark.parametrize(

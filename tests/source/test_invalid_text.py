@@ -96,7 +96,7 @@ def test_the_row_is_sent_without_it(project: Project, receiver: Receiver, broken
     broken("order_id", "c000001", "ff41")
     report = sync(project.load())
     assert (report.failure, report.delivered) == (None, 3)
-    orders = {each["event"].get("order_id") for each in receiver.ledger.latest}
+    orders = {each["event"].get("order_id") for each in receiver.inbox.latest}
     assert orders == {"o0", None, "o2"}
 
 
@@ -140,4 +140,4 @@ def test_a_latin1_database_of_postgresql_is_read_as_it_is_meant(
     warehouse.insert(conversion(1, order_id="Jürgen"))
     project.write(warehouse.url, f"{receiver.url}/signal/v1/conversion")
     assert sync(project.load()).delivered == 1
-    assert [each["event"]["order_id"] for each in receiver.ledger.latest] == ["Jürgen"]
+    assert [each["event"]["order_id"] for each in receiver.inbox.latest] == ["Jürgen"]

@@ -66,7 +66,7 @@ def test_a_row_that_comes_back_with_a_new_cursor_is_not_sent_again(
     touch(warehouse, 1, ago(hours=1))
     report = sync(destination())
     assert (report.failure, report.delivered) == (None, 0)
-    assert receiver.ledger.summary()["requests"] == 2
+    assert receiver.inbox.summary()["requests"] == 2
 
 
 def test_a_column_that_no_destination_asked_for_never_leaves_the_database(
@@ -104,7 +104,7 @@ def test_rows_that_share_a_key_are_named_even_where_others_lie_between_them(
     assert report.failure is not None
     assert (report.failure.exit_code, report.complete) == (2, False)
     assert "several rows of the query share a key (c000001)" in report.failure.message
-    assert receiver.ledger.summary()["events"] == report.delivered == 8
+    assert receiver.inbox.summary()["events"] == report.delivered == 8
 
 
 def test_a_row_that_takes_the_key_of_a_delivered_one_is_named(
@@ -142,7 +142,7 @@ def test_a_clock_that_went_back_stops_the_run_before_the_first_send(
         WarehouseError, match="rows may be dated behind the high-water mark, and nothing was sent"
     ):
         sync(made)
-    assert receiver.ledger.summary()["events"] == 1
+    assert receiver.inbox.summary()["events"] == 1
     accept_source_change(made)
     assert sync(made).delivered == 1
 

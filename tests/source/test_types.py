@@ -269,4 +269,4 @@ def test_money_goes_out_in_major_units(
     project.query("select c.*, value::money as paid from conversions c")
     project.write(postgresql.url, f"{receiver.url}/signal/v1/conversion", columns={"value": "paid"})
     assert sync(project.load()).delivered == 1
-    assert [each["event"]["value"] for each in receiver.ledger.latest] == [1299.5]
+    assert [each["event"]["value"] for each in receiver.inbox.latest] == [1299.5]

@@ -73,7 +73,7 @@ def test_wherever_a_run_is_killed_rows_counts_and_mark_agree(
     assert sync(made).complete
     assert sum(each["rows_read"] for each in status(made).runs) == ROWS
     assert status(made).recorded == {"delivered": 810, "rejected": 90}
-    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["conflicts"]) == (810, 0)
+    assert (receiver.inbox.summary()["events"], receiver.inbox.summary()["conflicts"]) == (810, 0)
 
 
 class TwoAtOnce:

@@ -134,7 +134,7 @@ def test_a_runner_that_is_stopped_and_woken_records_nothing(
     receiver.script.add(Fault(kind="hang", seconds=600))
     sleeper = project.start("sync", "acme", "--json", CAPI_LEASE_SECONDS="2")
     try:
-        while not receiver.ledger.summary()["requests"]:
+        while not receiver.inbox.summary()["requests"]:
             assert sleeper.poll() is None
         os.kill(sleeper.pid, signal.SIGSTOP)
         with open_context(made) as session:
@@ -154,5 +154,5 @@ def test_a_runner_that_is_stopped_and_woken_records_nothing(
     assert (status(made).recorded, status(made).mark) == ({"delivered": 5}, taken_over.mark_to)
     duck.insert(conversion(9))
     assert sync(made).delivered == 1
-    assert (receiver.ledger.summary()["events"], receiver.ledger.summary()["conflicts"]) == (6, 0)
+    assert (receiver.inbox.summary()["events"], receiver.inbox.summary()["conflicts"]) == (6, 0)
     assert [each["delivered"] for each in status(made).runs] == [1, 5, 0]

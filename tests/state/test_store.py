@@ -202,7 +202,7 @@ def test_another_installation_key_is_refused_before_anything_is_sent(
     duck.insert(conversion(2))
     with pytest.raises(StateMismatch, match="is not the key that this state was made with"):
         sync(made)
-    assert receiver.ledger.summary()["requests"] == 1
+    assert receiver.inbox.summary()["requests"] == 1
     monkeypatch.setenv("CAPI_INSTALLATION_KEY", KEYS[0])
     assert sync(made).delivered == 1
 
@@ -257,11 +257,11 @@ def test_a_full_disk_stops_sending_at_once_and_loses_nothing(
         False,
     )
     assert "SQLITE_FULL" in report.failure.message
-    sent, recorded = receiver.ledger.summary()["events"], status(made).recorded["delivered"]
+    sent, recorded = receiver.inbox.summary()["events"], status(made).recorded["delivered"]
     assert 0 < watch.rows + 1 == recorded <= sent < 3_000
     assert sync(made).complete
     assert (
-        receiver.ledger.summary()["events"],
-        receiver.ledger.summary()["conflicts"],
+        receiver.inbox.summary()["events"],
+        receiver.inbox.summary()["conflicts"],
         status(made).recorded,
     ) == (3_000, 0, {"delivered": 3_000})

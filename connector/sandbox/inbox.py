@@ -67,8 +67,8 @@ class Arrivals(Mapping[tuple[str, str], Arrival]):
 
 
 @dataclass
-class Ledger:
-    """Counts and the latest events; safe to use from several threads."""
+class Inbox:
+    """What arrived: counts and the latest events; safe to use from several threads."""
 
     arrivals: Arrivals = field(default_factory=Arrivals)
     counts: Counter[str] = field(default_factory=Counter)

@@ -183,6 +183,13 @@ def decimal_text(amounts: pa.Array) -> pa.Array:
     )
 
 
+def real_text(numbers: pa.Array) -> pa.Array:
+    """Floats as `exact_text` writes them: whole ones as digits, others in their shortest form."""
+    text, size = numbers.cast(pa.string()), pc.abs(numbers)
+    usual = pc.and_(pc.greater_equal(size, 1e-4), pc.less(size, 1e10))
+    return map_exceptions(text, text, pc.invert(usual), lambda number: exact_text(float(number)))
+
+
 def time_text(times: pa.Array) -> pa.Array:
     """Timestamps as ISO 8601 text with all digits of the column's unit.
 

@@ -117,5 +117,8 @@ def _risks(destination: Destination) -> Iterator[str]:
             f"identifiers {', '.join(plain)} leave this process readable, because the YAML lists"
             " them"
         )
-    for path, text in destination.model.extra.items():
-        yield f"extra: {text} is sent as it is at {path}; make sure that it describes no person"
+    for path, field in destination.model.extra_fields.items():
+        yield (
+            f"extra: {field.column} is sent as it is at {path}; make sure that it describes no"
+            " person"
+        )

@@ -221,6 +221,24 @@ class Privacy(Section):
     )
 
 
+class ExtraField(Section):
+    """A field of the record from a column of the query, as a mapping or as `column | type`."""
+
+    column: str = Field(description="column of the query")
+    functions: list[str] = Field([], description="functions of platform files, in order")
+    type: Literal["text", "number", "integer", "boolean", "json"] | None = Field(
+        None, description="how it is written; without it, as the column's own type asks for"
+    )
+    on_bad: Literal["drop", "reject"] = Field(
+        "drop", description="of a value that is not of this type: the field alone, or the row"
+    )
+
+    @property
+    def expression(self) -> str:
+        """As platform files write it: `column | function | type`."""
+        return " | ".join([self.column, *self.functions, *([self.type] if self.type else [])])
+
+
 class DestinationModel(Section):
     """One destination: where conversions come from, where they go, and how."""
 
@@ -244,7 +262,9 @@ class DestinationModel(Section):
         {}, description="canonical column -> the same value in every row"
     )
     events: dict[str, str] = Field({}, description="event name of the source -> the platform's")
-    extra: dict[str, str] = Field({}, description="path in the record -> column of the query")
+    extra: dict[str, str | ExtraField] = Field(
+        {}, description="path in the record -> column of the query, such as `ltv | number`"
+    )
     send: Literal["once", "on_change"] = Field(
         "once", description="on_change: a row whose values changed is sent again"
     )
@@ -260,3 +280,17 @@ class DestinationModel(Section):
     checks: Checks = Checks()
     alerts: OptionalSection[Alerts] = None
     overrides: dict[str, Any] = Field({}, description="keys of the platform file to replace")
+
+    @property
+    def extra_fields(self) -> dict[str, ExtraField]:
+        """`extra`, with texts read as fields: path in the record -> field."""
+        return {
+            path: field if isinstance(field, ExtraField) else _field_of(field)
+            for path, field in self.extra.items()
+        }
+
+
+def _field_of(text: str) -> ExtraField:
+    """`ltv | number` as a field; what is written without a type is the functions alone."""
+    column, *functions = (part.strip() for part in text.split("|"))
+    return ExtraField(column=column, functions=functions)

@@ -13,7 +13,7 @@ from connector.config.models import DestinationModel, Source
 from connector.config.secrets import is_reference
 from connector.platforms.columns import COLUMNS
 from connector.platforms.expression import parse
-from connector.platforms.functions import FUNCTIONS, TAKE_A_TABLE
+from connector.platforms.functions.problems import problems
 from connector.platforms.linter import template_columns
 from connector.platforms.model import Platform
 from connector.syntax.spelling import suggest
@@ -224,30 +224,21 @@ def _is_zone(name: str) -> bool:
 def _extra_problems(model: DestinationModel, platform: Platform) -> Inconsistencies:
     """Each field must be one column, through functions that exist, at a free place."""
     placed: set[str] = set()
-    for path, text in model.extra.items():
+    for path, field in model.extra_fields.items():
         where = ("extra", path)
         try:
-            expression = parse("extra." + text)
+            expression = parse("extra." + field.expression)
         except ValueError as error:
             yield where, f"extra.{path}: {error}".replace("'extra.", "'")
             continue
         if len(expression.pipelines) != 1:
             yield where, f"extra.{path}: give one column of the query, without alternatives"
-        for call in expression.pipelines[0].calls:
-            if call.name not in FUNCTIONS:
-                yield (
-                    where,
-                    (
-                        f"extra.{path}: there is no function '{call.name}'"
-                        f"{suggest(call.name, FUNCTIONS)}"
-                    ),
-                )
-            elif call.name in TAKE_A_TABLE and call.argument not in platform.tables:
-                yield where, f"extra.{path}: there is no table '{call.argument}'"
-        problem = _no_room(platform.event, path.split("."), placed)
-        placed.add(path)
-        if problem:
+        for problem in problems(expression.pipelines[0], platform.tables):
             yield where, f"extra.{path}: {problem}"
+        taken = _no_room(platform.event, path.split("."), placed)
+        placed.add(path)
+        if taken:
+            yield where, f"extra.{path}: {taken}"
 
 
 def _no_room(template: Any, path: list[str], placed: set[str]) -> str | None:

@@ -6,14 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.bytes import trimmed
-from connector.arrow.masks import present
-from connector.arrow.text import text_array
+from connector.arrow.masks import Mask, present
 from connector.config.destination import Destination
 from connector.identifiers.digest import sha512_b64
 from connector.mapping.constants import Constants, constant_column
 from connector.mapping.conversions import Conversions
 from connector.mapping.entries import EntryBindings, parse_entries
+from connector.mapping.extras import extra_values
 from connector.platforms.columns import EXTRA
 from connector.platforms.expression import Alternatives, Pipeline, parse
 from connector.platforms.functions import FUNCTIONS, NORMALISERS, Context, Json, Values
@@ -109,14 +108,12 @@ class RowBindings:
         start = self._start(pipeline)
         if start is None:
             return None
+        source = {"column": pipeline.name, "extra": EXTRA + pipeline.name}.get(pipeline.space)
         values: Values = start
         for call in pipeline.calls:
             values = FUNCTIONS[call.name](values, self._context, call.argument)
-            if call.name in NORMALISERS and pipeline.space == "column":
-                self._conversions.mark_bad(
-                    pipeline.name,
-                    present(start) & ~present(values.text if isinstance(values, Json) else values),
-                )
+            if call.name in NORMALISERS and source is not None:
+                self._conversions.mark_bad(source, _present(start) & ~_present(values))
         return values
 
     def _start(self, pipeline: Pipeline) -> Values | None:
@@ -130,8 +127,10 @@ class RowBindings:
             return self.text(parse(self._destination.platform.fields[name]))
         if pipeline.space == "extra":
             column = EXTRA + name
-            there = column in self._source.column_names
-            return _extra(self._source[column].combine_chunks()) if there else None
+            if column not in self._source.column_names:
+                return None
+            time_zone = self._destination.model.source.time_zone
+            return extra_values(self._source[column].combine_chunks(), pipeline, time_zone)
         return constant_column(pipeline, self._constants, self.rows)
 
     def _column(self, name: str) -> pa.Array | None:
@@ -140,13 +139,5 @@ class RowBindings:
         return sha512_b64(column) if obscure and column is not None else column
 
 
-def _extra(values: pa.Array) -> Values:
-    """A column outside the canonical ones, by its type: numbers stay numbers, the rest is text."""
-    if pa.types.is_boolean(values.type) or pa.types.is_integer(values.type):
-        return values
-    if pa.types.is_floating(values.type):
-        finite = pc.if_else(pc.is_finite(values), values, None)
-        return Json(finite.cast(pa.string()))
-    if pa.types.is_decimal(values.type):
-        return Json(text_array(values))
-    return trimmed(text_array(values))
+def _present(values: Values) -> Mask:
+    return present(values.text if isinstance(values, Json) else values)

@@ -18,9 +18,7 @@ from connector.mapping.event_times import coerce_times, require_times
 from connector.mapping.money import coerce_money
 from connector.mapping.texts import coerce_texts
 from connector.platforms.columns import ACTION_SOURCES, COLUMNS
-
-_YES = ["true", "t", "yes", "y", "1", "granted", "g", "consent_granted"]
-_NO = ["false", "f", "no", "n", "0", "denied", "d", "consent_denied"]
+from connector.platforms.functions.typed import booleans
 
 
 def conform(source: pa.Table, rules: Rules) -> Conversions:
@@ -66,11 +64,10 @@ def conform(source: pa.Table, rules: Rules) -> Conversions:
 def _coerce_flags(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
     if pa.types.is_boolean(raw.type):
         return raw
-    text = lower(coerce_texts(name, raw, result))
-    yes = pc.is_in(text, value_set=pa.array(_YES))
-    no = pc.is_in(text, value_set=pa.array(_NO))
-    result.mark_bad(name, present(text) & ~mask(yes) & ~mask(no))
-    return pc.if_else(yes, True, pc.if_else(no, False, None))
+    text = coerce_texts(name, raw, result)
+    flags = booleans(text)
+    result.mark_bad(name, present(text) & ~present(flags))
+    return flags
 
 
 def _coerce_choices(name: str, raw: pa.Array, result: Conversions) -> pa.Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.platforms.columns import COLUMNS
+from connector.platforms.columns import COLUMNS, EXTRA
 
 _TEXTS = {
     "ambiguous_expired": "no answer told whether it arrived; `capi resolve` settles that",
@@ -10,6 +10,7 @@ _TEXTS = {
         "no answer told whether it arrived, and a person decided to send it again; `capi replay` "
         "does"
     ),
+    "bad_extra": "{field} is not of the type that `extra` gives it",
     "bad_event_id": "event_id is too long or not text",
     "beyond_ledger": (
         "it is older than what the ledger remembers, so it may have been delivered before; "
@@ -37,6 +38,8 @@ _TEXTS = {
 
 def reason_for(column: str) -> str:
     """The code for an unusable value in a column."""
+    if column.startswith(EXTRA):
+        return "bad_extra"
     return {"event_time": "bad_timestamp", "contents": "bad_contents"}.get(column, f"bad_{column}")
 
 

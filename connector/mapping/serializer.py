@@ -79,8 +79,9 @@ class Serializer:
         self.platform = destination.platform
         self._constants = constants_of(destination)
         template = copy.deepcopy(self.platform.event)
-        for path, text in destination.model.extra.items():
-            insert(template, path.split("."), f"{EXTRA}{text}")
+        self._extras = destination.model.extra_fields
+        for path, field in self._extras.items():
+            insert(template, path.split("."), EXTRA + field.expression)
         self._event = compile_template(template, self._constants)
         self.impersonal = impersonal_places(self._event, self.platform)
         self._names = EventNameMapper(destination)
@@ -125,6 +126,7 @@ class Serializer:
             name: (rows.text(parse(text)), self._columns_behind(text))
             for name, text in self.platform.fields.items()
         }
+        self._reject_bad_extras(conversions, rows)
         verdicts = judge(
             conversions, self.platform, identifiers, fields, self.destination.model.consent, as_of
         )
@@ -163,6 +165,15 @@ class Serializer:
     def overhead(self, group: Mapping[str, str | None]) -> int:
         """Bytes that a body has beside its records and the commas between them."""
         return self._envelope.overhead(group)
+
+    def _reject_bad_extras(self, conversions: Conversions, rows: RowBindings) -> None:
+        """Reject rows with an extra value that is not of its type, where the YAML wants that."""
+        for field in self._extras.values():
+            written = rows.text(parse(EXTRA + field.expression))
+            column = EXTRA + field.column
+            if field.on_bad == "reject" and column in conversions.bad:
+                bad = conversions.bad[column] & ~present(written)
+                conversions.reject(bad, reason_for(column), column)
 
     def _columns_behind(self, text: str) -> set[str]:
         """Canonical columns behind an expression and the identifiers in it that are sent."""

@@ -101,7 +101,7 @@ def _without_consent(conversions: Conversions, platform: Platform, consent: Cons
             suppressed |= mask(table[name].combine_chunks())
     # A word that is not understood may be a refusal.
     for column, unusable in conversions.bad.items():
-        if COLUMNS[column].group == "consent":
+        if column in COLUMNS and COLUMNS[column].group == "consent":
             suppressed |= unusable
     return suppressed
 

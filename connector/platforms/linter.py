@@ -11,7 +11,7 @@ from typing import Any
 
 from connector.platforms.columns import ACTION_SOURCES, COLUMNS, ITEM_FIELDS
 from connector.platforms.expression import Pipeline, parse
-from connector.platforms.functions import FUNCTIONS, TAKE_A_TABLE
+from connector.platforms.functions.problems import problems
 from connector.platforms.model import Platform
 
 LISTS = ("contents",)
@@ -174,11 +174,8 @@ def _entry(platform: Platform, text: str, where: str) -> Iterator[str]:
 
 
 def _functions(platform: Platform, pipeline: Pipeline, where: str) -> Iterator[str]:
-    for call in pipeline.calls:
-        if call.name not in FUNCTIONS:
-            yield f"{where}: there is no function '{call.name}'"
-        elif call.name in TAKE_A_TABLE and call.argument not in platform.tables:
-            yield f"{where}: there is no table '{call.argument}'"
+    for problem in problems(pipeline, platform.tables):
+        yield f"{where}: {problem}"
 
 
 def _known(platform: Platform, pipeline: Pipeline, spaces: tuple[str, ...]) -> Any:

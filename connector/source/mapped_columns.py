@@ -21,11 +21,7 @@ def canonical_columns(
 
 def extra_columns(destination: Destination) -> list[str]:
     """Columns of the query that are sent beside the canonical ones."""
-    return list(dict.fromkeys(map(_column_of, destination.model.extra.values())))
-
-
-def _column_of(text: str) -> str:
-    return text.split("|")[0].strip()
+    return list(dict.fromkeys(field.column for field in destination.model.extra_fields.values()))
 
 
 def missing_columns(
@@ -39,7 +35,7 @@ def missing_columns(
         for index, name in enumerate(source.keys)
     ]
     named += [(column, ("columns", name)) for name, column in model.columns.items()]
-    named += [(_column_of(text), ("extra", path)) for path, text in model.extra.items()]
+    named += [(field.column, ("extra", path)) for path, field in model.extra_fields.items()]
     missing: dict[str, tuple[str | int, ...]] = {}
     for name, where in named:
         if name not in names:

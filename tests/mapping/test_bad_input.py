@@ -963,7 +963,7 @@ def test_lists_are_read_strictly_and_exactly(number: int) -> None:
         "$each": "contents",
         "item": {"id": "id", "quantity": "quantity | whole", "price": "price | amount"},
     }
-    destination = capi(overrides={"event": {"items": item, "ids_": "content_ids | json"}})
+    destination = capi(overrides={"event": {"items": item, "ids_": "content_ids | text_list"}})
     good = [{"id": "a", "quantity": 2, "price": 9.5}]
     entry = {"id": "a", "quantity": 2, "price": 9.5}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from connector.arrow.records import Records
 from connector.errors import ConfigError
 from connector.mapping.coverage import usable_columns
+from connector.mapping.reasons import explained
 from connector.mapping.serializer import Serialized, Serializer
 from connector.platforms.columns import COLUMNS
 from tests.support.encoding import (
@@ -274,9 +276,110 @@ def test_extra_fields_are_written_where_their_path_says_by_their_own_type() -> N
     assert {"custom", "flag", "share"}.isdisjoint(second)
 
 
+TYPED: dict[str, list[tuple[Any, Any]]] = {
+    "number": [
+        ("9.50", 9.5),
+        (" 7 ", 7),
+        ("1e3", 1000),
+        (Decimal("1299.50"), 1299.5),
+        (3, 3),
+        (0.25, 0.25),
+        (1e22, 1e22),
+        *[(bad, None) for bad in ("n/a", '1,"x":true', "1,5", "0x1", "NaN", "+1", "007", "", True)],
+        *[(bad, None) for bad in (float("inf"), "1" * 40, "1e999", dt.date(2026, 1, 1))],
+    ],
+    "integer": [
+        ("12", 12),
+        ("12.0", 12),
+        (7, 7),
+        (7.0, 7),
+        (Decimal("7.00"), 7),
+        *[(bad, None) for bad in ("1.5", 1.5, "n/a", "1e3", True, "9" * 30)],
+    ],
+    "boolean": [
+        (True, True),
+        ("yes", True),
+        ("F", False),
+        (0, False),
+        *[(bad, None) for bad in ("perhaps", 2, '","x":true')],
+    ],
+    "json": [
+        ('{"a": [1, 2.5, null]}', {"a": [1, 2.5, None]}),
+        ('"x"', "x"),
+        (3, 3),
+        *[(bad, None) for bad in ("n/a", "{", '1,"x":true', "[NaN]", '["\\ud800"]', "x" * 70_000)],
+    ],
+    "text": [("a", "a"), (1.5, "1.5"), (True, "true"), (7, "7"), ('1,"x":true', '1,"x":true')],
+}
+
+
+@pytest.mark.parametrize("form", ["as text", "as a mapping"])
+@pytest.mark.parametrize("kind", TYPED)
+def test_an_extra_field_is_written_as_its_type_or_left_out(kind: str, form: str) -> None:
+    field = f"q | {kind}" if form == "as text" else {"column": "q", "type": kind}
+    for value, sent in TYPED[kind]:
+        encoded = encode([row(**{"extra.q": value})], capi(extra={"custom.q": field}))
+        (record,) = bodies(encoded)
+        assert record.get("custom", {}).get("q") == sent, value
+        counted = encoded.dropped.get(("extra.q", "bad_extra"), 0)
+        assert counted == (sent is None), value
+
+
+def test_nested_columns_are_json() -> None:
+    kinds = {
+        "a": pa.array([[{"price": Decimal("9.50"), "day": dt.date(2026, 5, 1)}]]),
+        "b": pa.array([[("x", 1)]], pa.map_(pa.string(), pa.int64())),
+        "c": pa.array([2.5]),
+    }
+    table = pa.table({**{f"extra.{name}": column for name, column in kinds.items()}})
+    for name, value in row().items():
+        table = table.append_column(name, pa.array([value]))
+    destination = capi(extra={name: f"{name} | json" for name in kinds})
+    (record,) = bodies(encode_table(table, destination))
+    assert (record["a"], record["b"], record["c"]) == (
+        [{"price": 9.5, "day": "2026-05-01"}],
+        {"x": 1},
+        2.5,
+    )
+
+
+def test_a_long_integer_in_json_keeps_its_digits() -> None:
+    long = "[12345678901234567890123,{}]"
+    encoded = encode([row(**{"extra.q": long})], capi(extra={"a": "q | json"}))
+    assert long.encode() in encoded.records[0]
+
+
+def test_a_bad_extra_value_rejects_its_row_where_the_yaml_wants_that() -> None:
+    wanted = {"column": "q", "type": "number", "on_bad": "reject"}
+    rows = [row(**{"extra.q": value}) for value in ("1", "n/a", None)]
+    encoded = encode(rows, capi(extra={"a": wanted, "b": "q | text"}))
+    assert reasons(encoded) == [(1, "bad_extra", "extra.q")]
+    assert [record.get("a") for record in bodies(encoded)] == [1, None]
+    assert explained("bad_extra", "extra.q") == "extra.q is not of the type that `extra` gives it"
+
+
+def test_an_extra_column_goes_through_functions_whatever_its_type() -> None:
+    moment = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
+    destination = capi(
+        extra={"a": "q | upper", "b": "t | unix_s", "c": "f | choose(Y, N)", "d": "t | iso_ms"},
+        overrides={"tables": {"words": {"1": "one"}}},
+    )
+    values = {"extra.q": 1.5, "extra.t": moment, "extra.f": "no"}
+    (record,) = bodies(encode([row(**values)], destination))
+    assert (record["a"], record["b"], record["c"]) == ("1.5", 1777593600, "N")
+    assert record["d"] == "2026-05-01T00:00:00.000Z"
+
+
 @pytest.mark.parametrize(
     "extra",
     [
+        {"a": "q | number | upper"},
+        {"a": "q | upper | unix_s"},
+        {"a": "q | when(LDU)"},
+        {"a": {"column": "q", "type": "float"}},
+        {"a": {"column": "q r"}},
+        {"a": {"type": "number"}},
+        {"a": {"column": "q", "type": "number", "on_bad": "guess"}},
         {"value.x": "q"},
         {"ids.x": "q"},
         {"a": "q r"},
@@ -292,7 +395,7 @@ def test_extra_fields_are_written_where_their_path_says_by_their_own_type() -> N
         {"a": "=q"},
     ],
 )
-def test_an_extra_field_that_does_not_fit_is_a_configuration_error(extra: dict[str, str]) -> None:
+def test_an_extra_field_that_does_not_fit_is_a_configuration_error(extra: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="extra"):
         encode([row(**{"extra.q": "x"})], capi(extra=extra))
 

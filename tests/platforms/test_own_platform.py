@@ -221,8 +221,11 @@ def test_every_function_that_the_guide_lists_exists() -> None:
     assert set(re.findall(r"`([a-z_0-9]+)(?:\([^)]*\))?`", listed)) <= set(FUNCTIONS)
 
 
-AWAITED = {"email_amazon", "lower", "text"}
-"""For platforms whose files are still to come, and for the columns of a destination under `extra`."""
+AWAITED = {"email_amazon", "lower"}
+"""For platforms whose files are still to come."""
+
+TYPES = {"text", "number", "integer", "boolean", "json"}
+"""For the columns that a destination adds under `extra`."""
 
 
 def test_every_function_is_used_by_a_platform_or_a_documented_override() -> None:
@@ -230,4 +233,4 @@ def test_every_function_is_used_by_a_platform_or_a_documented_override() -> None
     files += [DOCS.parent / EXAMPLE, Path(__file__).parent / "test_vectors.py"]
     told = "\n".join(file.read_text(encoding="utf-8") for file in files)
     unused = {name for name in FUNCTIONS if not re.search(rf"\| {name}\b", told)}
-    assert unused == AWAITED
+    assert unused - TYPES == AWAITED

@@ -14,11 +14,12 @@ from connector.platforms.functions import (
     places,
     texts,
     times,
+    typed,
 )
 from connector.platforms.functions.registry import (
     FUNCTIONS,
     NORMALISERS,
-    TAKE_A_TABLE,
+    TAKES,
     Context,
     Json,
     Values,
@@ -27,7 +28,7 @@ from connector.platforms.functions.registry import (
 __all__ = [
     "FUNCTIONS",
     "NORMALISERS",
-    "TAKE_A_TABLE",
+    "TAKES",
     "Context",
     "Json",
     "Values",
@@ -44,4 +45,5 @@ __all__ = [
     "places",
     "texts",
     "times",
+    "typed",
 ]

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from connector.platforms.functions.registry import Context, Json, Values, function
 
 
-@function("lookup", takes_a_table=True)
+@function("lookup", argument="table")
 def lookup(values: pa.Array, context: Context, argument: str | None) -> Values:
     """The value's entry in a table; null where it has none."""
     table = context.tables[argument or ""]
@@ -18,13 +18,13 @@ def lookup(values: pa.Array, context: Context, argument: str | None) -> Values:
     return pc.take(pa.array(list(table.values())), found)
 
 
-@function("absent_from", takes_a_table=True)
+@function("absent_from", argument="table")
 def absent_from(values: pa.Array, context: Context, argument: str | None) -> Values:
     """The value where a table lacks it; null elsewhere."""
     return pc.if_else(_is_listed(values, context, argument), None, values)
 
 
-@function("when_in", takes_a_table=True)
+@function("when_in", argument="table")
 def when_in(values: pa.Array, context: Context, argument: str | None) -> Values:
     """The value where a table has it; null elsewhere."""
     return pc.if_else(_is_listed(values, context, argument), values, None)
@@ -34,13 +34,13 @@ def _is_listed(values: pa.Array, context: Context, argument: str | None) -> pa.A
     return pc.is_in(values, value_set=pa.array(list(context.tables[argument or ""]), pa.string()))
 
 
-@function("when")
+@function("when", takes="flag", argument="json", last=True)
 def when(flags: pa.Array, _context: Context, argument: str | None) -> Values:
     """The argument, which is JSON, where a flag is true; null elsewhere."""
     return Json(pc.if_else(flags, argument or "true", None))
 
 
-@function("choose")
+@function("choose", takes="flag")
 def choose(flags: pa.Array, _context: Context, argument: str | None) -> Values:
     """One of two words, `choose(yes,no)`, by a flag; null where the flag is null."""
     yes, _, no = (argument or "").partition(",")

@@ -20,7 +20,7 @@ register_columnwise(
 )
 
 
-@function("browser_and_system")
+@function("browser_and_system", last=True)
 def browser_and_system(agents: pa.Array, _context: Context, _argument: str | None) -> Values:
     """A User-Agent header as `{"browser": family, "operating_system": family}`; null if unknown."""
     return Json(map_distinct(web.user_agent_text(agents), _families))

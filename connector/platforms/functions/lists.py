@@ -15,8 +15,8 @@ MAX_ENTRIES = 1000
 """A longer list in one row is a mistake of the query, and would fill a request by itself."""
 
 
-@function("json", normaliser=True)
-def json(values: pa.Array, _context: Context, _argument: str | None) -> Values:
+@function("text_list", takes="any", normaliser=True, last=True)
+def text_list(values: pa.Array, _context: Context, _argument: str | None) -> Values:
     """A list, as JSON text or a nested column, as JSON list of texts.
 
     Null where it is no list, an empty one, or has more than 1,000 entries.

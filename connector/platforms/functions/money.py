@@ -1,4 +1,4 @@
-"""Amounts and other numbers."""
+"""Amounts and quantities."""
 
 from __future__ import annotations
 
@@ -9,31 +9,25 @@ import pyarrow.compute as pc
 from connector.arrow.money import parse_amounts, rounded
 from connector.arrow.text import decimal_text
 from connector.platforms.functions.registry import Context, Json, Values, function
+from connector.platforms.functions.typed import json_numbers
 
 
-@function("number")
-def number(values: pa.Array, _context: Context, _argument: str | None) -> Values:
-    """Decimal text as a JSON number with the digits it has: `99.99`, `100`."""
-    return Json(values)
-
-
-@function("float")
+@function("float", normaliser=True, last=True)
 def float_number(values: pa.Array, _context: Context, _argument: str | None) -> Values:
     """Decimal text as a JSON number that every reader takes for a float: `99.99`, `100.0`."""
-    return Json(
-        pc.if_else(
-            pc.match_substring(values, "."), values, pc.binary_join_element_wise(values, ".0", "")
-        )
-    )
+    numbers = json_numbers(values)
+    pointed = pc.binary_join_element_wise(numbers, ".0", "")
+    return Json(pc.if_else(pc.match_substring_regex(numbers, "[.eE]"), numbers, pointed))
 
 
-@function("whole")
+@function("whole", last=True)
 def whole(values: pa.Array, _context: Context, _argument: str | None) -> Values:
     """Text of a whole number as a JSON number; null where it is none."""
-    return Json(pc.if_else(pc.match_substring_regex(values, r"^\d{1,9}$"), values, None))
+    digits = pc.if_else(pc.match_substring_regex(values, r"^\d{1,9}$"), values, None)
+    return digits.cast(pa.int64())
 
 
-@function("amount")
+@function("amount", last=True)
 def amount(values: pa.Array, context: Context, _argument: str | None) -> Values:
     """A price in a list as a JSON number with its currency's digits; null if it is none."""
     return Json(_price(values, context))
@@ -52,7 +46,7 @@ def _price(values: pa.Array, context: Context) -> pa.Array:
     )
 
 
-@function("minor_units")
+@function("minor_units", last=True)
 def minor_units(values: pa.Array, context: Context, _argument: str | None) -> Values:
     """Decimal text of major units as an integer of the currency's smallest unit (ISO 4217).
 

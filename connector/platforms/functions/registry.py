@@ -1,15 +1,15 @@
 """The register of functions that platform files may name, and what such a function is given.
 
-A function takes a column of texts, times or integers and returns one of the same length. Functions
-that produce JSON of their own (numbers, objects) return `Json`; everything else is written as a
-JSON string, number or boolean by its type.
+A function takes a column and returns one of the same length. What it returns is written as a JSON
+string, number or boolean by its type. A function that serialises by itself (numbers, lists,
+objects) returns `Json`, and vouches for it: each text is one valid JSON value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -56,21 +56,47 @@ FUNCTIONS: dict[str, Function] = {}
 NORMALISERS: set[str] = set()
 """Functions that give null for a value that cannot be used; such values are counted."""
 
-TAKE_A_TABLE: set[str] = set()
-"""Functions whose argument names one of the file's `tables`."""
+Taken: TypeAlias = Literal["text", "time", "flag", "any"]
+"""What a function takes: texts, UTC instants, booleans, or a column of any type."""
+
+TAKES: dict[str, Taken] = {}
+
+Argument: TypeAlias = Literal["table", "json"]
+"""What a function's argument must be: the name of one of the file's `tables`, or JSON."""
+
+ARGUMENTS: dict[str, Argument] = {}
+
+LAST: set[str] = set()
+"""Functions whose result is no text, so that no other function can follow."""
 
 
 def function(
-    name: str, *, normaliser: bool = False, takes_a_table: bool = False
+    name: str,
+    *,
+    takes: Taken = "text",
+    normaliser: bool = False,
+    argument: Argument | None = None,
+    last: bool = False,
 ) -> Callable[[Function], Function]:
-    """Register a function under the name that platform files use."""
+    """Register a function under the name that platform files use.
+
+    Args:
+        name: The name.
+        takes: The kind of column it takes.
+        normaliser: Whether null means that a value could not be used.
+        argument: What its argument must be, where that can be checked.
+        last: Whether its result is no text.
+    """
 
     def register(implementation: Function) -> Function:
         FUNCTIONS[name] = implementation
+        TAKES[name] = takes
         if normaliser:
             NORMALISERS.add(name)
-        if takes_a_table:
-            TAKE_A_TABLE.add(name)
+        if argument is not None:
+            ARGUMENTS[name] = argument
+        if last:
+            LAST.add(name)
         return implementation
 
     return register

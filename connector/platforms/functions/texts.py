@@ -45,9 +45,3 @@ def custom_name(values: pa.Array, _context: Context, _argument: str | None) -> V
     """A name in `[a-z0-9_-]`, at most 64 characters. Source: OpenAI (`custom_event_name`)."""
     plain = pc.replace_substring_regex(lower_case(values), r"[^a-z0-9_-]+", "_")
     return pc.utf8_slice_codeunits(plain, 0, 64)
-
-
-@function("text")
-def text(values: pa.Array, _context: Context, _argument: str | None) -> Values:
-    """Any value as a JSON string."""
-    return values.cast(pa.string())

@@ -9,25 +9,25 @@ from connector.arrow.text import time_text
 from connector.platforms.functions.registry import Context, Values, function
 
 
-@function("unix_s")
+@function("unix_s", takes="time", last=True)
 def unix_s(times: pa.Array, _context: Context, _argument: str | None) -> Values:
     """Whole seconds since 1970, floored."""
     return floored(times, "s").cast(pa.int64())
 
 
-@function("unix_ms")
+@function("unix_ms", takes="time", last=True)
 def unix_ms(times: pa.Array, _context: Context, _argument: str | None) -> Values:
     """Whole milliseconds since 1970, floored."""
     return floored(times, "ms").cast(pa.int64())
 
 
-@function("iso_seconds")
+@function("iso_seconds", takes="time")
 def iso_seconds(times: pa.Array, _context: Context, _argument: str | None) -> Values:
     """`2026-04-13T14:30:00Z`, floored to the second."""
     return time_text(floored(times, "s"))
 
 
-@function("iso_ms")
+@function("iso_ms", takes="time")
 def iso_ms(times: pa.Array, _context: Context, _argument: str | None) -> Values:
     """`2026-04-13T14:30:00.000Z`, floored to the millisecond."""
     return time_text(floored(times, "ms"))

@@ -4,24 +4,65 @@ from __future__ import annotations
 
 from connector.engine.bounds import first_watermark, lookback_range
 from connector.engine.context import RunContext
+from connector.engine.drift import refuse_changed_types
 from connector.model import Mark, Range
 from connector.source.survey import Survey
+from connector.state import registry
 from connector.state.lease import holder
 
 
-def survey(context: RunContext, after: Mark | None) -> Survey:
+def survey(context: RunContext, after: Mark | None, *, everything: bool = False) -> Survey:
     """What waits behind a place, usually the watermark.
 
     A watermark without a key stands before rows of its own cursor value that may be recorded
     already; those do not wait.
+
+    Args:
+        context: The destination.
+        after: The place.
+        everything: Look behind it too, for rows without a key and values that have no order.
+
+    Raises:
+        StateMismatch: The type of the cursor or of a key column changed.
     """
-    found = context.warehouse.survey(after)
-    if after is None or after.key is not None or not found.waiting or not context.destination_id:
+    refuse_changed_types(context)
+    found = context.warehouse.survey(after, everything=everything)
+    if (
+        after is None
+        or after.key is not None
+        or not found.at_watermark
+        or not context.destination_id
+    ):
         return found
     own = Range(after, after, found.before)
-    if context.page_builder().any_missing(own):
-        return found
-    return context.warehouse.survey(Mark(after.cursor, ()))
+    return found if context.page_builder().any_missing(own) else found.beyond_watermark()
+
+
+def end_before_watermark(context: RunContext, after: Mark | None, found: Survey) -> str | None:
+    """The greatest cursor value, where the watermark stands beyond it; otherwise None.
+
+    So it is after a table was rebuilt: its new rows lie behind the watermark, and are never read.
+    A watermark that stands where the destination started proves nothing, and neither does an empty
+    table.
+    """
+    if found.reached or after is None or not context.destination_id:
+        return None
+    with context.store.read() as connection:
+        start = registry.start(connection, context.destination_id)
+    return None if after.key is None and after.cursor == start else context.warehouse.latest()
+
+
+def watermark_warning(context: RunContext, after: Mark | None, found: Survey) -> str | None:
+    """A sentence where the watermark stands beyond the end of the data; otherwise None."""
+    end = end_before_watermark(context, after, found)
+    if end is None or after is None:
+        return None
+    return (
+        f"the high-water mark stands at {after.cursor}, beyond the last row, whose"
+        f" {context.destination.model.source.cursor} is {end}; rows that are added behind the mark"
+        " are never read. Was the table rebuilt or restored? To begin anew, run"
+        f" `capi resolve {context.name} --restart all|now|TIMESTAMP`"
+    )
 
 
 def lag_seconds(context: RunContext, found: Survey) -> float:

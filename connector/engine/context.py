@@ -20,6 +20,7 @@ from connector.errors import ConnectorError, InternalError
 from connector.mapping.coverage import usable_columns
 from connector.model import Batch, Mark, Page
 from connector.source.reader import SourceReader
+from connector.source.survey import Survey
 from connector.source.watermark import Cursor
 from connector.state import ledger, registry, watermark
 from connector.state.clock import utc_now
@@ -43,6 +44,7 @@ class RunContext:
         destination_id: Its number in the state; 0 where it has none yet.
         clock: Gives the moment, in UTC.
         facts: What was seen of the source, for people.
+        surveyed: What the run's survey found, once its guards have passed.
         budget: Of retries, for all that is sent within the context.
         tokens: Access tokens that were fetched within the context.
     """
@@ -53,6 +55,7 @@ class RunContext:
     destination_id: int
     clock: Callable[[], dt.datetime] = utc_now
     facts: dict[str, int | float | None] = field(default_factory=dict)
+    surveyed: Survey | None = None
     budget: RetryBudget = field(default_factory=RetryBudget)
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
 

@@ -17,17 +17,15 @@ from connector.state.lease import Lease, fence
 _SKEW = dt.timedelta(seconds=1)
 """Clocks of the replicas of one database differ by less."""
 
+_EVERY = dt.timedelta(days=1)
+"""How often rows behind the watermark are looked at too."""
 
-def refuse_drift(context: RunContext, found: Survey) -> None:
-    """Compare clock and types with what earlier runs saw.
 
-    Raises:
-        WarehouseError: The clock went back by more than the lag allows for.
-        StateMismatch: The type of the cursor or of a key column changed.
-    """
+def refuse_clock_back(context: RunContext, found: Survey) -> None:
+    """Raise WarehouseError where the clock went back by more than the lag allows for."""
     if not context.destination_id:
         return
-    last, types = _remembered(context)
+    last, _ = _remembered(context)
     lag = max(context.destination.model.source.lag, _SKEW)
     if last is not None and found.now + lag < last:
         raise WarehouseError(
@@ -37,6 +35,13 @@ def refuse_drift(context: RunContext, found: Survey) -> None:
             " restored copy? If the clock was wrong before and is right now, run"
             f" `capi resolve {context.name} --accept-change`"
         )
+
+
+def refuse_changed_types(context: RunContext) -> None:
+    """Raise StateMismatch where the type of the cursor or of a key column changed."""
+    if not context.destination_id:
+        return
+    _, types = _remembered(context)
     changed = [
         f"the column {name} was {types[name]} and is {kind}"
         for name, kind in context.warehouse.types().items()
@@ -52,7 +57,7 @@ def refuse_drift(context: RunContext, found: Survey) -> None:
 
 
 def remember(context: RunContext, held: Lease, found: Survey) -> None:
-    """Keep the clock and the types for the next run."""
+    """Keep the clock, the types, and when everything was looked at for the next run."""
     last, before = _remembered(context)
     types = {**before, **context.warehouse.types()}
     with context.store.write() as connection:
@@ -62,6 +67,23 @@ def remember(context: RunContext, held: Lease, found: Survey) -> None:
         )
         if types != before:
             registry.set_types(connection, held.destination_id, types)
+        if found.everything:
+            registry.set_inspected_at(connection, held.destination_id, _us(context.clock()))
+
+
+def is_inspection_due(context: RunContext) -> bool:
+    """Whether rows behind the watermark were last looked at more than a day ago, or never."""
+    if not context.destination_id:
+        return True
+    with context.store.read() as connection:
+        last = registry.inspected_at(connection, context.destination_id)
+    return last is None or not 0 <= _us(context.clock()) - last < _EVERY // dt.timedelta(
+        microseconds=1
+    )
+
+
+def _us(moment: dt.datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)
 
 
 def _remembered(context: RunContext) -> tuple[dt.datetime | None, dict[str, str]]:

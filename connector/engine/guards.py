@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from connector.engine.backlog import lag_seconds, survey
+from connector.engine.backlog import end_before_watermark, lag_seconds, survey
 from connector.engine.context import RunContext
-from connector.engine.drift import refuse_drift
+from connector.engine.drift import is_inspection_due, refuse_clock_back
 from connector.engine.plan import Options
 from connector.errors import ConfigError, GuardRail, Postponed
 from connector.model import Mark
@@ -35,9 +35,10 @@ def inspect_source(
         ConfigError: Rows would be overlooked or rejected altogether.
         GuardRail: Far more rows wait than usual.
     """
-    found = survey(context, after)
-    refuse_drift(context, found)
-    context.facts = _facts(context, found)
+    found = survey(context, after, everything=is_inspection_due(context))
+    refuse_clock_back(context, found)
+    context.surveyed = found
+    context.facts = _facts(context, after, found)
     refuse_unusable_source(context, found)
     if options is not None:
         refuse_mass_resend(context, found.waiting, options)
@@ -61,6 +62,7 @@ def refuse_too_early(context: RunContext) -> None:
 def refuse_unusable_source(context: RunContext, found: Survey) -> None:
     """Raise ConfigError for rows without key or cursor, and for a query without a needed column."""
     problems = list(found.overlooked(context.destination.model.source).values())
+    problems += filter(None, [context.warehouse.wrong_time_unit(found)])
     lacking = context.warehouse.lacking()
     if lacking:
         problems = [context.warehouse.lacks(lacking), *problems]
@@ -92,10 +94,12 @@ def refuse_mass_resend(context: RunContext, rows: int, options: Options) -> None
         )
 
 
-def _facts(context: RunContext, found: Survey) -> dict[str, int | float | None]:
+def _facts(context: RunContext, after: Mark | None, found: Survey) -> dict[str, int | float | None]:
     return {
         "waiting": found.waiting,
         "null_cursors": found.null_cursors,
+        "early_cursors": found.early_cursors,
+        "watermark_ahead": int(end_before_watermark(context, after, found) is not None),
         "future_rows": found.future,
         "lag_seconds": lag_seconds(context, found),
     }

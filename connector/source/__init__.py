@@ -16,6 +16,7 @@ __all__ = [
     "slicing",
     "sql_text",
     "survey",
+    "time_unit",
     "warehouse",
     "watermark",
 ]

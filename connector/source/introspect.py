@@ -86,6 +86,43 @@ class Description:
         """Label in SQL -> canonical or `extra.` column."""
         return {f"c{index}_": name for index, name in enumerate(self.selections)}
 
+    def irregular_values(self) -> dict[str, ColumnElement[bool]]:
+        """Cursor and key columns -> a predicate for values that are not of one type and form.
+
+        Such values, and numbers that are not whole, have no order to rely on.
+        """
+        if self.cursor is None:
+            return {}
+        types = {
+            **dict(zip(self.key_names, self.key_types, strict=True)),
+            self.cursor_name: self.cursor.type,
+        }
+        forms = {self.cursor_name: self.cursor.form}
+        found = {
+            name: self.dialect.irregular(self.table.c[name], kind, forms.get(name))
+            for name, kind in types.items()
+        }
+        return {name: predicate for name, predicate in found.items() if predicate is not None}
+
+    def irregularities(self, counts: Mapping[str, int]) -> dict[str, str]:
+        """Sentences on values that have no order. counts: column -> such values."""
+        form = None if self.cursor is None else self.cursor.form
+        types = self.types_in_words()
+        found = {}
+        for name, number in counts.items():
+            if number and name == self.cursor_name and form is not None:
+                found["cursor"] = (
+                    f"{number} values of the cursor {name} are written in another form than the"
+                    " rest, so their text order is not the order of time; write all of them alike"
+                )
+            elif number:
+                expected = "whole numbers" if types[name] == "integer" else "text"
+                found["cursor" if name == self.cursor_name else "key"] = (
+                    f"{number} values of the column {name} are not {expected} as the first one is,"
+                    " so rows cannot be ordered by it; cast it in the query"
+                )
+        return found
+
     def types_in_words(self) -> dict[str, str]:
         """Cursor and key columns -> their types in words, as far as they are known yet."""
         if self.cursor is None:
@@ -130,15 +167,13 @@ def describe(
         )
     table = Raw(text + "\n").columns(*(sa.column(name) for name in names)).subquery("q")
     types = {
-        name: _type(connection, dialect, table.c[name], described[names.index(name)])
+        name: _type(connection, destination, dialect, table.c[name], described[names.index(name)])
         for name in dict.fromkeys((source.cursor, *source.keys))
     }
-    known = {name: kind for name, kind in types.items() if kind is not None}
     cursor_type = types[source.cursor]
     form = None
     if cursor_type is not None and cursor_type.kind == "iso_text":
         form = _form(connection, table.c[source.cursor])
-    _refuse_irregular_values(connection, dialect, table, known, form, destination)
     canonical = canonical_columns(destination, names, wanted)
     selected = {**canonical, **{EXTRA + name: name for name in extra_columns(destination)}}
     expressions = dialect.selections(
@@ -193,18 +228,26 @@ def _probe(
 
 def _type(
     connection: Connection,
+    destination: Destination,
     dialect: Dialect,
     column: ColumnElement[Any],
     described: Sequence[Any],
 ) -> ColumnType | None:
+    """The type of a cursor or key column. Raises ConfigError where rows cannot be ordered by it."""
     try:
         return dialect.column_type(connection, column, described)
     except UnorderedType:
-        name = getattr(column, "name", "")
+        name: str = getattr(column, "name", "")
+        is_cursor = name == destination.model.source.cursor
+        advice = (
+            "use a timestamp, a date or an integer, whose order is that of time"
+            if is_cursor
+            else f"give it an exact one in the query: cast({name} as text) as {name}, or an integer"
+        )
         raise ConfigError(
-            f"the column {name} has a type that rows cannot be ordered by exactly; use a timestamp,"
-            " a date, an integer, a UUID or text",
-            at=("source", "query"),
+            f"{destination.name}: the {'cursor' if is_cursor else 'key'} column {name} has a type"
+            f" that rows cannot be ordered by exactly; {advice}",
+            at=("source", "cursor" if is_cursor else "key"),
         ) from None
 
 
@@ -215,45 +258,6 @@ def _form(connection: Connection, column: ColumnElement[Any]) -> IsoForm:
     """
     one = sa.select(column).where(column.is_not(None)).limit(1)
     return iso_form(str(connection.execute(one).scalar()))
-
-
-def _refuse_irregular_values(
-    connection: Connection,
-    dialect: Dialect,
-    table: sa.FromClause,
-    types: Mapping[str, ColumnType],
-    form: IsoForm | None,
-    destination: Destination,
-) -> None:
-    """Refuse cursor and key columns in which values are not of one type and form.
-
-    Such values, and numbers that are not whole, have no order to rely on.
-    """
-    cursor = destination.model.source.cursor
-    found = {
-        name: dialect.irregular(table.c[name], kind, form if name == cursor else None)
-        for name, kind in types.items()
-    }
-    irregular = {name: predicate for name, predicate in found.items() if predicate is not None}
-    if not irregular:
-        return
-    sums = (sa.func.sum(sa.case((predicate, 1), else_=0)) for predicate in irregular.values())
-    counts = connection.execute(sa.select(*sums).select_from(table)).one()
-    for name, number in zip(irregular, counts, strict=True):
-        if number and form is not None and name == cursor:
-            raise ConfigError(
-                f"{destination.name}: {number} values of the cursor {name} are written in another"
-                " form than the rest, so their text order is not the order of time; write all of"
-                " them alike",
-                at=("source", "cursor"),
-            )
-        if number:
-            expected = "whole numbers" if types[name].kind == "integer" else "text"
-            raise ConfigError(
-                f"{destination.name}: {number} values of the column {name} are not {expected} as"
-                " the first one is, so rows cannot be ordered by it; cast it in the query",
-                at=("source", "cursor" if name == cursor else "key"),
-            )
 
 
 def _cursor(kind: ColumnType, form: IsoForm | None, destination: Destination) -> Cursor:

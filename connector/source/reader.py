@@ -19,7 +19,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from connector.config.destination import Destination
 from connector.errors import ConfigError
 from connector.model import Mark, Range
-from connector.source import slicing, survey
+from connector.source import slicing, survey, time_unit
 from connector.source.duplicate_keys import duplicate_keys
 from connector.source.introspect import Description, describe, query_columns
 from connector.source.mapped_columns import required_columns
@@ -123,11 +123,37 @@ class SourceReader:
 
     # What waits
 
-    def survey(self, after: Mark | None) -> Survey:
-        """Clock, bound and counts of what waits behind a watermark, all in one transaction."""
+    def survey(self, after: Mark | None, *, everything: bool = False) -> Survey:
+        """Clock, bound and counts of what waits behind a watermark, all in one transaction.
+
+        Args:
+            after: the watermark; None counts from the first row.
+            everything: look behind the watermark too, which reads all rows of most databases.
+        """
         query = self._query()
         with self.warehouse.transaction() as connection:
-            return survey.survey(connection, self.warehouse.dialect, query, self._source.lag, after)
+            return survey.survey(connection, query, self._source.lag, after, everything=everything)
+
+    def wrong_time_unit(self, found: Survey) -> str | None:
+        """A sentence where `source.time_unit` cannot be meant, by what a survey found."""
+        cursor = self.cursor
+        if cursor is None or not time_unit.is_suspicious(cursor, found):
+            return None
+        latest = self.latest()
+        return (
+            None
+            if latest is None
+            else time_unit.wrong_unit(self._source.cursor, cursor, latest, found.now)
+        )
+
+    def upper_bound(self) -> str | None:
+        """Cursor text that rows of a run stay below now; None where nothing bounds the cursor."""
+        query = self._query()
+        if query.cursor is None:
+            return None
+        with self.warehouse.transaction() as connection:
+            now = survey.read_clock(connection, query.dialect)
+            return survey.upper_bound(connection, query.cursor, now, self._source.lag)
 
     def now(self) -> dt.datetime:
         """The database's clock."""

@@ -68,6 +68,18 @@ def set_types(connection: Connection, destination_id: int, found: Mapping[str, s
     _set(connection, destination_id, source=json.dumps(changed))
 
 
+def inspected_at(connection: Connection, destination_id: int) -> int | None:
+    """When all rows of the source were last looked at, in unix microseconds."""
+    found: int | None = source(connection, destination_id).get("inspected_at")
+    return found
+
+
+def set_inspected_at(connection: Connection, destination_id: int, moment_us: int) -> None:
+    """Remember when all rows of the source were looked at, in unix microseconds."""
+    changed = {**source(connection, destination_id), "inspected_at": moment_us}
+    _set(connection, destination_id, source=json.dumps(changed))
+
+
 def warehouse_clock(connection: Connection, destination_id: int) -> dt.datetime | None:
     """The latest clock of the warehouse that a run saw."""
     found = connection.execute(

@@ -134,6 +134,8 @@ def _finish(
         output.print_json(report.to_json())
     elif show:
         _show(destination, report, dry_run)
+    if report.watermark_ahead:
+        output.complain(f"{destination.name}: {messages.WATERMARK_AHEAD.format(destination.name)}")
     unproven = report.tallies.get("expired", {}).get("beyond_ledger", 0)
     if unproven:
         told = messages.beyond_ledger(unproven, f"sync {destination.name} --yes")

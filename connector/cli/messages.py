@@ -85,3 +85,9 @@ def linted(entry: IdentifierQuality) -> dict[str, Any]:
         "of_these_valid": f"{share} ({', '.join(by)})" if by else share,
         "the_rest": ", ".join(f"{name} {number:,}" for name, number in rest.items() if number),
     }
+
+
+WATERMARK_AHEAD = (
+    "the high-water mark stands beyond the last row; rows that are added behind it are read only"
+    " as far as source.lookback reaches. Was the table rebuilt? `capi status {}` shows both"
+)

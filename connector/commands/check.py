@@ -14,6 +14,8 @@ from connector.config.loader import Target, load
 from connector.config.secrets import is_reference, resolve
 from connector.delivery.auth.select import auth_for
 from connector.delivery.transports.requests import RequestsTransport
+from connector.engine.backlog import survey, watermark_warning
+from connector.engine.context import open_context
 from connector.errors import DestinationError
 from connector.state.store import Store, state_url
 
@@ -43,6 +45,8 @@ def check(target: Target, *, root: Path | None = None) -> Findings:
         findings.collect(destination, partial(part, destination), keys)
     findings.warnings += _risks(destination)
     findings.collect(destination, partial(check_source, findings, destination), ("source",))
+    if not findings.errors:
+        findings.collect(destination, partial(_watermark, findings, destination), None)
     return findings
 
 
@@ -91,6 +95,17 @@ def _state(destination: Destination) -> None:
     url = state_url(destination.root)
     if Store.exists(url):
         Store.open(url).close()
+
+
+def _watermark(findings: Findings, destination: Destination) -> None:
+    """The watermark, where there is one, stands among the rows of the source."""
+    if not Store.exists(state_url(destination.root)):
+        return
+    with open_context(destination) as context:
+        after = context.watermark() if context.destination_id else None
+        if after is not None:
+            warning = watermark_warning(context, after, survey(context, after))
+            findings.warnings += [] if warning is None else [warning]
 
 
 def _risks(destination: Destination) -> Iterator[str]:

@@ -57,10 +57,12 @@ def _check_columns(findings: Findings, destination: Destination, reader: SourceR
 
 def _check_rows(findings: Findings, destination: Destination, reader: SourceReader) -> None:
     """Rows that would never be read, or be mistaken for others."""
-    survey = reader.survey(None)
+    survey = reader.survey(None, everything=True)
+    wrong_unit = reader.wrong_time_unit(survey)
     problems = [
         *((message, "key") for message in _repeated_keys(destination, reader)),
         *((message, key) for key, message in survey.overlooked(destination.model.source).items()),
+        *((message, "time_unit") for message in [wrong_unit] if message is not None),
     ]
     findings.warnings += _waiting_rows(destination, survey)
     findings.warnings += _repeated_hour(destination, reader)
@@ -74,6 +76,11 @@ def _waiting_rows(destination: Destination, survey: Survey) -> Iterator[str]:
     source = destination.model.source
     if survey.null_cursors and source.null_cursor == "count":
         yield f"rows without {source.cursor}, which will never be read: {survey.null_cursors}"
+    if survey.early_cursors and source.null_cursor == "count":
+        yield (
+            f"rows with -infinity or a time before the year 1 as {source.cursor}, which will never"
+            f" be read: {survey.early_cursors}"
+        )
     if survey.future:
         yield f"rows dated in the future, which wait until then: {survey.future}"
 

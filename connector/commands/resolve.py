@@ -9,6 +9,7 @@ from connector.config.loader import Target, destination_of
 from connector.config.validate import start_time
 from connector.engine.bounds import first_watermark
 from connector.engine.context import RunContext, open_context
+from connector.engine.drift import changed_types
 from connector.engine.horizon import start_horizon
 from connector.engine.registration import (
     accept_source,
@@ -17,7 +18,7 @@ from connector.engine.registration import (
     witness_of,
 )
 from connector.errors import ConfigError
-from connector.model import RowState
+from connector.model import Mark, Range, RowState
 from connector.state import ledger, quarantine, registry, watermark
 from connector.state.clock import microseconds_of
 from connector.state.lease import release
@@ -112,15 +113,19 @@ def accept_source_change(target: Target) -> list[str]:
         What had changed, in words.
 
     Raises:
-        ConfigError: The key changed: by it alone delivered rows are known. Or the source cannot
-            be read.
+        ConfigError: The key changed, or its values are other texts now: by them alone delivered
+            rows are known. Or the watermark is no value of the cursor now. Or the source cannot be
+            read.
         WarehouseError: The source cannot be read.
     """
     destination = destination_of(target)
     with open_context(destination) as context:
-        context.warehouse.try_query()
+        context.warehouse.check_query()
         if not context.destination_id:
             return []
+        types = changed_types(context)
+        if types:
+            _refuse_other_values(context)
         with context.store.write() as connection:
             changed = changed_parts(connection, context)
             if "source.key" in changed:
@@ -131,7 +136,29 @@ def accept_source_change(target: Target) -> list[str]:
                     " now|TIMESTAMP`"
                 )
             accept_source(connection, context)
-            return changed
+            return changed + types
+
+
+def _refuse_other_values(context: RunContext) -> None:
+    """Raise ConfigError where a new type makes other texts of cursor or key values."""
+    place, cursor = context.watermark(), context.cursor()
+    if place is None or cursor is None:
+        return
+    anew = f"to begin anew, run `capi resolve {context.name} --restart now|TIMESTAMP`"
+    if not cursor.type.fits(place.cursor):
+        raise ConfigError(
+            f"{context.name}: the high-water mark is {place.cursor}, which no row's"
+            f" {context.destination.model.source.cursor} can be now. Put the old type back with a"
+            f" cast in the query; or, {anew}"
+        )
+    here = Range(Mark(place.cursor), Mark(place.cursor))
+    if context.page_builder().none_recorded(here):
+        raise ConfigError(
+            f"{context.name}: the values of {', '.join(context.destination.model.source.keys)} are"
+            " other texts than they were, so rows that were delivered would not be recognised and"
+            " would be sent again under other ids. Put the old texts back with a cast in the"
+            f" query; or, {anew}"
+        )
 
 
 def put_watermark(target: Target, start: str) -> str | None:

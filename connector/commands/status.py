@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.config.loader import Target, destination_of
-from connector.engine.backlog import lag_seconds, survey
+from connector.engine.backlog import lag_seconds, survey, watermark_warning
 from connector.engine.bounds import first_watermark
 from connector.engine.context import RunContext, open_context
 from connector.engine.report import COUNTS
@@ -34,7 +34,7 @@ class Status:
         recorded: State of a row -> rows that the ledger knows.
         runs: The last runs with their counts.
         horizon: From when on the ledger is complete; None where it never forgot anything.
-        warning: Why the warehouse cannot be asked.
+        warning: Why the warehouse cannot be asked, or rows that are added may never be read.
     """
 
     destination: str
@@ -105,7 +105,8 @@ def _backlog(context: RunContext) -> tuple[int | None, float | None, str | None]
     try:
         after = _watermark(context)
         found = survey(context, after)
-        return found.waiting, lag_seconds(context, found), None
+        warning = watermark_warning(context, after, found)
+        return found.waiting, lag_seconds(context, found), warning
     except ConnectorError as error:
         return None, None, str(error)
 

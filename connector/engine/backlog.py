@@ -49,7 +49,9 @@ def end_before_watermark(context: RunContext, after: Mark | None, found: Survey)
         return None
     with context.store.read() as connection:
         start = registry.start(connection, context.destination_id)
-    return None if after.key is None and after.cursor == start else context.warehouse.latest()
+    return (
+        None if after.key is None and after.cursor == start else context.warehouse.latest_cursor()
+    )
 
 
 def watermark_warning(context: RunContext, after: Mark | None, found: Survey) -> str | None:
@@ -59,9 +61,9 @@ def watermark_warning(context: RunContext, after: Mark | None, found: Survey) ->
         return None
     return (
         f"the high-water mark stands at {after.cursor}, beyond the last row, whose"
-        f" {context.destination.model.source.cursor} is {end}; rows that are added behind the mark"
-        " are never read. Was the table rebuilt or restored? To begin anew, run"
-        f" `capi resolve {context.name} --restart all|now|TIMESTAMP`"
+        f" {context.destination.model.source.cursor} is {end}; rows that are added behind it are"
+        " read only as far as source.lookback reaches. Was the table rebuilt or restored? To begin"
+        f" anew, run `capi resolve {context.name} --restart all|now|TIMESTAMP`"
     )
 
 

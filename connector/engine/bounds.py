@@ -89,7 +89,7 @@ def _now(context: RunContext, cursor: Cursor) -> Mark | None:
     if cursor.is_time:
         return Mark(cursor.text_of(context.warehouse.now()))
     if cursor.type.kind == "xid8":
-        bound = context.warehouse.survey(None).before
+        bound = context.warehouse.upper_bound()
         return None if bound is None else Mark(bound)
-    latest = context.warehouse.latest()
+    latest = context.warehouse.latest_cursor()
     return None if latest is None else Mark(str(int(latest) + 1))

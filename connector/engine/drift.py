@@ -12,6 +12,7 @@ from connector.engine.context import RunContext
 from connector.errors import StateMismatch, WarehouseError
 from connector.source.survey import Survey
 from connector.state import registry
+from connector.state.clock import microseconds_of
 from connector.state.lease import Lease, fence
 
 _SKEW = dt.timedelta(seconds=1)
@@ -39,14 +40,7 @@ def refuse_clock_back(context: RunContext, found: Survey) -> None:
 
 def refuse_changed_types(context: RunContext) -> None:
     """Raise StateMismatch where the type of the cursor or of a key column changed."""
-    if not context.destination_id:
-        return
-    _, types = _remembered(context)
-    changed = [
-        f"the column {name} was {types[name]} and is {kind}"
-        for name, kind in context.warehouse.types().items()
-        if types.get(name, kind) != kind
-    ]
+    changed = changed_types(context)
     if changed:
         raise StateMismatch(
             f"{context.name}: {', '.join(changed)}, so the high-water mark may not mean what it"
@@ -54,6 +48,18 @@ def refuse_changed_types(context: RunContext) -> None:
             f" `capi resolve {context.name} --accept-change`; to begin anew, run"
             f" `capi resolve {context.name} --restart all|now|TIMESTAMP`"
         )
+
+
+def changed_types(context: RunContext) -> list[str]:
+    """What differs between the types that cursor and key had and have, in words."""
+    if not context.destination_id:
+        return []
+    _, types = _remembered(context)
+    return [
+        f"the column {name} was {types[name]} and is {kind}"
+        for name, kind in context.warehouse.types().items()
+        if types.get(name, kind) != kind
+    ]
 
 
 def remember(context: RunContext, held: Lease, found: Survey) -> None:
@@ -68,7 +74,9 @@ def remember(context: RunContext, held: Lease, found: Survey) -> None:
         if types != before:
             registry.set_types(connection, held.destination_id, types)
         if found.everything:
-            registry.set_inspected_at(connection, held.destination_id, _us(context.clock()))
+            registry.set_inspected_at(
+                connection, held.destination_id, microseconds_of(context.clock())
+            )
 
 
 def is_inspection_due(context: RunContext) -> bool:
@@ -77,9 +85,9 @@ def is_inspection_due(context: RunContext) -> bool:
         return True
     with context.store.read() as connection:
         last = registry.inspected_at(connection, context.destination_id)
-    return last is None or not 0 <= _us(context.clock()) - last < _EVERY // dt.timedelta(
-        microseconds=1
-    )
+    return last is None or not 0 <= microseconds_of(
+        context.clock()
+    ) - last < _EVERY // dt.timedelta(microseconds=1)
 
 
 def _us(moment: dt.datetime) -> int:

@@ -63,9 +63,9 @@ def refuse_unusable_source(context: RunContext, found: Survey) -> None:
     """Raise ConfigError for rows without key or cursor, and for a query without a needed column."""
     problems = list(found.overlooked(context.destination.model.source).values())
     problems += filter(None, [context.warehouse.wrong_time_unit(found)])
-    lacking = context.warehouse.lacking()
+    lacking = context.warehouse.missing_columns()
     if lacking:
-        problems = [context.warehouse.lacks(lacking), *problems]
+        problems = [context.warehouse.missing_columns_message(lacking), *problems]
     if problems:
         raise ConfigError(f"{context.name}: {'. '.join(problems)}")
 

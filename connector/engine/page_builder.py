@@ -148,6 +148,11 @@ class PageBuilder:
             found += len(self._encode(chosen, self.clock()).left_out)
         return found
 
+    def none_recorded(self, rows: Range) -> bool:
+        """Whether there are rows in a range, and not one of them has a record."""
+        found = self.count_missing(rows)
+        return 0 < found.rows == found.missing
+
     def any_missing(self, rows: Range) -> bool:
         """Whether a row in a range has no record; reads only as far as the first."""
         return any(

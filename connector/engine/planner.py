@@ -11,7 +11,6 @@ from connector.engine.page_builder import BEYOND_LEDGER
 from connector.engine.plan import Options, Slice
 from connector.errors import ConfigError
 from connector.model import Mark, Range
-from connector.source.survey import Survey
 from connector.source.watermark import Cursor
 from connector.state import quarantine
 
@@ -54,20 +53,20 @@ def _has_unproven_rows(context: RunContext) -> bool:
 
 def _new(context: RunContext, after: Mark | None, options: Options) -> list[Slice]:
     """Rows behind the watermark."""
-    found = survey(context, after)
+    found = context.surveyed or survey(context, after)
     if found.waiting == 0:
         return []
-    before = _before(context, found, options)
+    before = _before(context, found.before, options)
     upto: Mark | None = None
     if before is None:
-        latest = context.warehouse.latest()
+        latest = context.warehouse.latest_cursor()
         upto = None if latest is None else Mark(latest)
     if options.limit is not None and options.limit < found.waiting:
         return [Slice(0, "range", after, upto, before, options.limit)]
     waiting = Range(after, upto, before)
     ends: list[Mark] = []
     if found.waiting > SLICE_ROWS:
-        ends = context.warehouse.boundaries(waiting, SLICE_ROWS)
+        ends = context.warehouse.slice_ends(waiting, SLICE_ROWS)
     return list(_cut(context, waiting, ends))
 
 
@@ -94,20 +93,26 @@ def _cut(context: RunContext, waiting: Range, ends: Sequence[Mark]) -> Iterator[
 def _between(context: RunContext, options: Options) -> list[Slice]:
     """Rows between two times, wherever the watermark is; those that are recorded are left out."""
     assert options.since is not None
-    found = context.warehouse.survey(None)
     start = Mark(_time_cursor(context).text_of(options.since))
-    return [Slice(0, "missing", start, None, _before(context, found, options))]
+    before = _before(context, context.warehouse.upper_bound(), options)
+    return [Slice(0, "missing", start, None, before)]
 
 
-def _before(context: RunContext, found: Survey, options: Options) -> str | None:
-    """The cursor value below which a run stays: by clock or by `until`, whichever is earlier."""
+def _before(context: RunContext, bound: str | None, options: Options) -> str | None:
+    """The cursor value below which a run stays: by clock or by `until`, whichever is earlier.
+
+    Args:
+        context: The destination.
+        bound: By the warehouse's clock.
+        options: What the run was asked to do.
+    """
     if options.until is None:
-        return found.before
+        return bound
     cursor = _time_cursor(context)
-    bound = None if found.before is None else cursor.moment_of(found.before)
-    if bound is not None and bound <= options.until:
-        return found.before
-    return cursor.text_of(options.until)
+    moment = None if bound is None else cursor.moment_of(bound)
+    return (
+        bound if moment is not None and moment <= options.until else cursor.text_of(options.until)
+    )
 
 
 def _time_cursor(context: RunContext) -> Cursor:

@@ -51,7 +51,7 @@ def register(context: RunContext) -> None:
                 changed = []
     if changed:
         # Nobody can decide on a source that cannot be read.
-        context.warehouse.try_query()
+        context.warehouse.check_query()
         raise StateMismatch(
             f"{context.name}: {' and '.join(changed)} changed since the last run, so the"
             " high-water mark may not mean what it did. If the order of rows is still the same,"

@@ -83,7 +83,13 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """The interface of `capi sync --json`."""
         names = ("run_id", *COUNTS, "mark_from", "mark_to", "complete", "seconds")
-        return {name: getattr(self, name) for name in names}
+        ahead = {"watermark_ahead": True} if self.watermark_ahead else {}
+        return {name: getattr(self, name) for name in names} | ahead
+
+    @property
+    def watermark_ahead(self) -> bool:
+        """The watermark stands beyond the last row, so rows that are added may never be read."""
+        return bool(self.facts.get("watermark_ahead"))
 
     @property
     def reconciled(self) -> bool:

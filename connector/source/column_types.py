@@ -51,6 +51,26 @@ class ColumnType:
         """Exact text as the value of the bound parameter."""
         return int(text) if isinstance(self.bound, sa.BigInteger) else text
 
+    def fits(self, text: str) -> bool:
+        """Whether a text is a value of this type; after a change of types a stored one may not."""
+        if self.kind in ("integer", "xid8"):
+            return _INTEGER.match(text) is not None and abs(int(text)) <= self._most
+        if self.sql == "UUID":
+            return _UUID.match(text) is not None
+        if self.kind == "iso_text":
+            return is_iso_time(text)
+        return self.kind == "text" or _TIME.match(text) is not None
+
+    @property
+    def _most(self) -> int:
+        """The greatest integer."""
+        digits = re.fullmatch(r"DECIMAL\((\d+),\s*0\)", self.sql or "")
+        if digits is not None:
+            return 10 ** int(digits[1]) - 1
+        return {"HUGEINT": 2**127 - 1, "NUMERIC": 10**1000, "XID8": 2**64 - 1}.get(
+            self.sql or "", 2**63 - 1
+        )
+
     def cast(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
         """A bound parameter as a value of this type."""
         return value if self.sql is None else sa.cast(value, NamedType(self.sql))
@@ -69,6 +89,9 @@ class NamedType(sa.types.UserDefinedType[Any]):
         return self.name
 
 
+_INTEGER = re.compile(r"-?\d{1,1000}\Z")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_TIME = re.compile(r"\d{4}-[01]\d-[0-3]\d([T ][0-2]\d:[0-5]\d:[0-5]\d(\.\d+)?(Z|\+00:00)?)?\Z")
 _ISO_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}([T ])\d{2}:\d{2}:\d{2}(?:\.(\d+))?(Z|\+00:00)?\Z")
 
 

@@ -83,15 +83,16 @@ class SourceReader:
 
     # The query and its columns
 
-    def try_query(self) -> None:
+    def check_query(self) -> None:
         """See that the query can be run and has the columns that are needed. Raises otherwise."""
-        lacking = self.lacking()
-        if lacking:
+        missing = self.missing_columns()
+        if missing:
             raise ConfigError(
-                f"{self._destination.name}: {self.lacks(lacking)}", at=("source", "query")
+                f"{self._destination.name}: {self.missing_columns_message(missing)}",
+                at=("source", "query"),
             )
 
-    def lacks(self, names: Sequence[str]) -> str:
+    def missing_columns_message(self, names: Sequence[str]) -> str:
         """A sentence on canonical columns that the query does not have."""
         return (
             f"the query {self._source.query} has no column {', '.join(names)}, without which every"
@@ -103,7 +104,7 @@ class SourceReader:
         with self.warehouse.transaction() as connection:
             return query_columns(connection, self.warehouse.dialect, self._destination)
 
-    def lacking(self) -> list[str]:
+    def missing_columns(self) -> list[str]:
         """Canonical columns without which every row is rejected, and which the query lacks."""
         columns, names = self._destination.model.columns, self._query().names
         return [
@@ -139,7 +140,7 @@ class SourceReader:
         cursor = self.cursor
         if cursor is None or not time_unit.is_suspicious(cursor, found):
             return None
-        latest = self.latest()
+        latest = self.latest_cursor()
         return (
             None
             if latest is None
@@ -160,13 +161,13 @@ class SourceReader:
         with self.warehouse.transaction() as connection:
             return survey.read_clock(connection, self.warehouse.dialect)
 
-    def latest(self) -> str | None:
+    def latest_cursor(self) -> str | None:
         """The greatest cursor value, as text."""
         query = self._query()
         with self.warehouse.transaction() as connection:
             return survey.latest_cursor(connection, query)
 
-    def boundaries(self, rows: Range, size: int, most: int | None = None) -> list[Mark]:
+    def slice_ends(self, rows: Range, size: int, most: int | None = None) -> list[Mark]:
         """Places that cut a range into slices of `size` rows, `most` of them at most."""
         return slicing.ends_of_slices(self.warehouse, self._query(), rows, size, most)
 

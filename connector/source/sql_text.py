@@ -32,6 +32,14 @@ _BACKSLASH = re.compile(
 )
 
 
+_TEMPLATE = re.compile(r"\{\{|\{%")
+_QUOTED_TEMPLATE = re.compile(
+    r"\{\{-?\s*[A-Za-z_]\w*\s*([(.|].*?)?-?\}\}|\{%-?\s*[a-z]+\b.*?%\}", re.DOTALL
+)
+"""What Jinja, and so dbt and Airflow, fill in. In quotes '{{1,2},{3,4}}' is an array, and '{%' a
+pattern."""
+
+
 class Raw(sa.TextClause):
     """SQL that is passed on as it is: a colon in it begins no parameter."""
 
@@ -108,6 +116,14 @@ def one_statement(sql: str, name: str, *, backslashes: bool = False) -> str:
     depth = 0
     for match in (_BACKSLASH if backslashes else _TOKEN).finditer(sql):
         kind, text = match.lastgroup, match[0]
+        templates = {"other": _TEMPLATE, "quoted": _QUOTED_TEMPLATE}.get(str(kind))
+        template = None if templates is None else templates.search(text)
+        if template is not None:
+            line = sql.count("\n", 0, match.start() + template.start()) + 1
+            raise refuse(
+                f"has a template in line {line} ({template[0][:2]} ...), which nobody fills in"
+                " here; write the SQL that it stands for, which dbt keeps under target/compiled"
+            )
         if kind == "open" or (kind == "comment" and "/*" in text[2:]):
             raise refuse(
                 "has a quote or a comment that is never closed, or a comment inside a comment"

@@ -93,9 +93,9 @@ class Survey:
             )
         if self.early_cursors:
             sentences.append(
-                f"{rows_that(self.early_cursors, 'has', 'have')} a {cursor} of -infinity or before"
-                " the year 1 and would never be read, so nothing is sent. Put a real time there in"
-                f" the query, {accept}"
+                f"{rows_that(self.early_cursors, 'has', 'have')} -infinity or a time before the"
+                f" year 1 as {cursor} and would never be read, so nothing is sent. Put a real time"
+                f" there in the query, {accept}"
             )
         return sentences
 

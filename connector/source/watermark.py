@@ -132,14 +132,14 @@ def where(
     if rows.after is not None:
         value = types[0].bind(rows.after.cursor)
         parts.append(cursor >= value)
-        if _fits(rows.after, keys):
+        if _fits(rows.after, types[1:]):
             parts.append(sa.or_(cursor > value, _beyond(keys, rows.after.key or (), types[1:])))
     elif types[0].least is not None:
         parts.append(cursor >= types[0].bind(types[0].least))
     if rows.upto is not None:
         value = types[0].bind(rows.upto.cursor)
         parts.append(cursor <= value)
-        if _fits(rows.upto, keys):
+        if _fits(rows.upto, types[1:]):
             parts.append(
                 sa.or_(cursor < value, sa.not_(_beyond(keys, rows.upto.key or (), types[1:])))
             )
@@ -174,8 +174,11 @@ def has_key(
     return sa.exists().where(*same)
 
 
-def _fits(mark: Mark, keys: Sequence[ColumnElement[Any]]) -> bool:
-    return mark.key is not None and len(mark.key) in (0, len(keys))
+def _fits(mark: Mark, types: Sequence[ColumnType]) -> bool:
+    """Whether a key has values of the columns that the source has now; else it counts as none."""
+    if mark.key is None or len(mark.key) not in (0, len(types)):
+        return False
+    return all(kind.fits(text) for kind, text in zip(types, mark.key, strict=bool(mark.key)))
 
 
 def _beyond(

@@ -55,6 +55,16 @@ def opened(destination: Destination) -> Iterator[SourceReader]:
         source.close()
 
 
+def overlooked(made: Destination) -> str:
+    """Why a run would refuse the source."""
+    with opened(made) as source:
+        try:
+            found = source.survey(None)
+        except ConfigError as error:
+            return str(error)
+    return ". ".join(found.overlooked(made.model.source).values())
+
+
 def places(read: Iterator[Rows]) -> list[Place]:
     """Cursor and key of every row, in the order they were read."""
     return [
@@ -141,7 +151,7 @@ def test_every_mark_continues_behind_its_row_for_every_kind_of_cursor(
                 places(source.read_keys(Range(Mark(place[0])), 3))
                 == read[[cursor for cursor, _ in read].index(place[0]) :]
             )
-        assert [as_mark(place) for place in read[1::2]] == source.boundaries(Range(), 2)
+        assert [as_mark(place) for place in read[1::2]] == source.slice_ends(Range(), 2)
         assert source.survey(as_mark(read[2])).waiting == 4
 
 
@@ -291,11 +301,7 @@ def test_times_in_text_that_are_not_written_alike_are_refused(
     unsent: Make, warehouse: TestWarehouse, texts: tuple[str, str]
 ) -> None:
     warehouse.insert(*(conversion(number, updated_at=text) for number, text in enumerate(texts)))
-    with (
-        opened(unsent()) as source,
-        pytest.raises(ConfigError, match="written in another form than the rest"),
-    ):
-        source.survey(None)
+    assert "1 values of the cursor updated_at are written in another form" in overlooked(unsent())
 
 
 @pytest.mark.parametrize("warehouse", ["sqlite"], indirect=True)
@@ -306,11 +312,7 @@ def test_text_that_is_no_time_in_utc_is_no_cursor(
     unsent: Make, warehouse: TestWarehouse, text: str
 ) -> None:
     warehouse.insert(conversion(1, updated_at=text))
-    with (
-        opened(unsent()) as source,
-        pytest.raises(ConfigError, match="the cursor updated_at is text; use a timestamp"),
-    ):
-        source.survey(None)
+    assert "the cursor updated_at is text; use a timestamp" in overlooked(unsent())
 
 
 @pytest.mark.parametrize("warehouse", ["sqlite"], indirect=True)
@@ -337,19 +339,6 @@ def test_a_cursor_at_infinity_waits_for_ever_and_is_counted(
     )
     report = sync(destination())
     assert (report.delivered, report.facts["future_rows"]) == (2, 1)
-
-
-@pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("value", ["-infinity", "0044-03-15 BC"])
-def test_a_cursor_before_the_year_1_counts_as_none(
-    destination: Make, warehouse: TestWarehouse, value: str
-) -> None:
-    warehouse.insert(conversion(1), conversion(2))
-    warehouse.execute(
-        f"update conversions set updated_at = '{value}' where conversion_id = 'c000002'"
-    )
-    report = sync(destination(source__null_cursor="count"))
-    assert (report.delivered, report.facts["null_cursors"]) == (1, 1)
 
 
 @pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)
@@ -474,7 +463,7 @@ def test_a_backlog_is_cut_in_the_same_places_however_little_memory_duckdb_may_so
         expected = [as_mark(read[at]) for at in (59_999, 119_999, 179_999)]
         usual = limit_of(source)
         monkeypatch.setattr(duckdb_dialect, "_SORTED", room)
-        assert source.boundaries(Range(), 60_000) == expected
+        assert source.slice_ends(Range(), 60_000) == expected
         number, unit = limit_of(source)
         assert (unit, float(number)) == (usual[1], pytest.approx(float(usual[0]), abs=0.5))
 

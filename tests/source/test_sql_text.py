@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from connector.commands.check import check
 from connector.commands.resolve import accept_source_change
 from connector.commands.status import status
 from connector.commands.sync import sync
@@ -17,7 +18,7 @@ from connector.source.sql_text import Raw, fingerprint, one_statement
 from tests.conftest import Make
 from tests.source.test_reader import opened
 from tests.support.projects import Project
-from tests.support.warehouses import TestWarehouse, conversion
+from tests.support.warehouses import DuckDb, TestWarehouse, conversion
 
 COLUMNS = "conversion_id, updated_at, event_name, email"
 
@@ -52,6 +53,42 @@ def test_a_statement_may_end_as_people_end_it(
     warehouse.insert(conversion(1), conversion(2))
     project.query(query)
     assert sync(destination(), options=Options(dry_run=True)).rows_read == 2
+
+
+TEMPLATES = [
+    "select * from {{ ref('orders') }}",
+    "select *\nfrom {{source('shop', 'orders')}}",
+    "select * from conversions\n{% if is_incremental() %} where 1 = 1 {% endif %}",
+    "select * from conversions where updated_at > '{{ ds }}'",
+    "select * from conversions where updated_at > '{{ var(\"start\") }}'",
+    'select * from "{{ target.schema }}"."conversions"',
+]
+
+
+@pytest.mark.parametrize("query", TEMPLATES)
+def test_a_template_that_nobody_fills_in_is_told_by_check(
+    project: Project, duck_destination: Make, duck: DuckDb, query: str
+) -> None:
+    project.query(query)
+    (problem,) = check(duck_destination()).errors
+    line = 2 if "\n" in query else 1
+    assert f"has a template in line {line} (" in problem.message
+    assert "target/compiled" in problem.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select '{{1,2},{3,4}}'::int[]",
+        "select '{{a,b}}'",
+        "select * from c where x like '{%' or x like '%}'",
+        "select {'a': {'b': 1}}",
+        """select '{"a": {"b": 1}}'""",
+        "select 1 -- {{ ref('orders') }}",
+    ],
+)
+def test_braces_that_are_no_template_stay(text: str) -> None:
+    assert taken(text) == text
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,10 @@ def sandbox(
         float, typer.Option(min=0, help="milliseconds that each answer takes")
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="of the random faults")] = 0,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="another name of this machine that requests may be for"),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run a receiver on this machine that answers as the platforms do.
@@ -50,6 +54,7 @@ def sandbox(
             reject_rate=reject_rate,
             latency=latency / 1000,
             seed=seed,
+            hosts=tuple(allow_host or ()),
         )
 
         def announce(url: str) -> None:

@@ -3,4 +3,4 @@
 May import: everything up to commands.
 """
 
-__all__ = ["dialect", "dialects", "faults", "fixtures", "inbox", "sample", "server"]
+__all__ = ["access", "dialect", "dialects", "faults", "fixtures", "inbox", "sample", "server"]

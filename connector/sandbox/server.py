@@ -16,11 +16,13 @@ from typing import Any
 import orjson
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from connector.errors import ConfigError
+from connector.sandbox.access import LOOPBACK_NAMES, KnownHosts, refusal_of_change
 from connector.sandbox.dialect import (
     Address,
     Dialect,
@@ -50,6 +52,7 @@ class Settings(Secrets):
 
     port: 0 picks a free one. fail_rate: share of requests that fail. reject_rate: share of events
     refused, the same ones every time. latency: seconds. certificate, key: PEM files, for https.
+    hosts: more names that requests may be for, beside those of loopback.
     """
 
     port: int = 8477
@@ -59,6 +62,7 @@ class Settings(Secrets):
     seed: int = 0
     certificate: str | None = None
     key: str | None = None
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass
@@ -94,7 +98,10 @@ class Receiver:
         theirs.sort(
             key=lambda route: len(route.param_convertors)
         )  # the plainest first: Meta's address fits more than Meta's requests
-        application = Starlette(routes=[*ours, *theirs])
+        names = (*LOOPBACK_NAMES, *map(str.lower, self.settings.hosts))
+        application = Starlette(
+            routes=[*ours, *theirs], middleware=[Middleware(KnownHosts, names=names)]
+        )
         application.router.redirect_slashes = False
         return application
 
@@ -239,6 +246,8 @@ class Receiver:
         GET: settings, counts and addresses. POST: change settings, add faults, expire tokens.
         DELETE: behave, and forget what arrived.
         """
+        if request.method != "GET" and (refusal := refusal_of_change(request)) is not None:
+            return refusal
         if request.method == "DELETE":
             self.script.clear()
             self.inbox.clear()

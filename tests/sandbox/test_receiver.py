@@ -88,7 +88,7 @@ def test_settings_change_while_it_runs(receiver: Receiver, monkeypatch: pytest.M
         {"faults": [{"kind": "reset"}, {"colour": "red"}]},
         {"expire_tokens": "yes"},
         [],
-        None,
+        "latency",
     ],
 )
 def test_nonsense_changes_nothing_and_is_explained(receiver: Receiver, wanted: Any) -> None:
@@ -199,6 +199,60 @@ def test_the_page_needs_nothing_from_elsewhere(receiver: Receiver) -> None:
     assert answer.status == 200
     assert "http:" not in answer.body
     assert "https:" not in answer.body
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8477", "localhost.evil.example", "127.0.0.1.nip.io", ""]
+)
+@pytest.mark.parametrize("path", ["/", "/received", "/control", PATH])
+def test_a_request_for_another_host_is_refused(receiver: Receiver, host: str, path: str) -> None:
+    method = "POST" if path == PATH else "GET"
+    answer = call(method, receiver.url + path, capi_event(1), {"Host": host, "X-Api-Key": TOKEN})
+    assert (answer.status, list(answer.body)) == (421, ["error"])
+    assert receiver.inbox.summary()["requests"] == 0
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]", "[::1]:8477"])
+def test_a_request_for_this_machine_is_not(receiver: Receiver, host: str) -> None:
+    assert call("GET", f"{receiver.url}/received", headers={"Host": host}).status == 200
+
+
+def test_another_name_of_this_machine_can_be_allowed() -> None:
+    with running(Settings(port=0, hosts=("Receiver.internal",))) as receiver:
+        for host in ("receiver.internal:8477", "localhost"):
+            assert call("GET", receiver.url, headers={"Host": host}).status == 200
+        assert call("GET", receiver.url, headers={"Host": "internal"}).status == 421
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://{authority}", "http://localhost:1"]
+)
+def test_a_page_of_another_origin_controls_nothing(
+    receiver: Receiver, method: str, origin: str
+) -> None:
+    send(receiver)
+    headers = {"Origin": origin.format(authority=receiver.url.partition("://")[2])}
+    answer = call(method, f"{receiver.url}/control", {"reject_rate": 1}, headers)
+    assert (answer.status, list(answer.body)) == (403, ["error"])
+    assert (receiver.settings.reject_rate, receiver.inbox.summary()["events"]) == (0, 1)
+
+
+def test_the_receivers_own_page_may_control_it(receiver: Receiver) -> None:
+    headers = {"Origin": receiver.url}
+    url = f"{receiver.url}/control"
+    assert call("POST", url, {"latency": 0.5}, headers).body["latency"] == 0.5
+    assert call("DELETE", url, headers=headers).status == 200
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None]
+)
+def test_control_wants_json_that_says_so(receiver: Receiver, kind: str | None) -> None:
+    answer = call(
+        "POST", f"{receiver.url}/control", {"reject_rate": 1}, {"Content-Type": kind or ""}
+    )
+    assert (answer.status, receiver.settings.reject_rate) == (415, 0)
 
 
 def test_unknown_addresses_and_methods_are_not_found(receiver: Receiver) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
 from typing import Any
 
 import orjson
@@ -516,3 +518,22 @@ def test_a_record_that_is_too_large_alone_is_rejected_and_the_rest_is_cut_by_byt
     (entry,) = quarantined(project)
     assert entry["reason"] == "too_large"
     assert 2 <= report.http_requests <= 11
+
+
+def test_googles_transaction_id_is_the_order_and_otherwise_the_event_id() -> None:
+    """Source: Data Manager, conversion-adjustments: the former order id, by which an action knows a conversion."""
+    rows = [
+        minimal("google", order_id="1001", event_id="e1"),
+        minimal("google", order_id=None, event_id="e2"),
+        minimal("google", order_id="n/a", event_id=None),
+        minimal("google", order_id="jane@shop.example", event_id="e3"),
+    ]
+    rows = [{**row, "event_time": dt.datetime.now(dt.UTC)} for row in rows]
+    _, found = encoded("google", rows)
+    order, event, made = (orjson.loads(record)["transactionId"] for record in found.records)
+    assert (order, event, len(made)) == ("1001", "e2", 64)
+    assert found.rejected == {3: ("personal_id", "order_id")}
+    _, hidden = encoded("google", rows[:1], privacy={"obscure_order_id": True})
+    (record,) = hidden.records
+    digest = base64.b64encode(hashlib.sha512(b"1001").digest()).decode()
+    assert orjson.loads(record)["transactionId"] == digest

@@ -27,14 +27,12 @@ NO = ["false", "f", "no", "n", "0", "denied", "d", "consent_denied"]
 
 
 def texts(values: pa.Array) -> pa.Array:
-    """A column of any type as trimmed exact text; null for empty text."""
+    """A column of any type as trimmed exact text."""
     if pa.types.is_boolean(values.type):
-        written = pc.if_else(values, "true", "false")
-    elif pa.types.is_floating(values.type):
-        written = real_text(values)
-    else:
-        written = trimmed(text_array(values))
-    return pc.if_else(pc.equal(written, ""), None, written)
+        return pc.if_else(values, "true", "false")
+    if pa.types.is_floating(values.type):
+        return real_text(values)
+    return trimmed(text_array(values))
 
 
 def booleans(values: pa.Array) -> pa.Array:

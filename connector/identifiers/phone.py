@@ -37,11 +37,8 @@ def phone_e164(phones: pa.Array, region: str | None, countries: pa.Array | None 
     if countries is None or countries.null_count == len(countries):
         return _in_region(phones, region)
     found = plain_e164(phones, None)
-    regions = _regions(countries, region)
     rest = np.flatnonzero(present(phones) & ~present(found))
-    if not len(rest):
-        return found
-    theirs = regions.take(pa.array(rest)).to_numpy(zero_copy_only=False)
+    theirs = _regions(countries.take(pa.array(rest)), region).to_numpy(zero_copy_only=False)
     for each in dict.fromkeys(theirs.tolist()):
         rows = rest[theirs == each]
         read = _in_region(phones.take(pa.array(rows)), each or None)

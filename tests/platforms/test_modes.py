@@ -233,6 +233,18 @@ def test_denied_consent_keeps_a_row_unless_the_platform_can_be_told(name: str) -
     assert all(at(outcome(name, {}), path) is None for path in given)
 
 
+@pytest.mark.parametrize("name", CONSENT)
+def test_a_row_whose_denial_is_told_arrives(
+    name: str, project: Project, receiver: Receiver
+) -> None:
+    rows = [
+        recent(minimal(name, conversion_id=f"c{number}", event_id=f"e{number}", consent=given))
+        for number, given in enumerate(("true", "false", None, "perhaps"))
+    ]
+    report = sync(on_receiver(project, receiver, rows, name, consent={"denied": "send"}))
+    assert (report.delivered, report.suppressed) == (3, 1)
+
+
 def test_consent_cannot_be_required_and_its_denial_sent() -> None:
     with pytest.raises(DestinationError, match="denied cannot be send"):
         on_paper("google", consent={"denied": "send", "require": True})

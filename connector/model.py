@@ -125,7 +125,7 @@ class Page:
         as_of: The moment that the records are made for.
         batch_size: Records a request at most.
         versions: Of the rows' values, where changes are sent, shape (n,).
-        again: Rows that were recorded before.
+        prior: Row -> what was recorded of it before, where anything was.
         changed: Rows of the range that were delivered before and changed since.
         groups: Request fields that records of a batch share.
         dropped: Column and reason -> rows whose value was left out.
@@ -148,7 +148,7 @@ class Page:
     as_of: dt.datetime
     batch_size: int
     versions: list[bytes] | None = None
-    again: frozenset[int] = frozenset()
+    prior: dict[int, RowState] = field(default_factory=dict)
     changed: int = 0
     groups: list[dict[str, str | None]] = field(default_factory=lambda: [{}])
     dropped: Counter[str] = field(default_factory=Counter)
@@ -187,8 +187,16 @@ class Page:
                 for batch in self.batches
                 if set(batch.rows) <= place.keys()
             ],
-            again=frozenset(place[row] for row in self.again if row in place),
+            prior={place[row]: state for row, state in self.prior.items() if row in place},
         )
+
+    def unsent(self, rows: set[int]) -> Page:
+        """The page without the records of these rows; the rows themselves stay."""
+        batches = [
+            batch.part([index for index, row in enumerate(batch.rows) if row not in rows])
+            for batch in self.batches
+        ]
+        return replace(self, batches=[batch for batch in batches if len(batch)])
 
     def joined(self, more: Page) -> Page:
         """This page and the one that follows it as one; their batches stay as they are."""
@@ -210,7 +218,7 @@ class Page:
             own=self.own | {row + offset: verdict for row, verdict in more.own.items()},
             batches=self.batches
             + [replace(batch, rows=[row + offset for row in batch.rows]) for batch in more.batches],
-            again=self.again | {row + offset for row in more.again},
+            prior=self.prior | {row + offset: state for row, state in more.prior.items()},
         )
 
     def digest(self) -> bytes:

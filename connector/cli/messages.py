@@ -19,6 +19,8 @@ NOT_REPLAYED = {
     "suppressed": "the row with this key may not be sent: consent was refused",
     "ambiguous_expired": "no answer told whether the row with this key arrived; `capi resolve`"
     " settles that",
+    "ambiguous": "no answer told yet whether the row with this key arrived; the next run settles"
+    " that",
     "erased": "the row with this key was erased, and is never sent",
 }
 """What is recorded of a row that a replay did not find in quarantine -> why."""
@@ -61,7 +63,7 @@ def erased(platform: str, before: str | None) -> str:
         )
     if before == "delivered":
         return f"erased; it was delivered, so {platform} still has it: ask for its deletion there"
-    if before == "ambiguous_expired":
+    if before in ("ambiguous", "ambiguous_expired"):
         return f"erased; nobody knows whether it arrived at {platform}: ask for its deletion there"
     return "erased already" if before == "erased" else f"erased; it was recorded as {before}"
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy.engine import Connection
 
 from connector.commands.key import refuse_other_columns
 from connector.config.loader import Target, destination_of
 from connector.engine.context import open_context
 from connector.engine.registration import manual_lease
 from connector.model import RowState
-from connector.state import ledger, quarantine
+from connector.state import intents, ledger, quarantine
 from connector.state.keys import hash_of
 from connector.state.lease import release
-from connector.state.ledger import Entry
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ def erase(target: Target, *, key: tuple[str, ...]) -> Erasure:
         held = manual_lease(context)
         key_hash = hash_of(key, context.store.key())
         with context.store.write() as connection:
-            known = ledger.known(connection, context.destination_id, [key_hash])
+            before = _recorded(connection, context.destination_id, key_hash)
             quarantine.remove(connection, context.destination_id, [key_hash])
             ledger.record(
                 connection, context.destination_id, [key_hash], [RowState.ERASED], [None], None
             )
             release(connection, held)
-        return Erasure(_state_of(known))
+        return Erasure(before)
 
 
 def recorded(target: Target, *, key: tuple[str, ...]) -> str | None:
@@ -72,7 +72,8 @@ def recorded(target: Target, *, key: tuple[str, ...]) -> str | None:
         key: Texts of the key columns.
 
     Returns:
-        The name of its `RowState` in lower case; None where nothing is recorded.
+        The name of its `RowState` in lower case; `ambiguous` while a request with it is open; None
+        where nothing is recorded.
 
     Raises:
         ConfigError: The key has other columns than source.key.
@@ -80,8 +81,14 @@ def recorded(target: Target, *, key: tuple[str, ...]) -> str | None:
     destination = destination_of(target)
     refuse_other_columns(destination, key)
     with open_context(destination) as context:
-        return _state_of(context.known([hash_of(key, context.store.key())]))
+        key_hash = hash_of(key, context.store.key())
+        with context.store.read() as connection:
+            return _recorded(connection, context.destination_id, key_hash)
 
 
-def _state_of(entries: Mapping[bytes, Entry]) -> str | None:
-    return next((entry.state.name.lower() for entry in entries.values()), None)
+def _recorded(connection: Connection, destination_id: int, key_hash: bytes) -> str | None:
+    known = ledger.known(connection, destination_id, [key_hash])
+    state = next((entry.state for entry in known.values()), None)
+    if state != RowState.ERASED and intents.is_open(connection, destination_id, key_hash):
+        return "ambiguous"
+    return None if state is None else state.name.lower()

@@ -98,7 +98,22 @@ class Checkpointer:
                 self._destination_id,
                 _numbers([result for result in unfinished if not result.open_ambiguous]),
             )
+            for result in unfinished:
+                if result.open_ambiguous:
+                    page = result.page
+                    settled = (result.states != 0).tolist()
+                    intents.set_settled(
+                        connection, self._destination_id, (page.slice, page.number), settled
+                    )
             counts = self._count(connection, unfinished, None)
+        self._tell(counts)
+
+    def record_lost(self, result: PageResult) -> None:
+        """Record rows of an open page that can be asked about no more; the page stays open."""
+        with self._store.write() as connection:
+            fence(connection, self._held)
+            self._record(connection, [result])
+            counts = self._count(connection, [result], None)
         self._tell(counts)
 
     def _tell(self, counts: Counter[str]) -> None:
@@ -192,8 +207,10 @@ def _quarantine_changes(result: PageResult) -> Iterator[tuple[bytes, Quarantined
         yield page.hashes[row], _quarantined(result, row)
     for row in unproven:
         yield page.hashes[row], _quarantined(result, row)
-    for row in page.again - unproven:
-        if result.states[row] in _SETTLED:
+    is_retry = page.kind == "replay" or page.resent is not None
+    may_be_there = range(len(page)) if is_retry else page.prior
+    for row in may_be_there:
+        if row not in unproven and result.states[row] in _SETTLED:
             yield page.hashes[row], None
 
 
@@ -253,6 +270,8 @@ def _add(counts: Counter[str], tallies: dict[str, Counter[str]], result: PageRes
 def _intent(page: Page) -> Intent:
     failpoints.reach("before_intent")
     assert page.upto is not None, "only a page without rows may have no end"
+    sent = {row for batch in page.batches for row in batch.rows}
+    sent |= {row for row, (state, _) in page.own.items() if state == RowState.AMBIGUOUS_EXPIRED}
     return Intent(
         page.slice,
         page.number,
@@ -260,6 +279,9 @@ def _intent(page: Page) -> Intent:
         page.after,
         page.upto,
         page.hashes,
+        bytes(
+            page.prior.get(row, 0) if row in sent else intents.NOT_SENT for row in range(len(page))
+        ),
         page.batch_size,
         page.digest(),
         microseconds_of(page.as_of),

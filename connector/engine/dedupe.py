@@ -43,8 +43,8 @@ class Chosen:
         hashes: Key hashes of the n rows.
         cursors: Cursor texts of the n rows.
         versions: Digests of the n rows' values, where changes are sent.
-        again: Which of the n were recorded before.
-        settled: Which of the n have a record that tells whether they were delivered.
+        again: All rows are tried, whatever is recorded.
+        prior: Which of the n were recorded before, and as what.
         changed: Rows that were delivered before and changed since.
     """
 
@@ -54,8 +54,8 @@ class Chosen:
     hashes: list[bytes]
     cursors: list[str]
     versions: list[bytes] | None
-    again: frozenset[int]
-    settled: frozenset[int]
+    again: bool
+    prior: dict[int, RowState]
     changed: int
 
     @property
@@ -115,19 +115,16 @@ class Deduplicator:
         here = set(hashes)
         if len(here) < len(hashes):
             raise self._shared(read, _repeated(read, hashes))
-        known = {} if again else self.known(hashes)
+        known = self.known(hashes)
         versions = version_of(read.table) if self.destination.model.send == "on_change" else None
         cursors = read.cursors.to_pylist()
-        keep, changed, returned = self._to_send(kind, hashes, cursors, versions, known)
+        keep, changed, returned = self._to_send(
+            kind, hashes, cursors, versions, {} if again else known
+        )
         if kind == "range":
             self._refuse_taken_keys(read, [*self._read_before(hashes, here), *returned])
         hashes = _at(keep, hashes)
-        recorded = frozenset(
-            row for row, key_hash in enumerate(hashes) if again or key_hash in known
-        )
-        settled = frozenset(
-            row for row in recorded if again or known[hashes[row]].state != RowState.EXPIRED
-        )
+        found = ((row, known.get(key_hash)) for row, key_hash in enumerate(hashes))
         return Chosen(
             read,
             kind,
@@ -135,8 +132,8 @@ class Deduplicator:
             hashes,
             _at(keep, cursors),
             versions and _at(keep, versions),
-            recorded,
-            settled,
+            again,
+            {row: entry.state for row, entry in found if entry is not None},
             changed,
         )
 

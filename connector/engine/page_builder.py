@@ -232,7 +232,9 @@ class PageBuilder:
                 as_of=as_of,
                 batch_size=self.batch_size,
                 versions=None if versions is None else versions[start:stop],
-                again=frozenset(row - start for row in chosen.again if start <= row < stop),
+                prior={
+                    row - start: state for row, state in chosen.prior.items() if start <= row < stop
+                },
                 changed=chosen.changed if not pages else 0,
             )
             self._fill(page, kept, start)
@@ -262,14 +264,17 @@ class PageBuilder:
             keys if chosen.whole else keys.take(chosen.positions),
             as_of,
             texts,
-            None if self.horizon is None else functools.partial(self._unproven, chosen),
+            None
+            if self.horizon is None or chosen.again
+            else functools.partial(self._unproven, chosen),
         )
 
     def _unproven(self, chosen: Chosen, times: pa.Array) -> Mask:
         """Rows that may have been delivered before, by their event_time or their cursor."""
         assert self.horizon is not None
         found = unproven(times, chosen.cursors, self.warehouse.cursor, self.horizon)
-        found[list(chosen.settled)] = False
+        told = [row for row, state in chosen.prior.items() if state != RowState.EXPIRED]
+        found[told] = False
         return found
 
     def _fill(self, page: Page, encoded: Serialized, start: int) -> None:

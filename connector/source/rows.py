@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,15 @@ class Rows:
     def mark(self, row: int) -> Mark:
         """The place of a row."""
         return Mark(self.cursors[row].as_py(), tuple(key[row].as_py() for key in self.keys))
+
+    def take(self, rows: Sequence[int]) -> Rows:
+        """These rows, in this order."""
+        places = pa.array(rows, pa.int64())
+        return Rows(
+            self.table.take(places),
+            self.cursors.take(places),
+            tuple(key.take(places) for key in self.keys),
+        )
 
     def slice(self, start: int, stop: int) -> Rows:
         """Rows start to stop, without copying."""

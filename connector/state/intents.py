@@ -14,6 +14,9 @@ from connector.state.keys import mark_of, text_of_key
 from connector.state.lease import Lease, fence
 from connector.state.tables import intent
 
+NOT_SENT, SETTLED = 254, 255
+"""In `Intent.states`, in place of what was recorded of a row before."""
+
 
 @dataclass(frozen=True)
 class Intent:
@@ -26,6 +29,8 @@ class Intent:
         after: They lie behind this place.
         upto: They end with this place.
         members: Key hashes of its rows, in order.
+        states: What was recorded of each before: a `RowState`, 0 for nothing, NOT_SENT for a row
+            that is in no request, SETTLED for one whose answer came; shape (n,).
         batch_size: Records a request at most.
         digest: SHA-256 of the records, to see that a resend is the same.
         as_of_us: The moment that the records were made for, in unix microseconds.
@@ -37,6 +42,7 @@ class Intent:
     after: Mark | None
     upto: Mark
     members: list[bytes]
+    states: bytes
     batch_size: int
     digest: bytes
     as_of_us: int
@@ -60,6 +66,7 @@ def announce(connection: Connection, held: Lease, intents: Sequence[Intent]) -> 
                 "to_cursor": found.upto.cursor,
                 "to_key": text_of_key(found.upto),
                 "members": b"".join(found.members),
+                "states": found.states,
                 "batch_size": found.batch_size,
                 "digest": found.digest,
                 "as_of": found.as_of_us,
@@ -101,6 +108,7 @@ def listed(
             mark_of(row.after_cursor, row.after_key),
             _place(row.to_cursor, row.to_key),
             [bytes(row.members[start : start + 16]) for start in range(0, len(row.members), 16)],
+            bytes(row.states),
             row.batch_size,
             bytes(row.digest),
             row.as_of,
@@ -109,11 +117,43 @@ def listed(
     ]
 
 
+def is_open(connection: Connection, destination_id: int, key_hash: bytes) -> bool:
+    """Whether a row is in a request that may have been taken, and whose answer did not come."""
+    return any(
+        state not in (NOT_SENT, SETTLED)
+        for found in listed(connection, destination_id)
+        for member, state in zip(found.members, found.states, strict=True)
+        if member == key_hash
+    )
+
+
 def oldest(connection: Connection, destination_id: int) -> int | None:
     """The earliest moment that an open page was made for, in unix microseconds."""
     return connection.execute(
         sa.select(sa.func.min(intent.c.as_of)).where(intent.c.destination_id == destination_id)
     ).scalar()
+
+
+def set_settled(
+    connection: Connection, destination_id: int, page: tuple[int, int], settled: Sequence[bool]
+) -> None:
+    """Record which rows of an open page are settled.
+
+    Args:
+        connection: A transaction that writes.
+        destination_id: The destination.
+        page: Slice and page number.
+        settled: For each row of the page, whether its answer came, shape (n,).
+    """
+    chosen = sa.and_(
+        intent.c.destination_id == destination_id,
+        intent.c.slice == page[0],
+        intent.c.page == page[1],
+    )
+    before = connection.execute(sa.select(intent.c.states).where(chosen)).scalar()
+    if before is not None:
+        states = [SETTLED if done else state for state, done in zip(before, settled, strict=True)]
+        connection.execute(intent.update().where(chosen).values(states=bytes(states)))
 
 
 def settle(connection: Connection, held: Lease, found: Intent) -> None:

@@ -191,6 +191,13 @@ intent = Table(
         nullable=False,
         comment="key hashes of the rows sent, 16 bytes each, in order",
     ),
+    Column(
+        "states",
+        LargeBinary,
+        nullable=False,
+        server_default="",
+        comment="what was recorded of each row before, one byte each",
+    ),
     Column("batch_size", Integer, nullable=False),
     Column(
         "digest",

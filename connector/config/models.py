@@ -224,6 +224,8 @@ class Privacy(Section):
 class ExtraField(Section):
     """A field of the record from a column of the query, as a mapping or as `column | type`."""
 
+    model_config = ConfigDict(title="Extra")
+
     column: str = Field(description="column of the query")
     functions: list[str] = Field([], description="functions of platform files, in order")
     type: Literal["text", "number", "integer", "boolean", "json"] | None = Field(

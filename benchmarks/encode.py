@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from benchmarks import data, project, script
 from benchmarks.measure import Options, in_turns, ratio, seconds, short, show, spread
-from connector.arrow.convert import to_frame
 from connector.config.destination import Destination
 from connector.identifiers.digest import sha256_hex
 from connector.identifiers.email import email_basic
@@ -103,7 +102,7 @@ def _encode(destination: Destination, table: pa.Table) -> int:
     written = 0
     for part in _parts(table):
         keys = part["conversion_id"].combine_chunks()
-        written += len(serializer.encode(to_frame(part.select(names)), keys, now).records)
+        written += len(serializer.encode(part.select(names), keys, now).records)
     return written
 
 

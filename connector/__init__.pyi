@@ -1,4 +1,8 @@
 from .commands.check import check as check
+from .commands.encode import EncodedFrame as EncodedFrame
+from .commands.encode import EncodedRow as EncodedRow
+from .commands.encode import RefusedRow as RefusedRow
+from .commands.encode import encode as encode
 from .commands.erase import Erasure as Erasure
 from .commands.erase import erase as erase
 from .commands.erase import recorded as recorded
@@ -56,6 +60,8 @@ __all__ = [
     "ConnectorError",
     "Destination",
     "DestinationError",
+    "EncodedFrame",
+    "EncodedRow",
     "EndpointError",
     "Erasure",
     "Fenced",
@@ -73,6 +79,7 @@ __all__ = [
     "Problem",
     "Progress",
     "Reconciliation",
+    "RefusedRow",
     "RejectedRow",
     "Report",
     "Resolution",
@@ -89,6 +96,7 @@ __all__ = [
     "__version__",
     "check",
     "deliver",
+    "encode",
     "erase",
     "lint_identifiers",
     "load",

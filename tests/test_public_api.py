@@ -24,6 +24,8 @@ SCRIPT = """
 import datetime as dt
 from pathlib import Path
 
+import pandas as pd
+
 import connector
 
 acme: connector.Destination = connector.load(Path("defs/acme/defs.yaml"))
@@ -45,6 +47,7 @@ lag: float | None = connector.status(acme).lag_seconds
 reasons: list[str] = [row.reason for row in connector.rejected(acme, reason="no_identity")]
 again: connector.Report = connector.replay(acme, key=("c1",))
 missing: int = connector.reconcile(acme, send=True).missing
+records: list[object] = list(connector.encode(pd.DataFrame({"email": ["x"]}), acme))
 mark: str | None = connector.resolve(acme, restart="now").mark
 known: bool = connector.erase(acme, key=("c1",)).known
 
@@ -162,7 +165,7 @@ def test_functions_have_one_shape() -> None:
     kinds = inspect.Parameter
     for name in connector.__all__:
         function = getattr(connector, name)
-        if not inspect.isfunction(function) or name in ("load", "set_hooks"):
+        if not inspect.isfunction(function) or name in ("load", "set_hooks", "encode"):
             continue
         first, *others = inspect.signature(function).parameters.values()
         assert first.annotation == "Target", name

@@ -41,6 +41,7 @@ def check(target: Target, *, root: Path | None = None) -> Findings:
         (_certificate, ("delivery", "ca_file")),
         (_state, None),
         (_host, ()),
+        (_transform, ("transform",)),
     ):
         findings.collect(destination, partial(part, destination), keys)
     findings.warnings += _risks(destination)
@@ -88,6 +89,14 @@ def _host(destination: Destination) -> None:
     problems = [destination.problem(text, at) for at, text in host.slow_problems(destination)]
     if problems:
         raise DestinationError(problems)
+
+
+def _transform(destination: Destination) -> None:
+    """The function of `transform` can be imported."""
+    if destination.model.transform is not None:
+        from connector.mapping.transform import Transform  # late: only who uses it needs pandas
+
+        Transform(destination)
 
 
 def _state(destination: Destination) -> None:

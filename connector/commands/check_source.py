@@ -93,7 +93,7 @@ def _check_first_rows(findings: Findings, destination: Destination, reader: Sour
     rows = next(iter(reader.read(Range(), SAMPLE_ROWS)), None)
     if rows is None or not len(rows):
         return
-    encoded = Serializer(destination).encode(rows.frame, rows.joined_keys(), utc_now())
+    encoded = Serializer(destination).encode(rows.table, rows.joined_keys(), utc_now())
     if encoded.rejected and not len(encoded.positions):
         reasons = Counter(why.reason for why in encoded.rejected.values())
         told = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common())
@@ -185,6 +185,8 @@ def _required(destination: Destination, given: set[str], names: list[str]) -> It
 
 def _identifying(destination: Destination, given: set[str], _names: list[str]) -> Iterator[str]:
     usable = _identifier_columns(destination)
+    if destination.model.transform is not None:
+        return  # it may add any of them
     if destination.identifiers and usable.isdisjoint(given):
         yield (
             "the query has no column that identifies a person; alias at least one to:"

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import pyarrow as pa
 
-from connector.arrow.composite_key import joined_key
-from connector.arrow.convert import array_of_values, to_frame
+from connector.commands.given_rows import given_rows
 from connector.config.destination import Destination
 from connector.config.loader import Target, destination_of
 from connector.delivery.auth.select import auth_for
 from connector.delivery.batch import BatchLimits, cut
 from connector.delivery.request import RequestBuilder
-from connector.errors import ConfigError
 from connector.mapping.coverage import usable_columns
 from connector.mapping.serializer import Serialized, Serializer
 from connector.model import Batch, Range, Rejection
-from connector.platforms.columns import COLUMNS, EXTRA
-from connector.source.mapped_columns import extra_columns
 from connector.source.reader import SourceReader
 from connector.state.clock import utc_now
 
@@ -99,9 +93,8 @@ def preview(
     serializer = Serializer(destination)
     now = as_of or utc_now()
     if rows is not None:
-        listed = list(rows)
-        frame, keys = to_frame(_table(destination, listed)), _keys(destination, listed)
-        yield from _items(destination, serializer, serializer.encode(frame, keys, now))
+        table, keys = given_rows(destination, list(rows))
+        yield from _items(destination, serializer, serializer.encode(table, keys, now))
         return
     reader = SourceReader(destination, usable_columns(destination))
     try:
@@ -109,7 +102,7 @@ def preview(
     finally:
         reader.close()
     if read is not None and len(read):
-        encoded = serializer.encode(read.frame, read.joined_keys(), now)
+        encoded = serializer.encode(read.table, read.joined_keys(), now)
         yield from _items(destination, serializer, encoded)
 
 
@@ -146,36 +139,3 @@ def _request(batch: Batch, body: bytes, builder: RequestBuilder, auth: Any) -> P
         orjson.loads(signed.body),
         tuple(batch.rows),
     )
-
-
-def _table(destination: Destination, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    model = destination.model
-    renamed = {column: name for name, column in model.columns.items()}
-    extra = extra_columns(destination)
-    known = {*COLUMNS, *renamed, *extra, model.source.cursor, *model.source.keys}
-    unknown = sorted({name for row in rows for name in row} - known)
-    if unknown:
-        raise ConfigError(
-            f"the rows have columns that are not canonical: {', '.join(unknown[:10])}; `capi check`"
-            " and the README list the ones there are"
-        )
-    columns: dict[str, pa.Array] = {}
-    for name in usable_columns(destination):
-        given = [row.get(name, row.get(model.columns.get(name, name))) for row in rows]
-        if any(name in row or model.columns.get(name, name) in row for row in rows):
-            columns[name] = array_of_values(given)
-    for name in extra:
-        columns[EXTRA + name] = array_of_values([row.get(name) for row in rows])
-    return (
-        pa.table(columns) if columns else pa.table({"event_name": pa.nulls(len(rows), pa.string())})
-    )
-
-
-def _keys(destination: Destination, rows: Sequence[Mapping[str, Any]]) -> pa.Array:
-    def key(row: Mapping[str, Any]) -> str:
-        parts = [row.get(name) for name in destination.model.source.keys]
-        if all(part is not None for part in parts):
-            return joined_key([str(part) for part in parts])
-        return hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-    return pa.array([key(row) for row in rows], pa.string())

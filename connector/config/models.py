@@ -267,6 +267,11 @@ class DestinationModel(Section):
     extra: dict[str, str | ExtraField] = Field(
         {}, description="path in the record -> column of the query, such as `ltv | number`"
     )
+    transform: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        description="package.module:function, which takes and returns each page as a DataFrame",
+    )
     send: Literal["once", "on_change"] = Field(
         "once", description="on_change: a row whose values changed is sent again"
     )

@@ -251,7 +251,9 @@ class PageBuilder:
         return pages
 
     def _encode(self, chosen: Chosen, as_of: dt.datetime) -> Serialized:
-        frame = chosen.read.frame if chosen.whole else chosen.read.frame.take(chosen.keep)
+        table = chosen.read.table
+        if not chosen.whole:
+            table = table.take(chosen.positions)
         keys = chosen.read.joined_keys()
         new_ids = chosen.versions is not None and self.destination.model.on_change == "new_version"
         texts = (
@@ -260,7 +262,7 @@ class PageBuilder:
             else None
         )
         return self.serializer().encode(
-            frame,
+            table,
             keys if chosen.whole else keys.take(chosen.positions),
             as_of,
             texts,

@@ -22,6 +22,7 @@ _PARTS = {
     "key": "source.key",
     "time_zone": "source.time_zone",
     "time_unit": "source.time_unit",
+    "transform": "transform",
     "warehouse": "source.warehouse",
 }
 """Parts of a source that a watermark depends on -> how messages call them."""
@@ -82,6 +83,7 @@ def source_of(destination: Destination) -> dict[str, Any]:
         "key": list(source.keys),
         "time_zone": source.time_zone,
         "time_unit": source.time_unit,
+        "transform": destination.model.transform,
         "warehouse": None
         if is_reference(source.warehouse)
         else hashlib.sha256(source.warehouse.encode()).hexdigest()[:16],

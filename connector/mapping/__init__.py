@@ -23,5 +23,6 @@ __all__ = [
     "serializer",
     "template",
     "texts",
+    "transform",
     "validate",
 ]

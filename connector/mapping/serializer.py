@@ -1,4 +1,4 @@
-"""A frame of conversions and a destination -> the exact bytes of each record."""
+"""A table of conversions and a destination -> the exact bytes of each record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connector.arrow.convert import array_of_values, to_table
+from connector.arrow.convert import array_of_values
 from connector.arrow.masks import Mask, present
 from connector.arrow.records import Records
 from connector.config.destination import Destination
@@ -35,12 +35,12 @@ from connector.platforms.columns import COLUMNS, EXTRA
 from connector.platforms.expression import parse
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from connector.mapping.transform import Transform
 
 
 @dataclass
 class Serialized:
-    """What became of the rows of one frame.
+    """What became of the rows of one table.
 
     Attributes:
         rows: How many there were.
@@ -77,6 +77,7 @@ class Serializer:
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
         self.platform = destination.platform
+        self._transform = _transform_of(destination)
         self._constants = constants_of(destination)
         template = copy.deepcopy(self.platform.event)
         self._extras = destination.model.extra_fields
@@ -90,16 +91,16 @@ class Serializer:
 
     def encode(
         self,
-        frame: pd.DataFrame,
+        table: pa.Table,
         keys: pa.Array,
         as_of: dt.datetime,
         versions: pa.Array | None = None,
         leave_out: Callable[[pa.Array], Mask] | None = None,
     ) -> Serialized:
-        """Records for the rows of a frame: the same bytes for the same arguments, always.
+        """Records for the rows of a table: the same bytes for the same arguments, always.
 
         Args:
-            frame: Canonical and `extra.` columns, shape (n, columns).
+            table: Canonical and `extra.` columns, shape (n, columns).
             keys: Key text of each row, shape (n,).
             as_of: When the rows were first read to be sent.
             versions: Text that becomes part of the event_id, where a changed row is a new event.
@@ -107,9 +108,11 @@ class Serializer:
                 where the source has none.
 
         Raises:
-            ConfigError: A column has a type that cannot be exact.
+            ConfigError: A column has a type that cannot be exact, or the transform failed.
         """
-        table = self._with_constants(to_table(frame))
+        if self._transform is not None:
+            table = self._transform.apply(table, keys)
+        table = self._with_constants(table)
         canonical = [name for name in table.column_names if name in COLUMNS]
         conversions = conform(table.select(canonical), self._rules(as_of))
         source_names = conversions.table["event_name"].combine_chunks()
@@ -209,6 +212,14 @@ class Serializer:
                 else table.append_column(name, column)
             )
         return table
+
+
+def _transform_of(destination: Destination) -> Transform | None:
+    if destination.model.transform is None:
+        return None
+    from connector.mapping.transform import Transform  # late: pandas is only for those who use it
+
+    return Transform(destination)
 
 
 def _source_times(conversions: Conversions) -> pa.Array:

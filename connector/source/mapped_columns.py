@@ -44,7 +44,12 @@ def missing_columns(
 
 
 def required_columns(destination: Destination) -> list[str]:
-    """Canonical columns without which every row is rejected; those that are constants left out."""
+    """Canonical columns without which every row is rejected; those that are constants left out.
+
+    None where a transform may add any of them.
+    """
+    if destination.model.transform is not None:
+        return []
     platform = destination.platform
     required = [
         column

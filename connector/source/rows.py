@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from connector.arrow.composite_key import joined
-from connector.arrow.convert import to_frame
 from connector.arrow.text import text_array
 from connector.model import Mark
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -41,11 +36,6 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.cursors)
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The table as a frame with Arrow-backed dtypes, over the same memory."""
-        return to_frame(self.table)
 
     def joined_keys(self) -> pa.Array:
         """One text a row, shape (n,)."""

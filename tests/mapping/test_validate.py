@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.arrow.convert import to_frame
 from connector.arrow.masks import mask
 from connector.mapping.serializer import Serialized, Serializer
 from tests.support.encoding import (
@@ -70,8 +69,7 @@ def test_rows_that_the_caller_leaves_out_are_nothing_else() -> None:
         return mask(pc.less(times, pa.scalar(ago(days=30), times.type)))
 
     keys = pa.array([str(number) for number in range(len(rows))])
-    frame = to_frame(table_of_rows(rows))
-    encoded = Serializer(capi()).encode(frame, keys, AS_OF, leave_out=leave_out)
+    encoded = Serializer(capi()).encode(table_of_rows(rows), keys, AS_OF, leave_out=leave_out)
     assert asked[0].to_pylist() == [old, old, old, None, ago(days=1)]
     assert (encoded.left_out.tolist(), encoded.positions.tolist()) == ([0, 1, 2], [3, 4])
     assert (encoded.suppressed.tolist(), encoded.expired.tolist(), encoded.rejected) == ([], [], {})

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.arrow.convert import array_of_values, to_frame
+from connector.arrow.convert import array_of_values
 from connector.arrow.records import Records
 from connector.commands.sync import sync
 from connector.errors import DestinationError
@@ -92,7 +92,7 @@ def encoded(name: str, rows: list[dict[str, Any]], **changes: Any) -> tuple[Seri
         }
     )
     keys = pa.array([f"c{number}" for number in range(len(rows))])
-    return serializer, serializer.encode(to_frame(table), keys, dt.datetime.now(dt.UTC))
+    return serializer, serializer.encode(table, keys, dt.datetime.now(dt.UTC))
 
 
 @pytest.mark.parametrize("name", NAMES)

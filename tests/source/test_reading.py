@@ -15,7 +15,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from connector.arrow.convert import to_table
+from connector.arrow.convert import to_frame
 from connector.arrow.text import text_array
 from connector.commands.check import check
 from connector.commands.resolve import accept_source_change
@@ -80,10 +80,10 @@ def test_a_column_that_no_destination_asked_for_never_leaves_the_database(
         (read,) = source.read(Range(), 10)
         (found,) = [source.read_by_key([("c000001",)])]
         (keys,) = source.read_keys(Range(), 10)
-    assert set(read.frame.columns) == set(found.frame.columns)
-    assert {"email", "phone", "diagnosis"}.isdisjoint(read.frame.columns)
-    assert "extra.salary" in read.frame.columns
-    assert list(keys.frame.columns) == []
+    assert set(read.table.column_names) == set(found.table.column_names)
+    assert {"email", "phone", "diagnosis"}.isdisjoint(read.table.column_names)
+    assert "extra.salary" in read.table.column_names
+    assert list(keys.table.column_names) == []
 
 
 @pytest.fixture
@@ -472,9 +472,11 @@ def test_no_digit_is_lost_where_a_number_is_missing(
     with opened(destination(source__key="k", extra={"custom.order": "order_id"})) as source:
         (read,) = source.read(Range(), 10)
     assert read.keys[0].to_pylist() == ["9007199254740993", "9007199254740994"]
-    assert text_array(to_table(read.frame)["phone"]).to_pylist() == [None, "15551234567890123"]
-    assert text_array(to_table(read.frame)["extra.order_id"]).to_pylist() == [str(order), None]
-    assert read.frame["event_name"].isna().tolist() == [False, True], "no text 'nan' or 'None'"
+    assert text_array(read.table["phone"]).to_pylist() == [None, "15551234567890123"]
+    assert text_array(read.table["extra.order_id"]).to_pylist() == [str(order), None]
+    assert to_frame(read.table)["event_name"].isna().tolist() == [False, True], (
+        "no text 'nan' or 'None'"
+    )
 
 
 def test_until_and_since_compare_numbers_as_numbers(

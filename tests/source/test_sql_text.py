@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from connector.arrow.convert import to_frame
 from connector.commands.check import check
 from connector.commands.resolve import accept_source_change
 from connector.commands.status import status
@@ -267,7 +268,9 @@ def test_text_in_quotes_survives_whatever_it_is(
     extra = {f"custom.l{number}": f"l{number}" for number in range(len(LITERALS))}
     with opened(destination(extra=extra)) as source:
         (read,) = source.read(Range(), 10)
-        assert [read.frame[f"extra.l{number}"][0] for number in range(len(LITERALS))] == LITERALS
+        assert [
+            to_frame(read.table)[f"extra.l{number}"][0] for number in range(len(LITERALS))
+        ] == LITERALS
         assert len(source.read_by_key([("c000001",)])) == 1
 
 
@@ -316,7 +319,7 @@ def test_operators_of_the_database_survive(
     )
     with opened(destination(extra={"custom.found": "found"})) as source:
         (read,) = source.read(Range(), 10)
-        assert list(read.frame["extra.found"]) == ["1"]
+        assert list(to_frame(read.table)["extra.found"]) == ["1"]
         assert source.survey(None).waiting == 1
 
 
@@ -329,7 +332,7 @@ def test_columns_of_any_name_can_be_renamed(
     )
     with opened(destination(columns={"email": "E-Mail: 100% ('new'); ?"})) as source:
         (read,) = source.read(Range(), 10)
-        assert list(read.frame["email"]) == ["person1@shop.example.org"]
+        assert list(to_frame(read.table)["email"]) == ["person1@shop.example.org"]
 
 
 PIECES = st.sampled_from(

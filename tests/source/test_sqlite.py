@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from connector.arrow.convert import to_table
 from connector.arrow.text import exact_text
 from connector.config.destination import Destination
 from connector.model import Range
@@ -62,9 +61,7 @@ def fill(
 def read(source: SourceReader, size: int = 100) -> list[dict[str, Any]]:
     """All rows as Python values."""
     with closing(source):
-        return [
-            row for rows in source.read(Range(), size) for row in to_table(rows.frame).to_pylist()
-        ]
+        return [row for rows in source.read(Range(), size) for row in rows.table.to_pylist()]
 
 
 VALUES = (

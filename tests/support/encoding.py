@@ -12,7 +12,7 @@ import pyarrow as pa
 import yaml
 from hypothesis import strategies as st
 
-from connector.arrow.convert import array_of_values, to_frame
+from connector.arrow.convert import array_of_values
 from connector.config.destination import Destination
 from connector.config.loader import build
 from connector.mapping.serializer import Serialized, Serializer
@@ -78,9 +78,7 @@ def encode_table(
 ) -> Serialized:
     """As `encode`, for Arrow columns of given types."""
     named = keys if keys is not None else [f"c{number}" for number in range(table.num_rows)]
-    return Serializer(destination or capi()).encode(
-        to_frame(table), pa.array(named, pa.string()), as_of
-    )
+    return Serializer(destination or capi()).encode(table, pa.array(named, pa.string()), as_of)
 
 
 def bodies(encoded: Serialized) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ class Transform:
             result = self._function(frame.copy(deep=False))
         except Exception as error:  # noqa: BLE001  whatever it is, its text may quote a row
             row = self._first_failing(frame)
-            raise self._error(f"raised {_told(error)} {self._place(keys, row)}") from None
+            raise self._error(f"raised {_described(error)} {self._place(keys, row)}") from None
         self._refuse_other_shape(frame, result)
         try:
             return to_table(result)
@@ -74,7 +74,7 @@ class Transform:
         except ModuleNotFoundError as error:
             raise self._error(f"cannot be imported: there is no module {error.name}") from None
         except Exception as error:  # noqa: BLE001  any line of a module may fail
-            raise self._error(f"cannot be imported: {_told(error)}") from None
+            raise self._error(f"cannot be imported: {_described(error)}") from None
         function = getattr(module, name, None)
         if not callable(function):
             hint = suggest(name, vars(module))
@@ -139,7 +139,7 @@ class Transform:
         return ConfigError(f"{name}: transform {self._name} {what}", at=("transform",))
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     """An exception by its class and its line, without its text."""
     if isinstance(error, SyntaxError):
         file, line = error.filename or "", error.lineno

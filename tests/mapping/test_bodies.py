@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.arrow.convert import array_of_values, to_frame
+from connector.arrow.convert import array_of_values
 from connector.arrow.records import Records
 from connector.mapping.coverage import usable_columns
 from connector.mapping.serializer import Serializer
@@ -119,7 +119,7 @@ def test_every_body_parses_and_has_the_keys_of_its_template_alone(
         kind = data.draw(st.sampled_from([NUMBERS, ANYTHING, st.none() | st.booleans()]))
         columns[f"extra.{column}"] = array_of_values([data.draw(kind) for _ in range(rows)])
     keys = pa.array([f"c{number}" for number in range(rows)])
-    encoded = serializer.encode(to_frame(pa.table(columns)), keys, AS_OF)
+    encoded = serializer.encode(pa.table(columns), keys, AS_OF)
     allowed = {*places(destination.platform.event), *EXTRA}
     for record, group in zip(encoded.records, encoded.groups.tolist(), strict=True):
         assert set(found(orjson.loads(record))) <= allowed

@@ -41,7 +41,7 @@ def write(project: Project) -> Write:
 
 def arrived(receiver: Receiver) -> list[dict[str, Any]]:
     """The events that the receiver took."""
-    return [each["event"] for each in receiver.ledger.latest]
+    return [each["event"] for each in receiver.inbox.latest]
 
 
 def test_a_transform_changes_values_before_they_are_normalised(
@@ -151,7 +151,7 @@ def test_what_goes_wrong_is_a_sentence_that_names_the_row_and_no_value(
     assert f"acme: transform {reference} {sentence.removesuffix(';')}" in report.failure.message
     assert (report.failure.kind, report.failure.exit_code) == ("ConfigError", 2)
     assert SECRET not in report.failure.message
-    assert (receiver.ledger.summary()["requests"], report.mark_to) == (0, None)
+    assert (receiver.inbox.summary()["requests"], report.mark_to) == (0, None)
     (problem,) = [each for each in connector.check(made).errors if "transform" in each.message]
     lines = project.path().read_text(encoding="utf-8").splitlines()
     assert lines[problem.line - 1].strip().startswith("transform:")

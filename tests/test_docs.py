@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,47 @@ def test_every_situation_of_the_promise_names_a_test_that_exists() -> None:
     for path, name in named:
         assert name, path
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), (path, name)
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    """A section of the architecture page."""
+    return ARCHITECTURE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_each_question_of_the_architecture_names_a_file_that_decides_it() -> None:
+    """The file defines the name: it does not merely mention it."""
+    rows = re.findall(
+        r"^\| .+ \| \[`([^`]+)`\]\(\.\./([^)]+)\) \| `([^`]+)` \|$",
+        section("Where is X decided?"),
+        re.M,
+    )
+    assert len(rows) >= 12
+    assert len(rows) == section("Where is X decided?").count("\n| ") - 1, "a row was not read"
+    for shown, path, name in rows:
+        assert shown == path
+        defined = rf"^((async )?def |class ){name}\b|^{name} ?[:=]|^{name}$"
+        assert re.search(defined, (ROOT / path).read_text(encoding="utf-8"), re.M), (path, name)
+
+
+def test_the_architecture_speaks_of_every_package_and_in_the_order_of_its_imports() -> None:
+    packages = {path.parent.name for path in (ROOT / "connector").glob("*/__init__.py")}
+    assert {name for name in packages if f"`{name}/`" not in section("The packages")} == set()
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    [layers] = [
+        each["layers"] for each in contracts["importlinter"]["contracts"] if "layers" in each
+    ]
+    order = [
+        [name.strip().removeprefix("connector.") for name in layer.split("|")]
+        for layer in reversed(layers)
+    ]
+    [shown] = re.findall(r"^    (errors < .+)$", ARCHITECTURE, re.M)
+    assert [sorted(re.findall(r"\w+", each)) for each in shown.split("<")] == [
+        sorted(names) for names in order
+    ]
+
+
+def test_a_run_is_read_in_eight_files() -> None:
+    assert len(re.findall(r"^\d\. \[`[^`]+\.py`\]", section("A run, in eight files"), re.M)) == 8

@@ -4,6 +4,7 @@ May import: everything up to config; no other stage.
 """
 
 __all__ = [
+    "age_windows",
     "bindings",
     "coerce",
     "constants",
@@ -14,6 +15,7 @@ __all__ = [
     "event_ids",
     "event_names",
     "event_times",
+    "extras",
     "groups",
     "misplaced",
     "money",

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from connector.arrow.masks import Mask, mask, present
 from connector.config.models import Consent
+from connector.mapping.age_windows import expired_rows
 from connector.mapping.conversions import Conversions
 from connector.mapping.reasons import reason_for
 from connector.model import Rejection
@@ -76,7 +77,7 @@ def judge(
         as_of: The moment of sending.
     """
     suppressed = _without_consent(conversions, platform, consent)
-    expired = _expired(conversions, platform, as_of) & ~suppressed
+    expired = expired_rows(conversions, platform, as_of) & ~suppressed
     _require(conversions, platform, fields)
     _require_identity(conversions, platform.identity, identifiers)
     decided = suppressed | expired
@@ -104,29 +105,6 @@ def _without_consent(conversions: Conversions, platform: Platform, consent: Cons
         if column in COLUMNS and COLUMNS[column].group == "consent":
             suppressed |= unusable
     return suppressed
-
-
-def _expired(conversions: Conversions, platform: Platform, as_of: dt.datetime) -> Mask:
-    """Rows older than the platform accepts. Rejects rows too far in the future."""
-    times = conversions.table["event_time"].combine_chunks()
-    windows = platform.windows
-    ahead = mask(pc.greater(times, pa.scalar(as_of + windows.max_future, times.type)))
-    conversions.reject(ahead, "future_timestamp", "event_time")
-    now = as_of + windows.margin
-    expired = (
-        np.zeros(len(times), bool)
-        if windows.max_age is None
-        else _older(times, now - windows.max_age)
-    )
-    if "action_source" in conversions.table.column_names:
-        sources = conversions.table["action_source"].combine_chunks()
-        for source, age in windows.max_age_by.items():
-            expired = np.where(mask(pc.equal(sources, source)), _older(times, now - age), expired)
-    return expired
-
-
-def _older(times: pa.Array, limit: dt.datetime) -> Mask:
-    return mask(pc.less(times, pa.scalar(limit, times.type)))
 
 
 def _require(conversions: Conversions, platform: Platform, fields: Identifiers) -> None:

@@ -13,6 +13,7 @@ __all__ = [
     "prefetch",
     "reader",
     "rows",
+    "safety_lag",
     "slicing",
     "sql_text",
     "survey",

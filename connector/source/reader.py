@@ -19,7 +19,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from connector.config.destination import Destination
 from connector.errors import ConfigError
 from connector.model import Mark, Range
-from connector.source import slicing, survey, time_unit
+from connector.source import safety_lag, slicing, survey, time_unit
 from connector.source.duplicate_keys import duplicate_keys
 from connector.source.introspect import Description, describe, query_columns
 from connector.source.mapped_columns import required_columns
@@ -154,7 +154,7 @@ class SourceReader:
             return None
         with self.warehouse.transaction() as connection:
             now = survey.read_clock(connection, query.dialect)
-            return survey.upper_bound(connection, query.cursor, now, self._source.lag)
+            return safety_lag.upper_bound(connection, query.cursor, now, self._source.lag)
 
     def now(self) -> dt.datetime:
         """The database's clock."""

@@ -1,4 +1,4 @@
-"""What waits behind a watermark, by the database's own clock. The safety lag is decided here.
+"""What waits behind a watermark, by the database's own clock.
 
 One statement counts what lies at or beyond the watermark, and what has no place in the order at
 all: NULL cursors, and cursors before the year 1. An index on the cursor answers it, so that its
@@ -19,9 +19,10 @@ from connector.arrow.convert import array_of_values
 from connector.arrow.text import text_array
 from connector.config.models import Source
 from connector.model import Mark, Range
+from connector.source import safety_lag
 from connector.source.dialects.base import Dialect
 from connector.source.introspect import Description
-from connector.source.watermark import Cursor, earlier, where
+from connector.source.watermark import Cursor, where
 from connector.syntax.spelling import rows_that
 
 
@@ -105,26 +106,6 @@ def read_clock(connection: Connection, dialect: Dialect) -> dt.datetime:
     return dialect.clock(connection)
 
 
-def upper_bound(
-    connection: Connection, cursor: Cursor, now: dt.datetime, lag: dt.timedelta
-) -> str | None:
-    """Cursor text that rows of this run stay below: `now - lag`, or the oldest open transaction.
-
-    Args:
-        connection: to the database.
-        cursor: the cursor column.
-        now: the database's clock.
-        lag: how long a row waits, so that transactions which began before it can commit.
-
-    Returns:
-        None where the cursor is neither a time nor a transaction number: nothing bounds it.
-    """
-    if cursor.type.kind == "xid8":
-        oldest = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
-        return str(connection.execute(oldest).scalar())
-    return cursor.text_of(earlier(now, lag)) if cursor.is_time else None
-
-
 def survey(
     connection: Connection,
     query: Description,
@@ -147,7 +128,7 @@ def survey(
     if cursor is None:
         rows = connection.execute(sa.select(sa.func.count()).select_from(query.table)).scalar()
         return Survey(now, None, everything=True, null_cursors=int(rows or 0))
-    before = upper_bound(connection, cursor, now, lag)
+    before = safety_lag.upper_bound(connection, cursor, now, lag)
     counted = _predicates(query, cursor, after, before, now)
     irregular = {
         f"irregular {name}": predicate for name, predicate in query.irregular_values().items()

@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from connector.mapping import serializer
 from connector.model import Range
-from connector.source import slicing, survey
+from connector.source import safety_lag, slicing, survey
 
 
 def greater_than_on_ties() -> None:
@@ -33,12 +33,12 @@ def greater_than_on_ties() -> None:
 
 def no_lag() -> None:
     """Everything up to now is read, though transactions that began earlier have not committed yet."""
-    bound = survey.upper_bound
+    bound = safety_lag.upper_bound
 
     def wrong(connection: Any, cursor: Any, now: Any, _lag: Any) -> str | None:
         return bound(connection, cursor, now, dt.timedelta())
 
-    survey.upper_bound = wrong
+    safety_lag.upper_bound = wrong
 
 
 def random_event_id() -> None:

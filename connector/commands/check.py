@@ -130,6 +130,8 @@ def _risks(destination: Destination) -> Iterator[str]:
             "source.lookback is 0s: rows that commit later than source.lag are found only by"
             " `capi reconcile`"
         )
+    for sentence in destination.platform.unproven:
+        yield f"unproven: {sentence}"
     test_mode = destination.platform.test_mode
     if destination.model.test_mode and test_mode is not None and test_mode.counts:
         yield "test_mode is on, and this platform counts test events like any other"

@@ -256,7 +256,7 @@ def _no_room(template: Any, path: list[str], placed: set[str]) -> str | None:
         return f"another extra field stands on the way to {whole}"
     for key in path[:-1]:
         template = template.get(key, {})
-        if not isinstance(template, dict) or {"$each", "$list"} & template.keys():
+        if not isinstance(template, dict) or {"$each", "$list", "$join"} & template.keys():
             return (
                 f"the record holds a single value or a list at {key}, so {whole} has no place in it"
             )

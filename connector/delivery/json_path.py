@@ -75,8 +75,8 @@ def plain_text(value: Any) -> str | None:
 
 
 def whole_number(digits: str) -> int | None:
-    """Return a count or position; None where it is longer than any can be.
+    """Return a count or position; None where it is none, or longer than any can be.
 
     Python refuses to read very long ones.
     """
-    return int(digits) if len(digits) <= 9 else None
+    return int(digits) if len(digits) <= 9 and digits.isascii() and digits.isdigit() else None

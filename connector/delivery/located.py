@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -50,10 +50,12 @@ def locate(
         refused = _by_pattern(body, located, len(records), code or NO_CODE)
     elif located.index is None and not located.echo:
         return _in_order(entries, located, len(records))
-    elif located.echo:
+    elif located.index is None:
         refused = _by_echo(entries, located, records)
     else:
-        refused = _by_index(entries, located, len(records))
+        refused = _by_index(entries, located, records)
+    if located.taken is not None and (accepted := _list_at(body, located.taken)) is not None:
+        return _in_two_lists(accepted, refused, located, records)
     if not refused:
         return None
     everyone = frozenset(range(len(records)))
@@ -81,17 +83,46 @@ def _in_order(entries: list[Any], located: Located, count: int) -> PerRecord | N
     return PerRecord(frozenset(delivered), refused, unclear=unclear)
 
 
-def _by_index(entries: list[Any], located: Located, count: int) -> dict[int, Refusal]:
+def _in_two_lists(
+    accepted: list[Any],
+    refused: dict[int, Refusal],
+    located: Located,
+    records: Sequence[bytes],
+) -> PerRecord:
+    """One list for the records that were taken, another one for those that were refused."""
+    positions = _positions(accepted, located, records)
+    delivered = frozenset(position for position, _ in positions if position not in refused)
+    return PerRecord(delivered, refused, unclear=len(delivered) + len(refused) < len(records))
+
+
+def _by_index(entries: list[Any], located: Located, records: Sequence[bytes]) -> dict[int, Refusal]:
     """Entries that say which record they speak of."""
     refused: dict[int, Refusal] = {}
-    for entry in entries:
-        if not isinstance(entry, dict) or (located.warning and entry.get(located.warning)):
-            continue
-        index = value_at(entry, located.index or "")
-        accepted = bool(located.ok) and _is_accepted(entry, located)
-        if isinstance(index, int) and 0 <= index < count and not accepted:
-            refused.setdefault(index, _refusal_of(entry, located))
+    for position, entry in _positions(entries, located, records):
+        if not (located.warning and entry.get(located.warning)) and not (
+            located.ok and _is_accepted(entry, located)
+        ):
+            refused.setdefault(position, _refusal_of(entry, located))
     return refused
+
+
+def _positions(
+    entries: list[Any], located: Located, records: Sequence[bytes]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The entries that name a record of the request, each with its position there."""
+    repeated = _by_identity(located, records) if located.echo and entries else {}
+    for entry in entries:
+        if not isinstance(entry, dict):
+            continue
+        index = whole_number(plain_text(value_at(entry, located.index or "")) or "")
+        position = None if index is None else index - located.first
+        identity = _identity(entry, located.echo)
+        if identity is not None:
+            same = repeated.get(identity, [])
+            if position not in same:
+                position = same[0] if len(same) == 1 else None
+        if position is not None and 0 <= position < len(records):
+            yield position, entry
 
 
 def _by_pattern(
@@ -116,18 +147,29 @@ def _by_pattern(
 
 def _by_echo(entries: list[Any], located: Located, records: Sequence[bytes]) -> dict[int, Refusal]:
     """Entries that repeat the refused record: found again by the fields that identify it."""
-    nothing = orjson.dumps([None] * len(located.echo))
-    sent: dict[bytes, list[int]] = {}
-    for index in reversed(range(len(records))):
-        record = orjson.loads(records[index])
-        identity = orjson.dumps([value_at(record, ours) for ours in located.echo.values()])
-        sent.setdefault(identity, []).append(index)
+    sent = _by_identity(located, records)
     refused = {}
     for entry in entries:
-        repeated = orjson.dumps([value_at(entry, theirs) for theirs in located.echo])
-        if repeated != nothing and sent.get(repeated):
-            refused[sent[repeated].pop()] = _refusal_of(entry, located)
+        identity = _identity(entry, located.echo)
+        if identity is not None and sent.get(identity):
+            refused[sent[identity].pop(0)] = _refusal_of(entry, located)
     return refused
+
+
+def _by_identity(located: Located, records: Sequence[bytes]) -> dict[bytes, list[int]]:
+    """What answers repeat of a record -> positions of the records that have it."""
+    sent: dict[bytes, list[int]] = {}
+    for position, record in enumerate(records):
+        identity = _identity(orjson.loads(record), located.echo.values())
+        if identity is not None:
+            sent.setdefault(identity, []).append(position)
+    return sent
+
+
+def _identity(holder: Any, paths: Iterable[str]) -> bytes | None:
+    """The values at the paths, to compare; None where there is none of them."""
+    values = [value_at(holder, path) for path in paths]
+    return orjson.dumps(values) if any(value is not None for value in values) else None
 
 
 def _is_accepted(entry: dict[str, Any], located: Located) -> bool:

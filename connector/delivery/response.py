@@ -64,7 +64,8 @@ def interpret(
     wait = wait_seconds(response.headers, now)
     if status == 403 and asks_to_retry(response.headers, now):
         return Retry(f"HTTP {status} with Retry-After", ambiguous=False, wait=wait, throttled=True)
-    code, known = _code(body, spec)
+    said = _with_headers(body, response, spec)
+    code, known = _code(said, spec)
     if known is not None and known.means != "refused":
         if code not in spec.codes.known:
             code = redact_code(code, b"[" + b",".join(records) + b"]", _MAX_CODE)
@@ -72,14 +73,21 @@ def interpret(
     if any(value_at(body, path) is True for path in spec.transient):
         return Retry(f"HTTP {status}, said to be transient", ambiguous=status >= 500, wait=wait)
     if known is not None or meaning is Meaning.REFUSED:
-        return _refused(status, body, records, spec)
+        return _refused(status, said, records, spec)
     if meaning is Meaning.READ:
         return _read(response, body, records, spec)
     if meaning is Meaning.TOO_LARGE:
-        return Unlocated(_refusal(status, body, spec), by_bytes=True)
+        return Unlocated(_refusal(status, said, spec), by_bytes=True)
     if meaning is Meaning.DUPLICATE:
         return _conflict(response, body, records, spec, wait)
     return _by_status(status, meaning, wait)
+
+
+def _with_headers(body: Any, response: HttpResponse, spec: Answers) -> Any:
+    """The body; with the response's headers under `header`, where the platform speaks in them."""
+    if not any(path.startswith("header.") for path in (*spec.codes.path, *spec.message)):
+        return body
+    return {**(body if isinstance(body, dict) else {}), "header": response.headers}
 
 
 def _no_response(failure: TransportFailure) -> Outcome:
@@ -175,6 +183,8 @@ def _read(response: HttpResponse, body: Any, records: Sequence[bytes], spec: Ans
             return _not_understood(f"HTTP {status} whose {path} says failure")
     if status not in success.status:
         return _not_understood(_unexpected(status, success))
+    if success.only is not None and not body.keys() <= set(success.only):
+        return _not_understood(f"HTTP {status} with a body that is not the platform's")
     if not _counts_agree(body, success, len(records)):
         return _not_understood(f"HTTP {status} with another number of records than were sent")
     if any(value_at(body, path) is None for path in success.present):

@@ -21,7 +21,7 @@ _BARE_UUID = r"^(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-
 
 _PARAMETERS = (
     "gclid|gbraid|wbraid|dclid|gclsrc|fbclid|ttclid|sccid|epik|rdt_cid|li_fat_id|msclkid|twclid"
-    "|oppref|_?fbc|_?fbp|_?ttp|_?scid|utm_[a-z]+"
+    "|oppref|tblci|taboola_cid|aref|amznaref|_?fbc|_?fbp|_?ttp|_?scid|utm_[a-z]+"
 )
 """Names in whose place an id may stand, in lower case."""
 

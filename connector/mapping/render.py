@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from connector.arrow.bytes import contains_bytes
 from connector.arrow.text import time_text
-from connector.mapping.template import Constant, List, Node, Repeated, Value, json_key
+from connector.mapping.template import Constant, Joined, List, Node, Repeated, Value, json_key
 from connector.platforms.expression import Alternatives
 from connector.platforms.functions import Json, Values
 
@@ -111,7 +111,13 @@ def _fragment(node: Node, source: Bindings) -> Fragment:
         members = [
             _Member(isinstance(item, Constant), "", _fragment(item, source)) for item in node.items
         ]
-        return _enclosed(members, "[]", node.keep, source.rows)
+        whole = _enclosed(members, "[]", node.keep, source.rows)
+        return _only_with(
+            whole, [member.fragment for member in members] if node.whole else [], source.rows
+        )
+    if isinstance(node, Joined):
+        texts = [_text(part, source) for part in node.parts]
+        return _value(pc.binary_join_element_wise(*texts, ""))
     fragments = {key: _fragment(child, source) for key, child in node.items}
     taken = pa.array(np.zeros(source.rows, bool)) if node.one_of else None
     for key in node.one_of:
@@ -127,16 +133,24 @@ def _fragment(node: Node, source: Bindings) -> Fragment:
         node.keep,
         source.rows,
     )
-    for key in node.all_of:
-        if fragments[key].optional:
-            whole = _column(
-                pc.if_else(
-                    pc.is_valid(_joined(fragments[key], source.rows)),
-                    _joined(whole, source.rows),
-                    None,
-                )
-            )
+    return _only_with(whole, [fragments[key] for key in node.all_of], source.rows)
+
+
+def _only_with(whole: Fragment, needed: list[Fragment], rows: int) -> Fragment:
+    """The whole, in rows that leave out none of the needed fragments."""
+    for fragment in needed:
+        if fragment.optional:
+            there = pc.is_valid(_joined(fragment, rows))
+            whole = _column(pc.if_else(there, _joined(whole, rows), None))
     return whole
+
+
+def _text(node: Constant | Value, source: Bindings) -> pa.Array:
+    """A node as texts, shape (rows,); null where it has no value."""
+    if isinstance(node, Constant):
+        return pa.array([str(orjson.loads(node.json))] * source.rows, pa.string())
+    value = source.value(node.expression)
+    return value.text if isinstance(value, Json) else value.cast(pa.string())
 
 
 def _enclosed(members: list[_Member], brackets: str, keep: bool, rows: int) -> Fragment:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from connector.arrow.records import Place
-from connector.mapping.template import Constant, List, Node, Object, Value
+from connector.mapping.template import Constant, Joined, List, Node, Object, Value
 from connector.platforms.expression import Alternatives, Pipeline, parse
 from connector.platforms.model import Platform
 
@@ -29,6 +29,9 @@ def _places(node: Node, platform: Platform, place: Place) -> Iterator[tuple[Plac
         yield from ((each, True) for each in _ends(orjson.loads(node.json), place))
     elif isinstance(node, Value):
         yield place, _describes_nobody(node.expression, platform)
+    elif isinstance(node, Joined):
+        free = (each for part in node.parts for _, each in _places(part, platform, place))
+        yield place, all(free)
     elif isinstance(node, Object):
         for key, child in node.items:
             yield from _places(child, platform, (*place, key))

@@ -44,10 +44,23 @@ class Object:
 
 @dataclass(frozen=True)
 class List:
-    """Nodes in order; those without a value are left out. keep: it is written even when empty."""
+    """Nodes in order; those without a value are left out.
+
+    Attributes:
+        keep: It is written even when empty.
+        whole: It is left out unless every node has a value.
+    """
 
     items: tuple[Node, ...]
     keep: bool = False
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Texts in a row as one text; it is left out unless every one has a value."""
+
+    parts: tuple[Constant | Value, ...]
 
 
 @dataclass(frozen=True)
@@ -58,15 +71,16 @@ class Repeated:
     item: Node
 
 
-Node = Constant | Value | Object | List | Repeated
+Node = Constant | Value | Object | List | Joined | Repeated
 
 
 def compile_template(template: Any, constants: Mapping[str, Mapping[str, Any]]) -> Node:
     """A parsed YAML template as nodes.
 
     Keys that start with $ steer: `$all` lists keys that must all have a value, `$one` lists keys of
-    which the first with a value is written, `$keep: true` writes an empty object or list, `$each:
-    contents` repeats `item`.
+    which the first with a value is written, `$keep: true` writes an empty object or list, `$list`
+    with `$all: true` leaves a list out unless each entry has a value, `$join` makes one text of
+    several, `$each: contents` repeats `item`.
 
     Args:
         template: The template.
@@ -81,8 +95,11 @@ def compile_template(template: Any, constants: Mapping[str, Mapping[str, Any]]) 
         if "$list" in template:
             return _list(
                 tuple(compile_template(item, constants) for item in template["$list"]),
-                bool(template.get("$keep")),
+                keep=bool(template.get("$keep")),
+                whole=template.get("$all") is True,
             )
+        if "$join" in template:
+            return Joined(tuple(_value(parse(text), constants) for text in template["$join"]))
         items = [
             (key, compile_template(value, constants))
             for key, value in template.items()
@@ -101,7 +118,9 @@ def compile_template(template: Any, constants: Mapping[str, Mapping[str, Any]]) 
     return _value(parse(template), constants)
 
 
-def _value(expression: Alternatives, constants: Mapping[str, Mapping[str, Any]]) -> Node:
+def _value(
+    expression: Alternatives, constants: Mapping[str, Mapping[str, Any]]
+) -> Constant | Value:
     first = expression.pipelines[0]
     if first.space == "literal":
         return Constant(orjson.dumps(first.name).decode())
@@ -127,9 +146,11 @@ def _object(
     )
 
 
-def _list(items: tuple[Node, ...], keep: bool = False) -> Node:
+def _list(items: tuple[Node, ...], *, keep: bool = False, whole: bool = False) -> Node:
     fixed = [node.json for node in items if isinstance(node, Constant)]
-    return Constant("[" + ",".join(fixed) + "]") if len(fixed) == len(items) else List(items, keep)
+    if len(fixed) == len(items):
+        return Constant("[" + ",".join(fixed) + "]")
+    return List(items, keep, whole)
 
 
 def json_key(name: str) -> str:

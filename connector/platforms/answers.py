@@ -25,6 +25,7 @@ class Success(StrictModel):
             the paths must hold a value, and none may disagree.
         present: Dotted paths that must hold a value.
         equals: Dotted path -> values that mean success.
+        only: Keys that a body may have at most, where an empty object says yes.
         error: Dotted paths that must be absent, empty or false.
         failure: Dotted path -> values, in lower case, that mean no, whatever the status says.
     """
@@ -36,6 +37,7 @@ class Success(StrictModel):
     count_in: dict[str, str] = {}
     present: list[str] = []
     equals: dict[str, list[str | int | bool]] = {}
+    only: list[str] | None = None
     error: list[str] = []
     failure: dict[str, list[str | int | bool]] = {
         "success": [False, "false"],
@@ -50,11 +52,16 @@ class Located(StrictModel):
     Attributes:
         path: Dotted path to a list of entries; several are tried; `.` is the body as the only
             entry.
-        index: Key of an entry that holds the position; none where entries stand in request order.
+        index: Key of an entry that holds the position, a number or its text; none where entries
+            stand in request order.
+        first: Position of the first record, where platforms count from 1.
+        taken: Dotted path to a list of entries that name, by the same key, the records that were
+            accepted; those that neither list names are sent again.
         text: Dotted paths to texts; `*` steps into lists.
         pattern: Regular expressions for them. The first group is a position, or several with
             commas; a group named `field` is the field.
-        echo: Path in an entry -> path in the record that it repeats.
+        echo: Path in an entry -> path in the record that it repeats. Beside an `index` it must
+            agree with it; otherwise the record is the one that is repeated.
         code, field: Paths in an entry, or beside a text.
         message: Likewise; several are tried.
         warning: Key that marks an entry as harmless.
@@ -63,6 +70,8 @@ class Located(StrictModel):
 
     path: list[str] = []
     index: str | None = None
+    first: int = 0
+    taken: str | None = None
     text: list[str] = []
     pattern: list[str] = []
     echo: dict[str, str] = {}
@@ -70,7 +79,7 @@ class Located(StrictModel):
     message: Annotated[list[str], BeforeValidator(_listed)] = []
     field: str | None = None
     warning: str | None = None
-    ok: dict[str, list[str | int]] = {}
+    ok: dict[str, list[str | int | bool]] = {}
 
 
 class Code(StrictModel):
@@ -85,7 +94,7 @@ class Codes(StrictModel):
 
     Attributes:
         path: Where codes stand; several are tried. `*` steps into lists; `a/b` joins two with a
-            slash.
+            slash; `header.x-error-code` is a response header.
         known: Code -> meaning. A code that ends in * matches by its beginning.
     """
 
@@ -138,7 +147,7 @@ class Answers(StrictModel):
         located: Where refused records are named.
         partial: Statuses of answers after which records that are not named as refused were
             processed.
-        message: Dotted paths to where the platform says why.
+        message: Dotted paths to where the platform says why; `header.x-error` is a response header.
         status: What single statuses mean, before the table of `connector.delivery.status`.
         transient: Dotted paths that hold true where the request may be tried again.
         poll: Where the final result can be asked for.

@@ -159,6 +159,11 @@ COLUMNS: dict[str, Column] = {
             ("li_fat_id", "LinkedIn click id", "85b04ded-09dd"),
             ("msclkid", "Microsoft click id", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"),
             ("twclid", "X click id", "23opevjt"),
+            ("aref", "Amazon click id", "b3f1a7c2"),
+            ("tblci", "Taboola click id", "GiDxLZcEVjwEqkGf"),
+            ("ttd_impression_id", "The Trade Desk impression id", "7e5c1a90"),
+            ("tdid", "The Trade Desk cookie", "6d92078a-8246-4ba4-ae5b-76104861e7dc"),
+            ("uid2", "UID2 of the person, from a UID2 operator", "AKaNkgRC4TY="),
         )
     },
     "contents": Column(

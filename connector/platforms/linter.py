@@ -20,7 +20,7 @@ LISTS = ("contents",)
 ENTRY = (*ITEM_FIELDS, "currency")
 """What an entry of such a list has."""
 
-STEERING = ("$all", "$one", "$each", "$list", "$keep")
+STEERING = ("$all", "$one", "$each", "$list", "$join", "$keep")
 """Keys of a template that steer how it is written."""
 
 
@@ -93,7 +93,7 @@ def template_columns(template: Any) -> set[str]:
         return {
             name
             for key, value in template.items()
-            if not key.startswith("$") or key == "$list"
+            if not key.startswith("$") or key in ("$list", "$join")
             for name in template_columns(value)
         }
     if isinstance(template, list):
@@ -126,7 +126,7 @@ def _template(
             )
             return
         for key, value in template.items():
-            if not key.startswith("$") or key == "$list":
+            if not key.startswith("$") or key in ("$list", "$join"):
                 yield from _template(platform, value, f"{where}.{key}", check, entry=entry)
 
 
@@ -134,7 +134,11 @@ def _steering(template: dict[str, Any], where: str, *, entry: bool) -> Iterator[
     for key in template:
         if key.startswith("$") and key not in STEERING:
             yield f"{where}: there is no steering key '{key}'; there are {', '.join(STEERING)}"
+    if "$join" in template and not _is_list_of_texts(template["$join"]):
+        yield f"{where}: $join needs a list of expressions"
     for key in ("$all", "$one"):
+        if key == "$all" and "$list" in template:
+            continue
         for name in template.get(key, ()):
             if name not in template:
                 yield f"{where}: {key} names '{name}', which is not a key beside it"
@@ -145,6 +149,10 @@ def _steering(template: dict[str, Any], where: str, *, entry: bool) -> Iterator[
         )
     if "$each" in template and "item" not in template:
         yield f"{where}: $each needs an item, the object that is repeated"
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _expression(

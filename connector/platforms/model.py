@@ -73,6 +73,9 @@ class Platform(StrictModel):
     answers: Answers = Answers()
     test_mode: TestMode | None = None
     consent: ConsentFields = ConsentFields()
+    unproven: list[str] = Field(
+        [], description="what no document settles and delivery depends on; `check` says each"
+    )
 
     @model_validator(mode="after")
     def _names_exist(self) -> Platform:

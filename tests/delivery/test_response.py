@@ -410,7 +410,8 @@ def test_refused_records_are_named_by_index_and_the_rest_is_open_or_taken() -> N
             {"index": 1, "code": "worse"},
             {"index": 7},
             {"index": -1},
-            {"index": "0"},
+            {"index": "x"},
+            {"index": True},
             "text",
         ]
     }
@@ -441,6 +442,83 @@ def test_a_warning_and_an_accepted_entry_refuse_nothing() -> None:
     }
     assert means(400, body, THREE, spec(located=located)) == PerRecord(
         frozenset(), {2: Refusal("invalid", "")}
+    )
+
+
+@pytest.mark.parametrize("number", [2, "2"])
+def test_a_position_may_be_a_text_and_count_from_one(number: Any) -> None:
+    located = {"path": ["lines"], "index": "line", "first": 1}
+    body = {"lines": [{"line": number}, {"line": "0"}, {"line": 4}]}
+    assert means(400, body, THREE, spec(located=located)) == PerRecord(
+        frozenset(), {1: Refusal("invalid", "")}
+    )
+
+
+@pytest.mark.parametrize("number", ["1", "2", "3", None])
+def test_what_is_repeated_of_a_record_has_the_last_word_on_its_position(number: Any) -> None:
+    located = {"path": ["lines"], "index": "line", "first": 1, "echo": {"order": "id"}}
+    body = {"lines": [{"line": number, "order": "b"}]}
+    assert means(400, body, THREE, spec(located=located)) == PerRecord(
+        frozenset(), {1: Refusal("invalid", "")}
+    )
+
+
+def test_of_records_that_look_alike_the_position_decides_and_a_strange_one_blames_nobody() -> None:
+    located = spec(located={"path": ["lines"], "index": "line", "echo": {"order": "id"}})
+    twins = [b'{"id":"a"}', b'{"id":"b"}', b'{"id":"b"}']
+    for line, order, blamed in ((2, "b", 2), (0, "b", None), (1, "z", None), (0, None, 0)):
+        found = means(400, {"lines": [{"line": line, "order": order}]}, twins, located)
+        if blamed is None:
+            assert isinstance(found, Unlocated)
+        else:
+            assert found == PerRecord(frozenset(), {blamed: Refusal("invalid", "")})
+
+
+TWO_LISTS = spec(
+    success={"status": [207]},
+    located={"path": ["error"], "index": "index", "taken": "success", "code": "errors.0.code"},
+)
+
+
+def test_a_multi_status_names_the_taken_and_the_refused() -> None:
+    good = [{"index": 0, "event": {}}, {"index": 2, "event": {}}]
+    bad = [{"index": 1, "errors": [{"code": "NO"}]}]
+    assert means(207, {"success": good, "error": bad}, THREE, TWO_LISTS) == PerRecord(
+        frozenset({0, 2}), {1: Refusal("NO", "")}
+    )
+    assert means(207, {"success": good[:1], "error": []}, THREE, TWO_LISTS) == PerRecord(
+        frozenset({0}), {}, unclear=True
+    )
+    assert means(207, {"success": [{"index": 1}], "error": bad}, THREE, TWO_LISTS) == PerRecord(
+        frozenset(), {1: Refusal("NO", "")}, unclear=True
+    )
+
+
+def test_a_platform_may_speak_in_headers() -> None:
+    spoken = spec(
+        codes={
+            "path": ["header.x-error-code"],
+            "known": {"OLD_KEY": {"means": "auth", "remedy": "make a new key"}},
+        },
+        message=["header.x-error-message"],
+    )
+    said = {"x_error_code": "E7", "x_error_message": "no such product"}
+    for body in (None, {}, b"<html>"):
+        assert means(400, body, ONE, spoken, **said) == PerRecord(
+            refused={0: Refusal("E7", "no such product")}
+        )
+    assert means(400, None, THREE, spoken, **said) == Unlocated(Refusal("E7", "no such product"))
+    halted = means(400, None, THREE, spoken, x_error_code="OLD_KEY")
+    assert isinstance(halted, Halt)
+    assert "make a new key" in halted.why
+    assert means(200, {}, ONE, spoken) == Delivered()
+
+
+def test_an_empty_object_is_a_yes_where_nothing_else_may_stand_in_it() -> None:
+    only = spec(success={"only": ["failed"]}, located={"path": ["failed"], "index": "index"})
+    assert means(200, {}, THREE, only) == means(200, {"failed": []}, THREE, only) == Delivered()
+    assert means(200, {"hello": "proxy"}, THREE, only) == Retry(
+        "HTTP 200 with a body that is not the platform's", ambiguous=True, not_understood=True
     )
 
 

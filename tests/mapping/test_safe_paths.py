@@ -21,7 +21,7 @@ from tests.support.encoding import bodies, capi, encode
 from tests.support.warehouses import DuckDb, conversion
 
 OTHER = {
-    "event_time": "2026-05-30T11:11:11.987Z",
+    "event_time": "2026-05-31T11:11:11.987Z",
     "event_id": "order-2002",
     "order_id": "2002",
     "value": "11.11",
@@ -76,7 +76,14 @@ OTHER = {
             "sc_cookie",
         )
     },
-    **{name: f"other-{name}" for name in ("epik", "rdt_cid", "li_fat_id", "twclid")},
+    **{
+        name: f"other-{name}"
+        for name in (
+            *("epik", "rdt_cid", "li_fat_id", "twclid", "aref", "tblci", "ttd_impression_id"),
+            "uid2",
+        )
+    },
+    "tdid": "1b4e28ba-2fa1-4d2b-883f-0016d3cca427",
 }
 """Another person and order, the same kind of event."""
 

@@ -239,6 +239,13 @@ A: Row = {**NOTHING, "text": "x"}
         ({"$each": "items", "item": "text"}, {**A, "items": [{"text": None}]}, None),
         ({"$each": "items", "item": "text"}, A, None),
         ("account.missing", A, None),
+        ({"$list": ["=UID2", "text"], "$all": True}, A, '["UID2","x"]'),
+        ({"$list": ["text", "word"], "$all": True}, A, None),
+        ({"$join": ["text", "=-", "account.id", "text"]}, A, '"x-12x"'),
+        ({"$join": ["=a", "text"]}, {**A, "text": 'q"'}, '"aq\\""'),
+        ({"$join": ["text", "=-", "word"]}, A, None),
+        ({"$join": ["=a", "=b"]}, A, '"ab"'),
+        ({"r": {"$join": ["text", "word"]}, "t": "text"}, A, '{"t":"x"}'),
     ],
 )
 def test_what_has_no_value_is_left_out(template: Any, row: Row, expected: str | None) -> None:

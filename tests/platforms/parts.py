@@ -24,12 +24,18 @@ from tests.support.projects import TOKEN, Project
 
 NAMES = tuple(platforms.names())
 BATCHING = tuple(name for name in NAMES if name != "capi")
+OPEN = tuple(name for name in NAMES if platforms.load(name).auth.method == "none")
+"""Platforms that ask for no credentials."""
+
+UNVALIDATED = ("taboola",)
+"""Platforms that take whatever comes."""
 
 AS_OF = dt.datetime(2026, 6, 1, 12, 30, 15, 250_000, tzinfo=dt.UTC)
 """The moment at which the rows of goldens are read."""
 
 ACCOUNTS: dict[str, dict[str, Any]] = {
     "capi": {"advertiser_id": 12, "data_source_key": "abc123def456"},
+    "amazon": {"account_id": "ENTITY1A2B3C"},
     "google": {
         "account_type": "GOOGLE_ADS",
         "account_id": "1234567890",
@@ -42,6 +48,9 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "pinterest": {"ad_account_id": "549755885175"},
     "reddit": {"pixel_id": "a2_abc"},
     "snapchat": {"pixel_id": "b5c6d7e8-pixel"},
+    "taboola": {"account_id": "123456"},
+    "thetradedesk": {"advertiser_id": "a1b2c3d", "tracker_id": "t1x2y3z"},
+    "thetradedesk_offline": {"data_provider_id": "acme", "tracking_tag_id": "t1x2y3z"},
     "tiktok": {"event_source": "web", "event_source_id": "C4PIXEL"},
     "x": {"pixel_id": "o8z6j"},
 }
@@ -66,7 +75,7 @@ _OAUTH2 = {
     "refresh_token": "env:GOOGLE_REFRESH_TOKEN",
 }
 AUTH: dict[str, dict[str, str]] = {
-    **{name: {"bearer": "env:ACME_TOKEN"} for name in NAMES},
+    **{name: {} if name in OPEN else {"bearer": "env:ACME_TOKEN"} for name in NAMES},
     "meta": {"bearer": "env:ACME_TOKEN", "app_secret": "env:META_APP_SECRET"},
     "google": _OAUTH2,
     "x": _OAUTH1,
@@ -246,6 +255,11 @@ def full(**changes: Any) -> dict[str, Any]:
         "li_fat_id": "85b04ded-09dd",
         "msclkid": "0A1B2C3D4E5F60718293A4B5C6D7E8F9",
         "twclid": "23opevjt",
+        "aref": "b3f1a7c2",
+        "tblci": "GiDxLZcEVjwEqkGfKQMQndUYMIeZXFHmZ0DrHIJhGS6kKiDzkGUos9GzkpqG",
+        "ttd_impression_id": "7e5c1a90-0b5d-4d0e-9f43-2f6a1f0c9d11",
+        "tdid": "9a3c1f52-7f4e-4a3c-8d39-0c6f5a2b1e77",
+        "uid2": "AKaNkgRC4TYxQ2oLx0eT1mbH8nD3sVfW5pYcKuJiZrE=",
         "contents": [
             {
                 "id": "sku-1",
@@ -293,6 +307,17 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "snapchat": {
         "email": "jane@shop.example",
         "action_source": "email",
+        "value": "1",
+        "currency": "USD",
+    },
+    "taboola": {"tblci": "GiDxLZcEVjwEqkGfKQMQndUYMIeZXFHmZ0DrHIJhGS6kKiDzkGUos9GzkpqG"},
+    "thetradedesk": {
+        "tdid": "9a3c1f52-7f4e-4a3c-8d39-0c6f5a2b1e77",
+        "value": "1",
+        "currency": "USD",
+    },
+    "thetradedesk_offline": {
+        "tdid": "9a3c1f52-7f4e-4a3c-8d39-0c6f5a2b1e77",
         "value": "1",
         "currency": "USD",
     },

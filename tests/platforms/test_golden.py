@@ -62,7 +62,10 @@ TOKYO = {
 
 NOBODY = {
     **dict.fromkeys(
-        ("guid", "gclid", "li_fat_id", "fbp", "msclkid", "rdt_cid", "ttclid", "twclid")
+        (
+            *("guid", "gclid", "li_fat_id", "fbp", "msclkid", "rdt_cid", "ttclid", "twclid"),
+            *("tblci", "tdid"),
+        )
     ),
     "email": "nobody",
 }
@@ -267,6 +270,7 @@ HASHED: dict[str, dict[str, str]] = {
             *(("external_id", "u-77"), *_PLACE.items()),
         )
     },
+    **{name: {} for name in ("taboola", "thetradedesk", "thetradedesk_offline")},
     "tiktok": {
         "user.email": BASIC,
         "user.phone": E164,
@@ -345,7 +349,10 @@ def test_the_base_platform_is_exactly_that_of_its_reference() -> None:
 
 def first_record(body: Any) -> Any:
     """The first record of a request."""
-    for path in ("data.events.0", "data.0", "events.0", "elements.0", "conversions.0"):
+    for path in (
+        *("data.events.0", "data.0", "events.0", "elements.0", "conversions.0", "actions.0"),
+        "Items.0",
+    ):
         found = at(body, path)
         if found is not None:
             return found

@@ -30,7 +30,7 @@ CODES = {"meta": "TEST123", "tiktok": "TEST123", "reddit": "t2_test"}
 """Platforms whose test mode wants a code that they show."""
 
 FLAGS = ("google", "openai", "pinterest", "snapchat")
-NONE = ("capi", "linkedin", "microsoft", "x")
+NONE = (*("capi", "linkedin", "microsoft", "taboola", "thetradedesk", "thetradedesk_offline", "x"),)
 HOW: dict[str, tuple[str, dict[str, Any]]] = {
     "meta": ("https://graph.facebook.com/v25.0/1234567890/events", {"test_event_code": "TEST123"}),
     "tiktok": (
@@ -169,6 +169,7 @@ LIMITED: dict[str, dict[str, Any]] = {
     "snapchat": {"data_processing_options": ["LMU"]},
     "pinterest": {"custom_data.opt_out_type": "LDP"},
     "reddit": {"user.data_processing_options": {"modes": ["LDU"]}},
+    "thetradedesk": {"data_processing_option": {"policies": ["LDU"]}},
 }
 """Where each platform is told that the data may be used in a limited way alone."""
 

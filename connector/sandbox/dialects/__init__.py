@@ -13,6 +13,9 @@ from connector.sandbox.dialects import (
     pinterest,
     reddit,
     snapchat,
+    taboola,
+    thetradedesk,
+    thetradedesk_offline,
     tiktok,
     x,
 )
@@ -32,6 +35,9 @@ def all_dialects() -> list[Dialect]:
             pinterest,
             reddit,
             snapchat,
+            taboola,
+            thetradedesk,
+            thetradedesk_offline,
             tiktok,
             x,
         )

@@ -28,6 +28,7 @@ class AuthSpec(StrictModel):
         name: Header, query parameter or body key that carries the token.
         proof: Body key for the HMAC of the token.
         token_url, scope: Of OAuth 2.0.
+        client_id_header: Header in which OAuth 2.0's client id goes with every request.
     """
 
     method: Literal["any", "bearer", "header", "query", "body", "oauth2", "oauth1", "none"]
@@ -38,6 +39,7 @@ class AuthSpec(StrictModel):
     )
     token_url: str | None = Field(None, description="oauth2: where a refresh token is exchanged")
     scope: str | None = None
+    client_id_header: str | None = None
 
 
 class RequestLimits(StrictModel):

@@ -74,9 +74,13 @@ _OAUTH2 = {
     "client_secret": "env:GOOGLE_CLIENT_SECRET",
     "refresh_token": "env:GOOGLE_REFRESH_TOKEN",
 }
+TOKEN_PATHS = {"google": "/oauth2/token", "amazon": "/auth/o2/token"}
+"""Where the receiver gives access tokens."""
+
 AUTH: dict[str, dict[str, str]] = {
     **{name: {} if name in OPEN else {"bearer": "env:ACME_TOKEN"} for name in NAMES},
     "meta": {"bearer": "env:ACME_TOKEN", "app_secret": "env:META_APP_SECRET"},
+    "amazon": _OAUTH2,
     "google": _OAUTH2,
     "x": _OAUTH1,
 }
@@ -148,8 +152,8 @@ def on_receiver(
     url = fill(project, rows)
     endpoint = f"{receiver.url}/signal/v1/conversion" if name == "capi" else receiver.url
     wanted = {"auth__bearer": None, **{f"auth__{key}": value for key, value in AUTH[name].items()}}
-    if name == "google":
-        wanted["overrides__auth__token_url"] = f"{receiver.url}/oauth2/token"
+    if name in TOKEN_PATHS:
+        wanted["overrides__auth__token_url"] = f"{receiver.url}{TOKEN_PATHS[name]}"
     wanted |= {
         "platform": name,
         "account": dict(ACCOUNTS[name]),
@@ -292,6 +296,7 @@ def recent(row: Mapping[str, Any], **age: float) -> dict[str, Any]:
 
 MINIMAL: dict[str, dict[str, Any]] = {
     "capi": {"guid": "85b04ded-09dd-4015-ad30-581e45452dd9"},
+    "amazon": {"email": "jane@shop.example", "country": "US", "action_source": "email"},
     "google": {"gclid": "Cj0KCQjw"},
     "linkedin": {"li_fat_id": "85b04ded-09dd"},
     "meta": {

@@ -23,6 +23,7 @@ from tests.platforms.parts import (
     NAMES,
     OPEN,
     SECRETS,
+    TOKEN_PATHS,
     minimal,
     on_receiver,
     quarantined,
@@ -65,7 +66,7 @@ def test_wrong_credentials_stop_the_run_and_blame_no_row(
         "X_TOKEN_SECRET"
         if name == "x"
         else "GOOGLE_REFRESH_TOKEN"
-        if name == "google"
+        if name in TOKEN_PATHS
         else "ACME_TOKEN"
     )
     monkeypatch.setenv(wrong, "not-the-one")
@@ -145,6 +146,8 @@ REMEDIES = {
     ("reddit", "unknown_field"): "overrides.event",
     ("linkedin", "revoked_token"): "revoked",
     ("linkedin", "old_version"): "overrides.params.version",
+    ("amazon", "wrong_token"): "advertising::campaign_management",
+    ("amazon", "no_permission"): "account.account_id",
     ("google", "no_permission"): "account.account_id",
     ("google", "no_action"): "account.conversion_action_id",
     ("linkedin", "no_rule_of_this_api"): "Insight Tag",

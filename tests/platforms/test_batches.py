@@ -24,7 +24,7 @@ from tests.support.projects import Project
 ROWS = 1000
 LOCATED = {
     **{"linkedin": 3, "google": 3, "reddit": 2, "microsoft": 1, "pinterest": 1},
-    **{"thetradedesk": 20, "thetradedesk_offline": 1},
+    **{"amazon": 2, "thetradedesk": 20, "thetradedesk_offline": 1},
 }
 """Platforms that name every bad record at once -> requests for a batch with bad ones, however many they are."""
 
@@ -33,7 +33,7 @@ ONE_BY_ONE = ("tiktok", "snapchat")
 
 UNLOCATED = ("meta", "openai", "x")
 
-BATCHES = {"x": 2, "thetradedesk": 10}
+BATCHES = {"x": 2, "amazon": 2, "thetradedesk": 10}
 """Batches that a thousand rows make, where it is not one."""
 
 TEN = 10
@@ -41,6 +41,7 @@ TEN = 10
 
 
 SPOILED: dict[str, tuple[str, Any, str]] = {
+    "amazon": ("dataSet", "red", "dataSet"),
     "google": ("colour", "red", "colour"),
     "linkedin": ("colour", "red", "/colour"),
     "meta": ("custom_data.status", 7, "custom_data.status must be a string"),

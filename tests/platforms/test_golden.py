@@ -207,6 +207,15 @@ NAMES_WITH, NAMES_WITHOUT = ("mary-ann", "valéry"), ("maryann", "valéry")
 _PLACE = {"ct": "sanfrancisco", "st": "ca", "country": "us"}
 HASHED: dict[str, dict[str, str]] = {
     "capi": {"ids.2.id": BASIC, "ids.4.id": DIGITS},
+    "amazon": {
+        f"matchKeys.{place}.values.0": text
+        for place, text in enumerate(
+            (
+                *("johnsmith+shop@gmail.com", DIGITS, NAMES_WITHOUT[0], NAMES_WITHOUT[1]),
+                *("1mainst", "sanfrancisco", "california", "941051234"),
+            )
+        )
+    },
     "google": {
         "userData.userIdentifiers.0.emailAddress": GMAIL,
         "userData.userIdentifiers.1.phoneNumber": E164,

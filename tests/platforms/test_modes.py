@@ -30,7 +30,10 @@ CODES = {"meta": "TEST123", "tiktok": "TEST123", "reddit": "t2_test"}
 """Platforms whose test mode wants a code that they show."""
 
 FLAGS = ("google", "openai", "pinterest", "snapchat")
-NONE = (*("capi", "linkedin", "microsoft", "taboola", "thetradedesk", "thetradedesk_offline", "x"),)
+NONE = (
+    *("amazon", "capi", "linkedin", "microsoft", "taboola", "thetradedesk"),
+    *("thetradedesk_offline", "x"),
+)
 HOW: dict[str, tuple[str, dict[str, Any]]] = {
     "meta": ("https://graph.facebook.com/v25.0/1234567890/events", {"test_event_code": "TEST123"}),
     "tiktok": (
@@ -160,6 +163,7 @@ def test_check_warns_where_test_events_count(project: Project, receiver: Receive
 # Consent.
 
 LIMITED: dict[str, dict[str, Any]] = {
+    "amazon": {"dataProcessingOptions": {"options": "LIMITED_DATA_USE"}},
     "meta": {
         "data_processing_options": ["LDU"],
         "data_processing_options_country": 0,
@@ -177,6 +181,10 @@ OPTED_OUT = ("meta", "snapchat", "pinterest", "openai")
 """Platforms with a field that says that a person opted out."""
 
 CONSENT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "amazon": (
+        {"consent.amazonConsent": {"amznUserData": "GRANTED", "amznAdStorage": "GRANTED"}},
+        {"consent.amazonConsent": {"amznUserData": "DENIED", "amznAdStorage": "DENIED"}},
+    ),
     "google": (
         {"consent": {"adUserData": "CONSENT_GRANTED", "adPersonalization": "CONSENT_GRANTED"}},
         {"consent": {"adUserData": "CONSENT_DENIED", "adPersonalization": "CONSENT_DENIED"}},

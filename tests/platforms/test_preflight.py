@@ -286,6 +286,10 @@ IP = "8.8.4.4"
         ("openai", {"phone": "+14155552671"}, False),
         ("openai", {"country": "US"}, False),
         ("tiktok", {"city": "Paris", "first_name": "Jane"}, False),
+        ("amazon", {"country": "US", "client_ip": IP, "user_agent": AD}, False),
+        ("amazon", {"country": "US", "aref": "b3f1a7c2", "city": "Paris"}, False),
+        ("amazon", {"country": "US", "first_name": "Jane", "last_name": "Doe"}, True),
+        ("amazon", {"country": "US", "phone": "+14155552671"}, True),
         ("taboola", {"email": "jane@shop.example"}, False),
         ("taboola", {"tblci": "https://shop.example/?tblci=GiDxLZcEVjwEqkGf"}, True),
         ("thetradedesk", {"client_ip": IP}, False),
@@ -342,6 +346,10 @@ def test_who_cannot_be_matched_is_not_sent(
         ("x", {"event_name": "Refund"}, "unknown_event_name"),
         ("google", {"event_name": "Refund"}, "unknown_event_name"),
         ("microsoft", {"event_name": "Page View"}, "missing_event_source_url"),
+        ("amazon", {"country": None}, "missing_country"),
+        ("amazon", {"country": "Atlantis"}, "bad_country"),
+        ("amazon", {"action_source": None}, "missing_action_source"),
+        ("amazon", {"action_source": "app"}, "bad_action_source"),
         ("taboola", {"event_name": None}, "missing_event_name"),
         ("thetradedesk", {"currency": None}, "missing_currency"),
         ("thetradedesk_offline", {"currency": None}, "missing_currency"),
@@ -367,6 +375,7 @@ def test_a_key_that_meta_requires_and_the_destination_leaves_out_spoils_no_batch
 
 
 WINDOWS = {
+    "amazon": (7, 10),
     "meta": (7, 10),
     "tiktok": (28, 10),
     "snapchat": (37, 10),

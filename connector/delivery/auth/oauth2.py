@@ -39,6 +39,7 @@ class OAuth2(NoAuth):
         tokens: access tokens by token endpoint, shared by all who use them; one that is there
             already is used.
         credentials: the settings that hold `fields`, for whoever has to renew one.
+        client_id_header: header that repeats the client id, where the platform wants to know it.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class OAuth2(NoAuth):
         fields: Mapping[str, str],
         tokens: MutableMapping[str, str] | None = None,
         credentials: str = "auth.client_id, auth.client_secret and auth.refresh_token",
+        client_id_header: str | None = None,
     ) -> None:
         self._transport, self._token_url, self._fields = transport, token_url, dict(fields)
         self._tokens: MutableMapping[str, str] = {} if tokens is None else tokens
         if HIDDEN in fields.values():
             self._tokens = {token_url: HIDDEN}
         self._credentials = credentials
+        self._beside = {client_id_header: fields["client_id"]} if client_id_header else {}
         self._refused = ""
         self._lock = threading.Lock()
 
@@ -67,7 +70,8 @@ class OAuth2(NoAuth):
             if self._token_url not in self._tokens:
                 self._fetch()
         bearer = f"Bearer {self._tokens[self._token_url]}"
-        return request._replace(headers={**request.headers, "Authorization": bearer})
+        headers = {**request.headers, **self._beside, "Authorization": bearer}
+        return request._replace(headers=headers)
 
     def refresh(self) -> bool:
         """Fetch a new token. Raises EndpointError where there is none to be had."""

@@ -55,7 +55,14 @@ def auth_for(
         fields = {name: secret(name) for name in ("client_id", "client_secret", "refresh_token")}
         if transport is None and not hidden:
             raise ValueError("OAuth 2.0 needs a transport")
-        return OAuth2(transport, spec.token_url, fields, tokens, named_credentials(destination))  # type: ignore[arg-type]
+        return OAuth2(
+            transport,  # type: ignore[arg-type]
+            spec.token_url,
+            fields,
+            tokens,
+            named_credentials(destination),
+            spec.client_id_header,
+        )
     if spec.method == "query":
         return QueryAuth(spec.name, secret(token_name))
     if spec.method == "body":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from connector.sandbox.dialect import Dialect
 from connector.sandbox.dialects import (
+    amazon,
     capi,
     google,
     linkedin,
@@ -26,6 +27,7 @@ def all_dialects() -> list[Dialect]:
     return [
         module.DIALECT
         for module in (
+            amazon,
             capi,
             google,
             linkedin,

@@ -5,12 +5,9 @@ Tokens come by OAuth 2.0, and a request's fate by a later question.
 
 from __future__ import annotations
 
-import secrets as random
-import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl
 
 from connector.sandbox.dialect import (
     Address,
@@ -19,11 +16,10 @@ from connector.sandbox.dialect import (
     Received,
     Reply,
     Violation,
-    bearer,
     listed,
     remember,
-    same,
 )
+from connector.sandbox.dialects.oauth import give_token, has_token
 from connector.sandbox.dialects.shapes import (
     DAY,
     Rule,
@@ -199,9 +195,7 @@ def _reason(violation: Violation) -> str:
 
 
 def _authenticate(received: Received) -> Reply | None:
-    if received.state.access.get(bearer(received) or "", 0) > time.time():
-        return None
-    return _answers.reply("wrong_token")
+    return None if has_token(received) else _answers.reply("wrong_token")
 
 
 def _events(received: Received) -> list[dict[str, Any]] | Reply:
@@ -289,24 +283,6 @@ def _status(received: Received) -> Reply:
     return _answers.reply(name, destination=each)
 
 
-def _token(received: Received) -> Reply:
-    """An access token for a refresh token. RFC 6749, section 6."""
-    known = received.state.secrets
-    form = dict(parse_qsl(received.raw.decode("utf-8", "replace")))
-    if not (
-        same(form.get("client_id"), known.client_id)
-        and same(form.get("client_secret"), known.client_secret)
-    ):
-        return _answers.reply("no_client")
-    if form.get("grant_type") != "refresh_token":
-        return _answers.reply("no_grant_type")
-    if not same(form.get("refresh_token"), known.refresh_token):
-        return _answers.reply("no_grant")
-    token = f"ya29.{random.token_urlsafe(24)}"
-    remember(received.state.access, token, time.time() + known.token_lifetime)
-    return _answers.reply("token", token=token, seconds=int(known.token_lifetime))
-
-
 DIALECT = Dialect(
     name="google",
     routes=("/v1/events:ingest",),
@@ -324,7 +300,7 @@ DIALECT = Dialect(
     answers=_answers,
     test=_validates,
     others=(
-        Address("POST", "/oauth2/token", _token),
+        Address("POST", "/oauth2/token", lambda received: give_token(received, _answers, "ya29.")),
         Address("GET", "/v1/requestStatus:retrieve", _status),
     ),
 )

@@ -17,6 +17,7 @@ from connector.delivery.transports.requests import RequestsTransport
 from connector.engine.backlog import survey, watermark_warning
 from connector.engine.context import open_context
 from connector.errors import DestinationError
+from connector.state.clock import utc_now
 from connector.state.store import Store, state_url
 
 
@@ -135,6 +136,9 @@ def _risks(destination: Destination) -> Iterator[str]:
     test_mode = destination.platform.test_mode
     if destination.model.test_mode and test_mode is not None and test_mode.counts:
         yield "test_mode is on, and this platform counts test events like any other"
+    retiring = destination.platform.version_warning(utc_now().date())
+    if retiring is not None:
+        yield retiring
     plain = [
         name for name in destination.identifiers if destination.platform.identifiers[name].plain
     ]

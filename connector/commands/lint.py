@@ -24,8 +24,10 @@ from connector.identifiers.email import is_placeholder
 from connector.identifiers.phone import read_by
 from connector.identifiers.placeholders import PLACEHOLDERS, without_placeholders
 from connector.mapping.coverage import usable_columns
+from connector.mapping.person_arrays import spread_arrays
 from connector.model import Range
-from connector.platforms.expression import parse
+from connector.platforms.columns import numbered
+from connector.platforms.expression import WHERE, parse
 from connector.platforms.functions import FUNCTIONS, Context
 from connector.source.reader import SourceReader
 
@@ -130,6 +132,7 @@ def lint_identifiers(target: Target, *, limit: int = ROWS) -> Iterator[Identifie
         for rows in warehouse.read(Range(), min(limit, 20_000)):
             table = rows.table.slice(0, limit - seen)
             seen += table.num_rows
+            table = spread_arrays(_with_system(table, destination))
             for name, column, pipeline in _sources(destination):
                 if column in table.column_names:
                     counts.setdefault((name, column), Counter()).update(
@@ -164,13 +167,16 @@ def _sources(destination: Destination) -> Iterator[tuple[str, str, tuple[Any, ..
             for pipeline in parse(text).pipelines if text is not None else ():
                 if pipeline.space == "column":
                     calls = tuple(call for call in pipeline.calls if call.name not in _AFTERWARDS)
-                    yield name, pipeline.name, calls
+                    for column in (pipeline.name, *numbered(pipeline.name)):
+                        yield name, column, calls
 
 
 def _count(
     destination: Destination, table: pa.Table, column: str, calls: tuple[Any, ...]
 ) -> Counter[str]:
     raw = text_array(table[column])
+    if calls and calls[0].name == WHERE:  # a value that belongs to another identifier is none here
+        raw = FUNCTIONS[WHERE](raw, Context(table, np.full(len(raw), 2)), calls[0].argument)
     text = trimmed(raw)
     lowered = lower(text)
     blank = mask(pc.equal(pc.utf8_length(text), 0)) | ~present(text)
@@ -219,6 +225,19 @@ def _count(
     return (
         Counter({name: int(each.sum()) for name, each in zip(_COUNTED, masks, strict=True)}) + why
     )
+
+
+def _with_system(table: pa.Table, destination: Destination) -> pa.Table:
+    """The table with `mobile_os` as the serializer reads it."""
+    constant = destination.model.constants.get("mobile_os")
+    if constant is not None:
+        column = pa.array([str(constant)] * table.num_rows, pa.string())
+    elif "mobile_os" in table.column_names:
+        column = text_array(table["mobile_os"])
+    else:
+        return table
+    rest = table.select([name for name in table.column_names if name != "mobile_os"])
+    return rest.append_column("mobile_os", lower(trimmed(column)))
 
 
 def _with_countries(table: pa.Table) -> pa.Table:

@@ -99,7 +99,11 @@ def _five_of_nine(codes: pa.Array) -> pa.Array:
 
 
 def zip_digits(codes: pa.Array) -> pa.Array:
-    """Digits only. Source: Pinterest's OpenAPI description."""
+    """Digits only; null for a code with letters, of which the digits alone say nothing.
+
+    Source: Pinterest's OpenAPI description.
+    """
+    plain = pc.if_else(pc.match_substring_regex(codes, r"\pL"), None, codes)
     return at_exceptions(
-        codes, pc.invert(pc.ascii_is_decimal(codes)), lambda rest: without_classes(rest, r"[^0-9]")
+        plain, pc.invert(pc.ascii_is_decimal(plain)), lambda rest: without_classes(rest, r"[^0-9]")
     )

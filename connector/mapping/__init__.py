@@ -19,6 +19,7 @@ __all__ = [
     "groups",
     "misplaced",
     "money",
+    "person_arrays",
     "reasons",
     "render",
     "safe_paths",

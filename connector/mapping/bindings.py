@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,9 +15,10 @@ from connector.mapping.constants import Constants, constant_column
 from connector.mapping.conversions import Conversions
 from connector.mapping.entries import EntryBindings, parse_entries
 from connector.mapping.extras import extra_values
-from connector.platforms.columns import EXTRA
+from connector.platforms.columns import EXTRA, MOST
 from connector.platforms.expression import Alternatives, Pipeline, parse
 from connector.platforms.functions import FUNCTIONS, NORMALISERS, Context, Json, Values
+from connector.platforms.row_rules import IdentifierSpec, numbered_expression
 
 
 class RowBindings:
@@ -51,7 +54,7 @@ class RowBindings:
             source_model.date_order,
         )
         self._known: dict[Alternatives, Values] = {}
-        self._identifiers: dict[str, pa.Array] = {}
+        self._identifiers: dict[str, list[pa.Array]] = {}
 
     def value(self, expression: Alternatives) -> Values:
         """An expression's value for every row, shape (rows,)."""
@@ -66,15 +69,34 @@ class RowBindings:
         value = self.value(expression)
         return value.text if isinstance(value, Json) else value
 
-    def identifier(self, name: str) -> pa.Array:
-        """Values of one identifier, shape (rows,)."""
+    def identifier(self, name: str, place: int = 1) -> pa.Array:
+        """Values of one identifier, shape (rows,).
+
+        Args:
+            name: Which.
+            place: Of its distinct values in a row, the first that can be used is 1.
+        """
         if name not in self._identifiers:
             spec = self._destination.platform.identifiers[name]
-            values = self.text(parse(spec.value))
-            if spec.hashed is not None:
-                values = pc.coalesce(values, self.text(parse(spec.hashed)))
-            self._identifiers[name] = values
-        return self._identifiers[name]
+            self._identifiers[name] = list(self._distinct(spec))
+        found = self._identifiers[name]
+        return found[place - 1] if place <= len(found) else pa.nulls(self.rows, pa.string())
+
+    def _distinct(self, spec: IdentifierSpec) -> Iterator[pa.Array]:
+        """The values of an identifier: of each row the first, then what else it has."""
+        left = [self.text(parse(spec.value))]
+        if spec.hashed is not None:
+            left = [pc.coalesce(*left, self.text(parse(spec.hashed)))]
+        for number in range(2, MOST + 1):
+            further = numbered_expression(parse(spec.value), number)
+            if not self._conversions.column_names.isdisjoint(further.columns):
+                left.append(self.text(further))
+        for _ in range(spec.several):
+            first = pc.coalesce(*left)
+            yield first
+            if len(left) == 1:
+                return
+            left = [pc.if_else(pc.equal(each, first), None, each) for each in left]
 
     def entries(self, column: str) -> tuple[pa.ListArray, EntryBindings]:
         """The list column `contents`, and bindings for its entries."""
@@ -114,6 +136,7 @@ class RowBindings:
             values = FUNCTIONS[call.name](values, self._context, call.argument)
             if call.name in NORMALISERS and source is not None:
                 self._conversions.mark_bad(source, _present(start) & ~_present(values))
+            start = values
         return values
 
     def _start(self, pipeline: Pipeline) -> Values | None:
@@ -122,7 +145,8 @@ class RowBindings:
         if pipeline.space == "column":
             return self.event_ids if name == "event_id" else self._column(name)
         if pipeline.space == "identifier":
-            return self.identifier(name) if name in self._destination.identifiers else None
+            chosen = name in self._destination.identifiers
+            return self.identifier(name, pipeline.place) if chosen else None
         if pipeline.space == "field":
             return self.text(parse(self._destination.platform.fields[name]))
         if pipeline.space == "extra":

@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 
 from connector.arrow.bytes import contains_bytes, lower, trimmed
 from connector.arrow.masks import mask, present
-from connector.identifiers.placeholders import PLACEHOLDERS
+from connector.identifiers.placeholders import PLACEHOLDERS, without_placeholders
 from connector.mapping.conversions import Conversions, Rules
 from connector.mapping.event_times import coerce_times, require_times
 from connector.mapping.money import coerce_money
 from connector.mapping.texts import coerce_texts
-from connector.platforms.columns import ACTION_SOURCES, COLUMNS
-from connector.platforms.functions.typed import booleans
+from connector.platforms.columns import COLUMNS
+from connector.platforms.functions.typed import booleans, json_numbers, texts
 
 
 def conform(source: pa.Table, rules: Rules) -> Conversions:
@@ -44,6 +44,8 @@ def conform(source: pa.Table, rules: Rules) -> Conversions:
             columns[name] = _coerce_choices(name, raw, result)
         elif kind == "flag":
             columns[name] = _coerce_flags(name, raw, result)
+        elif kind == "number":
+            columns[name] = _coerce_numbers(name, raw, result)
         elif kind == "integer":
             columns[name] = _coerce_integers(name, raw, result)
         elif kind == "json":
@@ -70,10 +72,18 @@ def _coerce_flags(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
     return flags
 
 
+def _coerce_numbers(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
+    """Exact text of numbers."""
+    numbers = json_numbers(raw)
+    given = without_placeholders(texts(raw))
+    result.mark_bad(name, present(given) & ~present(numbers))
+    return numbers
+
+
 def _coerce_choices(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
-    """`action_source`, whose values are the same words for every platform."""
+    """Columns such as `action_source`, whose values are the same words for every platform."""
     text = lower(coerce_texts(name, raw, result))
-    known = pc.is_in(text, value_set=pa.array(ACTION_SOURCES))
+    known = pc.is_in(text, value_set=pa.array(COLUMNS[name].choices))
     result.mark_bad(name, present(text) & ~mask(known))
     return pc.if_else(known, text, None)
 

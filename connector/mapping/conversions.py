@@ -68,6 +68,11 @@ class Conversions:
         place = self.table.column_names.index(column)
         self.table = self.table.set_column(place, column, values)
 
+    @property
+    def column_names(self) -> frozenset[str]:
+        """The canonical columns that the source has."""
+        return frozenset(self.table.column_names)
+
     def column(self, name: str) -> pa.Array | None:
         """A column as one array, if the source has it."""
         return self.table[name].combine_chunks() if name in self.table.column_names else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from connector.config.destination import Destination
-from connector.platforms.columns import COLUMNS
+from connector.platforms.columns import COLUMNS, SEVERAL, numbered
 from connector.platforms.expression import parse
 from connector.platforms.linter import template_columns
 from connector.platforms.model import Platform
@@ -19,9 +19,9 @@ def usable_columns(destination: Destination) -> list[str]:
     platform = destination.platform
     used = {*_ALWAYS, *template_columns(platform.event), *_rule_columns(platform)}
     for text in (*platform.request.values(), *platform.fields.values()):
-        used.update(parse(text).columns)
+        used.update(parse(text).columns, parse(text).conditions)
     for name in destination.identifiers:
-        used |= platform.identifiers[name].columns
+        used |= platform.identifiers[name].columns | platform.identifiers[name].conditions
     used |= {"currency"} if "value" in used else set()
     used |= {"country"} if used & {"phone", "postal_code"} else set()
     used -= set(destination.model.constants)
@@ -42,15 +42,17 @@ def _rule_columns(platform: Platform) -> Iterator[str]:
 def would_add(destination: Destination, given: set[str]) -> Iterator[tuple[str, str]]:
     """Columns that the destination can use and nothing gives, each with a sentence on what it adds.
 
-    Digest columns are left out: the plain column says the same.
+    Digest columns are left out, since the plain column says the same, and further values of a
+    column that may hold several.
 
     Args:
         destination: With its platform.
         given: Canonical columns of the query.
     """
     platform = destination.platform
+    further = {each for name in SEVERAL for each in numbered(name)}
     for name in usable_columns(destination):
-        if name in given or name.endswith("_sha256"):
+        if name in given or name.endswith("_sha256") or name in further:
             continue
         keys = [
             each for each in destination.identifiers if name in platform.identifiers[each].columns
@@ -91,7 +93,11 @@ def _required_where(platform: Platform, column: str) -> Iterator[str]:
         yield "required"
     for rule in platform.required_when:
         if column in _columns_behind(platform, rule.need):
-            yield f"required where {rule.column} is {' or '.join(rule.values)}"
+            yield (
+                f"required where {rule.column} is {' or '.join(rule.values)}"
+                if rule.values is not None
+                else f"required beside {rule.column}"
+            )
 
 
 def _columns_behind(platform: Platform, names: Iterable[str]) -> set[str]:

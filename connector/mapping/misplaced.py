@@ -11,6 +11,7 @@ from connector.arrow.bytes import contains_bytes, longest_bytes
 from connector.arrow.masks import mask
 from connector.config.destination import Destination
 from connector.mapping.conversions import Conversions
+from connector.platforms.columns import numbered
 from connector.platforms.expression import parse
 from connector.platforms.row_rules import IdentifierSpec
 
@@ -20,7 +21,7 @@ _HEX_DIGEST = 64
 
 def reject_digests(conversions: Conversions) -> None:
     """Reject rows whose `email` or `phone` holds a SHA-256 digest."""
-    for name in ("email", "phone"):
+    for name in ("email", *numbered("email"), "phone", *numbered("phone")):
         column = conversions.column(name)
         if column is not None and longest_bytes(column) >= _HEX_DIGEST:
             hashed = mask(pc.match_substring_regex(column, r"^[0-9a-fA-F]{64}$"))

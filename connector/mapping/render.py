@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connector.arrow.bytes import contains_bytes
+from connector.arrow.masks import mask, present
 from connector.arrow.text import time_text
-from connector.mapping.template import Constant, Joined, List, Node, Repeated, Value, json_key
+from connector.mapping.template import Constant, Joined, List, Node, Repeated, Value, When, json_key
 from connector.platforms.expression import Alternatives
 from connector.platforms.functions import Json, Values
+from connector.platforms.functions.typed import texts
 
 _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 
@@ -107,6 +109,8 @@ def _fragment(node: Node, source: Bindings) -> Fragment:
         return _value(source.value(node.expression))
     if isinstance(node, Repeated):
         return _each(node, source)
+    if isinstance(node, When):
+        return _when(node, source)
     if isinstance(node, List):
         members = [
             _Member(isinstance(item, Constant), "", _fragment(item, source)) for item in node.items
@@ -221,6 +225,23 @@ def _with_gaps(
     if pc.all(somewhere).as_py():
         return whole
     return _column(pc.if_else(somewhere, _joined(whole, rows), brackets if keep else None))
+
+
+def _when(node: When, source: Bindings) -> Fragment:
+    """A node, left out where one of its conditions does not hold."""
+    holds = np.ones(source.rows, bool)
+    for expression, wanted in node.conditions:
+        value = source.value(expression)
+        found = value.text if isinstance(value, Json) else value
+        holds &= (
+            present(found)
+            if wanted is None
+            else mask(pc.is_in(texts(found), value_set=pa.array(wanted)))
+        )
+    if holds.all():
+        return _fragment(node.node, source)
+    written = _joined(_fragment(node.node, source), source.rows)
+    return _column(pc.if_else(pa.array(holds), written, None))
 
 
 def _each(node: Repeated, source: Bindings) -> Fragment:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from connector.arrow.records import Place
-from connector.mapping.template import Constant, Joined, List, Node, Object, Value
+from connector.mapping.template import Constant, Joined, List, Node, Object, Value, When
 from connector.platforms.expression import Alternatives, Pipeline, parse
 from connector.platforms.model import Platform
 
@@ -35,6 +35,8 @@ def _places(node: Node, platform: Platform, place: Place) -> Iterator[tuple[Plac
     elif isinstance(node, Object):
         for key, child in node.items:
             yield from _places(child, platform, (*place, key))
+    elif isinstance(node, When):
+        yield from _places(node.node, platform, place)
     elif isinstance(node, List):
         for child in node.items:
             yield from _places(child, platform, place)

@@ -25,6 +25,7 @@ from connector.mapping.event_ids import event_ids, reject_repeated_ids, reject_u
 from connector.mapping.event_names import EventNameMapper
 from connector.mapping.groups import Grouper
 from connector.mapping.misplaced import reject_addresses, reject_digests
+from connector.mapping.person_arrays import spread_arrays
 from connector.mapping.reasons import reason_for
 from connector.mapping.render import render
 from connector.mapping.safe_paths import impersonal_places
@@ -83,7 +84,8 @@ class Serializer:
         self._extras = destination.model.extra_fields
         for path, field in self._extras.items():
             insert(template, path.split("."), EXTRA + field.expression)
-        self._event = compile_template(template, self._constants)
+        several = {name: spec.several for name, spec in self.platform.identifiers.items()}
+        self._event = compile_template(template, self._constants, several)
         self.impersonal = impersonal_places(self._event, self.platform)
         self._names = EventNameMapper(destination)
         self._grouper = Grouper(destination)
@@ -112,7 +114,7 @@ class Serializer:
         """
         if self._transform is not None:
             table = self._transform.apply(table, keys)
-        table = self._with_constants(table)
+        table = spread_arrays(self._with_constants(table))
         canonical = [name for name in table.column_names if name in COLUMNS]
         conversions = conform(table.select(canonical), self._rules(as_of))
         source_names = conversions.table["event_name"].combine_chunks()

@@ -115,7 +115,11 @@ def _require(conversions: Conversions, platform: Platform, fields: Identifiers) 
             fields[rule.column][0] if rule.column in fields else conversions.column(rule.column)
         )
         if values is not None:
-            applies = mask(pc.is_in(values, value_set=pa.array(rule.values)))
+            applies = (
+                present(values)
+                if rule.values is None
+                else mask(pc.is_in(values, value_set=pa.array(rule.values)))
+            )
             for name in rule.need:
                 _reject_without(conversions, name, fields, applies)
 

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["text", "time", "money", "currency", "integer", "json", "flag", "choice"]
+Kind = Literal["text", "time", "money", "number", "currency", "integer", "json", "flag", "choice"]
 EXTRA = "extra."
 """Prefix of table columns that a destination adds under `extra`."""
 
 
 class Column(NamedTuple):
-    """A canonical column. personal: its plain values do not leave the process."""
+    """A canonical column.
+
+    Attributes:
+        group: What it is about.
+        kind: What it is coerced to.
+        rule: What it may hold, for people.
+        example: A value.
+        personal: Its plain values do not leave the process.
+        choices: Of a choice, the words that it may be.
+    """
 
     group: str
     kind: Kind
     rule: str
     example: str
     personal: bool = False
+    choices: tuple[str, ...] = ()
 
 
 ACTION_SOURCES = (
@@ -30,6 +40,9 @@ ACTION_SOURCES = (
     "system_generated",
     "other",
 )
+
+SYSTEMS = ("ios", "android")
+"""Values of `mobile_os`."""
 
 ITEM_FIELDS = ("id", "quantity", "price", "name", "category", "brand")
 """Keys of an entry of `contents`."""
@@ -61,17 +74,28 @@ COLUMNS: dict[str, Column] = {
     "email": Column(
         "identity",
         "text",
-        "one address; hashed as each platform asks",
+        "an address, or an array of up to three; hashed as each platform asks",
         "Jane.Doe@example.org",
         True,
     ),
     "phone": Column(
         "identity",
         "text",
-        "E.164, or national: read by the row's `country`, by `default_region` where it has none",
+        "E.164, or national: read by the row's `country`, by `default_region` where it has none; "
+        "or an array of up to three",
         "+1 415 555 2671",
         True,
     ),
+    **{
+        f"{name}_{number}": Column(
+            "identity", "text", f"another {what} of the same person", example, True
+        )
+        for name, what, examples in (
+            ("email", "address", ("jane@work.example", "jane@old.example")),
+            ("phone", "number", ("+1 415 555 2672", "+1 415 555 2673")),
+        )
+        for number, example in enumerate(examples, 2)
+    },
     "first_name": Column("identity", "text", "given name", "Jane", True),
     "last_name": Column("identity", "text", "family name", "Doe", True),
     "date_of_birth": Column(
@@ -98,10 +122,37 @@ COLUMNS: dict[str, Column] = {
         "identity", "text", "your own id of the customer; text or an integer", "customer_12345"
     ),
     "external_id": Column(
-        "identity", "text", "an id shared with the platform; text or an integer", "u-77"
+        "identity",
+        "text",
+        "an id shared with the platform; text or an integer, or an array of up to three",
+        "u-77",
     ),
+    **{
+        f"external_id_{number}": Column(
+            "identity", "text", "another id of the same person", f"u-7{number}"
+        )
+        for number in (2, 3)
+    },
     "mobile_ad_id": Column(
-        "identity", "text", "IDFA or AAID, a UUID", "6d92078a-8246-4ba4-ae5b-76104861e7dc"
+        "identity",
+        "text",
+        "IDFA or GAID, a UUID; most platforms need `mobile_os` to know which",
+        "6d92078a-8246-4ba4-ae5b-76104861e7dc",
+    ),
+    "mobile_os": Column(
+        "identity", "choice", f"system of the device: {' or '.join(SYSTEMS)}", "ios", False, SYSTEMS
+    ),
+    "idfa": Column(
+        "identity",
+        "text",
+        "Apple's advertising id, a UUID, as `mobile_ad_id` of ios",
+        "6d92078a-8246-4ba4-ae5b-76104861e7dc",
+    ),
+    "gaid": Column(
+        "identity",
+        "text",
+        "Google's advertising id, a UUID, as `mobile_ad_id` of android",
+        "cdda802e-fb9c-47ad-9866-0794d394c912",
     ),
     "email_sha256": Column(
         "identity", "text", "hex SHA-256 of the trimmed, lower-case address", "973dfe46...813b"
@@ -139,7 +190,12 @@ COLUMNS: dict[str, Column] = {
         "https://shop.example/thanks",
     ),
     "action_source": Column(
-        "context", "choice", f"where it happened: {', '.join(ACTION_SOURCES)}", "website"
+        "context",
+        "choice",
+        f"where it happened: {', '.join(ACTION_SOURCES)}",
+        "website",
+        False,
+        ACTION_SOURCES,
     ),
     **{
         name: Column("click ids", "text", f"{what}; case-sensitive, passed on as it is", example)
@@ -182,6 +238,18 @@ COLUMNS: dict[str, Column] = {
         "consent", "flag", "true where the platform may use the data only in a limited way", "false"
     ),
 }
+
+
+SEVERAL = ("email", "phone", "external_id")
+"""Columns that may be arrays, or have numbered ones beside them."""
+
+MOST = 3
+"""Values of such a column that are read of one row."""
+
+
+def numbered(name: str) -> tuple[str, ...]:
+    """The columns that hold further values of a column: `email_2` and `email_3` of `email`."""
+    return tuple(f"{name}_{number}" for number in range(2, MOST + 1)) if name in SEVERAL else ()
 
 
 def column_table() -> str:

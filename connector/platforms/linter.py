@@ -20,8 +20,11 @@ LISTS = ("contents",)
 ENTRY = (*ITEM_FIELDS, "currency")
 """What an entry of such a list has."""
 
-STEERING = ("$all", "$one", "$each", "$list", "$join", "$keep")
+STEERING = ("$all", "$one", "$each", "$list", "$join", "$keep", "$when", "$value")
 """Keys of a template that steer how it is written."""
+
+_INNER = ("$list", "$join", "$value")
+"""Of these, the ones that hold what is written."""
 
 
 def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[str]:
@@ -76,7 +79,7 @@ def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[
             )
     for rule in platform.required_when:
         for value in (
-            rule.values
+            rule.values or ()
             if rule.column == "action_source" and "action_source" not in platform.fields
             else ()
         ):
@@ -88,17 +91,27 @@ def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[
 def template_columns(template: Any) -> set[str]:
     """Canonical columns that a template reads, without those of its identifiers and fields."""
     if isinstance(template, dict):
+        found = {name for text in _conditions(template) for name in template_columns(text)}
         if "$each" in template:
-            return {template["$each"]}
-        return {
+            return {template["$each"], *found}
+        return found | {
             name
             for key, value in template.items()
-            if not key.startswith("$") or key in ("$list", "$join")
+            if not key.startswith("$") or key in _INNER
             for name in template_columns(value)
         }
     if isinstance(template, list):
         return {name for value in template for name in template_columns(value)}
-    return set(parse(template).columns) if isinstance(template, str) else set()
+    if not isinstance(template, str):
+        return set()
+    expression = parse(template)
+    return {*expression.columns, *expression.conditions}
+
+
+def _conditions(template: dict[str, Any]) -> list[str]:
+    """The expressions that a template's `$when` looks at."""
+    when = template.get("$when")
+    return list(when) if isinstance(when, dict) else []
 
 
 def _template(
@@ -116,6 +129,8 @@ def _template(
             yield from _template(platform, value, where, check, entry=entry)
     elif isinstance(template, dict):
         yield from _steering(template, where, entry=entry)
+        for text in _conditions(template):
+            yield from check(text, f"{where}.$when")
         if "$each" in template:
             yield from _template(
                 platform,
@@ -126,7 +141,7 @@ def _template(
             )
             return
         for key, value in template.items():
-            if not key.startswith("$") or key in ("$list", "$join"):
+            if not key.startswith("$") or key in _INNER:
                 yield from _template(platform, value, f"{where}.{key}", check, entry=entry)
 
 
@@ -147,6 +162,10 @@ def _steering(template: dict[str, Any], where: str, *, entry: bool) -> Iterator[
             f"{where}: $each cannot repeat over '{template['$each']}' here; it can over "
             f"{', '.join(LISTS)}, outside of another $each"
         )
+    if "$value" in template and not template.keys() <= {"$value", "$when"}:
+        yield f"{where}: $value stands for the whole, so only $when can stand beside it"
+    if "$when" in template and not isinstance(template["$when"], dict):
+        yield f"{where}: $when holds expressions and the values that they must have"
     if "$each" in template and "item" not in template:
         yield f"{where}: $each needs an item, the object that is repeated"
 

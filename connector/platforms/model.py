@@ -29,6 +29,10 @@ from connector.syntax.urls import endpoint_problem
 Template = dict[str, Any] | list[Any] | str | int | float | bool
 
 
+RETIRING = dt.timedelta(days=60)
+"""How long before its end a version is warned of."""
+
+
 class Platform(StrictModel):
     """One platform file."""
 
@@ -41,6 +45,9 @@ class Platform(StrictModel):
         "", description="appended to the base address; {name} is filled from params and account"
     )
     params: dict[str, str] = Field({}, description="values for {name}, such as the API version")
+    version_ends: dict[str, dt.date] = Field(
+        {}, description="API version -> the day from which it is not answered any more, if known"
+    )
     account: dict[str, AccountField] = {}
     auth: AuthSpec
     headers: dict[str, str] = {}
@@ -76,6 +83,27 @@ class Platform(StrictModel):
     unproven: list[str] = Field(
         [], description="what no document settles and delivery depends on; `check` says each"
     )
+
+    @property
+    def version(self) -> str | None:
+        """The API version that requests are made for."""
+        return self.params.get("version")
+
+    @property
+    def version_end(self) -> dt.date | None:
+        """When that version retires; None where nobody said."""
+        return None if self.version is None else self.version_ends.get(self.version)
+
+    def version_warning(self, today: dt.date) -> str | None:
+        """A sentence from 60 days before the version retires; None before that."""
+        end = self.version_end
+        if end is None or end - today > RETIRING:
+            return None
+        retired = f"retires on {end}" if end > today else f"retired on {end}"
+        return (
+            f"version {self.version} of {self.title} {retired}; upgrade the connector, or set"
+            " overrides.params.version to a newer one"
+        )
 
     @model_validator(mode="after")
     def _names_exist(self) -> Platform:

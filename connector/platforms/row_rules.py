@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Annotated, Literal
 
-from connector.platforms.expression import parse
+from pydantic import Field
+
+from connector.platforms.columns import numbered
+from connector.platforms.expression import Alternatives, parse
 from connector.platforms.strict import StrictModel
 from connector.syntax.units import Duration
 
@@ -17,17 +20,40 @@ class IdentifierSpec(StrictModel):
         value: Expression for its normal form and digest.
         hashed: Expression over a `*_sha256` column made by the same rule.
         plain: It leaves the process readable, so it is sent only where a destination lists it.
+        several: Values that the platform takes of one person, out of columns such as `email`,
+            `email_2` and `email_3`; written where the identifier stands in a list of `event`.
     """
 
     value: str
     hashed: str | None = None
     plain: bool = False
+    several: Annotated[int, Field(ge=1)] = 1
 
     @property
     def columns(self) -> set[str]:
         """Canonical columns that this identifier can be made from."""
         texts = [self.value] if self.hashed is None else [self.value, self.hashed]
-        return {name for text in texts for name in parse(text).columns}
+        named = {name for text in texts for name in parse(text).columns}
+        return named | {each for name in named for each in numbered(name)}
+
+    @property
+    def conditions(self) -> set[str]:
+        """Canonical columns that decide whether there is a value."""
+        return set(parse(self.value).conditions)
+
+
+def numbered_expression(expression: Alternatives, number: int) -> Alternatives:
+    """An expression over the columns that hold a further value: `email_2` for `email`.
+
+    Columns that have no further values are left out.
+    """
+    return Alternatives(
+        tuple(
+            pipeline._replace(name=f"{pipeline.name}_{number}")
+            for pipeline in expression.pipelines
+            if pipeline.space == "column" and numbered(pipeline.name)
+        )
+    )
 
 
 class IdentityRule(StrictModel):
@@ -43,13 +69,13 @@ class IdentityRule(StrictModel):
 
 
 class RequiredWhen(StrictModel):
-    """`need` must be present in rows whose `column` is one of `values`.
+    """`need` must be present in rows whose `column` is one of `values`, or has any value.
 
     All of them name canonical columns or `fields`.
     """
 
     column: str
-    values: list[str]
+    values: list[str] | None = None
     need: list[str]
 
 

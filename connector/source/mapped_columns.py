@@ -54,7 +54,7 @@ def required_columns(destination: Destination) -> list[str]:
     required = [
         column
         for name in platform.required
-        for column in (parse(platform.fields[name]).columns if name in platform.fields else [name])
+        for column in (parse(platform.fields[name]).always if name in platform.fields else [name])
     ]
     needed = dict.fromkeys(
         ["event_name", *required, *(["event_time"] if platform.missing_time == "reject" else [])]

@@ -10,6 +10,7 @@ import dagster as dg
 from connector import Destination, Report
 from connector.config.models import Threshold
 from connector.engine.outcome import red_checks
+from connector.state.clock import utc_now
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
@@ -19,6 +20,7 @@ DESCRIBED = {
     "late_rows": "rows that were committed behind the high-water mark, and found by looking back",
     "match_keys": "share of delivered rows that carry each identifier",
     "lag": "age of the oldest row that waited",
+    "api_version": "the platform's API version is not within 60 days of its end",
 }
 """Check -> what it looks at."""
 
@@ -55,7 +57,19 @@ def check_results(
             WARN,
             {"lag_seconds": lag},
         ),
+        _api_version(destination, key),
     ]
+
+
+def _api_version(destination: Destination, key: dg.AssetKey) -> dg.AssetCheckResult:
+    platform = destination.platform
+    warning = platform.version_warning(utc_now().date())
+    told = {
+        "version": platform.version or "none",
+        "retires": str(platform.version_end or "not announced"),
+    }
+    metadata = {**told, **({"advice": warning} if warning else {})}
+    return _result(key, "api_version", warning is None, WARN, metadata)
 
 
 def _match_keys(key: dg.AssetKey, least: dict[str, float], report: Report) -> dg.AssetCheckResult:

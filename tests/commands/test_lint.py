@@ -169,11 +169,21 @@ def test_the_rule_is_that_of_the_platform(project: Project) -> None:
 def test_a_full_row_is_valid_in_every_identifier_of_every_platform(
     name: str, project: Project
 ) -> None:
-    found = look(project, [recent(full(conversion_id="c1"))], name)
-    assert found
-    assert {key: counts(entry) for key, entry in found.items()} == {
-        key: {"valid": 1} for key in found
+    several = {
+        **{
+            f"{column}_{number}": f"{column}{number}@shop.example"
+            for column in ("email",)
+            for number in (2, 3)
+        },
+        **{f"phone_{number}": f"+1 650 555 121{number}" for number in (2, 3)},
+        **{f"external_id_{number}": f"u-{number}" for number in (2, 3)},
+        **dict.fromkeys(("idfa", "gaid"), "6d92078a-8246-4ba4-ae5b-76104861e7dc"),
     }
+    found = look(project, [recent(full(conversion_id="c1", **several))], name)
+    assert found
+    for (identifier, column), entry in found.items():
+        android = (identifier, column) in (("gaid", "mobile_ad_id"), ("aaid", "mobile_ad_id"))
+        assert counts(entry) == ({"empty": 1} if android else {"valid": 1}), (identifier, column)
 
 
 @pytest.mark.parametrize("name", ["meta", "capi"])

@@ -14,7 +14,7 @@ from tests.support.dagster import load_definitions
 from tests.support.projects import Project
 
 KEY = dg.AssetKey(["capi", "acme"])
-CHECKS = {"reconciled", "rejection_rate", "late_rows", "match_keys", "lag"}
+CHECKS = {"reconciled", "rejection_rate", "late_rows", "match_keys", "lag", "api_version"}
 
 
 def asset_of(definitions: dg.Definitions, key: dg.AssetKey = KEY) -> dg.AssetSpec:

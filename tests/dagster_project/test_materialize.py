@@ -164,7 +164,7 @@ def test_every_check_is_evaluated_and_a_good_run_passes_them_all(
         instance,
     )
     assert {name: check.passed for name, check in run.checks.items()} == dict.fromkeys(
-        ["reconciled", "rejection_rate", "late_rows", "match_keys", "lag"], True
+        ["reconciled", "rejection_rate", "late_rows", "match_keys", "lag", "api_version"], True
     )
     shares = {name: value.value for name, value in run.checks["match_keys"].metadata.items()}
     assert shares == {"HashedEmail": 1.0, "HashedPhone": 0.5, "Guid": 0.0, "FirstPartyId": 0.0}

@@ -133,7 +133,11 @@ def test_every_body_parses_and_has_the_keys_of_its_template_alone(
 )
 def test_a_function_writes_json_whatever_the_texts_are(name: str, texts: list[str]) -> None:
     """Also one that a platform file of the user's own calls on a column that it is not meant for."""
-    argument = {"absent_from": "(words)", "when_in": "(words)"}.get(name, "")
+    argument = {
+        "absent_from": "(words)",
+        "when_in": "(words)",
+        "where": "(event_name!=x)",
+    }.get(name, "")
     destination = capi(
         overrides={
             "event": {"seen": f"order_id | {name}{argument}"},

@@ -35,7 +35,7 @@ NONE = (
     *("thetradedesk_offline", "x"),
 )
 HOW: dict[str, tuple[str, dict[str, Any]]] = {
-    "meta": ("https://graph.facebook.com/v25.0/1234567890/events", {"test_event_code": "TEST123"}),
+    "meta": ("https://graph.facebook.com/v27.0/1234567890/events", {"test_event_code": "TEST123"}),
     "tiktok": (
         "https://business-api.tiktok.com/open_api/v1.3/event/track/",
         {"test_event_code": "TEST123"},

@@ -79,17 +79,22 @@ def test_whatever_a_platform_file_calls_uncertain_is_on_the_page(name: str) -> N
     ("name", "number", "path", "value"),
     [
         ("tiktok", 1, "limit_data_use_for_advertising", False),
-        ("tiktok", 4, "user.idfa", "6d92078a-8246-4ba4-ae5b-76104861e7dc"),
+        (
+            "tiktok",
+            3,
+            "user.idfa",
+            "31b806b4deec8c4cb1ffb18b9ab4ee1fa82a2b30e1f47902f04d03f5db023376",
+        ),
         ("snapchat", 0, "event_time", 1780221600123),
         ("snapchat", 3, "custom_data.value", "99.99"),
         ("pinterest", 3, "custom_data.st", "ca"),
         (
             "reddit",
             2,
-            "user.aaid",
+            "user.idfa",
             "31b806b4deec8c4cb1ffb18b9ab4ee1fa82a2b30e1f47902f04d03f5db023376",
         ),
-        ("linkedin", 1, "user.userIds.1.idType", "GOOGLE_AID"),
+        ("linkedin", 2, "user.userIds.1.idType", "GOOGLE_AID"),
         (
             "google",
             1,
@@ -108,7 +113,6 @@ def test_whatever_a_platform_file_calls_uncertain_is_on_the_page(name: str) -> N
             "userData.externalId",
             "b11957b465a24a87b1a73c78d654345ab0748b18bbabe71b419531609a5689b8",
         ),
-        ("microsoft", 3, "userData.gaid", "6d92078a-8246-4ba4-ae5b-76104861e7dc"),
         ("x", 1, "value", "99.99"),
     ],
 )

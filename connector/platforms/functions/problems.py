@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from connector.platforms.expression import Pipeline
+from connector.platforms.columns import COLUMNS
+from connector.platforms.expression import Pipeline, parse_condition
 from connector.platforms.functions.registry import ARGUMENTS, FUNCTIONS, LAST, TAKES
 from connector.syntax.spelling import suggest
 
@@ -33,7 +34,19 @@ def problems(pipeline: Pipeline, tables: Mapping[str, Any]) -> Iterator[str]:
             yield f"there is no table '{call.argument}'"
         if wanted == "json" and call.argument is not None and not _is_json(call.argument):
             yield f'the argument of {call.name} is not JSON; quote text: {call.name}("a")'
+        if wanted == "condition":
+            yield from _condition_problems(call.argument or "")
         before = call.name
+
+
+def _condition_problems(text: str) -> Iterator[str]:
+    try:
+        column = parse_condition(text).column
+    except ValueError as error:
+        yield str(error)
+        return
+    if column not in COLUMNS:
+        yield f"where: '{column}' is not a canonical column{suggest(column, COLUMNS)}"
 
 
 def _is_json(text: str) -> bool:

@@ -61,8 +61,9 @@ Taken: TypeAlias = Literal["text", "time", "flag", "any"]
 
 TAKES: dict[str, Taken] = {}
 
-Argument: TypeAlias = Literal["table", "json"]
-"""What a function's argument must be: the name of one of the file's `tables`, or JSON."""
+Argument: TypeAlias = Literal["table", "json", "condition"]
+"""What a function's argument must be: the name of one of the file's `tables`, JSON, or a condition
+over a canonical column."""
 
 ARGUMENTS: dict[str, Argument] = {}
 

@@ -15,6 +15,8 @@ from tests.chaos.receiver import Call, Entry
 
 DELIVERED, REJECTED = 1, 2
 CLEAR = ("ok", "refused")
+UNHEARD = ("timeout_before", "timeout_after", "slow")
+"""Faults that end at the connector's deadline."""
 
 
 class Row(NamedTuple):
@@ -36,6 +38,13 @@ class Spell(NamedTuple):
     began: int
     ended: int
     tries: int = 1
+
+
+class GivenUp(NamedTuple):
+    """A request whose answer did not come in time. at: unix nanoseconds; digests: of its records."""
+
+    at: int
+    digests: frozenset[str]
 
 
 @dataclass
@@ -67,6 +76,7 @@ class Books:
     shown: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     page_bound: int = 0
     batch: int = 1
+    given_up: Sequence[GivenUp] = ()
 
     @property
     def extra_copies(self) -> int:
@@ -75,8 +85,16 @@ class Books:
 
     @property
     def ambiguous_requests(self) -> int:
-        """Requests whose answer did not say what became of them."""
-        return sum(call.fault not in CLEAR for call in self.calls)
+        """Requests whose answer did not say what became of them, or came too late to be heard."""
+        unheard = sum(call.fault in UNHEARD for call in self.calls)
+        unclear = sum(call.fault not in CLEAR for call in self.calls)
+        return unclear + max(0, len(self.given_up) - unheard)
+
+    def was_given_up(self, entry: Entry, until: int) -> bool:
+        """Whether the connector left the request of an event at its deadline before a moment."""
+        return any(
+            entry.at <= each.at <= until and entry.digest in each.digests for each in self.given_up
+        )
 
 
 def violations(books: Books, *, final: bool) -> list[str]:
@@ -202,12 +220,16 @@ def _quarantine(books: Books) -> Iterator[str]:
 
 
 def _copies(books: Books) -> Iterator[str]:
-    """Every copy beyond the first has a reason: a bad answer before it, or a run that did not end in order.
+    """Every copy beyond the first has a reason: a bad answer before it, or one that came too late,
+    or a run that did not end in order.
 
     A batch whose parts met different fates is sent again as it was, so a bad answer to one request excuses copies of its
     neighbours; where a request carries one event it does not.
     """
-    bad = [call.at for call in books.calls if call.fault not in CLEAR]
+    bad = sorted(
+        [call.at for call in books.calls if call.fault not in CLEAR]
+        + [each.at for each in books.given_up]
+    )
     last: dict[str, Entry] = {}
     unexplained = 0
     for entry in books.entries:
@@ -215,6 +237,7 @@ def _copies(books: Books) -> Iterator[str]:
         if (
             before is not None
             and before.fault == "ok"
+            and not books.was_given_up(before, entry.at)
             and not any(spell.began <= before.at <= spell.ended for spell in books.unclean)
         ):
             unexplained += books.batch == 1 or bisect.bisect(bad, entry.at) == bisect.bisect(

@@ -2,21 +2,28 @@
 
 CHAOS_BACKOFF=0.01 shortens the pauses between retries, CHAOS_CLOCK=7200 puts warehouse and connector two hours ahead,
 CHAOS_SLICE_ROWS=7 cuts slices of so many rows, CHAOS_MUTANT=NAME replaces one part of the connector by a wrong one, CHAOS_FILE_LIMIT=BYTES
-fills the disk.
+fills the disk, CHAOS_GIVEN_UP=FILE has it told which requests were left at the deadline.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
 import resource
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from connector.delivery import exchange
+from connector.delivery.transports.base import TransportFailure
+from connector.model import Batch
 from tests.chaos import mutants
+from tests.support import commands
 
 
 def main(target: str, arguments: Sequence[str]) -> int:
@@ -28,14 +35,7 @@ def main(target: str, arguments: Sequence[str]) -> int:
         return mutants.NO_SEAM
     if target == "dagster":
         return materialize(Path(arguments[0]), Path(arguments[1]))
-    from connector.cli.app import main as capi
-
-    sys.argv = ["capi", *arguments]
-    try:
-        capi()
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 1
-    return 0
+    return commands.main(target, arguments)
 
 
 def prepare() -> None:
@@ -52,10 +52,32 @@ def prepare() -> None:
         plan.SLICE_ROWS = int(os.environ["CHAOS_SLICE_ROWS"])
     if os.environ.get("CHAOS_MUTANT"):
         mutants.apply(os.environ["CHAOS_MUTANT"])
+    if os.environ.get("CHAOS_GIVEN_UP"):
+        tell_given_up(Path(os.environ["CHAOS_GIVEN_UP"]))
     if os.environ.get("CHAOS_FILE_LIMIT"):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         limit = int(os.environ["CHAOS_FILE_LIMIT"])
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+def tell_given_up(path: Path) -> None:
+    """Write a line for each request whose answer did not come in time: unix nanoseconds, digests.
+
+    The platform cannot know it, and on a busy machine it happens to good answers as well.
+    """
+    real = exchange.Exchange.read_response
+
+    def read_response(
+        self: exchange.Exchange, response: Any, renewals: int, batch: Batch, verdicts: Any
+    ) -> exchange.Attempt:
+        late = ("no answer in time", "no complete answer within")
+        if isinstance(response, TransportFailure) and response.detail.startswith(late):
+            digests = (hashlib.sha256(bytes(each)).hexdigest() for each in batch.records)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(" ".join([str(time.time_ns()), *digests]) + "\n")
+        return real(self, response, renewals, batch, verdicts)
+
+    exchange.Exchange.read_response = read_response  # type: ignore[method-assign]
 
 
 def shift_clocks(by: dt.timedelta) -> None:
@@ -96,15 +118,13 @@ def warm_up(preload: str) -> None:
     """Everything that a run imports lazily, and the caches that it fills, in the process that is forked: it rehearses a run."""
     import tempfile
 
-    import psycopg  # noqa: F401
-    import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
-
     from connector.commands.sync import sync
     from connector.engine.plan import Options
     from tests.chaos.world import PLATFORMS, ties, write_project
     from tests.support.projects import TOKEN
     from tests.support.warehouses import Sqlite
 
+    commands.warm_up(preload)
     os.environ["ACME_TOKEN"] = TOKEN
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Sqlite(Path(folder))

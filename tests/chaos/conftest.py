@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.launcher import Launcher
 from tests.chaos.receiver import Receiver
+from tests.support.launcher import Launcher
 
 SEED = int(os.environ.get("CHAOS_SEED", "20260601"))
 
@@ -24,6 +24,6 @@ def chaos_receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receive
 @pytest.fixture(scope="session")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
     """Starts runs as processes, without waiting for imports."""
-    started = Launcher(tmp_path_factory.mktemp("runs"))
+    started = Launcher("tests.chaos.child", tmp_path_factory.mktemp("runs"))
     yield started
     started.close()

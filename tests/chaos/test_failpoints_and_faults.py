@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from connector.engine import failpoints
 from connector.state import tables
 from tests.chaos.conftest import SEED
-from tests.chaos.launcher import Launcher
 from tests.chaos.receiver import FAULTS, Receiver
 from tests.chaos.world import PLATFORMS, World, invalid, poisoned, ties
+from tests.support.launcher import Launcher
 
 POISON = "poison"
 ONCE = ("after_plan", "before_settle")

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.chaos.launcher import Launcher
 from tests.chaos.mutants import MUTANTS
 from tests.chaos.receiver import Receiver
 from tests.chaos.world import Stuck, World, poisoned, row, ties
+from tests.support.launcher import Launcher
 from tests.support.warehouses import ago
 
 Scene = Callable[[World, dict[str, str]], None]

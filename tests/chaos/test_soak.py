@@ -26,10 +26,10 @@ from sqlalchemy.exc import OperationalError
 from connector.engine import failpoints
 from tests.chaos.books import Books
 from tests.chaos.conftest import SEED
-from tests.chaos.launcher import Launcher
 from tests.chaos.receiver import Receiver
 from tests.chaos.world import World, invalid, poisoned, ties
 from tests.chaos.writers import Writers
+from tests.support.launcher import Launcher
 from tests.support.warehouses import PostgreSql
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "1000"))
@@ -186,7 +186,7 @@ def test_a_thousand_kills_lose_nothing(
     tmp_path: Path, own_server: Any, chaos_receiver: Receiver, launcher: Launcher
 ) -> None:
     print(f"\nCHAOS_SEED={SEED} CHAOS_KILLS={KILLS}")
-    dagster = Launcher(tmp_path / "dagster runs", "dagster")
+    dagster = Launcher("tests.chaos.child", tmp_path / "dagster runs", "dagster")
     lanes = list(_lanes(tmp_path, own_server, chaos_receiver, launcher, dagster))
     began, failures = time.monotonic(), []
     restarts = 0

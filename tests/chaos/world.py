@@ -18,10 +18,10 @@ import sqlalchemy as sa
 from connector.model import RowState as Recorded
 from connector.state import ledger, tables
 from connector.state.keys import hash_keys
-from tests.chaos.books import Books, Row, Spell, State, violations
-from tests.chaos.launcher import Job, Launcher
+from tests.chaos.books import Books, GivenUp, Row, Spell, State, violations
 from tests.chaos.mutants import NO_SEAM
 from tests.chaos.receiver import POISON, Receiver
+from tests.support.launcher import Job, Launcher
 from tests.support.projects import Project
 from tests.support.warehouses import PostgreSql, Sqlite, TestWarehouse, ago, conversion
 
@@ -134,10 +134,12 @@ class World:
             **self.settings,
         )
         self.home = root / "home"
+        self.given_up = root / "given up"
         self.environment = {
             "CAPI_HOME": str(self.home),
             "WAREHOUSE_URL": self.warehouse.url,
             "CHAOS_BACKOFF": "0.01",
+            "CHAOS_GIVEN_UP": str(root / "given up"),
         }
         if state is not None:
             self.environment["CAPI_STATE_URL"] = state
@@ -246,6 +248,7 @@ class World:
             self.dagster,
             PAGES_IN_FLIGHT[self.platform] * self.page,
             self.batch,
+            read_given_up(self.given_up),
         )
 
     def violations(self, *, final: bool = False) -> list[str]:
@@ -269,6 +272,12 @@ def read_rows(warehouse: TestWarehouse) -> dict[str, Row]:
         key: Row(_microseconds(cursor), float(value) == POISON, float(value) < 0)
         for key, cursor, value in found
     }
+
+
+def read_given_up(path: Path) -> list[GivenUp]:
+    """Requests whose answer did not come in time, as the runs wrote them down."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
+    return [GivenUp(int(at), frozenset(digests)) for at, *digests in map(str.split, lines)]
 
 
 def read_state(url: str, names: list[str]) -> State:

@@ -29,7 +29,7 @@ HEAVY = {"numpy", "pyarrow", "pydantic", "sqlalchemy", "duckdb", "connector.conf
 
 def imports(project: Project, *arguments: str) -> set[str]:
     """Modules that a command imports."""
-    done = project.capi(*arguments, check=True, PYTHONPROFILEIMPORTTIME="1")
+    done = project.capi_anew(*arguments, check=True, PYTHONPROFILEIMPORTTIME="1")
     return set(re.findall(r"^import time: .*\| +(\S+)$", done.err, re.MULTILINE))
 
 

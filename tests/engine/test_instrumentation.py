@@ -178,7 +178,7 @@ def test_the_standard_variables_of_opentelemetry_choose_an_exporter(
     duck.insert(conversion(1), conversion(2, email=None))
     duck_destination(checks={"rejection_rate": {"fail": 0.9}})
     receiver.script.add(Fault(status=503))
-    done = project.capi("sync", "acme", "--json", OTEL_METRICS_EXPORTER="console")
+    done = project.capi_anew("sync", "acme", "--json", OTEL_METRICS_EXPORTER="console")
     report, _, exported = done.out.partition("\n")
     assert (done.code, json.loads(report)["delivered"]) == (0, 1)
     assert counted(json.loads(exported)["resource_metrics"][0]["scope_metrics"]) == EXPECTED

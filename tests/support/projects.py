@@ -14,6 +14,7 @@ import yaml
 
 from connector.config.destination import Destination
 from connector.config.loader import load
+from tests.support import commands
 
 REPOSITORY = Path(__file__).parents[2]
 TOKEN = "sandbox-token"
@@ -82,15 +83,23 @@ class Project:
         return load(self.path(name), self.root)
 
     def capi(self, *arguments: str, check: bool = False, **environment: str) -> Finished:
-        """Run the command line in a process of its own."""
-        done = subprocess.run(
-            [sys.executable, "-c", "from connector.cli.app import main; main()", *arguments],
-            cwd=self.root,
-            env={**os.environ, **environment},
-            capture_output=True,
-            timeout=120,
+        """Run the command line in a process of its own, which begins with all that it imports."""
+        given = {**os.environ, **environment}
+        job = commands.launcher().start(
+            "capi", *arguments, cwd=self.root, environment=given, alone=True
         )
-        finished = Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+        code = job.wait()
+        finished = Finished(
+            code, job.out.read_text(encoding="utf-8"), job.err.read_text(encoding="utf-8")
+        )
+        assert not check or finished.code == 0, finished
+        return finished
+
+    def capi_anew(self, *arguments: str, check: bool = False, **environment: str) -> Finished:
+        """As `capi`, in a new interpreter, where it matters what is imported and when."""
+        process = self.start(*arguments, **environment)
+        out, err = process.communicate(timeout=120)
+        finished = Finished(process.returncode, out.decode(), err.decode())
         assert not check or finished.code == 0, finished
         return finished
 

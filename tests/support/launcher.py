@@ -1,12 +1,15 @@
 """A forking server: it imports everything once, and every run of the connector is a fresh fork of it, killed like any process.
 
-A thousand kills would otherwise spend half an hour on imports. It talks in JSON lines over stdin and stdout, so that it
-stays a process with one thread, which may fork.
+A thousand kills would otherwise spend half an hour on imports. It talks in JSON lines over stdin
+and stdout, so that it stays a process with one thread, which may fork. What it runs is a module with
+two functions: `warm_up(preload)` for the server, `main(target, arguments)` for each fork.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import itertools
 import json
 import os
@@ -15,18 +18,26 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
+
 
 @dataclass
 class Job:
-    """One run. code: its exit code once it has ended, negative for the signal that ended it."""
+    """One run.
+
+    out, err: what it writes to. code: its exit code once it has ended, negative for the signal that
+    ended it.
+    """
 
     launcher: Launcher
     number: int
     out: Path
+    err: Path
     code: int | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -58,28 +69,44 @@ class Job:
 
 
 class Launcher:
-    """The parent's side. folder: for what runs write. preload: `dagster` to import that as well."""
+    """The parent's side.
 
-    def __init__(self, folder: Path, preload: str = "", **environment: str) -> None:
+    module: what runs in the forks. folder: for what runs write. preload: handed to `warm_up`.
+    """
+
+    def __init__(self, module: str, folder: Path, preload: str = "", **environment: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._numbers, self._jobs = folder, itertools.count(), {}
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.launcher", preload],
+            [sys.executable, "-m", "tests.support.launcher", module, preload],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **environment},
             text=True,
+            cwd=ROOT,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     _jobs: dict[int, Job]
 
-    def start(self, target: str, *arguments: str, cwd: Path, environment: dict[str, str]) -> Job:
-        """Begin a run. target: `capi` or `dagster`; arguments: as on the command line. environment: beside the launcher's own."""
+    def start(
+        self,
+        target: str,
+        *arguments: str,
+        cwd: Path,
+        environment: dict[str, str],
+        alone: bool = False,
+    ) -> Job:
+        """Begin a run.
+
+        target: `capi` or `dagster`; arguments: as on the command line. environment: in addition to
+        the launcher's own. alone: that is all of the environment, and errors get a file of their own.
+        """
         number = next(self._numbers)
-        job = Job(self, number, self._folder / f"{number}.out")
+        out = self._folder / f"{number}.out"
+        job = Job(self, number, out, self._folder / f"{number}.err" if alone else out)
         self._jobs[number] = job
         self.tell(
             {
@@ -88,7 +115,9 @@ class Launcher:
                 "arguments": arguments,
                 "cwd": str(cwd),
                 "environment": environment,
+                "alone": alone,
                 "out": str(job.out),
+                "err": str(job.err),
             }
         )
         return job
@@ -122,9 +151,12 @@ class Launcher:
             del self._jobs[told["job"]]
 
 
-def serve(preload: str) -> None:
+def serve(name: str, preload: str) -> None:
     """The server's side: read requests, fork, report what became of the children; until stdin ends."""
-    _warm_up(preload)
+    module = importlib.import_module(name)
+    module.warm_up(preload)
+    gc.collect()
+    gc.freeze()
     children: dict[int, int] = {}
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
@@ -146,10 +178,10 @@ def serve(preload: str) -> None:
                 return
             *lines, buffer = (buffer + data).split(b"\n")
             for line in lines:
-                _obey(json.loads(line), children)
+                _obey(module, json.loads(line), children)
 
 
-def _obey(message: dict[str, Any], children: dict[int, int]) -> None:
+def _obey(module: Any, message: dict[str, Any], children: dict[int, int]) -> None:
     if "signal" in message:
         for pid, job in children.items():
             if job == message["job"]:
@@ -163,16 +195,16 @@ def _obey(message: dict[str, Any], children: dict[int, int]) -> None:
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        out = os.open(message["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.dup2(out, 1)
-        os.dup2(out, 2)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for descriptor, stream in ((1, "out"), (2, "err")):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            os.dup2(os.open(message[stream], flags, 0o600), descriptor)
         os.chdir(message["cwd"])
+        if message["alone"]:
+            os.environ.clear()
         os.environ.update(message["environment"])
-        from tests.chaos import child
-
-        code = child.main(message["target"], message["arguments"])
+        time.tzset()
+        code = module.main(message["target"], message["arguments"])
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
@@ -195,17 +227,6 @@ def _report(message: dict[str, Any]) -> None:
     os.write(sys.stdout.fileno(), (json.dumps(message) + "\n").encode())
 
 
-def _warm_up(preload: str) -> None:
-    """Import and build everything that a run needs, once, and without starting a thread."""
-    import gc
-
-    from tests.chaos import child
-
-    child.warm_up(preload)
-    gc.collect()
-    gc.freeze()
-
-
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], sys.argv[2])
     os._exit(0)

@@ -154,6 +154,11 @@ class Delivery(Section):
         description="more than this many times the usual rows stop the run until a person says"
         " --yes",
     )
+    slice_rows: Annotated[int, Field(ge=1)] = Field(
+        250_000,
+        description="rows of a slice; a backlog of more is cut into slices, each a step of its own"
+        " that an executor may run in another process",
+    )
     ca_file: str | None = Field(
         None, description="certificate authority of a private endpoint, PEM"
     )

@@ -14,9 +14,6 @@ from connector.model import Mark, Range
 from connector.source.watermark import Cursor
 from connector.state import quarantine
 
-SLICE_ROWS = 100_000
-"""Rows of a slice; a backlog of more is delivered by several steps."""
-
 PlanSlices = Callable[[RunContext, Mark | None, Options], list[Slice]]
 """Decides what a run delivers once it holds the lease: (context, watermark, options) -> slices."""
 
@@ -65,8 +62,9 @@ def _new(context: RunContext, after: Mark | None, options: Options) -> list[Slic
         return [Slice(0, "range", after, upto, before, options.limit)]
     waiting = Range(after, upto, before)
     ends: list[Mark] = []
-    if found.waiting > SLICE_ROWS:
-        ends = context.warehouse.slice_ends(waiting, SLICE_ROWS)
+    slice_rows = context.destination.model.delivery.slice_rows
+    if found.waiting > slice_rows:
+        ends = context.warehouse.slice_ends(waiting, slice_rows)
     return list(_cut(context, waiting, ends))
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.config.destination import Destination
 from connector.config.secrets import is_reference
+from connector.config.unreachable import obstacle
 from connector.errors import ConfigError, WarehouseError
 from connector.source.dialects.base import Cause, Dialect, DriverError, sqlstate
 from connector.source.sql_text import words
@@ -60,6 +61,10 @@ def warehouse_error(
     reference = f" ({source.warehouse})" if is_reference(source.warehouse) else ""
     address = f"source.warehouse{reference}"
     cause = dialect.cause(origin)
+    stands = obstacle(origin) if cause is Cause.UNREACHABLE else None
+    if stands is not None:
+        told = f"the warehouse {stands.what} ({kind}); {stands.remedy.format(address=address)}"
+        return WarehouseError(f"{destination.name}: {told}", at=("source", "warehouse"))
     if cause is not None:
         told = _SENTENCES[cause].format(kind=kind, address=address, database=dialect.title)
         return WarehouseError(f"{destination.name}: {told}", at=("source", "warehouse"))

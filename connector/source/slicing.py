@@ -18,7 +18,8 @@ def ends_of_slices(
 ) -> list[Mark]:
     """Places that cut a range into slices of `size` rows; the last slice ends with the range.
 
-    One statement numbers the rows by cursor and key, so the time is that of one sort.
+    One statement numbers the rows by cursor and key, so the time is that of one sort. The range's
+    last row is no place to cut it: the slice behind would be empty.
 
     Args:
         warehouse: where to look.
@@ -28,16 +29,18 @@ def ends_of_slices(
         most: places to return at most.
     """
     column, keys, types = query.order()
-    number = sa.func.row_number().over(order_by=[column, *keys]).label("row_number_")
+    order: list[Any] = [column, *keys]
+    number = sa.func.row_number().over(order_by=order).label("row_number_")
+    following = sa.func.lead(column).over(order_by=order).label("following_")
     inner = (
-        sa.select(*query.ordering(), number)
+        sa.select(*query.ordering(), number, following)
         .select_from(query.table)
         .where(where(rows, column, keys, types))
         .subquery("n")
     )
     statement = (
         sa.select(*(inner.c[element.name] for element in query.ordering()))
-        .where(inner.c.row_number_ % size == 0)
+        .where(inner.c.row_number_ % size == 0, inner.c.following_.is_not(None))
         .order_by(inner.c.row_number_)
         .limit(most)
     )

@@ -7,6 +7,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from connector.config.extras import missing_driver
+from connector.config.unreachable import obstacle
 from connector.errors import ConfigError
 
 _ROOM = ("cache_size = -8000", "temp_store = MEMORY")
@@ -57,6 +58,13 @@ def error_message(error: SQLAlchemyError) -> str:
     origin = getattr(error, "orig", None) or error
     state = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
     code = f", {state}" if state else ""
+    connecting = type(origin).__name__ in ("OperationalError", "ConnectionTimeout")
+    stands = obstacle(origin) if connecting and not state else None
+    if stands is not None:
+        return (
+            f"the state database {stands.what} ({type(origin).__name__});"
+            f" {stands.remedy.format(address='CAPI_STATE_URL')}. Nothing is sent meanwhile"
+        )
     return (
         f"the state database failed ({type(origin).__name__}{code}); sending has stopped, and the"
         " next run goes on from the last commit. Check its disk and its address (CAPI_STATE_URL)"

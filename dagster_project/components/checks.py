@@ -21,6 +21,7 @@ DESCRIBED = {
     "match_keys": "share of delivered rows that carry each identifier",
     "lag": "age of the oldest row that waited",
     "api_version": "the platform's API version is not within 60 days of its end",
+    "watermark_ahead": "whether the high-water mark stands beyond the last row of the source",
 }
 """Check -> what it looks at."""
 
@@ -58,6 +59,13 @@ def check_results(
             {"lag_seconds": lag},
         ),
         _api_version(destination, key),
+        _result(
+            key,
+            "watermark_ahead",
+            not report.watermark_ahead,
+            WARN,
+            {"watermark": report.mark_to or report.mark_from or ""},
+        ),
     ]
 
 

@@ -102,7 +102,14 @@ def test_a_person_materializes_the_asset_and_reads_the_counts(
     expect(page.get_by_text("bad_email").first).to_be_visible()
     assert receiver.inbox.summary()["events"] == 9
     page.goto(f"{ui}/assets/capi/acme?view=checks")
-    for check in ("reconciled", "rejection_rate", "late_rows", "match_keys", "lag"):
+    for check in (
+        "reconciled",
+        "rejection_rate",
+        "late_rows",
+        "match_keys",
+        "lag",
+        "watermark_ahead",
+    ):
         expect(page.get_by_text(check, exact=True).first).to_be_visible()
     page.goto(f"{ui}/automation")
     expect(page.get_by_text("acme_schedule")).to_be_visible()

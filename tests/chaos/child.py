@@ -1,7 +1,7 @@
 """What happens inside a forked run: the real command line or the real Dagster asset, with time made faster where that is asked for.
 
 CHAOS_BACKOFF=0.01 shortens the pauses between retries, CHAOS_CLOCK=7200 puts warehouse and connector two hours ahead,
-CHAOS_SLICE_ROWS=7 cuts slices of so many rows, CHAOS_MUTANT=NAME replaces one part of the connector by a wrong one, CHAOS_FILE_LIMIT=BYTES
+CHAOS_MUTANT=NAME replaces one part of the connector by a wrong one, CHAOS_FILE_LIMIT=BYTES
 fills the disk, CHAOS_GIVEN_UP=FILE has it told which requests were left at the deadline.
 """
 
@@ -46,10 +46,6 @@ def prepare() -> None:
         retry.BACKOFF_BASE = float(os.environ["CHAOS_BACKOFF"])
     if os.environ.get("CHAOS_CLOCK"):
         shift_clocks(dt.timedelta(seconds=float(os.environ["CHAOS_CLOCK"])))
-    if os.environ.get("CHAOS_SLICE_ROWS"):
-        from connector.engine import planner as plan
-
-        plan.SLICE_ROWS = int(os.environ["CHAOS_SLICE_ROWS"])
     if os.environ.get("CHAOS_MUTANT"):
         mutants.apply(os.environ["CHAOS_MUTANT"])
     if os.environ.get("CHAOS_GIVEN_UP"):

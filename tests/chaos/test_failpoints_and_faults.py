@@ -63,10 +63,12 @@ def test_a_run_of_several_slices_that_is_killed_again_and_again_completes_them_a
     tmp_path: Path, chaos_receiver: Receiver, launcher: Launcher, failpoint: str
 ) -> None:
     """Each run gets a little further, so kills come at the beginning of slices, in the middle and between two."""
-    world = World(tmp_path, chaos_receiver, launcher, name=f"slices-{failpoint}")
+    world = World(
+        tmp_path, chaos_receiver, launcher, name=f"slices-{failpoint}", delivery__slice_rows=7
+    )
     world.insert(ties(30))
     kills = 0
-    while kills < 30 and world.run(failpoint=f"{failpoint}:{3 + kills % 4}", slice_rows="7").killed:
+    while kills < 30 and world.run(failpoint=f"{failpoint}:{3 + kills % 4}").killed:
         assert world.violations() == []
         world.time_passes()
         kills += 1
@@ -75,5 +77,5 @@ def test_a_run_of_several_slices_that_is_killed_again_and_again_completes_them_a
         assert all(connection.execute(sa.select(tables.slices.c.complete)).scalars()), (
             "a run that finds nothing to do forgets them"
         )
-    world.calm_down(slice_rows="7")
+    world.calm_down()
     assert world.violations(final=True) == []

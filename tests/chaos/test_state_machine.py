@@ -32,7 +32,6 @@ from connector.delivery import retry
 from connector.delivery.transports.base import HttpRequest, HttpResponse, TransportFailure
 from connector.engine import context as session
 from connector.engine import failpoints
-from connector.engine import planner as plan
 from connector.engine.plan import Options
 from connector.source import survey
 from connector.state import lease
@@ -68,7 +67,7 @@ class Machine(RuleBasedStateMachine):
         platform=st.sampled_from(PLATFORMS),
         batch=st.integers(1, 4),
         lookback=st.sampled_from(["0s", "1m"]),
-        slice_rows=st.sampled_from([3, plan.SLICE_ROWS]),
+        slice_rows=st.sampled_from([3, 250_000]),
     )
     def begin(self, platform: str, batch: int, lookback: str, slice_rows: int) -> None:
         """A new source, a new state, and a wire that ends here."""
@@ -84,6 +83,7 @@ class Machine(RuleBasedStateMachine):
             "http://127.0.0.1:9/x",
             source__lag="10s",
             source__lookback=lookback,
+            delivery__slice_rows=slice_rows,
             **changes,
         )
         self.platform = platform
@@ -95,7 +95,6 @@ class Machine(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setenv("CAPI_HOME", str(self.state.parent))
         self.patch.setenv("ACME_TOKEN", TOKEN)
-        self.patch.setattr(plan, "SLICE_ROWS", slice_rows)
         self.destination = project.load()
         self.now = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(hours=3)
         self.number = 0

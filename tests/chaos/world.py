@@ -211,7 +211,7 @@ class World:
         return run
 
     def run(self, target: str = "capi", **environment: str) -> Run:
-        """One run to its end. environment: failpoint, mutant, clock, slice_rows, file_limit."""
+        """One run to its end. environment: failpoint, mutant, clock, file_limit."""
         began = time.time_ns()
         return self.end(self.start(target, **environment), began)
 

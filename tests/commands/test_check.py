@@ -256,7 +256,7 @@ def test_what_the_query_lacks_and_what_it_would_add_are_shown(
     [
         (
             "postgresql://nobody@127.0.0.1:1/shop",
-            "the warehouse is unreachable (OperationalError); see that it runs and can be reached from here, and that source.warehouse names",
+            "the warehouse refuses connections: nothing listens at this port (OperationalError); see that the server runs, and correct host and port in source.warehouse",
         ),
         ("duckdb:///nothing.duckdb", "there is no DuckDB file at the address in source.warehouse"),
         ("sqlite:///nothing.sqlite", "there is no SQLite file at the address in source.warehouse"),

@@ -14,7 +14,6 @@ import dagster as dg
 import pytest
 
 from connector.commands.status import status
-from connector.engine.planner import SLICE_ROWS
 from connector.sandbox.server import Receiver
 from tests.conftest import Make
 from tests.support.dagster import Run, op_config
@@ -24,6 +23,7 @@ from tests.support.warehouses import DuckDb
 
 pytest.importorskip("dagster_celery")
 REDIS = shutil.which("redis-server")
+SLICE_ROWS = 100_000
 ROWS = SLICE_ROWS + 10
 
 BACKLOG = f"""
@@ -130,7 +130,7 @@ def test_two_workers_deliver_the_slices_of_a_backlog(
 ) -> None:
     project.query("select * from backlog")
     duck.execute(BACKLOG)
-    made = duck_destination()
+    made = duck_destination(delivery__slice_rows=SLICE_ROWS)
     environment = {
         name: value
         for name, value in os.environ.items()

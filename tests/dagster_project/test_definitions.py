@@ -14,7 +14,15 @@ from tests.support.dagster import load_definitions
 from tests.support.projects import Project
 
 KEY = dg.AssetKey(["capi", "acme"])
-CHECKS = {"reconciled", "rejection_rate", "late_rows", "match_keys", "lag", "api_version"}
+CHECKS = {
+    "reconciled",
+    "rejection_rate",
+    "late_rows",
+    "match_keys",
+    "lag",
+    "api_version",
+    "watermark_ahead",
+}
 
 
 def asset_of(definitions: dg.Definitions, key: dg.AssetKey = KEY) -> dg.AssetSpec:

@@ -164,12 +164,38 @@ def test_every_check_is_evaluated_and_a_good_run_passes_them_all(
         instance,
     )
     assert {name: check.passed for name, check in run.checks.items()} == dict.fromkeys(
-        ["reconciled", "rejection_rate", "late_rows", "match_keys", "lag", "api_version"], True
+        [
+            "reconciled",
+            "rejection_rate",
+            "late_rows",
+            "match_keys",
+            "lag",
+            "api_version",
+            "watermark_ahead",
+        ],
+        True,
     )
     shares = {name: value.value for name, value in run.checks["match_keys"].metadata.items()}
     assert shares == {"HashedEmail": 1.0, "HashedPhone": 0.5, "Guid": 0.0, "FirstPartyId": 0.0}
     accounted = {name: value.value for name, value in run.checks["reconciled"].metadata.items()}
     assert accounted == {"rows_read": 10, "accounted_for": 10}
+
+
+def test_a_table_that_is_rebuilt_below_the_mark_fails_a_check(
+    project: Project, duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
+    """Its new rows would never be read, and the run is green."""
+    number = "cast(replace(conversion_id, 'c', '') as bigint)"
+    project.query(f"select c.*, {number} as place from conversions c")
+    made = duck_destination(source__cursor="place", source__lookback="0s")
+    duck.insert(conversion(90))
+    assert materialize(made, instance).checks["watermark_ahead"].passed
+    duck.execute("delete from conversions")
+    duck.insert(conversion(1))
+    run = materialize(made, instance)
+    check = run.checks["watermark_ahead"]
+    assert (run.success, check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.WARN)
+    assert check.metadata["watermark"].value == "90"
 
 
 def spoil_one_in_five(duck: DuckDb) -> None:

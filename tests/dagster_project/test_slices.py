@@ -7,7 +7,6 @@ import duckdb
 import pytest
 
 from connector.commands.status import status
-from connector.engine.planner import SLICE_ROWS
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from tests.conftest import Make
@@ -15,6 +14,7 @@ from tests.support.dagster import materialize, materialize_in_processes
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb
 
+SLICE_ROWS = 100_000
 ROWS = 2 * SLICE_ROWS + 10
 SENT = range(7, ROWS, 5_000)
 """Rows that may be sent; the rest is suppressed, which costs no request."""
@@ -46,7 +46,7 @@ def backlog(project: Project, duck: DuckDb) -> DuckDb:
 def test_slices_are_delivered_by_processes_side_by_side(
     duck_destination: Make, receiver: Receiver, lasting_instance: dg.DagsterInstance
 ) -> None:
-    made = duck_destination()
+    made = duck_destination(delivery__slice_rows=SLICE_ROWS)
     run = materialize_in_processes(made, lasting_instance)
     assert run.success, run.failed_steps
     assert sorted(run.steps("STEP_SUCCESS")) == [
@@ -68,7 +68,7 @@ def test_the_mark_stops_at_a_gap_and_later_slices_are_not_sent_twice(
     duck_destination: Make, backlog: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
 ) -> None:
     receiver.script.add(Fault(status=404, match="77777.77"))
-    made = duck_destination()
+    made = duck_destination(delivery__slice_rows=SLICE_ROWS)
     first = materialize(made, instance)
     assert "404" in first.failure
     later = [number for number in SENT if number >= SLICE_ROWS]

@@ -15,7 +15,6 @@ from connector.config.destination import Destination
 from connector.delivery import retry
 from connector.engine import dedupe as choose
 from connector.engine import page_builder as paging
-from connector.engine import planner as plan
 from connector.engine.checkpoint import Checkpointer
 from connector.engine.context import open_context
 from connector.engine.plan import Options
@@ -26,6 +25,7 @@ from connector.errors import ConfigError
 from connector.model import Mark, PageResult, Range, RowState
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
+from connector.source.warehouse import Warehouse
 from connector.state import slice_progress, tables
 from connector.state.store import Store
 from tests.conftest import Make
@@ -38,13 +38,12 @@ BAD = "77777.77"
 
 
 @pytest.fixture
-def slices_of_60(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slices of two pages, each of them a read of its own."""
-    _cut(monkeypatch, slice_rows=60, page_rows=30)
+def pages_of_30(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that are a read of their own each; two are a slice of 60 rows."""
+    _page(monkeypatch, page_rows=30)
 
 
-def _cut(monkeypatch: pytest.MonkeyPatch, *, slice_rows: int, page_rows: int) -> None:
-    monkeypatch.setattr(plan, "SLICE_ROWS", slice_rows)
+def _page(monkeypatch: pytest.MonkeyPatch, *, page_rows: int) -> None:
     monkeypatch.setattr(paging, "SINGLE_PAGE", page_rows)
     monkeypatch.setattr(paging, "ROWS_TOGETHER", 1)
     monkeypatch.setattr(retry, "BACKOFF_BASE", 0.001)
@@ -77,7 +76,7 @@ def key_of(place: Mark | None) -> tuple[str, ...] | None:
     return None if place is None else place.key
 
 
-@pytest.mark.usefixtures("slices_of_60")
+@pytest.mark.usefixtures("pages_of_30")
 @pytest.mark.parametrize("code", [400, 401, 503])
 def test_a_run_that_fails_in_the_middle_keeps_the_slices_that_are_finished(
     destination: Make, warehouse: TestWarehouse, receiver: Receiver, code: int
@@ -89,7 +88,7 @@ def test_a_run_that_fails_in_the_middle_keeps_the_slices_that_are_finished(
     receiver.script.add(
         Fault(status=code, times=10_000, match=BAD, body={"error": {"code": "E1", "message": "no"}})
     )
-    made = destination(delivery__concurrency=1)
+    made = destination(delivery__concurrency=1, delivery__slice_rows=60)
     first = sync(made)
     assert not first.complete
     assert complete(made) == [True, False, False, False]
@@ -107,14 +106,48 @@ def test_a_run_that_fails_in_the_middle_keeps_the_slices_that_are_finished(
     assert sync(made).rows_read == 0
 
 
-@pytest.mark.usefixtures("slices_of_60")
+@pytest.mark.parametrize(
+    ("rows", "slices"), [(59, 1), (60, 1), (61, 2), (119, 2), (120, 2), (121, 3)]
+)
+def test_no_slice_is_empty_and_the_setting_says_how_many_rows_one_has(
+    duck_destination: Make, duck: DuckDb, rows: int, slices: int
+) -> None:
+    duck.insert(*(conversion(number) for number in range(rows)))
+    with open_context(duck_destination(delivery__slice_rows=60)) as session:
+        planned = plan_slices(session, None, Options())
+        pages = [session.warehouse.read_keys(each.range, 1000) for each in planned]
+        assert [sum(map(len, read)) for read in pages] == [
+            min(60, rows - start) for start in range(0, rows, 60)
+        ]
+    assert len(planned) == slices
+
+
+def test_a_backlog_is_cut_by_one_statement_however_many_slices_it_has(
+    destination: Make, warehouse: TestWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An OFFSET a slice reads everything before it again: the time grows with the square."""
+    warehouse.insert(*(conversion(number) for number in range(120)))
+    fetched: list[object] = []
+    fetch = Warehouse.fetch
+    monkeypatch.setattr(
+        Warehouse, "fetch", lambda *arguments: fetched.append(1) or fetch(*arguments)
+    )
+    for size in (60, 3):
+        with open_context(destination(delivery__slice_rows=size)) as session:
+            session.warehouse.survey(None)
+            fetched.clear()
+            ends = session.warehouse.slice_ends(Range(), size)
+        assert (len(ends), len(fetched)) == (120 // size - 1, 1)
+
+
+@pytest.mark.usefixtures("pages_of_30")
 @pytest.mark.parametrize("key", ["conversion_id", "email"])
 def test_every_slice_ends_complete_and_the_mark_at_the_end_of_the_last(
     destination: Make, warehouse: TestWarehouse, receiver: Receiver, key: str
 ) -> None:
     """Keys that may describe a person are not handed on, so those slices are cut between cursor values."""
     warehouse.insert(*(conversion(number) for number in range(200)))
-    made = destination(source__key=key)
+    made = destination(source__key=key, delivery__slice_rows=60)
     report = sync(made)
     assert (report.complete, report.delivered, status(made).mark) == (True, 200, report.mark_to)
     assert complete(made) == [True] * 4
@@ -122,26 +155,26 @@ def test_every_slice_ends_complete_and_the_mark_at_the_end_of_the_last(
     assert receiver.inbox.summary()["duplicates"] == 0
 
 
-@pytest.mark.usefixtures("slices_of_60")
+@pytest.mark.usefixtures("pages_of_30")
 def test_a_limit_ends_a_slice_before_its_end(
     project: Project, destination: Make, warehouse: TestWarehouse
 ) -> None:
     """A cursor that is no time: there the end of what waits is known as a place."""
     warehouse.execute("alter table conversions add column version integer")
     warehouse.insert(*(conversion(number, version=number) for number in range(50)))
-    made = destination(source__cursor="version")
+    made = destination(source__cursor="version", delivery__slice_rows=60)
     assert sync(made, options=Options(limit=40)).delivered == 40
     assert (complete(made), key_of(mark(made))) == ([True], ("c000039",))
     assert sync(made).delivered == 10
 
 
-@pytest.mark.usefixtures("slices_of_60")
+@pytest.mark.usefixtures("pages_of_30")
 @pytest.mark.parametrize("options", [Options(dry_run=True), Options(dry_run=True, limit=100)])
 def test_a_dry_run_counts_all_slices_and_completes_none(
     duck_destination: Make, duck: DuckDb, receiver: Receiver, options: Options
 ) -> None:
     duck.insert(*(conversion(number) for number in range(200)))
-    made = duck_destination()
+    made = duck_destination(delivery__slice_rows=60)
     assert sync(made, options=options).unsent == (options.limit or 200)
     assert receiver.inbox.summary()["requests"] == 0
     assert complete(made) == []
@@ -166,9 +199,8 @@ class AnswersOnceTheNextSliceCame:
 
 
 def test_a_slice_begins_while_the_one_before_is_under_way(
-    project: Project, duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch
+    project: Project, duck_destination: Make, duck: DuckDb
 ) -> None:
-    monkeypatch.setattr(plan, "SLICE_ROWS", 4)
     duck.insert(*(conversion(number, order_id=f"o{number}") for number in range(8)))
     project.query("select *, 'physical_store' as action_source from conversions")
     meta = AnswersOnceTheNextSliceCame()
@@ -180,6 +212,7 @@ def test_a_slice_begins_while_the_one_before_is_under_way(
             platform="meta",
             account={"pixel_id": "123456789012345"},
             delivery__batch_size=2,
+            delivery__slice_rows=4,
         )
         made = project.load()
         assert sync(made).delivered == 8
@@ -190,11 +223,11 @@ def test_a_slice_begins_while_the_one_before_is_under_way(
 def test_rows_of_two_slices_that_share_a_key_are_named_before_either_is_recorded(
     duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _cut(monkeypatch, slice_rows=2, page_rows=2)
+    _page(monkeypatch, page_rows=2)
     duck.insert(
         *(conversion(number) for number in range(4)), conversion(1, updated_at=ago(hours=3))
     )
-    with open_context(duck_destination()) as session:
+    with open_context(duck_destination(delivery__slice_rows=2)) as session:
         planned = plan_slices(session, None, Options())
         assert [each.kind for each in planned] == ["range"] * 3
         with pytest.raises(ConfigError, match="share a key"):
@@ -206,7 +239,7 @@ def test_rows_that_share_a_key_are_named_however_many_requests_are_in_flight(
     duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch, concurrency: int
 ) -> None:
     """As many lie between them as may be sent, or wait to be recorded, before the first of them is."""
-    _cut(monkeypatch, slice_rows=1000, page_rows=1)
+    _page(monkeypatch, page_rows=1)
     between = 2 * concurrency
     duck.insert(
         *(conversion(number) for number in range(between + 1)),
@@ -223,10 +256,10 @@ def test_the_warehouse_is_asked_in_every_slice_whether_a_returned_key_is_another
     duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row that came back in the first slice is the same one, the one in the second is not."""
-    _cut(monkeypatch, slice_rows=1, page_rows=1)
+    _page(monkeypatch, page_rows=1)
     monkeypatch.setattr(choose, "TIMES_ASKED", 1)
     duck.insert(conversion(1), conversion(2))
-    made = duck_destination()
+    made = duck_destination(delivery__slice_rows=1)
     assert sync(made).delivered == 2
     duck.execute(
         "update conversions set updated_at = ? where conversion_id = 'c000001'", ago(hours=4)

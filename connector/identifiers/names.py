@@ -13,6 +13,17 @@ def name_basic(names: pa.Array) -> pa.Array:
     return over_distinct(names, lambda each: lower_without(each, CONTROL))
 
 
+def name_joined(names: pa.Array) -> pa.Array:
+    """Lower case, without spaces and ASCII punctuation; letters of any alphabet stay.
+
+    Source: OpenAI, conversions-api.md (first_names_sha256).
+    """
+    return over_distinct(
+        names,
+        lambda each: lower_without(each, CONTROL, r"[!-/:-@\[-`{-~]", r"\s", lettered=True),
+    )
+
+
 def name_nopunct(names: pa.Array) -> pa.Array:
     """As `name_basic` without punctuation; letters of any alphabet stay.
 

@@ -154,6 +154,11 @@ COLUMNS: dict[str, Column] = {
         "Google's advertising id, a UUID, as `mobile_ad_id` of android",
         "cdda802e-fb9c-47ad-9866-0794d394c912",
     ),
+    "lead_id": Column(
+        "identity", "text", "the platform's id of a lead of its own form", "1234567890123456"
+    ),
+    "company": Column("identity", "text", "the person's employer", "Acme Ltd", True),
+    "job_title": Column("identity", "text", "the person's position", "Engineer", True),
     "email_sha256": Column(
         "identity", "text", "hex SHA-256 of the trimmed, lower-case address", "973dfe46...813b"
     ),
@@ -189,6 +194,22 @@ COLUMNS: dict[str, Column] = {
         "page of the conversion; query and fragment are cut off",
         "https://shop.example/thanks",
     ),
+    "referrer_url": Column(
+        "context",
+        "text",
+        "page before that; query and fragment are cut off",
+        "https://shop.example/cart",
+    ),
+    "lead_source": Column("context", "text", "the CRM that a lead's stage comes from", "HubSpot"),
+    "app_id": Column("app", "text", "the store's or bundle's id of the app", "com.shop.example"),
+    "app_name": Column("app", "text", "name of the app", "Shop"),
+    "app_version": Column("app", "text", "its version", "4.2.1"),
+    "os_version": Column("app", "text", "version of the device's system", "17.5"),
+    "device_model": Column("app", "text", "model of the device", "iPhone15,2"),
+    "locale": Column("app", "text", "language and country of the device", "en_US"),
+    "ad_tracking": Column(
+        "app", "flag", "true where the person lets apps track, as the device says", "true"
+    ),
     "action_source": Column(
         "context",
         "choice",
@@ -215,6 +236,10 @@ COLUMNS: dict[str, Column] = {
             ("li_fat_id", "LinkedIn click id", "85b04ded-09dd"),
             ("msclkid", "Microsoft click id", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"),
             ("twclid", "X click id", "23opevjt"),
+            ("dclid", "Campaign Manager 360 click id", "CJqzq5vZ"),
+            ("oppref", "OpenAI click id", "op_abc"),
+            ("obref", "OpenAI browser cookie", "ob_abc"),
+            ("rdt_uuid", "Reddit browser cookie", "1677712978045.b8f7d2c1"),
             ("aref", "Amazon click id", "b3f1a7c2"),
             ("tblci", "Taboola click id", "GiDxLZcEVjwEqkGf"),
             ("ttd_impression_id", "The Trade Desk impression id", "7e5c1a90"),
@@ -230,6 +255,9 @@ COLUMNS: dict[str, Column] = {
     ),
     "content_ids": Column(
         "commerce", "json", "list of product ids, as JSON or an array", '["sku-1","sku-2"]'
+    ),
+    "predicted_ltv": Column(
+        "commerce", "number", "what the person is expected to spend, in `currency`", "420.5"
     ),
     "num_items": Column("commerce", "integer", "number of items", "2"),
     "consent": Column("consent", "flag", "true where the person agreed to ad measurement", "true"),

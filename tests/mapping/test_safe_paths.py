@@ -33,6 +33,17 @@ OTHER = {
     "external_id_2": None,
     "external_id_3": None,
     "mobile_os": "android",
+    "predicted_ltv": "1",
+    "lead_id": "6543210987654321",
+    "referrer_url": "https://other.example/before",
+    "ad_tracking": False,
+    **{
+        name: f"other-{name}"
+        for name in (
+            *("company", "job_title", "lead_source", "app_id", "app_name", "app_version"),
+            *("os_version", "device_model", "locale", "dclid", "oppref", "obref", "rdt_uuid"),
+        )
+    },
     "idfa": None,
     "gaid": None,
     "phone": "+1 (415) 555-2671",

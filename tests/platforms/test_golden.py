@@ -239,7 +239,13 @@ HASHED: dict[str, dict[str, str]] = {
         )
     },
     "microsoft": {"userData.em": STRIPPED, "userData.ph": E164},
-    "openai": {"user.email_sha256": BASIC, "user.external_id_sha256": "u-77"},
+    "openai": {
+        "user.emails_sha256.0": BASIC,
+        "user.phone_numbers_sha256.0": DIGITS,
+        "user.external_ids_sha256.0": "u-77",
+        "user.first_names_sha256.0": NAMES_WITHOUT[0],
+        "user.last_names_sha256.0": NAMES_WITHOUT[1],
+    },
     "pinterest": {
         f"user_data.{key}.0": text
         for key, text in (

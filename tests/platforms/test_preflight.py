@@ -283,7 +283,9 @@ IP = "8.8.4.4"
         ),
         ("google", {"client_ip": IP, "user_agent": AD}, False),
         ("microsoft", {"client_ip": IP}, True),
-        ("openai", {"phone": "+14155552671"}, False),
+        ("openai", {"phone": "+14155552671"}, True),
+        ("openai", {"oppref": "op_abc"}, True),
+        ("openai", {"idfa": "6d92078a-8246-4ba4-ae5b-76104861e7dc"}, False),
         ("openai", {"country": "US"}, False),
         ("tiktok", {"city": "Paris", "first_name": "Jane"}, False),
         ("amazon", {"country": "US", "client_ip": IP, "user_agent": AD}, False),
@@ -355,6 +357,8 @@ def test_who_cannot_be_matched_is_not_sent(
         ("thetradedesk_offline", {"currency": None}, "missing_currency"),
         ("openai", {"action_source": "website"}, "missing_event_source_url"),
         ("openai", {"action_source": None}, "missing_action_source"),
+        ("openai", {"event_name": "app_opened", "action_source": "email"}, "bad_action_source"),
+        ("openai", {"event_name": "-_-"}, "bad_event_name"),
     ],
 )
 def test_what_the_platform_requires_is_required_before_it_is_sent(

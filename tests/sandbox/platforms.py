@@ -375,8 +375,8 @@ def openai_event(number: int) -> Json:
         "source_url": "https://shop.example.com/thanks",
         "action_source": "web",
         "user": {
-            "email_sha256": sha("person@example.org"),
-            "country": "GB",
+            "emails_sha256": [sha("person@example.org")],
+            "countries": ["GB"],
             "ip_address": "203.0.113.9",
         },
         "data": {

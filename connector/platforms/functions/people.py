@@ -7,7 +7,9 @@ import pyarrow as pa
 from connector.identifiers import demographics, names
 from connector.platforms.functions.registry import Context, Values, function, register_columnwise
 
-register_columnwise(names.name_basic, names.name_nopunct, demographics.gender_f_m)
+register_columnwise(
+    names.name_basic, names.name_nopunct, names.name_joined, demographics.gender_f_m
+)
 
 
 @function("dob_yyyymmdd", normaliser=True)

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from connector.platforms.columns import COLUMNS
-from connector.platforms.expression import Pipeline, parse_condition
+from connector.platforms.expression import WHERE, Pipeline, parse_condition
 from connector.platforms.functions.registry import ARGUMENTS, FUNCTIONS, LAST, TAKES
 from connector.syntax.spelling import suggest
 
@@ -34,9 +34,11 @@ def problems(pipeline: Pipeline, tables: Mapping[str, Any]) -> Iterator[str]:
             yield f"there is no table '{call.argument}'"
         if wanted == "json" and call.argument is not None and not _is_json(call.argument):
             yield f'the argument of {call.name} is not JSON; quote text: {call.name}("a")'
+        if wanted == "number" and not (call.argument or "").isdigit():
+            yield f"the argument of {call.name} is a number, such as {call.name}(64)"
         if wanted == "condition":
             yield from _condition_problems(call.argument or "")
-        before = call.name
+        before = before if call.name == WHERE else call.name
 
 
 def _condition_problems(text: str) -> Iterator[str]:

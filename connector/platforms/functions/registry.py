@@ -61,9 +61,9 @@ Taken: TypeAlias = Literal["text", "time", "flag", "any"]
 
 TAKES: dict[str, Taken] = {}
 
-Argument: TypeAlias = Literal["table", "json", "condition"]
-"""What a function's argument must be: the name of one of the file's `tables`, JSON, or a condition
-over a canonical column."""
+Argument: TypeAlias = Literal["table", "json", "condition", "number"]
+"""What a function's argument must be: the name of one of the file's `tables`, JSON, a condition
+over a canonical column, or a whole number."""
 
 ARGUMENTS: dict[str, Argument] = {}
 

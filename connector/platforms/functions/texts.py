@@ -42,6 +42,18 @@ def digits(values: pa.Array, _context: Context, _argument: str | None) -> Values
 
 @function("custom_name")
 def custom_name(values: pa.Array, _context: Context, _argument: str | None) -> Values:
-    """A name in `[a-z0-9_-]`, at most 64 characters. Source: OpenAI (`custom_event_name`)."""
+    """A name in `[a-z0-9_-]` that begins and ends with a letter or digit, at most 64 characters.
+
+    Null where nothing is left. Source: OpenAI (`custom_event_name`).
+    """
     plain = pc.replace_substring_regex(lower_case(values), r"[^a-z0-9_-]+", "_")
-    return pc.utf8_slice_codeunits(plain, 0, 64)
+    cut = pc.utf8_slice_codeunits(pc.utf8_trim(plain, "_-"), 0, 64)
+    named = pc.utf8_trim(cut, "_-")
+    return pc.if_else(pc.equal(named, ""), None, named)
+
+
+@function("at_most", normaliser=True, argument="number")
+def at_most(values: pa.Array, _context: Context, argument: str | None) -> Values:
+    """The value where it has no more characters than the argument says; null elsewhere."""
+    longest = int(argument or "0")
+    return pc.if_else(pc.less_equal(pc.utf8_length(values), longest), values, None)

@@ -58,8 +58,27 @@ _DATA_OF = {
     "custom": "custom",
 }
 _USER: dict[str, Rule] = {
-    **dict.fromkeys(("email_sha256", "external_id_sha256"), digest),
-    **dict.fromkeys(("country", "city", "zip_code", "user_agent", "obref"), text),
+    **dict.fromkeys(
+        (
+            "emails_sha256",
+            "phone_numbers_sha256",
+            "external_ids_sha256",
+            "first_names_sha256",
+            "last_names_sha256",
+        ),
+        each(digest, least=1),
+    ),
+    "countries": each(pattern("[A-Za-z]{2}", "must be a country of two letters"), least=1),
+    **dict.fromkeys(
+        ("cities", "regions"), each(pattern(".{1,128}", "must have 1 to 128 characters"), least=1)
+    ),
+    "postal_codes": each(
+        pattern("[A-Za-z0-9 -]{1,32}", "must be letters, digits, spaces and hyphens"), least=1
+    ),
+    **dict.fromkeys(("user_agent", "obref"), text),
+    "android_advertising_id": pattern(
+        r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "must be a UUID"
+    ),
     "ip_address": address,
 }
 _CONTENT: dict[str, Rule] = {
@@ -76,7 +95,9 @@ _event = thing(
         "action_source": one_of(
             "web", "mobile_app", "offline", "physical_store", "phone_call", "email", "other"
         ),
-        "custom_event_name": pattern("[a-z0-9_-]{1,64}", "must be 1 to 64 of a-z, 0-9, _ and -"),
+        "custom_event_name": pattern(
+            "(?i)[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?", "must be 1 to 64 of a-z, 0-9, _ and -"
+        ),
         "opt_out": boolean,
         "user": thing(_USER, others="refuse"),
         "data": thing(
@@ -116,8 +137,16 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
                 "data.type", f"must be {_DATA_OF[event['type']]} for {event['type']}", "value"
             )
         )
-    if has(data, "amount") and not has(data, "currency"):
-        violations.append(Violation("data.currency", "is required with amount", "missing"))
+    if has(data, "amount") != has(data, "currency"):
+        violations.append(Violation("data.currency", "goes with amount", "missing"))
+    if data["type"] == "customer_action" and has(data, "contents"):
+        violations.append(Violation("data.contents", "is not of customer_action", "unknown"))
+    name = event.get("custom_event_name")
+    if name is not None and (event["type"] != "custom" or name.lower() in _DATA_OF):
+        violations.append(Violation("custom_event_name", "is no custom name", "value"))
+    in_app = event["action_source"] == "mobile_app"
+    if event["type"] in ("app_installed", "app_opened") and not in_app:
+        violations.append(Violation("action_source", "must be mobile_app", "value"))
     return violations
 
 

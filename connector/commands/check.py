@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+
+from sqlalchemy.engine import URL
 
 from connector.commands.check_source import check_source
 from connector.commands.findings import Findings
 from connector.config.destination import Destination
+from connector.config.home import home, refuse_shared
 from connector.config.host import host_of
 from connector.config.loader import Target, load
 from connector.config.secrets import is_reference, resolve
+from connector.config.tls import unproven_server
 from connector.delivery.auth.select import auth_for
 from connector.delivery.transports.requests import RequestsTransport
 from connector.engine.backlog import survey, watermark_warning
 from connector.engine.context import open_context
-from connector.errors import DestinationError
+from connector.errors import ConfigError, DestinationError
+from connector.source.warehouse import Warehouse
 from connector.state.clock import utc_now
 from connector.state.store import Store, state_url
 
@@ -46,6 +51,7 @@ def check(target: Target, *, root: Path | None = None) -> Findings:
     ):
         findings.collect(destination, partial(part, destination), keys)
     findings.warnings += _risks(destination)
+    findings.warnings += _unproven_servers(destination)
     findings.collect(destination, partial(check_source, findings, destination), ("source",))
     if not findings.errors:
         findings.collect(destination, partial(_watermark, findings, destination), None)
@@ -103,8 +109,27 @@ def _transform(destination: Destination) -> None:
 def _state(destination: Destination) -> None:
     """The state database opens, where there is one yet."""
     url = state_url(destination.root)
+    refuse_shared(home(destination.root))
     if Store.exists(url):
         Store.open(url).close()
+
+
+def _unproven_servers(destination: Destination) -> Iterator[str]:
+    """Yields the databases that another server could stand in for."""
+    addresses: dict[str, Callable[[], URL]] = {
+        "source.warehouse": lambda: Warehouse(destination).url,
+        "the state (CAPI_STATE_URL)": lambda: state_url(destination.root),
+    }
+    for what, url_of in addresses.items():
+        try:
+            mode = unproven_server(url_of())
+        except ConfigError:
+            continue  # told as an error elsewhere
+        if mode is not None:
+            yield (
+                f"{what} is reached with sslmode={mode}, so any server in between could pose as"
+                " it; set sslmode=verify-full (and sslrootcert) in its address"
+            )
 
 
 def _watermark(findings: Findings, destination: Destination) -> None:

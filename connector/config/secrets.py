@@ -32,7 +32,11 @@ def resolve(reference: str, root: Path) -> str:
         value = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         raise ValueError(f"the secret file {name} cannot be read") from None
-    if mode & 0o077:
+    if mode & 0o022:
+        raise ValueError(f"the secret file {name} is writable by others; run: chmod 600 {name}")
+    if mode & 0o077 and mode & 0o222:
+        # Kubernetes and Docker mount secrets read-only as 0440 or 0444, often owned by root, into a
+        # container in which there is nobody else; no process there could give them another mode.
         raise ValueError(f"the secret file {name} is readable by others; run: chmod 600 {name}")
     if not value:
         raise ValueError(f"the secret file {name} is empty")

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from connector.arrow.money import is_currency
+from connector.config.literal_secrets import literal_secrets, password_in_url, secret_in_path
 from connector.config.models import DestinationModel, Source
 from connector.config.secrets import is_reference
 from connector.platforms.columns import COLUMNS
@@ -19,13 +20,6 @@ from connector.platforms.model import Platform
 from connector.syntax.spelling import suggest
 from connector.syntax.urls import endpoint_problem
 
-_PASSWORD = re.compile(
-    r"\A[^:]*://[^:/@]*:[^@]+@"
-    r"|[?&][^=&#]*(?:password|passwd|pwd|token|secret|private_key)[^=&#]*=[^&]",
-    re.IGNORECASE,
-)
-"""A password in a SQLAlchemy URL, between user and host or among the parameters."""
-
 Inconsistencies = Iterator[tuple[tuple[str, ...], str]]
 """Keys below `attributes` of the YAML, and a sentence on what is wrong there."""
 
@@ -35,6 +29,7 @@ def inconsistencies(model: DestinationModel, platform: Platform) -> Inconsistenc
     yield from _account_problems(model, platform)
     yield from _endpoint_problems(model, platform)
     yield from _auth_problems(model, platform)
+    yield from literal_secrets(model, platform)
     yield from _source_problems(model.source)
     yield from _extra_problems(model, platform)
     yield from _event_problems(model, platform)
@@ -80,12 +75,15 @@ def _account_problems(model: DestinationModel, platform: Platform) -> Inconsiste
                 yield ("account",), f"account.{name} is missing"
         elif field.type == "integer" and not isinstance(value, int):
             yield ("account", name), f"account.{name} must be an integer"
-        elif field.type == "digits" and not str(value).isdigit():
+        elif field.type == "digits" and not re.fullmatch("[0-9]+", str(value)):
             yield ("account", name), f"account.{name} must be digits alone, without dashes"
         elif field.choices and str(value) not in field.choices:
             yield ("account", name), f"account.{name} must be one of {', '.join(field.choices)}"
         elif field.type != "integer" and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", str(value)):
             yield ("account", name), f"account.{name} holds a character that no account id has"
+        elif str(value) in (".", ".."):
+            # In the path of an address it would lead to another place.
+            yield ("account", name), f"account.{name} is '{value}', which is no account id"
     for name in model.account:
         if name not in platform.account:
             yield (
@@ -102,6 +100,14 @@ def _endpoint_problems(model: DestinationModel, platform: Platform) -> Inconsist
     message = endpoint_problem(model.endpoint)
     if message:
         yield ("endpoint",), message
+    elif secret_in_path(model.endpoint):
+        yield (
+            ("endpoint",),
+            (
+                "the path of endpoint holds what looks like a secret, and addresses are shown and"
+                " logged; authenticate by auth, as env:NAME or file:PATH"
+            ),
+        )
 
 
 def _auth_problems(model: DestinationModel, platform: Platform) -> Inconsistencies:
@@ -160,7 +166,7 @@ def _source_problems(source: Source) -> Inconsistencies:
                 f"{suggest(source.time_zone, available_timezones())}"
             ),
         )
-    if not is_reference(source.warehouse) and _PASSWORD.search(source.warehouse):
+    if not is_reference(source.warehouse) and password_in_url(source.warehouse):
         yield (
             ("source", "warehouse"),
             (

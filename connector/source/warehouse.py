@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,8 +15,10 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from connector.config.destination import Destination
 from connector.config.extras import missing_driver
+from connector.config.home import home
 from connector.config.secrets import is_reference, resolve
 from connector.errors import ConfigError, WarehouseError
+from connector.source import spill
 from connector.source.dialects import dialect_of
 from connector.source.dialects.base import Dialect, DriverError, Reader
 from connector.source.errors import warehouse_error
@@ -30,6 +33,7 @@ class Warehouse:
         self._destination = destination
         self._engine: Engine | None = None
         self._reader: Reader | None = None
+        self._spill: Path | None = None
 
     @cached_property
     def url(self) -> URL:
@@ -83,6 +87,9 @@ class Warehouse:
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+        if self._spill is not None:
+            spill.release(self._spill)
+            self._spill = None
 
     def _create_engine(self) -> Engine:
         name = self._destination.name
@@ -95,7 +102,7 @@ class Warehouse:
                 at=_AT,
             )
         try:
-            return self.dialect.create_engine(self.url)
+            engine = self.dialect.create_engine(self.url)
         except (NoSuchModuleError, ImportError) as error:
             lacking = missing_driver(
                 self.url.get_backend_name(),
@@ -103,6 +110,10 @@ class Warehouse:
                 error if isinstance(error, ImportError) else None,
             )
             raise ConfigError(f"{name}: source.warehouse: {lacking}", at=_AT) from None
+        if self.dialect.spills:
+            self._spill = spill.acquire(home(self._destination.root))
+            self.dialect.spill_into(engine, self._spill)
+        return engine
 
 
 def _configured_url(destination: Destination) -> URL:

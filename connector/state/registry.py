@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
+from connector.config.home import home
 from connector.state import clock
-from connector.state.store import home
 from connector.state.tables import destination, lease, mark, run
 
 

@@ -11,17 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from connector.config.home import home, refuse_shared
 from connector.errors import ConfigError, ConnectorError, StateError, StateMismatch
 from connector.state.connections import error_message, open_engine
 from connector.state.installation import installation_key
 
 HEAD = "0005"
 """The newest migration; a database that is ahead of it is not touched."""
-
-
-def home(root: Path) -> Path:
-    """The folder `.capi/`, or the one that CAPI_HOME names."""
-    return Path(os.environ["CAPI_HOME"]) if os.environ.get("CAPI_HOME") else root / ".capi"
 
 
 def state_url(root: Path, given: str | None = None) -> URL:
@@ -152,7 +148,18 @@ class Store:
 
 
 def _create_privately(path: Path) -> None:
-    """The file and its folder for the owner alone, before anything is written to them."""
+    """The file and its folder for the owner alone, before anything is written to them.
+
+    Raises:
+        ConfigError: Others may write to the folder, or the file is a link that leads out of it.
+        StateError: It cannot be created.
+    """
+    refuse_shared(path.parent)
+    if path.is_symlink() and path.resolve().parent != path.parent.resolve():
+        raise ConfigError(
+            f"the state file {path} is a symbolic link that leads out of its folder; put the file"
+            " itself there, or name the other place by CAPI_STATE_URL"
+        )
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.parent.name == ".capi":

@@ -100,6 +100,7 @@ class Dialect(ABC):
         embedded: whether a URL names a file, which opens read-only where it is there.
         backslash_escapes: whether a backslash hides the next character inside quotes.
         collation: the collation under which only equal texts are equal; None where unknown.
+        spills: whether it may write rows to disk while it sorts, inside this process.
         limit_sorts_rows: whether ORDER BY with LIMIT sorts whole rows. Then a read finds its end by
             cursor and key alone, and reads the range up to there without a LIMIT.
     """
@@ -108,6 +109,7 @@ class Dialect(ABC):
     embedded = False
     backslash_escapes = True
     collation: str | None = None
+    spills = False
     limit_sorts_rows = False
 
     # Opening
@@ -125,6 +127,14 @@ class Dialect(ABC):
     def create_engine(self, url: URL) -> Engine:
         """An engine that reads only, as far as the database can be told so."""
         return sa.create_engine(url, hide_parameters=True)
+
+    def spill_into(self, engine: Engine, folder: Path | None) -> None:  # noqa: B027
+        """Where a database inside this process may write what does not fit into memory.
+
+        Args:
+            engine: Before its first connection.
+            folder: Closed to others; None where there is none, so that nothing may be written.
+        """
 
     def begin(self, connection: Connection) -> None:  # noqa: B027  most need none
         """Settings at the start of each transaction: times come in UTC, nothing is written."""

@@ -76,7 +76,6 @@ def _inside_dagster(path: Path, root: Path, turns: int) -> None:
 
     from connector import load
     from dagster_project.components import CapiDestination
-    from dagster_project.definitions import defs
 
     @dg.asset
     def empty() -> None:
@@ -84,7 +83,7 @@ def _inside_dagster(path: Path, root: Path, turns: int) -> None:
 
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     built = CapiDestination(load(path, root)).build_defs(dg.ComponentTree.for_test().load_context)
-    resources = dict(defs().resources or {})
+    resources = dict(built.resources or {})
 
     def materialize(assets: Sequence[object], resources: dict[str, object]) -> None:
         done = dg.materialize(

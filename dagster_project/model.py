@@ -18,11 +18,16 @@ from connector.config.destination import Destination
 from connector.config.host import Host, Inconsistency
 from connector.config.models import DestinationModel, OptionalSection, Section
 from connector.syntax.units import Duration, Period
+from dagster_project.project import PACKAGE, find_project, hides_component
 
 TYPE = "dagster_project.components.CapiDestination"
 
 CRON = r"^(@[a-z]+|[-0-9A-Za-z*,/]+( [-0-9A-Za-z*,/]+){4})$"
 """The form of a schedule; whether it ever comes due is for Dagster to say."""
+
+
+CONDITIONS = ("eager", "any_deps_updated", "on_missing")
+"""Words of `asset.automation_condition` beside `on_cron(...)`."""
 
 
 def _cron(text: str) -> str:
@@ -57,14 +62,44 @@ class Freshness(Section):
     warn_after: Duration | None = None
 
 
+def _condition(text: str) -> str:
+    cron = cron_of(text)
+    if cron is not None:
+        _cron(cron)
+    elif text not in CONDITIONS:
+        raise ValueError(f"a condition is {', '.join(CONDITIONS)}, or on_cron(0 4 * * *)")
+    return text
+
+
+Condition = Annotated[
+    str,
+    AfterValidator(_condition),
+    WithJsonSchema({"type": "string", "examples": [*CONDITIONS, "on_cron(@daily)"]}),
+]
+Key = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$",
+        description="an asset's key, its parts joined by slashes",
+        examples=["shop/orders"],
+    ),
+]
+
+
 class Asset(Section):
-    """How the asset looks."""
+    """How the asset looks, what it depends on, and when that makes it run."""
 
     owners: list[Owner] = Field([], description="people and teams, as Dagster shows them")
     tags: dict[TagKey, TagValue] = Field({}, description="tags of the asset")
     group: str | None = Field(None, pattern=r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$")
     description: str | None = None
     freshness: OptionalSection[Freshness] = None
+    key: Key | None = Field(None, description="key of the asset; default: PLATFORM/DESTINATION")
+    deps: list[Key] = Field([], description="assets that the query reads, such as dbt models")
+    automation_condition: Condition | None = Field(
+        None, description="run by itself: eager, any_deps_updated, on_missing, on_cron(0 4 * * *)"
+    )
+    code_version: str | None = Field(None, description="version of the query, as Dagster shows it")
 
 
 class CapiDestinationModel(DestinationModel):
@@ -101,24 +136,46 @@ def problems(destination: Destination) -> Iterator[Inconsistency]:
                 ),
             )
     yield from _freshness_problems(attributes(destination).asset.freshness)
+    if hides_component(destination.root):
+        yield (
+            (),
+            (
+                f"the project in {destination.root} has a package of its own called"
+                f" {PACKAGE}, which hides the connector's component of that name; rename the"
+                " package, and root_module in pyproject.toml"
+            ),
+        )
     for message in _namesakes(destination.file):
         yield (), message
 
 
 def schedule_problems(destination: Destination) -> Iterator[Inconsistency]:
-    """Yields what Dagster itself says of the schedule."""
-    cron = attributes(destination).schedule
-    if cron is None:
+    """Yields what Dagster itself says of the schedule and of `on_cron`."""
+    condition = attributes(destination).asset.automation_condition
+    crons = {
+        ("schedule",): attributes(destination).schedule,
+        ("asset", "automation_condition"): None if condition is None else cron_of(condition),
+    }
+    if not any(crons.values()):
         return
     import dagster as dg  # late: it takes longer than everything else that `capi check` does
 
-    try:
-        dg.ScheduleDefinition(name="schedule", job_name="job", cron_schedule=cron)
-    except dg.DagsterInvalidDefinitionError:
-        yield (
-            ("schedule",),
-            f"schedule: '{cron}' is no cron expression of five fields that ever comes due",
-        )
+    for keys, cron in crons.items():
+        try:
+            if cron is not None:
+                dg.ScheduleDefinition(name="schedule", job_name="job", cron_schedule=cron)
+        except dg.DagsterInvalidDefinitionError:
+            where = ".".join(keys)
+            yield (
+                keys,
+                f"{where}: '{cron}' is no cron expression of five fields that ever comes due",  # noqa,
+            )
+
+
+def cron_of(condition: str) -> str | None:
+    """The cron expression of `on_cron(...)`; None for any other condition."""
+    found = re.fullmatch(r"on_cron\((.*)\)", condition)
+    return None if found is None else found.group(1).strip("'\" ")
 
 
 def _freshness_problems(freshness: Freshness | None) -> Iterator[Inconsistency]:
@@ -166,5 +223,5 @@ def _is_destination(path: Path) -> bool:
         return False
 
 
-HOST = Host(TYPE, CapiDestinationModel, problems, schedule_problems)
+HOST = Host(TYPE, CapiDestinationModel, problems, schedule_problems, find_project)
 """What the entry point names."""

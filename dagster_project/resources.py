@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import ModuleType
 
 import dagster as dg
+from dagster.components.core.decl import PythonFileDecl
 
 from connector.commands import steps
 from connector.commands.reconcile import Reconciliation, reconcile
@@ -78,3 +80,33 @@ class CapiResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return reconcile(
             self.warehouse.of(destination), send=send, run_id=run_id, state=self.state.url
         )
+
+
+KEY = "capi"
+"""What the resource of every destination is called."""
+
+DEFAULT = CapiResource(warehouse=Warehouse(), state=State())
+"""One for all: Dagster lets definitions share a key only where they share the object."""
+
+
+def resources_of(context: dg.ComponentLoadContext) -> dict[str, CapiResource]:
+    """The resource that a component brings; none where a Python file under `defs/` has its own.
+
+    Raises:
+        DagsterInvalidDefinitionError: That one is no `CapiResource`.
+    """
+    if not isinstance(context.component_tree.defs_module, ModuleType):
+        return {KEY: DEFAULT}  # the tree of a unit test, which stands for no folder
+    for declared in context.component_tree.find_root_decl().iterate_all_component_decls():
+        if not isinstance(declared, PythonFileDecl) or declared.decls:
+            continue  # a file that builds components may build this one
+        own = (context.build_defs(declared.loc).resources or {}).get(KEY)
+        if isinstance(own, CapiResource):
+            return {}
+        if own is not None:
+            raise dg.DagsterInvalidDefinitionError(
+                f"the resource '{KEY}' of {declared.loc} is a {type(own).__name__}; destinations"
+                " need a dagster_project.resources.CapiResource there. Give the other one another"
+                " key"
+            )
+    return {KEY: DEFAULT}

@@ -9,7 +9,6 @@ import pkgutil
 import re
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ import pytest
 import connector
 from connector.cli.app import app
 from tests.support.projects import REPOSITORY
+from tests.support.wheels import build_wheel, environment_with
 
 PACKAGE = REPOSITORY / "connector"
 
@@ -72,27 +72,13 @@ connector.launch("defs.yaml")
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built wheel, as an environment has it: a folder with its packages."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True, timeout=120)
-    [built] = folder.glob("*.whl")
-    zipfile.ZipFile(built).extractall(folder / "unpacked")
-    return folder / "unpacked"
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with the wheel, and the packages of this one behind it."""
-    folder = tmp_path_factory.mktemp("environment")
-    subprocess.run(
-        [sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=120
-    )
-    [site] = folder.glob("lib/python*/site-packages")
-    [ours] = {path for path in map(Path, sys.path) if path.name == "site-packages"}
-    (site / "behind.pth").write_text(f"{ours}\n", encoding="utf-8")
-    for package in wheel.iterdir():
-        (site / package.name).symlink_to(package)
-    return folder / "bin" / "python"
+    """The Python of an environment with the wheel."""
+    return environment_with(wheel, tmp_path_factory.mktemp("environment"))
 
 
 def type_check(environment: Path, folder: Path, *scripts: str) -> dict[str, list[str]]:
@@ -135,6 +121,9 @@ def test_the_wheel_holds_what_runs_need_and_nothing_else(wheel: Path) -> None:
         "connector",
         "dagster_project",
     }
+    theirs = {path.name for path in (wheel / "dagster_project").iterdir()}
+    assert theirs.isdisjoint({"defs", "definitions.py", "demo.py", "dev.py"}), "the demo stays here"
+    assert {"components", "model.py", "resources.py"} < theirs
 
 
 def test_all_names_are_there_and_the_stub_lists_them() -> None:

@@ -7,14 +7,17 @@ changed; 3 the platform, the warehouse or the state cannot be used at all.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from connector.cli import decide, deliver, inspect, output, receiver
+from connector.cli.find import START
 from connector.cli.memory import return_large_blocks
 
 app = typer.Typer(
     name="capi",
-    help="Deliver conversions from a warehouse to ad platforms' Conversions APIs, losing none.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,6 +37,21 @@ for command in (
     receiver.sandbox,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
+
+
+@app.callback()
+def options(
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            help="a folder of the project that has the destination; default: the working folder",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+) -> None:
+    """Deliver conversions from a warehouse to ad platforms' Conversions APIs, losing none."""
+    START.set(project)
 
 
 def main() -> None:

@@ -6,11 +6,14 @@ The library knows no host by name. A host registers a `Host` under the entry poi
 
 from __future__ import annotations
 
+import difflib
 import functools
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -24,8 +27,24 @@ Inconsistency = tuple[tuple[str, ...], str]
 """Keys below `attributes` of the YAML, and a sentence on what is wrong there."""
 
 
+class Project(NamedTuple):
+    """A project of a host.
+
+    Attributes:
+        root: Folder that relative paths in YAML files start from.
+        definitions: Folder that has a folder for each destination.
+    """
+
+    root: Path
+    definitions: Path
+
+
 def _nothing(_destination: Destination) -> Iterator[Inconsistency]:
     return iter(())
+
+
+def _no_project(_start: Path) -> Project | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -37,12 +56,14 @@ class Host:
         model: The keys under `attributes`.
         problems: What is wrong with a destination for this host. Runs whenever one is read.
         slow_problems: The same, where it takes long to find out. Runs in `check` alone.
+        project: The project of this host that a folder lies in, if any.
     """
 
     yaml_type: str
     model: type[DestinationModel]
     problems: Callable[[Destination], Iterator[Inconsistency]] = _nothing
     slow_problems: Callable[[Destination], Iterator[Inconsistency]] = _nothing
+    project: Callable[[Path], Project | None] = _no_project
 
     @functools.cached_property
     def file_model(self) -> type[BaseModel]:
@@ -60,11 +81,22 @@ class Host:
 def host_of(yaml_type: object = None) -> Host:
     """The host that a YAML's `type` names; for any other value the first one that is registered.
 
+    A class of a package of the user's own is taken for a subclass of that host's.
+
     Raises:
         ConfigError: A registered host cannot be imported.
     """
     found = _hosts()
-    return next((host for host in found if host.yaml_type == yaml_type), found[0])
+    host = next((host for host in found if host.yaml_type == yaml_type), found[0])
+    return replace(host, yaml_type=yaml_type) if _is_subclass(yaml_type, found) else host
+
+
+def _is_subclass(yaml_type: object, hosts: tuple[Host, ...]) -> TypeGuard[str]:
+    """Whether a `type` names a class of another package, rather than one of ours misspelt."""
+    if not isinstance(yaml_type, str) or not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)+", yaml_type):
+        return False
+    ours = [host.yaml_type.partition(".")[0] for host in hosts]
+    return not difflib.get_close_matches(yaml_type.partition(".")[0], ours, n=1, cutoff=0.8)
 
 
 def json_schema() -> dict[str, Any]:

@@ -118,9 +118,13 @@ def assemble(
 def project_root(path: Path) -> Path:
     """The folder that relative paths of a YAML file start from.
 
-    The nearest one, above the file or else above the working directory, that holds `sql/` or a
-    package with `defs/`; otherwise the working directory.
+    The root of the host's project that the file lies in. Without one the nearest folder, above the
+    file or else above the working directory, that holds `sql/` or a package with `defs/`; otherwise
+    the working directory.
     """
+    project = host_of().project(path.resolve().parent)
+    if project is not None:
+        return project.root
     for start in (path.resolve().parent, Path.cwd()):
         for folder in (start, *start.parents):
             if (folder / "sql").is_dir() or any(folder.glob("[!.]*/defs")):

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations`: Dagster reads the annotations of ops.
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -15,7 +16,6 @@ from dagster_project.components.checks import check_results, check_specs
 from dagster_project.components.logs import forwarded
 from dagster_project.components.metadata import metadata_of
 from dagster_project.components.run_config import CONFIG, options_of
-from dagster_project.components.translator import node_name
 from dagster_project.resources import CapiResource
 
 Result = TypeVar("Result")
@@ -31,12 +31,15 @@ def build_asset(destination: Destination, spec: dg.AssetSpec) -> dg.AssetsDefini
         destination: Where to.
         spec: How the asset looks.
     """
-    key, name, checks = spec.key, node_name(destination), check_specs(spec.key)
+    key, checks = spec.key, check_specs(spec.key)
+    name = key.to_python_identifier()  # as Dagster calls the graph
     outputs = {check.name: f"{name}_{check.name}" for check in checks}
+    upstream = {f"upstream_{number}": dep for number, dep in enumerate(spec.deps)}
 
     @dg.op(
         name=f"{name}_plan",
         config_schema=CONFIG,
+        ins={each: dg.In(dg.Nothing) for each in upstream},
         out={
             "work": dg.Out(dict, is_required=False),
             "slices": dg.DynamicOut(dict),
@@ -95,13 +98,8 @@ def build_asset(destination: Destination, spec: dg.AssetSpec) -> dg.AssetsDefini
             yield dg.Output(None, "result", metadata=metadata)
             yield from results
 
-    @dg.graph_asset(
-        key=key,
-        check_specs=checks,
-        config=dg.ConfigMapping(lambda config: {"plan": {"config": config}}, config_schema=CONFIG),
-    )
-    def asset() -> Any:
-        work, slices = plan_op.alias("plan")()
+    def compose(**inputs: Any) -> Any:
+        work, slices = plan_op.alias("plan")(**inputs)
         failures = slices.map(lambda each: deliver_op.alias("deliver")(work, each)).collect()
         settled = settle_op.alias("settle")(work, failures)
         return {
@@ -109,6 +107,23 @@ def build_asset(destination: Destination, spec: dg.AssetSpec) -> dg.AssetsDefini
             **{output: getattr(settled, output) for output in outputs.values()},
         }
 
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(each, kind) for each in upstream])
+    vars(compose)["__signature__"] = signature  # Dagster asks it for the names of inputs
+    asset = dg.graph_asset(
+        key=key,
+        ins={
+            each: dg.AssetIn(
+                key=dep.asset_key,
+                dagster_type=dg.Nothing,
+                partition_mapping=dep.partition_mapping,
+                metadata=dep.metadata,
+            )
+            for each, dep in upstream.items()
+        },
+        check_specs=checks,
+        config=dg.ConfigMapping(lambda config: {"plan": {"config": config}}, config_schema=CONFIG),
+    )(compose)
     return asset.map_asset_specs(
         lambda made: made.replace_attributes(
             description=spec.description,
@@ -117,6 +132,8 @@ def build_asset(destination: Destination, spec: dg.AssetSpec) -> dg.AssetsDefini
             tags=spec.tags,
             metadata={**made.metadata, **spec.metadata},
             freshness_policy=spec.freshness_policy,
+            automation_condition=spec.automation_condition,
+            code_version=spec.code_version,
         )
     )
 

@@ -91,6 +91,18 @@ def build_sensor(destination: Destination, key: dg.AssetKey) -> dg.SensorDefinit
     return poll
 
 
+def build_automation(destination: Destination, spec: dg.AssetSpec) -> dg.SensorDefinition | None:
+    """`asset.automation_condition`: what evaluates it, on from the first start as a schedule is."""
+    if spec.automation_condition is None:
+        return None
+    return dg.AutomationConditionSensorDefinition(
+        name=f"{name_of(destination)}_automation",
+        target=dg.AssetSelection.assets(spec.key),
+        run_tags={"capi/destination": destination.name},
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+
+
 def _is_under_way(
     context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext, key: dg.AssetKey
 ) -> bool:

@@ -13,12 +13,14 @@ from connector.errors import DestinationError
 from dagster_project.components.assets import build_asset
 from dagster_project.components.automation import (
     build_alerts,
+    build_automation,
     build_reconcile,
     build_schedule,
     build_sensor,
 )
 from dagster_project.components.translator import asset_spec
 from dagster_project.model import HOST, CapiDestinationModel, schedule_problems
+from dagster_project.resources import resources_of
 
 
 class CapiDestination(dg.Component):
@@ -74,12 +76,17 @@ class CapiDestination(dg.Component):
         asset = build_asset(destination, spec)
         reconcile = build_reconcile(destination)
         schedule = build_schedule(destination, asset)
-        sensors = (build_sensor(destination, spec.key), build_alerts(destination))
+        sensors = (
+            build_sensor(destination, spec.key),
+            build_automation(destination, spec),
+            build_alerts(destination),
+        )
         return dg.Definitions(
             assets=[asset],
             jobs=[reconcile.job],
             schedules=[each for each in (schedule, reconcile.schedule) if each is not None],
             sensors=[each for each in sensors if each is not None],
+            resources=resources_of(context),
         )
 
 

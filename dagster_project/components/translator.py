@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 
 from connector.config.destination import Destination
-from dagster_project.model import attributes, word
+from dagster_project.model import attributes, cron_of, word
 
 
 def asset_key(destination: Destination) -> dg.AssetKey:
-    """`[<platform>, <destination>]`."""
+    """What `asset.key` says, or `[<platform>, <destination>]`."""
+    key = attributes(destination).asset.key
+    if key is not None:
+        return dg.AssetKey.from_user_string(key)
     return dg.AssetKey([destination.platform_name, destination.name])
 
 
@@ -18,17 +23,15 @@ def name_of(destination: Destination) -> str:
     return word(destination.name)
 
 
-def node_name(destination: Destination) -> str:
-    """The name of the asset's graph, which run configuration is keyed by."""
-    return word(f"{destination.platform_name}__{destination.name}")
-
-
 def asset_spec(destination: Destination) -> dg.AssetSpec:
     """The asset as `asset:` of the YAML describes it."""
     looks = attributes(destination).asset
     fresh = looks.freshness
     return dg.AssetSpec(
         asset_key(destination),
+        deps=[dg.AssetKey.from_user_string(key) for key in looks.deps],
+        automation_condition=condition_of(looks.automation_condition),
+        code_version=looks.code_version,
         description=looks.description or f"Conversions delivered to {destination.platform.title}.",
         group_name=looks.group or word(destination.platform_name),
         owners=looks.owners,
@@ -44,3 +47,19 @@ def asset_spec(destination: Destination) -> dg.AssetSpec:
             fail_window=fresh.fail_after, warn_window=fresh.warn_after
         ),
     )
+
+
+def condition_of(text: str | None) -> dg.AutomationCondition[Any] | None:
+    """What `asset.automation_condition` names."""
+    if text is None:
+        return None
+    cron = cron_of(text)
+    if cron is not None:
+        return dg.AutomationCondition.on_cron(cron)
+    if text == "any_deps_updated":
+        updated = dg.AutomationCondition.any_deps_updated().since_last_handled()
+        return updated & ~dg.AutomationCondition.in_progress()
+    return {
+        "eager": dg.AutomationCondition.eager,
+        "on_missing": dg.AutomationCondition.on_missing,
+    }[text]()

@@ -132,6 +132,6 @@ def warm_up(preload: str) -> None:
             )
             sync(project.load(), options=Options(dry_run=True))
     if preload == "dagster":
-        from tests.support.dagster import project_resources
+        from dagster_project.definitions import defs
 
-        project_resources()
+        defs()

@@ -454,7 +454,11 @@ def test_what_does_not_fit_is_told_with_its_line(
         ("- a\n- b", "the file must hold keys and values"),
         ("type: dagster_project.components.CapiDestination", "attributes is missing"),
         (
-            "type: other.Component\nattributes: {}",
+            "type: dagster_project.components.CapiDestinaton\nattributes: {}",
+            "type must be 'dagster_project.components.CapiDestination'",
+        ),
+        (
+            "type: dagster_projcet.components.CapiDestination\nattributes: {}",
             "type must be 'dagster_project.components.CapiDestination'",
         ),
     ],

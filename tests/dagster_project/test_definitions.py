@@ -7,6 +7,8 @@ import datetime as dt
 import dagster as dg
 import pytest
 
+from connector.commands.check import check
+from connector.errors import DestinationError
 from connector.platforms import loader as platforms
 from tests.conftest import Make
 from tests.dagster_project.test_automation import begin_run
@@ -178,3 +180,65 @@ def test_a_destination_may_have_a_dash_in_its_name(project: Project) -> None:
     )
     definitions = load_definitions(project.load("acme-dsp"))
     assert asset_of(definitions, dg.AssetKey(["capi", "acme-dsp"])).group_name == "capi"
+
+
+def test_the_asset_says_what_it_depends_on_and_when_that_makes_it_run(
+    duck_destination: Make,
+) -> None:
+    """Lineage from a model upstream, a key of one's own, and the version of the query."""
+    options = {
+        "key": "marketing/acme_conversions",
+        "deps": ["shop/orders", "customers"],
+        "automation_condition": "eager",
+        "code_version": "7",
+    }
+    definitions = load_definitions(duck_destination(asset=options))
+    key = dg.AssetKey(["marketing", "acme_conversions"])
+    node = definitions.resolve_asset_graph().get(key)
+    assert node.parent_keys == {dg.AssetKey(["shop", "orders"]), dg.AssetKey("customers")}
+    assert (node.code_version, node.automation_condition) == ("7", dg.AutomationCondition.eager())
+    assert {each.asset_key for each in node.check_keys} == {key}
+    sensor = definitions.resolve_sensor_def("acme_automation")
+    assert isinstance(sensor, dg.AutomationConditionSensorDefinition)
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    assert sensor.asset_selection.resolve(definitions.resolve_asset_graph()) == {key}
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("on_missing", dg.AutomationCondition.on_missing()),
+        ("on_cron(@daily)", dg.AutomationCondition.on_cron("@daily")),
+        ("on_cron(0 4 * * *)", dg.AutomationCondition.on_cron("0 4 * * *")),
+        ("on_cron('0 4 * * *')", dg.AutomationCondition.on_cron("0 4 * * *")),
+    ],
+)
+def test_a_condition_is_the_one_that_dagster_calls_so(
+    duck_destination: Make, text: str, condition: dg.AutomationCondition[dg.AssetKey]
+) -> None:
+    asset = asset_of(load_definitions(duck_destination(asset={"automation_condition": text})))
+    assert asset.automation_condition == condition
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"automation_condition": "eagr"},
+        {"automation_condition": "on_cron()"},
+        {"automation_condition": "on_cron(often)"},
+        {"deps": ["shop orders"]},
+        {"deps": ["/orders"]},
+        {"key": ""},
+    ],
+)
+def test_an_option_of_the_asset_that_dagster_would_not_know_is_refused(
+    project: Project, duck_destination: Make, wrong: dict[str, object]
+) -> None:
+    with pytest.raises(DestinationError, match=f"asset.{next(iter(wrong))}"):
+        duck_destination(asset=wrong)
+
+
+def test_an_on_cron_that_never_comes_due_is_found_by_check(duck_destination: Make) -> None:
+    made = duck_destination(asset={"automation_condition": "on_cron(0 0 30 2 *)"})
+    (problem,) = [each for each in check(made).errors if "cron" in each.message]
+    assert problem.message.startswith("asset.automation_condition: '0 0 30 2 *' is no cron")

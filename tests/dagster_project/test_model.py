@@ -19,7 +19,6 @@ from connector.errors import DestinationError
 from connector.platforms import loader as platforms
 from dagster_project.components import CapiDestination
 from dagster_project.model import Asset, schedule_problems
-from dagster_project.resources import CapiResource, State, Warehouse
 from tests.config.test_destination import ENDPOINT, EVERY_KEY, URL, line_of, problems, told
 from tests.config.test_destination_schema import BROKEN
 from tests.support.projects import Project
@@ -119,9 +118,8 @@ def test_what_capi_accepts_dagster_can_load(
 def load_in_dagster(project: Project, name: str) -> None:
     """All that Dagster checks when it loads a project."""
     component: Any = CapiDestination(project.load(name))
-    warehouse, state = Warehouse(), State()
-    resources = dg.Definitions(resources={"capi": CapiResource(warehouse=warehouse, state=state)})
-    dg.Definitions.validate_loadable(dg.Definitions.merge(component.build_defs(None), resources))
+    context = dg.ComponentTree.for_test().load_context
+    dg.Definitions.validate_loadable(component.build_defs(context))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,6 @@ import dagster as dg
 from connector.config.destination import Destination
 from connector.config.loader import load
 from dagster_project.components import CapiDestination
-from dagster_project.definitions import defs
 
 SETTINGS = "telemetry:\n  enabled: false\n"
 """`dagster.yaml` of an instance that talks to nobody."""
@@ -21,18 +19,18 @@ SETTINGS = "telemetry:\n  enabled: false\n"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-@functools.cache
-def project_resources() -> dict[str, Any]:
-    """The resources of `dagster_project.definitions`."""
-    return dict(defs().resources or {})
-
-
 def load_definitions(
     destination: Destination, resources: Mapping[str, Any] | None = None
 ) -> dg.Definitions:
-    """All that one `defs.yaml` gives, with the project's own resources unless told otherwise."""
+    """All that one `defs.yaml` gives. resources: in place of those that it brings."""
     built = CapiDestination(destination).build_defs(dg.ComponentTree.for_test().load_context)
-    return dg.Definitions.merge(built, dg.Definitions(resources=resources or project_resources()))
+    return dg.Definitions(
+        assets=built.assets,
+        jobs=built.jobs,
+        schedules=built.schedules,
+        sensors=built.sensors,
+        resources=built.resources if resources is None else resources,
+    )
 
 
 def persistent_instance(home: Path) -> dg.DagsterInstance:

@@ -223,5 +223,12 @@ def _is_destination(path: Path) -> bool:
         return False
 
 
-HOST = Host(TYPE, CapiDestinationModel, problems, schedule_problems, find_project)
+HOST = Host(
+    TYPE,
+    CapiDestinationModel,
+    problems,
+    schedule_problems,
+    find_project,
+    file_keys=("requirements", "post_processing"),
+)
 """What the entry point names."""

@@ -56,6 +56,7 @@ class Host:
         model: The keys under `attributes`.
         problems: What is wrong with a destination for this host. Runs whenever one is read.
         slow_problems: The same, where it takes long to find out. Runs in `check` alone.
+        file_keys: Keys beside `attributes` that the host reads by itself.
         project: The project of this host that a folder lies in, if any.
     """
 
@@ -64,17 +65,20 @@ class Host:
     problems: Callable[[Destination], Iterator[Inconsistency]] = _nothing
     slow_problems: Callable[[Destination], Iterator[Inconsistency]] = _nothing
     project: Callable[[Path], Project | None] = _no_project
+    file_keys: tuple[str, ...] = ()
 
     @functools.cached_property
     def file_model(self) -> type[BaseModel]:
         """The whole YAML file: `type` and `attributes`."""
         kind: Any = Literal[self.yaml_type] if self.yaml_type else str
+        beside: dict[str, Any] = dict.fromkeys(self.file_keys, (dict[str, Any] | None, None))
         return create_model(
             "DestinationFile",
             __config__=ConfigDict(title="A destination", extra="forbid", frozen=True, strict=True),
             __doc__="The YAML file of one destination.",
             type=(kind, self.yaml_type),
             attributes=(self.model, ...),
+            **beside,
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from connector.config.destination import Destination
+from connector.config.environment import filled
 from connector.config.host import Host, host_of
 from connector.config.models import DestinationModel
 from connector.config.validate import inconsistencies
@@ -60,6 +61,7 @@ def build(document: Document, root: Path, path: Path | None) -> Destination:
     Raises:
         DestinationError: With all problems of the file.
     """
+    document = filled(document)
     value = document.value
     host = host_of(value.get("type") if isinstance(value, dict) else None)
     try:

@@ -60,9 +60,9 @@ DESTINATION = """
 type: dagster_project.components.CapiDestination
 attributes:
   platform: capi
-  endpoint: {endpoint}
-  account: {{advertiser_id: 12, data_source_key: abc123def456}}
-  auth: {{bearer: env:ACME_TOKEN}}
+  endpoint: env:ACME_ENDPOINT
+  account: {advertiser_id: env:ACME_ADVERTISER, data_source_key: "{{ env.ACME_SOURCE }}"}
+  auth: {bearer: env:ACME_TOKEN}
   source:
     warehouse: env:WAREHOUSE_URL
     query: sql/orders.sql
@@ -72,6 +72,13 @@ attributes:
   asset:
     deps: [shop/orders]
     automation_condition: any_deps_updated
+requirements:
+  env: [ACME_TOKEN]
+post_processing:
+  assets:
+    - target: "*"
+      attributes:
+        tags: {tier: gold}
 """
 
 RUN = """
@@ -106,7 +113,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, receiver: Receiver) -> Path:
+def shop(tmp_path: Path) -> Path:
     """A project as `create-dagster` makes it, with an asset upstream and a destination."""
     files = {
         "pyproject.toml": PYPROJECT,
@@ -115,9 +122,7 @@ def shop(tmp_path: Path, receiver: Receiver) -> Path:
         "src/shop/definitions.py": DEFINITIONS,
         "src/shop/defs/__init__.py": "",
         "src/shop/defs/orders.py": UPSTREAM,
-        "src/shop/defs/acme/defs.yaml": DESTINATION.format(
-            endpoint=f"{receiver.url}/signal/v1/conversion"
-        ),
+        "src/shop/defs/acme/defs.yaml": DESTINATION,
         "home/dagster.yaml": "telemetry: {enabled: false}\n",
     }
     for name, text in files.items():
@@ -131,7 +136,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(python: Path, shop: Path) -> Run:
+def run(python: Path, shop: Path, receiver: Receiver) -> Run:
     """Runs Python code in the project, with the wheel and nothing of this checkout."""
 
     def finished(code: str, *arguments: str, cwd: Path = shop) -> subprocess.CompletedProcess[str]:
@@ -145,6 +150,9 @@ def run(python: Path, shop: Path) -> Run:
                 "PATH": f"{python.parent}:{os.environ['PATH']}",
                 "DAGSTER_HOME": str(shop / "home"),
                 "ACME_TOKEN": TOKEN,
+                "ACME_ENDPOINT": f"{receiver.url}/signal/v1/conversion",
+                "ACME_ADVERTISER": "12",
+                "ACME_SOURCE": "abc123def456",
                 "WAREHOUSE_FILE": str(shop / "warehouse.duckdb"),
                 "WAREHOUSE_URL": f"duckdb:///{shop / 'warehouse.duckdb'}",
             },
@@ -238,7 +246,7 @@ import dagster as dg
 from shop.definitions import defs
 
 [spec] = [each for each in defs().resolve_all_asset_specs() if each.key.path[0] == "capi"]
-print(spec.key.to_user_string(), spec.group_name, *spec.owners)
+print(spec.key.to_user_string(), spec.group_name, *spec.owners, spec.tags["tier"])
 """
 
 
@@ -251,7 +259,7 @@ def test_a_subclass_says_how_the_asset_looks(run: Run, shop: Path) -> None:
     )
     (shop / "src/shop/own.py").write_text(OWN_COMPONENT, encoding="utf-8")
     done = run(SHOW)
-    assert done.stdout == "capi/acme marketing team:growth\n", done.stderr
+    assert done.stdout == "capi/acme marketing team:growth gold\n", done.stderr
     run(f"{UPSTREAM}\norders()")
     checked = run(CAPI, "check", "acme")
     assert checked.returncode == 0, checked.stdout + checked.stderr

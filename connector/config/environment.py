@@ -1,0 +1,60 @@
+"""What a destination's YAML takes from the environment, so that one file serves deployments.
+
+`env:NAME` stands for an endpoint or an account id, `{{ env.NAME }}` anywhere below `attributes`.
+Secrets are not read here: they stay references until they are needed (`connector.config.secrets`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from connector.errors import DestinationError, Problem
+from connector.syntax.yaml import Document, Path
+
+_REFERENCE = re.compile(r"env:([A-Za-z_]\w*)\Z", re.ASCII)
+_TEMPLATE = re.compile(r"\{\{\s*env\.([A-Za-z_]\w*)\s*\}\}", re.ASCII)
+_INTEGER = re.compile(r"(0|[1-9][0-9]{0,18})\Z")
+
+
+def filled(document: Document) -> Document:
+    """The document with what it takes from the environment.
+
+    Raises:
+        DestinationError: A variable is not set, or a template names something else.
+    """
+    problems: list[Problem] = []
+    value = _filled(document.value, (), document, problems)
+    if problems:
+        raise DestinationError(problems)
+    return replace(document, value=value)
+
+
+def _filled(node: Any, path: Path, document: Document, problems: list[Problem]) -> Any:
+    if isinstance(node, dict):
+        return {key: _filled(each, (*path, key), document, problems) for key, each in node.items()}
+    if isinstance(node, list):
+        return [
+            _filled(each, (*path, index), document, problems) for index, each in enumerate(node)
+        ]
+    if not isinstance(node, str) or path[:1] != ("attributes",):
+        return node
+    text = _TEMPLATE.sub(lambda found: os.environ.get(found[1], ""), node)
+    reference = _REFERENCE.match(node) if path[1:2] in (("endpoint",), ("account",)) else None
+    if reference is not None:
+        text = os.environ.get(reference[1], "")
+    problems += [document.problem(path, message) for message in _messages(node, path, reference)]
+    changed = text != node and path[1:2] == ("account",)
+    return int(text) if changed and _INTEGER.match(text) else text
+
+
+def _messages(text: str, path: Path, reference: re.Match[str] | None) -> Iterator[str]:
+    where = ".".join(map(str, path[1:]))
+    for name in [reference[1]] if reference is not None else _TEMPLATE.findall(text):
+        if not os.environ.get(name):
+            yield f"{where}: the environment variable {name} is not set"
+    if "{{" in _TEMPLATE.sub("", text):
+        yield f"{where}: of templates there is only {{{{ env.NAME }}}} here"

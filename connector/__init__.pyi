@@ -9,6 +9,8 @@ from .commands.erase import recorded as recorded
 from .commands.findings import Findings as Findings
 from .commands.lint import IdentifierQuality as IdentifierQuality
 from .commands.lint import lint_identifiers as lint_identifiers
+from .commands.platforms import PlatformFacts as PlatformFacts
+from .commands.platforms import platform_facts as platform_facts
 from .commands.preview import PreviewedRejection as PreviewedRejection
 from .commands.preview import PreviewedRequest as PreviewedRequest
 from .commands.preview import preview as preview
@@ -73,6 +75,7 @@ __all__ = [
     "Options",
     "Plan",
     "Planned",
+    "PlatformFacts",
     "Postponed",
     "PreviewedRejection",
     "PreviewedRequest",
@@ -101,6 +104,7 @@ __all__ = [
     "lint_identifiers",
     "load",
     "plan",
+    "platform_facts",
     "preview",
     "reconcile",
     "recorded",

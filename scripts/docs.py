@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -41,6 +42,22 @@ def platform_table() -> str:
     return "\n".join(lines)
 
 
+def open_facts() -> str:
+    """The facts of `docs/uncertain-facts.md` by platform, as JSON."""
+    page = (ROOT / "docs" / "uncertain-facts.md").read_text(encoding="utf-8")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for section in page.split("\n## ")[1:]:
+        name, _, text = section.partition("\n")
+        facts = found.setdefault(name.strip(), [])
+        for paragraph in filter(None, (each.strip("\n") for each in text.split("\n\n"))):
+            lines = [line.strip() for line in paragraph.splitlines()]
+            if paragraph.startswith("    "):
+                facts[-1]["overrides"] += lines
+            else:
+                facts.append({"says": " ".join(lines), "overrides": []})
+    return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
 def generated() -> dict[Path, str]:
     """File -> the text it should have."""
     readme = ROOT / "README.md"
@@ -54,6 +71,7 @@ def generated() -> dict[Path, str]:
         readme: text,
         ROOT / "docs" / "destination.schema.json": schema,
         ROOT / "connector" / "identifiers" / "country_names.json": country_names(),
+        ROOT / "connector" / "platforms" / "open_facts.json": open_facts(),
     }
 
 

@@ -50,6 +50,7 @@ missing: int = connector.reconcile(acme, send=True).missing
 records: list[object] = list(connector.encode(pd.DataFrame({"email": ["x"]}), acme))
 mark: str | None = connector.resolve(acme, restart="now").mark
 known: bool = connector.erase(acme, key=("c1",)).known
+limits: list[int] = [each.max_events for each in connector.platform_facts("meta")]
 
 planned = connector.plan(acme)
 failure = planned.failure
@@ -146,7 +147,9 @@ def test_all_names_are_there_and_the_stub_lists_them() -> None:
 
 def test_every_verb_of_the_command_line_is_a_function_of_the_same_name() -> None:
     verbs = {str(command.name).replace("-", "_") for command in app.registered_commands}
-    assert {name for name in verbs if name not in connector.__all__} == {"schema", "sandbox"}
+    assert {name for name in verbs if name not in connector.__all__} == {
+        *("platforms", "schema", "sandbox")
+    }, "connector.platforms is a package; its function is platform_facts"
 
 
 def test_functions_have_one_shape() -> None:
@@ -154,7 +157,10 @@ def test_functions_have_one_shape() -> None:
     kinds = inspect.Parameter
     for name in connector.__all__:
         function = getattr(connector, name)
-        if not inspect.isfunction(function) or name in ("load", "set_hooks", "encode"):
+        if not inspect.isfunction(function) or name in (
+            *("load", "set_hooks", "encode"),
+            "platform_facts",
+        ):
             continue
         first, *others = inspect.signature(function).parameters.values()
         assert first.annotation == "Target", name

@@ -33,6 +33,7 @@ for command in (
     decide.resolve,
     decide.erase,
     inspect.lint_identifiers,
+    inspect.platforms,
     inspect.schema,
     receiver.sandbox,
 ):

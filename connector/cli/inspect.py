@@ -1,4 +1,4 @@
-"""Commands that look and change nothing: check, preview, status, rejected, lint-identifiers."""
+"""Commands that look and change nothing: check, preview, status, rejected, platforms."""
 
 from __future__ import annotations
 
@@ -138,6 +138,33 @@ def lint_identifiers(
             columns = ["identifier", "column", "rows", "with_a_value", "of_these_valid", "the_rest"]
             shown = [messages.linted(entry) for entry in found]
             output.rows("", columns, shown, none="there is nothing to look at", wrap="the_rest")
+
+
+def platforms(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="a platform, or the path of a platform file", metavar="[NAME]"),
+    ] = None,
+    format: Annotated[str, typer.Option("--format", help="table or json")] = "table",
+    json: Json = False,
+) -> None:
+    """Show what each platform can do, its limits and windows, and what its documents leave open."""
+    from connector.commands.platforms import platform_facts
+
+    json = json or format == "json"
+    with output.errors(json):
+        found = platform_facts(name)
+        if json:
+            for facts in found:
+                output.print_json(facts.to_json())
+        elif name is None:
+            columns = ["name", "title", "records", "age", "version", "ends", "test", "open"]
+            output.rows("", columns, [messages.platform_in_short(each) for each in found], none="")
+        else:
+            for facts in found:
+                output.table(facts.title, messages.platform_in_full(facts))
+                output.table("identifiers", messages.identifiers_of(facts))
+                output.table("left open by its documents", messages.left_open_by(facts))
 
 
 def schema() -> None:

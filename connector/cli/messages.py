@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from connector.commands.lint import IdentifierQuality
+    from connector.commands.platforms import PlatformFacts
     from connector.commands.preview import Previewed
 
 NOT_REPLAYED = {
@@ -93,3 +94,79 @@ WATERMARK_AHEAD = (
     "the high-water mark stands beyond the last row; rows that are added behind it are read only"
     " as far as source.lookback reaches. Was the table rebuilt? `capi status {}` shows both"
 )
+
+
+def platform_in_short(facts: PlatformFacts) -> dict[str, Any]:
+    """A platform in one line."""
+    return {
+        "name": facts.name,
+        "title": facts.title,
+        "records": facts.max_events,
+        "age": _span(facts.max_age),
+        "version": facts.version,
+        "ends": facts.version_end,
+        "test": facts.test_mode,
+        "open": len(facts.unproven) + len(facts.open_facts),
+    }
+
+
+def platform_in_full(facts: PlatformFacts) -> list[tuple[str, Any]]:
+    """What a platform is and can do, line by line."""
+    keys = ", ".join(
+        f"{key} (optional)" if {"optional", "default"} & field.keys() else key
+        for key, field in facts.account.items()
+    )
+    by = ", ".join(f"{_span(age)} for {source}" for source, age in facts.max_age_by.items())
+    identity = " or ".join(" with ".join(group) for group in facts.identity)
+    return [
+        ("documents", facts.docs),
+        ("endpoint", facts.endpoint or "each destination gives its own"),
+        ("version", facts.version),
+        ("version ends", facts.version_end),
+        ("account keys", keys or "none"),
+        ("credentials", facts.auth),
+        ("records a request", facts.max_events),
+        ("bytes a request", facts.max_bytes),
+        ("requests a second", facts.requests_per_second),
+        ("oldest conversion", ", ".join(filter(None, (_span(facts.max_age), by))) or "no limit"),
+        ("ahead of time", _span(facts.max_future)),
+        ("recognises an event id for", _span(facts.dedupe_window) or "no time at all"),
+        ("required", ", ".join(facts.required) or None),
+        ("event names", f"mapping {facts.event_names}"),
+        ("a person is known by", identity or "any identifier"),
+        ("opt-out", facts.opt_out),
+        ("limited data use", facts.limited_data_use),
+        ("consent", "told" if facts.consent else "not told"),
+        ("test mode", facts.test_mode or "none; rehearse against `capi sandbox`"),
+        ("refused records", "named" if facts.refusals == "named" else "found by halving"),
+        ("good records beside bad ones", "taken" if facts.partial else "sent again"),
+    ]
+
+
+def identifiers_of(facts: PlatformFacts) -> list[tuple[str, Any]]:
+    """Each identifier, and the columns it is made from."""
+    return [
+        (
+            name,
+            ", ".join(made["columns"])
+            + ("; leaves readable, where a destination lists it" if made["plain"] else ""),
+        )
+        for name, made in facts.identifiers.items()
+    ]
+
+
+def left_open_by(facts: PlatformFacts) -> list[tuple[str, Any]]:
+    """What no document settles, and the lines of YAML that choose otherwise."""
+    return [("unproven", sentence) for sentence in facts.unproven] + [
+        (fact.says, "\n".join(fact.overrides)) for fact in facts.open_facts
+    ]
+
+
+def _span(seconds: float | None) -> str | None:
+    """Seconds in the largest unit in which they are whole; None for none."""
+    if not seconds:
+        return None
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds % length == 0:
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds:g}s"

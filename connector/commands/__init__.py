@@ -13,6 +13,7 @@ __all__ = [
     "given_rows",
     "key",
     "lint",
+    "platforms",
     "preview",
     "reconcile",
     "rejected",

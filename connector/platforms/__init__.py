@@ -11,6 +11,7 @@ __all__ = [
     "linter",
     "loader",
     "model",
+    "open_facts",
     "request_rules",
     "row_rules",
     "strict",

@@ -51,6 +51,7 @@ VERBS = [
     "resolve",
     "erase",
     "lint-identifiers",
+    "platforms",
     "schema",
     "sandbox",
 ]

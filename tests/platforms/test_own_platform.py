@@ -221,8 +221,8 @@ def test_every_function_that_the_guide_lists_exists() -> None:
     assert set(re.findall(r"`([a-z_0-9]+)(?:\([^)]*\))?`", listed)) <= set(FUNCTIONS)
 
 
-AWAITED = {"lower"}
-"""For platforms whose files are still to come."""
+AWAITED = {"one_or_zero"}
+"""For platforms whose files do not use it yet."""
 
 TYPES = {"text", "number", "integer", "boolean", "json"}
 """For the columns that a destination adds under `extra`."""
@@ -233,4 +233,4 @@ def test_every_function_is_used_by_a_platform_or_a_documented_override() -> None
     files += [DOCS.parent / EXAMPLE, Path(__file__).parent / "test_vectors.py"]
     told = "\n".join(file.read_text(encoding="utf-8") for file in files)
     unused = {name for name in FUNCTIONS if not re.search(rf"\| {name}\b", told)}
-    assert unused - TYPES == AWAITED
+    assert unused - TYPES <= AWAITED

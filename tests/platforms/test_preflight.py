@@ -352,6 +352,7 @@ def test_who_cannot_be_matched_is_not_sent(
         ("amazon", {"country": "Atlantis"}, "bad_country"),
         ("amazon", {"action_source": None}, "missing_action_source"),
         ("amazon", {"action_source": "app"}, "bad_action_source"),
+        ("amazon", {"action_source": "app", "mobile_os": "ios"}, "sent"),
         ("taboola", {"event_name": None}, "missing_event_name"),
         ("thetradedesk", {"currency": None}, "missing_currency"),
         ("thetradedesk_offline", {"currency": None}, "missing_currency"),

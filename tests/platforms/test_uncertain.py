@@ -61,7 +61,21 @@ def test_an_override_is_accepted_and_changes_something(
         or not {"event", "identifiers"} & overrides.keys()
         or "custom_data" in overrides.get("event", {})
         or "consent" in overrides
+        or "currencyCode" in overrides.get("event", {})  # of a Lead, below
     )
+
+
+def test_amazon_gets_a_currency_and_units_for_purchases_alone() -> None:
+    chosen = next(
+        overrides
+        for name, overrides in CHOICES
+        if name == "amazon" and "currencyCode" in overrides.get("event", {})
+    )
+    assert {"currencyCode", "unitsSold"} <= record("amazon", {}).keys()
+    lead = record("amazon", {}, event_name="Lead")
+    assert lead["value"] == 99.99
+    assert not {"currencyCode", "unitsSold"} & lead.keys()
+    assert record("amazon", chosen, event_name="Lead")["currencyCode"] == "EUR"
 
 
 def test_every_platform_has_its_section() -> None:

@@ -6,12 +6,13 @@ INSTALLED := $(VENV)/.installed
 PEERS := .venv-peers/.installed
 DAGSTER_PORT ?= 3000
 
-.PHONY: help demo dev test chaos bench bench-peers lint format docs lock clean
+.PHONY: help demo dev check test chaos bench bench-peers lint format docs lock clean
 
 help:
 	@echo "make demo    install, build a sample warehouse, deliver it through Dagster to a local receiver"
 	@echo "make dev     the same in the Dagster UI, scheduled"
-	@echo "make test    all tests (about five minutes)"
+	@echo "make check   lint and the quick tests (less than a minute)"
+	@echo "make test    all tests (about ten minutes)"
 	@echo "make chaos   1,000 kills over 50,000 rows (about fifteen minutes)"
 	@echo "make bench   benchmarks: whole processes with defaults against a good script"
 	@echo "make bench-peers   the same against drt-core and dlt, in an environment of their own"
@@ -30,9 +31,15 @@ demo: $(INSTALLED)
 dev: $(INSTALLED)
 	@DAGSTER_PORT=$(DAGSTER_PORT) $(RUN) -m dagster_project.dev
 
+# Tests start many interpreters; each would compile the package anew.
+check test chaos: export PYTHONDONTWRITEBYTECODE :=
+
+check: lint
+	$(RUN) -m pytest -n 2 --quick
+
 test: $(INSTALLED)
 	@scripts/system-packages
-	$(RUN) -m pytest -n 4
+	$(RUN) -m pytest -n 3
 
 chaos: $(INSTALLED)
 	$(RUN) -m pytest -m soak tests/chaos -s

@@ -19,6 +19,7 @@ from connector.config.destination import Destination
 from connector.sandbox.server import Receiver, Settings, running
 from tests.support.projects import TOKEN, Project
 from tests.support.warehouses import DuckDb, PostgreSql, Sqlite, TestWarehouse
+from tests.tiers import pytest_addoption, pytest_collection_modifyitems  # noqa: F401
 
 for name in [name for name in os.environ if name.startswith("CAPI_")]:
     del os.environ[name]

@@ -18,6 +18,8 @@ from connector.cli.app import app
 from tests.support.projects import REPOSITORY
 from tests.support.wheels import build_wheel, environment_with
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = REPOSITORY / "connector"
 
 SCRIPT = """

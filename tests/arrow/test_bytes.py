@@ -69,6 +69,7 @@ def test_case_and_white_space_are_those_of_every_script(
     assert trimmed(texts).to_pylist() == [text and text.strip(EDGES) for text in each]
 
 
+@pytest.mark.slow
 def test_the_case_of_every_character_is_unicodes() -> None:
     """Source: `str.lower`, as the platforms' own libraries use it; Arrow's kernel knows no special casing."""
     every = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]

@@ -12,6 +12,8 @@ from tests.conftest import Make
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, conversion
 
+pytestmark = pytest.mark.slow
+
 TO_SEND = {
     "pandas",
     "phonenumbers",

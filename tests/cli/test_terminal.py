@@ -15,6 +15,8 @@ from tests.conftest import Make
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, conversion
 
+pytestmark = pytest.mark.slow
+
 
 def at_a_terminal(project: Project, *arguments: str, columns: int = 100) -> str:
     """Run the command line with a terminal of its own; all that was written to it."""

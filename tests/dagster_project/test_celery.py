@@ -21,6 +21,8 @@ from tests.support.projects import REPOSITORY, Project
 from tests.support.servers import closed_port
 from tests.support.warehouses import DuckDb
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("dagster_celery")
 REDIS = shutil.which("redis-server")
 SLICE_ROWS = 100_000

@@ -14,6 +14,8 @@ import pytest
 
 from tests.support.projects import checkout
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:

@@ -115,23 +115,15 @@ def test_addresses_on_the_network(addresses: list[str]) -> None:
     assert public_ip(pa.array(addresses)).to_pylist() == expected
 
 
-@pytest.mark.parametrize(
-    "address",
-    sorted(
-        {
-            f"{first}.{rest}"
-            for first in range(256)
-            for rest in ("0.0.0", "0.0.9", "2.3.4", "64.0.1", "168.1.1", "255.255.255")
-        }
-    ),
-)
-def test_every_first_octet(address: str) -> None:
-    known = ipaddress.ip_address(address)
-    assert public_ip(pa.array([address])).to_pylist() == [
-        address if known.is_global and not known.is_multicast else None
-    ]
+@pytest.mark.parametrize("rest", ["0.0.0", "0.0.9", "2.3.4", "64.0.1", "168.1.1", "255.255.255"])
+def test_every_first_octet(rest: str) -> None:
+    for address in (f"{first}.{rest}" for first in range(256)):
+        known = ipaddress.ip_address(address)
+        expected = address if known.is_global and not known.is_multicast else None
+        assert public_ip(pa.array([address])).to_pylist() == [expected], address
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.none() | TEXTS, max_size=6), st.integers(1, 4))
 def test_values_that_repeat_give_what_they_give_alone(texts: list[str | None], times: int) -> None:

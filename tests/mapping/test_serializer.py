@@ -476,6 +476,7 @@ NAMED = sorted(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     LETTERS,
@@ -551,6 +552,7 @@ def outcome(encoded: Serialized, start: int) -> tuple[list[bytes], list[Any]]:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(MANY, st.lists(st.integers(1, 49), max_size=4, unique=True))
 def test_bytes_do_not_depend_on_how_rows_are_cut_into_pages(
@@ -608,6 +610,7 @@ print(hashlib.sha256(repr((list(encoded.records), encoded.rejected, encoded.drop
 """
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_bytes() -> None:
     def run(seed: str) -> str:
         root = Path(__file__).parents[2]

@@ -393,6 +393,7 @@ def parsed(text: str, form: IsoForm) -> tuple[int, ...] | None:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(st.lists(WRITTEN | MISWRITTEN, min_size=1, max_size=40), A_FORM)
 @example(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests import tiers
 
@@ -59,6 +61,19 @@ def test_what_takes_seconds_is_left_out() -> None:
         )
         == []
     )
+
+
+def test_a_property_is_tried_with_few_examples() -> None:
+    tried = []
+
+    @settings(max_examples=200, database=None)
+    @given(st.integers())
+    def holds(number: int) -> None:
+        tried.append(number)
+
+    tiers.few_examples(holds)
+    holds()
+    assert 1 <= len(tried) <= tiers.EXAMPLES
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -1,19 +1,24 @@
 """The quick tier, `pytest --quick`, by rule: `make check` runs it in less than a minute.
 
-Of every test function the first case. Tests that need a database, a receiver or a folder are
+Of every test function the first case, and of a property ten examples. Tests that need a database, a receiver or a folder are
 represented by the first one of their module, so that each part of the connector is met. Left to
 `make test`: PostgreSQL, browsers, kills, benchmarks, and what is marked `slow`.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import settings
 
 COSTLY = {"duck", "postgres_server", "project", "receiver", "tmp_path", "warehouse"}
 """Fixtures whose tests are represented by one of their module."""
 
 NEVER = {"chaos_receiver", "launcher", "playwright", "postgres_server"}
 """Fixtures that take seconds to start."""
+
+EXAMPLES = 10
 
 LEFT_OUT = ("tests/benchmarks/", "tests/browser/", "tests/chaos/")
 
@@ -44,6 +49,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         modules.add(module)
         functions.add(function)
+        few_examples(getattr(item, "obj", None))
         kept.append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = kept
+
+
+def few_examples(function: Any) -> None:
+    """Have a property tried with few examples, whatever its settings say.
+
+    Hypothesis has no public way to do so; the attribute is the one that `settings` sets.
+    """
+    given = getattr(function, "_hypothesis_internal_use_settings", None)
+    if given is not None:
+        function._hypothesis_internal_use_settings = settings(
+            given, max_examples=min(EXAMPLES, given.max_examples)
+        )

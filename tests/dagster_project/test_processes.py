@@ -15,6 +15,8 @@ from tests.support.dagster import materialize, materialize_in_processes
 from tests.support.projects import TOKEN, Project
 from tests.support.warehouses import DuckDb, conversion
 
+pytestmark = pytest.mark.slow
+
 WITHOUT_TIMES = "select * exclude (event_time) from conversions"
 """Rows get the moment of their first reading, which a resend must repeat."""
 

@@ -14,6 +14,8 @@ from tests.support.dagster import materialize, materialize_in_processes
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb
 
+pytestmark = pytest.mark.slow
+
 SLICE_ROWS = 100_000
 ROWS = 2 * SLICE_ROWS + 10
 SENT = range(7, ROWS, 5_000)

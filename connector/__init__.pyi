@@ -18,6 +18,8 @@ from .commands.reconcile import Reconciliation as Reconciliation
 from .commands.reconcile import reconcile as reconcile
 from .commands.rejected import RejectedRow as RejectedRow
 from .commands.rejected import rejected as rejected
+from .commands.rename import Renaming as Renaming
+from .commands.rename import rename as rename
 from .commands.replay import replay as replay
 from .commands.resolve import Resolution as Resolution
 from .commands.resolve import resolve as resolve
@@ -84,6 +86,7 @@ __all__ = [
     "Reconciliation",
     "RefusedRow",
     "RejectedRow",
+    "Renaming",
     "Report",
     "Resolution",
     "ResultDetails",
@@ -109,6 +112,7 @@ __all__ = [
     "reconcile",
     "recorded",
     "rejected",
+    "rename",
     "replay",
     "resolve",
     "set_hooks",

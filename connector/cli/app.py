@@ -32,6 +32,7 @@ for command in (
     deliver.reconcile,
     decide.resolve,
     decide.erase,
+    decide.rename,
     inspect.lint_identifiers,
     inspect.platforms,
     inspect.schema,

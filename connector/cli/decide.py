@@ -1,4 +1,4 @@
-"""Commands by which a person decides: resolve, erase."""
+"""Commands by which a person decides: resolve, erase, rename."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def resolve(
         bool,
         typer.Option(
             "--accept-change",
-            help="the query or cursor changed, and the high-water mark still means the same",
+            help="source or target changed, and what the state knows still holds",
         ),
     ] = False,
     restart: Annotated[
@@ -64,3 +64,21 @@ def erase(name: Name, key: Key, json: Json = False) -> None:
             output.print_json(done.to_json())
         else:
             output.say(messages.erased(destination.platform.title, done.before))
+
+
+def rename(
+    old: Annotated[str, typer.Argument(help="the name under which the state knows it")],
+    new: Annotated[
+        str, typer.Argument(help="the folder as it is called now, or the path of its YAML file")
+    ],
+    json: Json = False,
+) -> None:
+    """Let a destination whose folder was renamed go on from where it stopped."""
+    from connector.commands.rename import rename as give_name
+
+    with output.errors(json):
+        done = give_name(old, load(new))
+        if json:
+            output.print_json(done.to_json())
+        else:
+            output.say(f"{done.old} is called {done.new} now")

@@ -17,6 +17,7 @@ __all__ = [
     "preview",
     "reconcile",
     "rejected",
+    "rename",
     "replay",
     "resolve",
     "status",

@@ -12,14 +12,14 @@ from connector.engine.context import RunContext, open_context
 from connector.engine.drift import changed_types
 from connector.engine.horizon import start_horizon
 from connector.engine.registration import (
-    accept_source,
-    changed_parts,
+    accept_change,
+    changes,
     manual_lease,
     witness_of,
 )
 from connector.errors import ConfigError
 from connector.model import Mark, Range, RowState
-from connector.state import ledger, quarantine, registry, watermark
+from connector.state import intents, ledger, quarantine, receipts, registry, watermark
 from connector.state.clock import microseconds_of
 from connector.state.lease import release
 
@@ -73,7 +73,7 @@ def resolve(
         return Resolution(rows=settle_ambiguous(target, ambiguous))
     if restart is not None:
         return Resolution(mark=put_watermark(target, restart))
-    return Resolution(accepted=tuple(accept_source_change(target)))
+    return Resolution(accepted=tuple(accept_changes(target)))
 
 
 def settle_ambiguous(target: Target, decision: Decision) -> int:
@@ -103,8 +103,8 @@ def settle_ambiguous(target: Target, decision: Decision) -> int:
         return len(rows)
 
 
-def accept_source_change(target: Target) -> list[str]:
-    """Take the source as it is now for the one that the watermark belongs to.
+def accept_changes(target: Target) -> list[str]:
+    """Take source and target as they are now for the ones that the state knows.
 
     Args:
         target: The destination, or the path of its YAML file.
@@ -127,16 +127,16 @@ def accept_source_change(target: Target) -> list[str]:
         if types:
             _refuse_other_values(context)
         with context.store.write() as connection:
-            changed = changed_parts(connection, context)
-            if "source.key" in changed:
+            source_changes, target_changes = changes(connection, context)
+            if "source.key" in source_changes:
                 raise ConfigError(
                     f"{destination.name}: source.key changed, so rows that were delivered would"
                     " not be recognised and would be sent again under other ids. Put the old key"
                     f" back; or, to begin anew, run `capi resolve {destination.name} --restart"
                     " now|TIMESTAMP`"
                 )
-            accept_source(connection, context)
-            return changed + types
+            accept_change(connection, context)
+            return [*source_changes, *target_changes, *types]
 
 
 def _refuse_other_values(context: RunContext) -> None:
@@ -166,7 +166,8 @@ def put_watermark(target: Target, start: str) -> str | None:
 
     Where the ledger is lost, or knows rows by another key, it is not known what was delivered
     before. Then rows from the start on are sent, because the person said so; older ones that come
-    back are expired (`beyond_ledger`).
+    back are expired (`beyond_ledger`). Where the target changed, the new one got nothing yet, so
+    what is recorded of the old one is forgotten, but for erased rows.
 
     Args:
         target: The destination, or the path of its YAML file.
@@ -188,7 +189,7 @@ def put_watermark(target: Target, start: str) -> str | None:
     moved = replace(destination, model=destination.model.model_copy(update={"source": source}))
     with open_context(moved) as context:
         is_lost = _forget_refusals(context)
-        held = manual_lease(context)
+        held = manual_lease(context, anew=True)
         first = first_watermark(context)
         cursor = None if first is None else first.cursor
         since = start_horizon(context, cursor)
@@ -211,8 +212,13 @@ def _forget_refusals(context: RunContext) -> bool:
         return is_lost
     with context.store.write() as connection:
         number = context.destination_id
-        is_lost = registry.has_lost_watermark(connection, number)
-        is_lost |= "source.key" in changed_parts(connection, context)
-        accept_source(connection, context)
+        source_changes, target_changes = changes(connection, context)
+        is_lost = registry.has_lost_watermark(connection, number) or "source.key" in source_changes
+        accept_change(connection, context)
         registry.forget_watermark_moves(connection, number)
-        return is_lost
+        if target_changes:
+            for recorded in (ledger, quarantine, intents, receipts):
+                recorded.clear(connection, number)
+            registry.set_horizon(connection, number, None)
+            registry.set_not_before(connection, number, None)
+        return is_lost and not target_changes

@@ -12,6 +12,7 @@ __all__ = [
     "deferred",
     "drift",
     "failpoints",
+    "fingerprints",
     "guards",
     "instrumentation",
     "memory",

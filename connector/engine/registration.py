@@ -1,60 +1,58 @@
-"""Registers a destination with the state, and refuses a source that the state does not know."""
+"""Registers a destination with the state, and refuses one that is not what the state knows."""
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
-
 from sqlalchemy.engine import Connection
 
-from connector.config.destination import Destination
-from connector.config.secrets import is_reference
 from connector.engine.context import RunContext
+from connector.engine.fingerprints import changed_source, changed_target, source_of, target_of
 from connector.errors import StateMismatch
-from connector.source.sql_text import fingerprint
-from connector.state import ledger, registry, watermark
+from connector.state import intents, ledger, registry, watermark
 from connector.state.lease import Lease, acquire
 from connector.state.registry import Witness
 
-_PARTS = {
-    "query": "the query",
-    "cursor": "source.cursor",
-    "key": "source.key",
-    "time_zone": "source.time_zone",
-    "time_unit": "source.time_unit",
-    "transform": "transform",
-    "warehouse": "source.warehouse",
-}
-"""Parts of a source that a watermark depends on -> how messages call them."""
+PERSON = "a person at the command line"
+"""Owner of a lease that no run holds."""
 
 
-def register(context: RunContext) -> None:
+def register(context: RunContext, *, anew: bool = False) -> None:
     """Make sure that the state knows the destination, and that it is still the one the state knows.
 
+    Args:
+        context: The destination.
+        anew: A person lets it begin anew, whatever the state knows under another name.
+
     Raises:
-        StateMismatch: The state was lost, its key is another one, or the source changed.
+        StateMismatch: The state was lost, its key is another one, source or target changed, or
+            the destination has another name.
         ConfigError, WarehouseError: The source changed, and cannot be read at all.
     """
-    changed: list[str] = []
+    source_changes: list[str] = []
+    target_changes: list[str] = []
     context.store.key()
     witness = witness_of(context)
     with context.store.write() as connection:
         context.destination_id = registry.find(connection, context.name)
         if not context.destination_id:
             _refuse_lost_state(context, witness)
-            source = source_of(context.destination)
-            context.destination_id = registry.add(connection, context.name, source)
+            if not anew:
+                _refuse_another_name(connection, context)
+            source, target = source_of(context.destination), target_of(context.destination)
+            context.destination_id = registry.add(connection, context.name, source, target)
         else:
             _refuse_lost_watermark(connection, context)
-            changed = changed_parts(connection, context)
-            if changed and _is_unused(connection, context):
-                accept_source(connection, context)
-                changed = []
-    if changed:
+            source_changes, target_changes = changes(connection, context)
+            is_changed = source_changes or target_changes
+            if not is_changed or is_unused(connection, context):
+                accept_change(connection, context, reset_clock=bool(is_changed))
+                source_changes, target_changes = [], []
+    if target_changes:
+        raise StateMismatch(_about_target(context.name, [*target_changes, *source_changes]))
+    if source_changes:
         # Nobody can decide on a source that cannot be read.
         context.warehouse.check_query()
         raise StateMismatch(
-            f"{context.name}: {' and '.join(changed)} changed since the last run, so the"
+            f"{context.name}: {' and '.join(source_changes)} changed since the last run, so the"
             " high-water mark may not mean what it did. If the order of rows is still the same,"
             f" run `capi resolve {context.name} --accept-change`; to begin anew, run"
             f" `capi resolve {context.name} --restart all|now|TIMESTAMP`"
@@ -62,44 +60,39 @@ def register(context: RunContext) -> None:
     witness.put()
 
 
-def manual_lease(context: RunContext) -> Lease:
+def manual_lease(context: RunContext, *, anew: bool = False) -> Lease:
     """Register the destination and take its lease for a person; who changed the state releases it.
 
     Raises:
         LeaseHeld: A run is at work.
         StateMismatch: The destination is not the one that the state knows.
     """
-    register(context)
+    register(context, anew=anew)
     with context.store.write() as connection:
-        return acquire(connection, context.destination_id, "a person at the command line")
+        return acquire(connection, context.destination_id, PERSON)
 
 
-def source_of(destination: Destination) -> dict[str, Any]:
-    """What a watermark depends on, as fingerprints."""
-    source = destination.model.source
-    return {
-        "query": fingerprint(destination.query()),
-        "cursor": source.cursor,
-        "key": list(source.keys),
-        "time_zone": source.time_zone,
-        "time_unit": source.time_unit,
-        "transform": destination.model.transform,
-        "warehouse": None
-        if is_reference(source.warehouse)
-        else hashlib.sha256(source.warehouse.encode()).hexdigest()[:16],
-    }
+def changes(connection: Connection, context: RunContext) -> tuple[list[str], list[str]]:
+    """What differs from what the state knows, in words: of the source, of the target."""
+    number, destination = context.destination_id, context.destination
+    return (
+        changed_source(registry.source(connection, number), source_of(destination)),
+        changed_target(registry.target(connection, number), target_of(destination)),
+    )
 
 
-def changed_parts(connection: Connection, context: RunContext) -> list[str]:
-    """What differs between the source that the state knows and the destination's, in words."""
-    before = registry.source(connection, context.destination_id)
-    now = source_of(context.destination)
-    return [words for part, words in _PARTS.items() if before.get(part) != now.get(part)]
+def accept_change(connection: Connection, context: RunContext, *, reset_clock: bool = True) -> None:
+    """Take source and target as they are now for the ones that the state knows.
 
-
-def accept_source(connection: Connection, context: RunContext) -> None:
-    """Take the source as it is now for the one that the watermark belongs to."""
-    registry.accept_source(connection, context.destination_id, source_of(context.destination))
+    Args:
+        connection: A transaction that writes.
+        context: The destination.
+        reset_clock: Forget the warehouse's clock and the types of cursor and key too.
+    """
+    number, destination = context.destination_id, context.destination
+    registry.set_target(connection, number, target_of(destination))
+    if reset_clock:
+        registry.accept_source(connection, number, source_of(destination))
 
 
 def witness_of(context: RunContext) -> Witness:
@@ -107,19 +100,31 @@ def witness_of(context: RunContext) -> Witness:
     return Witness(context.destination.root, context.store.url, context.name)
 
 
-def _is_unused(connection: Connection, context: RunContext) -> bool:
-    return watermark.read(connection, context.destination_id) is None and ledger.is_empty(
-        connection, context.destination_id
+def lost_state(context: RunContext) -> str | None:
+    """Where a destination had state and has none now: a sentence on what to do."""
+    if context.destination_id or not witness_of(context).exists():
+        return None
+    return (
+        f"{context.name}: this destination has run before, but its state is gone, so it is not"
+        " known what was delivered. Restore the state database; or, to begin anew, run"
+        f" `capi resolve {context.name} --restart all|now|TIMESTAMP`"
+    )
+
+
+def is_unused(connection: Connection, context: RunContext) -> bool:
+    """Whether nothing was delivered yet, and no request is open."""
+    number = context.destination_id
+    return (
+        watermark.read(connection, number) is None
+        and ledger.is_empty(connection, number)
+        and not intents.listed(connection, number)
     )
 
 
 def _refuse_lost_state(context: RunContext, witness: Witness) -> None:
-    if witness.exists():
-        raise StateMismatch(
-            f"{context.name}: this destination has run before, but its state is gone, so it is not"
-            " known what was delivered. Restore the state database; or, to begin anew, run"
-            f" `capi resolve {context.name} --restart all|now|TIMESTAMP`"
-        )
+    lost = lost_state(context) if witness.exists() else None
+    if lost is not None:
+        raise StateMismatch(lost)
 
 
 def _refuse_lost_watermark(connection: Connection, context: RunContext) -> None:
@@ -129,3 +134,27 @@ def _refuse_lost_watermark(connection: Connection, context: RunContext) -> None:
             " Restore the state database; or, to begin anew, run"
             f" `capi resolve {context.name} --restart all|now|TIMESTAMP`"
         )
+
+
+def _refuse_another_name(connection: Connection, context: RunContext) -> None:
+    """A folder that was renamed: under its new name everything would be sent again."""
+    source, target = source_of(context.destination), target_of(context.destination)
+    for name, known_source, known_target in registry.with_watermark(connection):
+        if known_target == target and not changed_source(known_source, source):
+            raise StateMismatch(
+                f"{context.name}: the state knows this source and target as {name}, and what was"
+                f" delivered under that name would be sent again. If the folder was renamed, run"
+                f" `capi rename {name} {context.name}`; if both are to deliver, begin"
+                f" anew with `capi resolve {context.name} --restart all|now|TIMESTAMP`"
+            )
+
+
+def _about_target(name: str, parts: list[str]) -> str:
+    return (
+        f"{name}: {' and '.join(parts)} changed since the last run, so this may be another target:"
+        " what was delivered to the old one would not be sent to it, and requests that are open"
+        " there would be sent here. Put the old one back; or, if it is the same target, run"
+        f" `capi resolve {name} --accept-change`; or, for another one, use a folder of another"
+        f" name, or begin anew with `capi resolve {name} --restart all|now|TIMESTAMP`, which"
+        " forgets what the old target got"
+    )

@@ -89,6 +89,11 @@ def forget(connection: Connection, destination_id: int, pages: Sequence[tuple[in
         )
 
 
+def clear(connection: Connection, destination_id: int) -> None:
+    """Drop all intents."""
+    connection.execute(intent.delete().where(intent.c.destination_id == destination_id))
+
+
 def listed(
     connection: Connection, destination_id: int, numbers: Sequence[int] | None = None
 ) -> list[Intent]:

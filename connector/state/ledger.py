@@ -30,6 +30,7 @@ from connector.state.tables import ledger
 from connector.state.tables import recent as recent_entries
 
 _PLACES = 0x7FFFFFFF
+_EVER = 2**31 - 1
 
 _ASKED_AT_ONCE = 10_000
 """Hashes of one look into the table."""
@@ -193,6 +194,14 @@ def prune(connection: Connection, destination_id: int, before: int) -> int:
         ledger.c.state < RowState.AMBIGUOUS_EXPIRED,
     )
     return connection.execute(ledger.delete().where(stale)).rowcount
+
+
+def clear(connection: Connection, destination_id: int) -> None:
+    """Forget everything but erased rows."""
+    for part in parts(connection, destination_id, _EVER):
+        _settle(connection, destination_id, part)
+    chosen = sa.and_(ledger.c.destination_id == destination_id, ledger.c.state != RowState.ERASED)
+    connection.execute(ledger.delete().where(chosen))
 
 
 def _entry(entry: np.void) -> Entry:

@@ -177,6 +177,11 @@ def counts(connection: Connection, destination_id: int, state: str | None = None
     }
 
 
+def clear(connection: Connection, destination_id: int) -> None:
+    """Forget all rows."""
+    connection.execute(quarantine.delete().where(quarantine.c.destination_id == destination_id))
+
+
 def prune(connection: Connection, destination_id: int, before_us: int) -> int:
     """Drop rows last seen before a moment; what a person must still decide stays."""
     stale = sa.and_(

@@ -52,6 +52,11 @@ def oldest(connection: Connection, destination_id: int, number: int) -> list[Rec
     ]
 
 
+def clear(connection: Connection, destination_id: int) -> None:
+    """Forget all receipts."""
+    connection.execute(receipt.delete().where(receipt.c.destination_id == destination_id))
+
+
 def drop(connection: Connection, destination_id: int, found: str) -> None:
     """Forget one that was settled."""
     connection.execute(

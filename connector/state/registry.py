@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +23,26 @@ def find(connection: Connection, name: str) -> int:
     return int(found.scalar() or 0)
 
 
-def add(connection: Connection, name: str, source: Mapping[str, Any]) -> int:
+def add(
+    connection: Connection, name: str, source: Mapping[str, Any], target: Mapping[str, Any]
+) -> int:
     """Register a destination.
 
     Args:
         connection: A transaction that writes.
         name: Of the destination.
         source: Fingerprints of what its watermark depends on, as JSON values.
+        target: Fingerprints of where its rows are delivered to, as JSON values.
 
     Returns:
         Its number.
     """
-    values = {"name": name, "source": json.dumps(source), "created_at": clock.now_us()}
+    values = {
+        "name": name,
+        "source": json.dumps(source),
+        "target": json.dumps(target),
+        "created_at": clock.now_us(),
+    }
     connection.execute(destination.insert().values(values))
     number = find(connection, name)
     connection.execute(mark.insert().values(destination_id=number, token=0))
@@ -46,6 +54,43 @@ def source(connection: Connection, destination_id: int) -> dict[str, Any]:
     """Fingerprints of the source that the watermark belongs to."""
     found: dict[str, Any] = json.loads(_value(connection, destination_id, destination.c.source))
     return found
+
+
+def target(connection: Connection, destination_id: int) -> dict[str, Any]:
+    """Fingerprints of where rows of the ledger were delivered to; empty where it is not known."""
+    found: dict[str, Any] = json.loads(_value(connection, destination_id, destination.c.target))
+    return found
+
+
+def set_target(connection: Connection, destination_id: int, found: Mapping[str, Any]) -> None:
+    """Remember where rows are delivered to."""
+    _set(connection, destination_id, target=json.dumps(found))
+
+
+def names(connection: Connection) -> list[str]:
+    """All destinations that the state knows."""
+    return list(connection.execute(sa.select(destination.c.name)).scalars())
+
+
+def with_watermark(
+    connection: Connection,
+) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Destinations that have a watermark: name, source and target."""
+    joined = destination.join(mark, mark.c.destination_id == destination.c.id)
+    columns = (destination.c.name, destination.c.source, destination.c.target)
+    chosen = sa.select(*columns).select_from(joined).where(mark.c.cursor.is_not(None))
+    for name, known_source, known_target in connection.execute(chosen.order_by(destination.c.id)):
+        yield name, json.loads(known_source), json.loads(known_target)
+
+
+def rename(connection: Connection, destination_id: int, name: str) -> None:
+    """Give a destination another name."""
+    _set(connection, destination_id, name=name)
+
+
+def remove(connection: Connection, destination_id: int) -> None:
+    """Forget a destination that nothing was recorded of."""
+    connection.execute(destination.delete().where(destination.c.id == destination_id))
 
 
 def accept_source(connection: Connection, destination_id: int, accepted: Mapping[str, Any]) -> None:

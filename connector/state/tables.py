@@ -53,6 +53,13 @@ destination = Table(
         comment="JSON: fingerprints of query, cursor, key and time zone",
     ),
     Column(
+        "target",
+        Text,
+        nullable=False,
+        server_default="{}",
+        comment="JSON: fingerprints of platform, endpoint and account",
+    ),
+    Column(
         "start",
         Text,
         nullable=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class RunContext:
         clock: Gives the moment, in UTC.
         facts: What was seen of the source, for people.
         surveyed: What the run's survey found, once its guards have passed.
+        recorded: Counts of what was recorded within the context.
         budget: Of retries, for all that is sent within the context.
         tokens: Access tokens that were fetched within the context.
     """
@@ -56,6 +58,7 @@ class RunContext:
     clock: Callable[[], dt.datetime] = utc_now
     facts: dict[str, int | float | None] = field(default_factory=dict)
     surveyed: Survey | None = None
+    recorded: Counter[str] = field(default_factory=Counter)
     budget: RetryBudget = field(default_factory=RetryBudget)
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
 

@@ -11,8 +11,9 @@ import contextlib
 import itertools
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 
@@ -199,8 +200,10 @@ def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Re
         _log_end(context, report)
         return report
     except StateError as error:
+        counts: dict[str, Any] = {name: context.recorded[name] for name in (*COUNTS, "changed")}
         return Report(
             planned.run_id,
+            **counts,
             mark_from=planned.mark_from,
             complete=False,
             failure=failure or RunFailure.of(error),
@@ -261,7 +264,11 @@ def _recover(
 
 
 def _checkpointer(context: RunContext, held: Lease) -> Checkpointer:
-    return Checkpointer(context.store, held, held.owner, context.instrumentation.result)
+    def tell(counts: Counter[str]) -> None:
+        context.recorded.update(counts)
+        context.instrumentation.result(counts)
+
+    return Checkpointer(context.store, held, held.owner, tell)
 
 
 def _watermark(context: RunContext, held: Lease) -> Mark | None:

@@ -21,5 +21,6 @@ __all__ = [
     "slice_progress",
     "store",
     "tables",
+    "waits",
     "watermark",
 ]

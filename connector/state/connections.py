@@ -9,6 +9,7 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 from connector.config.extras import missing_driver
 from connector.config.unreachable import obstacle
 from connector.errors import ConfigError
+from connector.state import waits
 
 _ROOM = ("cache_size = -8000", "temp_store = MEMORY")
 """A cache for pages of the ledger, in KiB, and no file for what a failed statement would undo."""
@@ -22,16 +23,16 @@ def open_engine(url: URL) -> Engine:
     """
     if url.get_backend_name() == "postgresql":
         try:
-            return sa.create_engine(
-                url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 10}
-            )
+            return _open_postgresql(url)
         except (NoSuchModuleError, ImportError) as error:
             lacking = missing_driver(
                 "postgresql", url.drivername, error if isinstance(error, ImportError) else None
             )
             raise ConfigError(f"CAPI_STATE_URL: {lacking}") from None
     engine = sa.create_engine(
-        url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False}
+        url,
+        hide_parameters=True,
+        connect_args={"timeout": waits.LOCK_SECONDS, "check_same_thread": False},
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -53,8 +54,23 @@ def open_engine(url: URL) -> Engine:
     return engine
 
 
-def error_message(error: SQLAlchemyError) -> str:
+def _open_postgresql(url: URL) -> Engine:
+    given = {name: value for name, value in waits.KEEPALIVE.items() if name not in url.query}
+    engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=given)
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        is_reading = bool(connection.get_execution_options().get("reading"))
+        waits.limit(connection, is_reading=is_reading)
+
+    return engine
+
+
+def error_message(engine: Engine, error: SQLAlchemyError) -> str:
     """A driver's error as a sentence: its class and code, because its text may quote values."""
+    waited = waits.explanation(engine, error)
+    if waited is not None:
+        return waited
     origin = getattr(error, "orig", None) or error
     state = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
     code = f", {state}" if state else ""

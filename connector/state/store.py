@@ -61,6 +61,7 @@ class Store:
         self.engine = open_engine(url)
         self._reading = self.engine.execution_options(reading=True)
         self._key: bytes | None = None
+        self._file = _identity(url)
 
     @classmethod
     def open(cls, url: URL) -> Store:
@@ -91,12 +92,17 @@ class Store:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction: all of it or nothing."""
+        """One transaction: all of it or nothing.
+
+        Raises:
+            StateError: The database failed, or its file is not the one that was opened.
+        """
         try:
             with self.engine.begin() as connection:
                 yield connection
+                self._refuse_another_file()
         except SQLAlchemyError as error:
-            raise StateError(error_message(error)) from None
+            raise StateError(error_message(self.engine, error)) from None
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -105,7 +111,7 @@ class Store:
             with self._reading.connect() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise StateError(error_message(error)) from None
+            raise StateError(error_message(self.engine, error)) from None
 
     def key(self) -> bytes:
         """The installation's key, under which row keys are hashed.
@@ -121,6 +127,16 @@ class Store:
                 self._key = installation_key(connection)
         return self._key
 
+    def _refuse_another_file(self) -> None:
+        """SQLite would write on into a file that was deleted, and say nothing."""
+        if self._file is not None and _identity(self.url) != self._file:
+            raise StateError(
+                "the state file was deleted or replaced while this run was at work, so sending has"
+                " stopped. What was delivered up to now is recorded in the deleted file alone, and"
+                " requests that were under way may have been taken. Restore the state file; or, to"
+                " begin anew, run `capi resolve NAME --restart all|now|TIMESTAMP`"
+            )
+
     def _migrate(self) -> None:
         version = self._version()
         if version == HEAD:
@@ -135,7 +151,7 @@ class Store:
         try:
             migrations.upgrade(self.engine, backup=version is not None)
         except SQLAlchemyError as error:
-            raise StateError(error_message(error)) from None
+            raise StateError(error_message(self.engine, error)) from None
 
     def _version(self) -> str | None:
         with self.read() as connection:
@@ -145,6 +161,17 @@ class Store:
                 sa.text("SELECT version_num FROM alembic_version")
             ).scalar()
         return None if version is None else str(version)
+
+
+def _identity(url: URL) -> tuple[int, int] | None:
+    """Which file a SQLite database is, by device and inode; None: no file."""
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return None
+    try:
+        found = os.stat(url.database)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _create_privately(path: Path) -> None:

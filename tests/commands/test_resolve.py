@@ -10,7 +10,7 @@ import pytest
 from connector.commands.reconcile import reconcile
 from connector.commands.rejected import rejected
 from connector.commands.replay import replay
-from connector.commands.resolve import accept_source_change, put_watermark, settle_ambiguous
+from connector.commands.resolve import accept_changes, put_watermark, settle_ambiguous
 from connector.commands.status import status
 from connector.commands.sync import sync
 from connector.config.destination import Destination
@@ -93,8 +93,8 @@ def test_a_changed_zone_is_refused_until_a_person_accepts_it(
     with pytest.raises(StateMismatch, match="source.time_zone changed since the last run"):
         sync(changed)
     assert status(changed).runs[0]["status"] == "refused"
-    assert accept_source_change(changed) == ["source.time_zone"]
-    assert accept_source_change(changed) == []
+    assert accept_changes(changed) == ["source.time_zone"]
+    assert accept_changes(changed) == []
     assert sync(changed).rows_read == 0
 
 
@@ -108,7 +108,7 @@ def test_another_key_cannot_be_accepted_but_the_destination_can_begin_anew(
     with pytest.raises(StateMismatch, match="source.key changed since the last run"):
         sync(changed)
     with pytest.raises(ConfigError, match="Put the old key back"):
-        accept_source_change(changed)
+        accept_changes(changed)
     assert status(changed).mark is not None
     put_watermark(changed, "now")
     duck.insert(conversion(3, order_id="o3", updated_at=dt.datetime.now(dt.UTC)))

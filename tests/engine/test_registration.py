@@ -28,18 +28,21 @@ def events(receiver: Receiver) -> int:
 
 
 def test_another_target_under_the_same_name_is_refused(
-    duck_destination: Make, duck: DuckDb, receiver: Receiver
+    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver
 ) -> None:
     duck.insert(conversion(1))
     sync(duck_destination())
     duck.insert(conversion(2))
     with running(Settings(port=0, token=TOKEN)) as elsewhere:
-        changes = {
-            "endpoint": {"endpoint": f"{elsewhere.url}/signal/v1/conversion"},
-            "account.advertiser_id": {"account": OTHER_ACCOUNT},
+        address = f"{receiver.url}/signal/v1/conversion"
+        other_address = f"{elsewhere.url}/signal/v1/conversion"
+        changes: dict[str, tuple[str, dict[str, object]]] = {
+            "endpoint": (other_address, {}),
+            "account.advertiser_id": (address, {"account": OTHER_ACCOUNT}),
         }
-        for words, change in changes.items():
-            made = duck_destination(**change)
+        for words, (endpoint, change) in changes.items():
+            project.write("env:WAREHOUSE_URL", endpoint, **change)
+            made = project.load()
             with pytest.raises(StateMismatch, match=f"^acme: {words} changed since the last run"):
                 sync(made)
             assert status(made).runs[0]["status"] == "refused"

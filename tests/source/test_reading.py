@@ -18,7 +18,7 @@ import pytest
 from connector.arrow.convert import to_frame
 from connector.arrow.text import text_array
 from connector.commands.check import check
-from connector.commands.resolve import accept_source_change
+from connector.commands.resolve import accept_changes
 from connector.commands.sync import sync
 from connector.engine import page_builder as paging
 from connector.engine.plan import Options
@@ -145,7 +145,7 @@ def test_a_clock_that_went_back_stops_the_run_before_the_first_send(
     ):
         sync(made)
     assert receiver.inbox.summary()["events"] == 1
-    accept_source_change(made)
+    accept_changes(made)
     assert sync(made).delivered == 1
 
 
@@ -360,7 +360,7 @@ def test_a_cursor_of_another_type_stops_the_run_until_a_person_decides(
         match="the column updated_at was .* and is .*, so the high-water mark may not mean what it did",
     ):
         sync(made)
-    accept_source_change(made)
+    accept_changes(made)
     assert sync(made).complete
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from connector.arrow.convert import to_frame
 from connector.commands.check import check
-from connector.commands.resolve import accept_source_change
+from connector.commands.resolve import accept_changes
 from connector.commands.status import status
 from connector.commands.sync import sync
 from connector.engine.plan import Options
@@ -213,7 +213,7 @@ def test_a_changed_query_is_seen_to_run_before_anybody_is_asked_whether_the_mark
     assert sync(destination()).rows_read == 1
     project.query(query)
     made = destination()
-    for look in (sync, accept_source_change):
+    for look in (sync, accept_changes):
         with pytest.raises(
             (ConfigError, WarehouseError),
             match="more than one statement|'nocolumn'|has no column (conversion_id|event_name)",
@@ -224,7 +224,7 @@ def test_a_changed_query_is_seen_to_run_before_anybody_is_asked_whether_the_mark
     project.query(f"select {COLUMNS} from conversions where event_name is not null")
     with pytest.raises(StateMismatch, match="--accept-change"):
         sync(destination())
-    assert accept_source_change(destination()) == ["the query"]
+    assert accept_changes(destination()) == ["the query"]
     assert sync(destination()).rows_read == 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.commands.resolve import accept_source_change, put_watermark
+from connector.commands.resolve import accept_changes, put_watermark
 from connector.commands.status import status
 from connector.commands.sync import sync
 from connector.errors import ConfigError, StateMismatch
@@ -53,7 +53,7 @@ def test_a_key_with_the_same_texts_goes_on_when_a_person_says_so(
     define(warehouse, NUMBER)
     sync(made())
     define(warehouse, INTEGER)
-    assert accept_source_change(made()) == ["the column conversion_id was text and is integer"]
+    assert accept_changes(made()) == ["the column conversion_id was text and is integer"]
     warehouse.insert(conversion(20))
     report = sync(made())
     assert (report.failure, report.delivered, report.late) == (None, 1, 0)
@@ -65,7 +65,7 @@ def test_a_key_with_other_texts_is_not_accepted(made: Make, warehouse: TestWareh
     sync(made())
     define(warehouse, INTEGER)
     with pytest.raises(ConfigError, match="the values of conversion_id are other texts than they"):
-        accept_source_change(made())
+        accept_changes(made())
     put_watermark(made(), "now")
     assert sync(made()).rows_read == 0
 
@@ -77,4 +77,4 @@ def test_a_cursor_that_becomes_a_number_is_not_accepted(
     sync(made())
     define(warehouse, NUMBER, INTEGER)
     with pytest.raises(ConfigError, match="which no row's updated_at can be now"):
-        accept_source_change(made())
+        accept_changes(made())

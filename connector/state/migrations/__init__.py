@@ -9,6 +9,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Engine
 
+from connector.state.waits import lift_statement_limit
+
 
 def upgrade(engine: Engine, *, backup: bool, to: str = "head") -> None:
     """Bring the tables up to date.
@@ -28,5 +30,6 @@ def upgrade(engine: Engine, *, backup: bool, to: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     with engine.begin() as connection:
+        lift_statement_limit(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, to)

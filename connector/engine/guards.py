@@ -15,6 +15,9 @@ from connector.state.clock import moment_of
 USUAL_LEAST = 1_000
 """Up to this many rows are never too many."""
 
+_ENOUGH_RUNS = 5
+"""So many runs have a median that means something; of fewer, the greatest counts."""
+
 
 def inspect_source(
     context: RunContext, after: Mark | None, options: Options | None = None
@@ -85,13 +88,31 @@ def refuse_mass_resend(context: RunContext, rows: int, options: Options) -> None
             f"{context.name}: {rows} rows wait, more than delivery.max_rows_per_run ({most});"
             f" nothing was sent. {advice}"
         )
-    with context.store.read() as connection:
-        usual = runs.usual_rows(connection, context.destination_id)
+    usual = _usual_rows(context)
     if usual is not None and rows > USUAL_LEAST and rows > usual * delivery.times_usual:
         raise GuardRail(
             f"{context.name}: {rows} rows wait, more than {delivery.times_usual} times the usual"
             f" {usual}; was the table rebuilt? Nothing was sent. {advice}"
         )
+
+
+def _usual_rows(context: RunContext) -> int | None:
+    """How many rows a run usually has; None where there is nothing to compare with.
+
+    A first run, or one after `--limit`, may find any number. Where a destination began later than
+    its first row and has seen none since, none is usual: old rows come back when they are touched.
+    """
+    with context.store.read() as connection:
+        rows = runs.latest_rows(connection, context.destination_id)
+        is_caught_up = registry.is_caught_up(connection, context.destination_id)
+        start = registry.start(connection, context.destination_id)
+    if len(rows) >= _ENOUGH_RUNS:
+        return sorted(rows)[len(rows) // 2]
+    if not is_caught_up:
+        return None
+    if not rows:
+        return None if start is None else 0
+    return max(rows)
 
 
 def _facts(context: RunContext, after: Mark | None, found: Survey) -> dict[str, int | float | None]:

@@ -192,6 +192,8 @@ def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Re
         with context.store.write() as connection:
             if failure is None:
                 _record_lookback(connection, planned)
+                if planned.reads_to_the_end:
+                    registry.set_caught_up(connection, planned.destination_id)
             runs.finish(connection, planned.run_id, _status_of(failure))
             release(connection, planned.lease)
         if failure is None:

@@ -125,6 +125,18 @@ def set_inspected_at(connection: Connection, destination_id: int, moment_us: int
     _set(connection, destination_id, source=json.dumps(changed))
 
 
+def is_caught_up(connection: Connection, destination_id: int) -> bool:
+    """Whether a run read all rows of this source once, so that what waits now came since."""
+    return bool(source(connection, destination_id).get("caught_up"))
+
+
+def set_caught_up(connection: Connection, destination_id: int) -> None:
+    """Remember that all rows of this source were read."""
+    known = source(connection, destination_id)
+    if not known.get("caught_up"):
+        _set(connection, destination_id, source=json.dumps({**known, "caught_up": True}))
+
+
 def warehouse_clock(connection: Connection, destination_id: int) -> dt.datetime | None:
     """The latest clock of the warehouse that a run saw."""
     found = connection.execute(

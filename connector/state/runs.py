@@ -161,22 +161,16 @@ def tallies(connection: Connection, run_id: str) -> dict[str, dict[str, int]]:
     return found
 
 
-def usual_rows(
-    connection: Connection, destination_id: int, least_runs: int = 5, most_runs: int = 20
-) -> int | None:
-    """The median rows of the latest complete scheduled runs that had any; None for too few runs."""
+def latest_rows(connection: Connection, destination_id: int, most: int = 20) -> list[int]:
+    """Rows that the latest complete scheduled runs read, without those that had none."""
     chosen = sa.and_(
         run.c.destination_id == destination_id,
         run.c.status == "complete",
         run.c.kind == "sync",
         run.c.rows_read > 0,
     )
-    rows = sorted(
-        connection.execute(
-            sa.select(run.c.rows_read).where(chosen).order_by(run.c.id.desc()).limit(most_runs)
-        ).scalars()
-    )
-    return int(rows[len(rows) // 2]) if len(rows) >= least_runs else None
+    statement = sa.select(run.c.rows_read).where(chosen).order_by(run.c.id.desc()).limit(most)
+    return [int(rows) for rows in connection.execute(statement).scalars()]
 
 
 def prune(connection: Connection, destination_id: int, before_us: int) -> int:

@@ -68,3 +68,43 @@ def test_a_thousand_rows_are_never_too_many(
         USUAL_LEAST,
     )
     assert sync(made).rows_read == USUAL_LEAST
+
+
+MANY = "insert into conversions (conversion_id, updated_at, event_time) select 'x' || n, now(), now() from range(?) t(n)"
+
+
+def test_from_the_first_run_on_touched_rows_of_old_wait_for_a_person(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver
+) -> None:
+    """A destination that starts now, two empty runs, and a backfill that touches last year's rows."""
+    duck.execute(MANY, USUAL_LEAST + 1)
+    duck.execute("update conversions set updated_at = now() - interval 300 day")
+    made = duck_destination(source__start="now", source__lag="0s")
+    assert [sync(made).rows_read for _ in range(2)] == [0, 0]
+    duck.execute("update conversions set updated_at = now()")
+    with pytest.raises(GuardRail, match="1001 rows wait, more than 10 times the usual 0"):
+        sync(made)
+    assert receiver.inbox.summary()["requests"] == 0
+
+
+def test_a_second_run_is_compared_with_the_first(
+    project: Project, duck_destination: Make, duck: DuckDb
+) -> None:
+    project.query("select *, conversion_id > 'x' as opt_out from conversions")
+    made = duck_destination(source__lag="0s")
+    duck.insert(*(conversion(number) for number in range(100)))
+    assert sync(made).delivered == 100
+    duck.execute(MANY, USUAL_LEAST + 1)
+    with pytest.raises(GuardRail, match="1001 rows wait, more than 10 times the usual 100;"):
+        sync(made)
+
+
+def test_after_a_part_of_the_history_the_rest_is_not_too_much(
+    project: Project, duck_destination: Make, duck: DuckDb
+) -> None:
+    """A first try with --limit says nothing of what is usual."""
+    project.query("select *, conversion_id > 'x' as opt_out from conversions")
+    made = duck_destination(source__lag="0s")
+    duck.execute(MANY, USUAL_LEAST + 2)
+    assert sync(made, options=Options(limit=1)).rows_read == 1
+    assert sync(made).rows_read == USUAL_LEAST + 1

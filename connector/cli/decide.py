@@ -77,7 +77,7 @@ def rename(
     from connector.commands.rename import rename as give_name
 
     with output.errors(json):
-        done = give_name(old, load(new))
+        done = give_name(load(new), old=old)
         if json:
             output.print_json(done.to_json())
         else:

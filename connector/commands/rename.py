@@ -29,12 +29,12 @@ class Renaming:
         return {"old": self.old, "new": self.new}
 
 
-def rename(old: str, target: Target) -> Renaming:
+def rename(target: Target, *, old: str) -> Renaming:
     """Let a destination go on from what the state knows under another name.
 
     Args:
-        old: The name under which the state knows it.
         target: The destination as it is called now, or the path of its YAML file.
+        old: The name under which the state knows it.
 
     Raises:
         ConfigError: The state does not know the old name, or something was delivered under the

@@ -138,13 +138,13 @@ def test_a_renamed_destination_goes_on_where_it_stopped(
     assert (sync(renamed).delivered, events(receiver)) == (1, 4)
     assert [each["kind"] for each in status(renamed).runs] == ["sync", "sync"]
     with pytest.raises(ConfigError, match="knows no destination acme, only apex"):
-        rename("acme", renamed)
+        rename(renamed, old="acme")
 
 
 def test_after_a_renaming_a_lost_state_is_noticed_under_the_new_name(
     project: Project, renamed: Destination
 ) -> None:
-    rename("acme", renamed)
+    rename(renamed, old="acme")
     for file in (project.root / ".capi").glob("state.db*"):
         file.unlink()
     with pytest.raises(StateMismatch, match="apex: this destination has run before"):
@@ -167,7 +167,7 @@ def test_a_name_that_is_taken_is_not_given_to_another(
     other = project.load("apex")
     sync(other)
     with pytest.raises(ConfigError, match="knows a destination of this name already"):
-        rename("acme", other)
+        rename(other, old="acme")
 
 
 def test_a_copy_of_a_destination_begins_anew_where_a_person_says_so(

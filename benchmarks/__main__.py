@@ -9,7 +9,7 @@ import time
 
 from benchmarks.measure import LONG, Options
 
-PARTS = ("sync", "cost", "single", "start", "read", "encode", "growth")
+PARTS = ("sync", "cost", "single", "start", "read", "encode", "growth", "idle")
 """What `make bench` runs: modules of this package, each with `run(options)`, which prints."""
 
 ON_DEMAND = ("peers",)
@@ -47,7 +47,7 @@ def main() -> None:
         "--largest",
         type=int,
         default=defaults.largest,
-        help="conversions of the largest run of growth (%(default)s); 1000000 saves three minutes",
+        help="most rows of growth and idle (%(default)s); 1000000 saves some minutes",
     )
     given = parser.parse_args()
     unknown = [part for part in given.parts if part not in (*PARTS, *ON_DEMAND)]

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-import html
-import json
 import re
-import urllib.parse
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import orjson
 
 from connector.arrow.records import Place
+from connector.delivery.decoded import (
+    Reading,
+    Span,
+    as_it_is,
+    folded,
+    readings,
+    without_punctuation,
+)
 
 MAX_MESSAGE = 200
 """Characters of a message that are kept."""
 
 MAX_READ = 2048
 """Characters of a message that are looked at; the rest is dropped unread."""
+
+_RUN = 6
+"""Bytes in a row that a message may not share with what was sent."""
+
+_MIN_VALUE = 3
+"""Values and words shorter than this are in every sentence; they tell nothing."""
 
 _PATTERNS = re.compile(
     r"""
@@ -33,20 +44,21 @@ _PATTERNS = re.compile(
     re.VERBOSE,
 )
 
-_MIN_VALUE = 3
-"""Values shorter than this are in every sentence; they tell nothing."""
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_PLAIN_CODE = re.compile(r"-?\d{1,7}")
+_ERROR_NUMBER = re.compile(r"-?\d{1,5}")
 _ONE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_NO_LETTER = re.compile(rb"[^0-9A-Za-z\x80-\xff]+")
+_WORDS = re.compile(rb"[0-9a-z\x80-\xff]+"), re.compile(rb"[0-9a-z]+")
+"""With other letters than ASCII, and, because other quotes are among these, without."""
 
 
 def redact(
     message: str, record: bytes, secrets: Sequence[str] = (), impersonal: Collection[Place] = ()
 ) -> str:
-    """Take every value of a record out of a platform's message about it.
+    """Take every value of a record, and every piece of one, out of a platform's message about it.
 
-    Values are found as they are, and as an address, JSON or HTML would write them.
+    A piece is a word of a value, or any six bytes in a row; it is found as it is and in percent,
+    HTML, JSON, hex and base64 form, with and without punctuation.
 
     Args:
         message: the platform's words.
@@ -58,14 +70,11 @@ def redact(
         At most `MAX_MESSAGE` characters.
     """
     text = _one_line(message[:MAX_READ])
-    folded = _folded(text)
+    sent = _Sent([orjson.loads(record), list(secrets)], impersonal)
     spans = [match.span() for match in _PATTERNS.finditer(text)]
-    for value in set(_written([orjson.loads(record), list(secrets)], impersonal)):
-        start = folded.find(value)
-        while start >= 0:
-            spans.append((start, start + len(value)))
-            start = folded.find(value, start + 1)
-    return _without(text, sorted(spans))[:MAX_MESSAGE]
+    for reading in readings(text):
+        spans += sent.pieces_in(reading)
+    return _without(text, sorted(set(spans)))[:MAX_MESSAGE]
 
 
 def redact_code(
@@ -76,13 +85,59 @@ def redact_code(
     A short number names nobody, also where the record holds it too; nor does what a single word,
     such as `purchase_without_value`, shares with the values at impersonal places.
     """
-    if _PLAIN_CODE.fullmatch(code):
+    if _ERROR_NUMBER.fullmatch(code):
         return code
     kept = impersonal if _ONE_WORD.fullmatch(code) else ()
     return redact(code, record, impersonal=kept)[:max_length]
 
 
-def _without(text: str, spans: list[tuple[int, int]]) -> str:
+class _Sent:
+    """What could describe a person or an order, in pieces, to be found again in a reading."""
+
+    def __init__(self, content: Any, impersonal: Collection[Place]) -> None:
+        self._runs, self._words, self._short = set[bytes](), set[bytes](), set[bytes]()
+        for value in set(_values(content, impersonal, ())):
+            reading = _as_compared(_one_line(value))
+            for part in (reading, _NO_LETTER.sub(b"", reading)):
+                self._runs.update(_runs_of(part))
+            if _MIN_VALUE <= len(reading) < _RUN:
+                self._short.add(reading)
+            for pattern in _WORDS:
+                words = pattern.findall(reading)
+                self._words.update(word for word in words if len(word) >= _MIN_VALUE)
+
+    def pieces_in(self, reading: Reading) -> Iterator[Span]:
+        """Yield the characters that pieces stand for."""
+        reading = folded(reading)
+        for each in {id(part): part for part in (reading, without_punctuation(reading))}.values():
+            for start, run in enumerate(_runs_of(each.content)):
+                if run in self._runs:
+                    yield _span(each, start, start + _RUN)
+        for value in self._short:
+            start = reading.content.find(value)
+            while start >= 0:
+                yield _span(reading, start, start + len(value))
+                start = reading.content.find(value, start + 1)
+        for pattern in _WORDS:
+            for match in pattern.finditer(reading.content):
+                if match.group() in self._words:
+                    yield _span(reading, *match.span())
+
+
+def _runs_of(content: bytes) -> Iterator[bytes]:
+    return (content[start : start + _RUN] for start in range(len(content) - _RUN + 1))
+
+
+def _span(reading: Reading, start: int, stop: int) -> Span:
+    return reading.spans[start][0], reading.spans[stop - 1][1]
+
+
+def _as_compared(value: str) -> bytes:
+    """Fold a value as readings are folded."""
+    return folded(as_it_is(value)).content
+
+
+def _without(text: str, spans: list[Span]) -> str:
     """Put stars in place of these parts, given in order; parts that touch become one."""
     kept: list[str] = []
     end = 0
@@ -91,32 +146,6 @@ def _without(text: str, spans: list[tuple[int, int]]) -> str:
             kept += [text[end:start], "***"]
         end = max(end, stop)
     return "".join(kept) + text[end:]
-
-
-def _written(node: Any, impersonal: Collection[Place]) -> Iterator[str]:
-    """Yield what could describe a person or an order, in every writing, folded."""
-    for value in _values(node, impersonal, ()):
-        for writing in {value} if value.isalnum() and value.isascii() else _writings(value):
-            folded = _folded(_one_line(writing))
-            if len(folded) >= _MIN_VALUE:
-                yield folded
-
-
-def _writings(value: str) -> set[str]:
-    quoted = {
-        urllib.parse.quote(value),
-        urllib.parse.quote(value, safe=""),
-        urllib.parse.quote_plus(value),
-    }
-    escaped = html.escape(value)
-    return {
-        value,
-        *quoted,
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1],
-        escaped,
-        escaped.replace("&#x27;", "&#39;"),
-    }
 
 
 def _values(node: Any, impersonal: Collection[Place], place: Place) -> Iterator[str]:
@@ -138,11 +167,3 @@ def _values(node: Any, impersonal: Collection[Place], place: Place) -> Iterator[
 def _one_line(text: str) -> str:
     """Use single spaces, and none of the characters that some databases refuse."""
     return " ".join(_CONTROL.sub(" ", text).split())
-
-
-def _folded(text: str) -> str:
-    """Convert to lower case without changing the length."""
-    lower = text.lower()
-    if len(lower) == len(text):
-        return lower
-    return "".join(each.lower() if len(each.lower()) == 1 else each for each in text)

@@ -13,6 +13,7 @@ from connector.platforms.columns import ACTION_SOURCES, COLUMNS, ITEM_FIELDS
 from connector.platforms.expression import Pipeline, parse
 from connector.platforms.functions.problems import problems
 from connector.platforms.model import Platform
+from connector.syntax.spelling import suggest
 
 LISTS = ("contents",)
 """Canonical columns that `$each` may repeat over."""
@@ -186,7 +187,7 @@ def _expression(
         gone = pipeline.space == "identifier" and pipeline.name in removed
         if known is not None and pipeline.name not in known and not gone:
             space = "" if pipeline.space == "column" else f"{pipeline.space}."
-            yield f"{where}: there is no {space}{pipeline.name}"
+            yield f"{where}: there is no {space}{pipeline.name}{suggest(pipeline.name, known)}"
         yield from _functions(platform, pipeline, where)
 
 

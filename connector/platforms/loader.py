@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from connector.errors import DestinationError
 from connector.platforms.linter import undeclared
 from connector.platforms.model import Platform
+from connector.platforms.strict import StrictModel
 from connector.syntax import yaml as strict_yaml
 from connector.syntax.spelling import suggest
 
@@ -69,7 +70,11 @@ def load(
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         keys = tuple(str(part) for part in first["loc"])
-        message = str(first["msg"]).removeprefix("Value error, ")
+        message = (
+            f"there is no such key{suggest(keys[-1], _keys_beside(keys))}"
+            if first["type"] == "extra_forbidden"
+            else str(first["msg"]).removeprefix("Value error, ")
+        )
         raise PlatformError(
             f"overrides: {'.'.join(keys)}: {message}"
             if overrides
@@ -78,6 +83,22 @@ def load(
         ) from None
     _check_names(platform, set(values.get("identifiers", ())), bool(overrides), path)
     return platform
+
+
+def _keys_beside(keys: tuple[str, ...]) -> list[str]:
+    """The keys that a platform file may have where one stands that it does not know."""
+    kind: Any = Platform
+    for key in keys[:-1]:
+        field = kind.model_fields.get(key)
+        kind = field.annotation if field is not None else None
+        kind = next((each for each in (kind, *get_args(kind)) if _is_model(each)), None)
+        if kind is None:
+            return []
+    return list(kind.model_fields)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, StrictModel)
 
 
 @functools.lru_cache(maxsize=64)

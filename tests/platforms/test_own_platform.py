@@ -13,7 +13,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from connector.commands.platforms import platform_facts
 from connector.commands.sync import sync
+from connector.errors import DestinationError
 from connector.platforms import linter
 from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
@@ -234,3 +236,53 @@ def test_every_function_is_used_by_a_platform_or_a_documented_override() -> None
     told = "\n".join(file.read_text(encoding="utf-8") for file in files)
     unused = {name for name in FUNCTIONS if not re.search(rf"\| {name}\b", told)}
     assert unused - TYPES <= AWAITED
+
+
+ZEPHYR = """
+title: Zephyr Ads
+docs: https://zephyr.example/docs
+endpoint: https://in.zephyr.example
+path: /v1/{tenant}/convs
+account: {tenant: {type: text}}
+auth: {method: header, name: X-Zephyr}
+body: {convs: $events}
+limits: {max_events: 200}
+identifiers:
+  mail: {value: email | email_basic | sha256_hex}
+event:
+  id: event_id
+  when: event_time | unix_s
+  who: {mail: identifier.mail}
+answers:
+  success: {status: [200]}
+  status: {"409": halt}
+  message: [header.x-zephyr-reason]
+"""
+"""A network that a stranger adds, by the guide alone."""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ('{"409": halt}', "{409: halt}", "a key must be text; put it in quotes"),
+        ("sha256_hex", "sha256", "there is no function 'sha256'; did you mean 'sha256_hex'?"),
+        ("identifier.mail", "identifier.email", "there is no identifier.email; did you mean"),
+        ("event_id", "event_ids", "event.id: there is no event_ids; did you mean 'event_id'?"),
+        ("{tenant}", "{tennant}", "{tennant} is neither one of params nor a key of account"),
+        ("max_events", "max_event", "there is no such key; did you mean 'max_events'?"),
+        ("endpoint:", "endpoints:", "there is no such key; did you mean 'endpoint'?"),
+        ("{value: email", "{valu: email", "identifiers.mail.value: Field required"),
+        ("$events", "events", "text is written =text"),
+    ],
+)
+def test_a_slip_of_a_stranger_is_told_with_what_was_meant(
+    right: str, wrong: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "zephyr.yaml"
+    path.write_text(ZEPHYR, encoding="utf-8")
+    (zephyr,) = platform_facts("zephyr.yaml", root=tmp_path)
+    assert (zephyr.title, zephyr.max_events) == ("Zephyr Ads", 200)
+    path.write_text(ZEPHYR.replace(right, wrong, 1), encoding="utf-8")
+    with pytest.raises(DestinationError) as raised:
+        platform_facts("zephyr.yaml", root=tmp_path)
+    assert said in str(raised.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import shutil
@@ -232,7 +233,8 @@ class World:
         """Run in fair weather until a run has done all that waits; returns how many it took, or raises where none ever does."""
         self.receiver.treat(self.name)
         for number in range(most):
-            self.time_passes()
+            with contextlib.suppress(sa.exc.OperationalError):  # a database that is restarting
+                self.time_passes()
             run = self.run(**environment)
             if run.complete:
                 return number + 1

@@ -108,6 +108,8 @@ class Launcher:
         out = self._folder / f"{number}.out"
         job = Job(self, number, out, self._folder / f"{number}.err" if alone else out)
         self._jobs[number] = job
+        for file in {job.out, job.err}:
+            file.touch(mode=0o600)  # a fork may be killed before it opens them
         self.tell(
             {
                 "job": number,

@@ -11,7 +11,9 @@ import orjson
 
 from connector.commands.given_rows import given_rows
 from connector.config.destination import Destination
+from connector.config.literal_secrets import is_secret_name
 from connector.config.loader import Target, destination_of
+from connector.delivery.auth.base import HIDDEN
 from connector.delivery.auth.select import auth_for
 from connector.delivery.batch import BatchLimits, cut
 from connector.delivery.request import RequestBuilder
@@ -124,18 +126,26 @@ def _items(
     items: list[tuple[int, Previewed]] = []
     for batch in batches:
         body = serializer.body(batch.records, encoded.group_values[batch.group])
-        items.append((batch.rows[0], _request(batch, body, builder, auth)))
+        items.append((batch.rows[0], _request(batch, body, builder, auth, destination)))
     for row, why in refused.items():
         items.append((row, PreviewedRejection(row, why.reason, why.field)))
     yield from (item for _, item in sorted(items, key=lambda item: item[0]))
 
 
-def _request(batch: Batch, body: bytes, builder: RequestBuilder, auth: Any) -> PreviewedRequest:
+def _request(
+    batch: Batch,
+    body: bytes,
+    builder: RequestBuilder,
+    auth: Any,
+    destination: Destination,
+) -> PreviewedRequest:
+    """A batch as it would be sent; headers of the platform file that carry secrets are hidden."""
     signed = auth.sign(builder.build(body))
+    secret = {name for name in destination.platform.headers if is_secret_name(name)}
     return PreviewedRequest(
         signed.method,
         signed.url,
-        dict(signed.headers),
+        {name: HIDDEN if name in secret else text for name, text in signed.headers.items()},
         orjson.loads(signed.body),
         tuple(batch.rows),
     )

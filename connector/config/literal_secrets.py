@@ -54,7 +54,7 @@ def literal_secrets(
     for section, values in (("headers", platform.headers), ("query", platform.query)):
         overridden = model.overrides.get(section)
         for name, value in values.items():
-            named = _is_secret_name(name) and "{" not in value
+            named = is_secret_name(name) and "{" not in value
             if not (named or _looks_secret(value) or is_reference(value)):
                 continue
             ours = isinstance(overridden, dict) and name in overridden
@@ -76,7 +76,7 @@ def literal_secrets(
         )
 
 
-def _is_secret_name(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
     """Whether a header or a parameter is one that carries secrets."""
     return bool(_NAMES.search(name))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connector.commands.preview import PreviewedRequest, preview
 from connector.config.loader import load
 from connector.config.secrets import resolve
 from connector.errors import DestinationError
@@ -124,6 +125,17 @@ def test_an_account_id_that_leads_to_another_path_is_refused(project: Project, v
 def test_a_line_break_cannot_change_a_request(project: Project, overrides: dict[str, Any]) -> None:
     (problem,) = problems(project, overrides=overrides)
     assert "holds a line break or another control character" in problem
+
+
+def test_what_an_account_puts_into_a_header_of_secrets_is_hidden_by_preview(
+    project: Project,
+) -> None:
+    project.write("env:W", ENDPOINT, overrides={"headers": {"X-Api-Key": "{data_source_key}"}})
+    rows = [{"conversion_id": "c1", "event_name": "Purchase", "email": "ada@example.org"}]
+    (shown,) = preview(load(project.path(), project.root), rows)
+    assert isinstance(shown, PreviewedRequest)
+    assert shown.headers["X-Api-Key"] == "***"
+    assert shown.headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o440, 0o444])

@@ -73,7 +73,7 @@ def places(template: Any, path: str = "") -> Iterator[str]:
             yield from places(template["item"], path)
             return
         for key, value in template.items():
-            if key == "$list":
+            if key in ("$list", "$value"):
                 yield from places(value, path)
             elif not key.startswith("$"):
                 yield from places(value, f"{path}.{key}".lstrip("."))

@@ -32,7 +32,7 @@ OTHER = {
     "phone_3": None,
     "external_id_2": None,
     "external_id_3": None,
-    "mobile_os": "android",
+    "mobile_os": "ios",
     "predicted_ltv": "1",
     "lead_id": "6543210987654321",
     "referrer_url": "https://other.example/before",

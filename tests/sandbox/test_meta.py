@@ -101,7 +101,7 @@ def test_it_refuses(receiver: Receiver, changes: dict[str, Any], subcode: int | 
                 "fbp": "fb.1.1558571054389.1098115397.AQ",
             }
         },
-        {"user_data": {"fn": sha("ada"), "ln": sha("example")}, "action_source": "app"},
+        {"user_data": {"fn": sha("ada"), "ln": sha("example")}, "action_source": "chat"},
         {"custom_data__currency": "eur"},
         {
             "data_processing_options": [],

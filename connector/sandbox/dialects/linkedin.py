@@ -19,7 +19,6 @@ from connector.sandbox.dialect import (
 from connector.sandbox.dialects.shapes import (
     DAY,
     Rule,
-    anything,
     decimal_text,
     digest,
     each,
@@ -73,7 +72,7 @@ _USER: dict[str, Rule] = {
         others="refuse",
     ),
     "externalIds": each(text, most=1),
-    "lead": anything,
+    "lead": text,
 }
 _event = thing(
     {

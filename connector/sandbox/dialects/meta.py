@@ -31,6 +31,7 @@ from connector.sandbox.dialects.shapes import (
     one_of,
     one_or_more,
     pattern,
+    rule,
     span,
     text,
     thing,
@@ -85,8 +86,18 @@ _CUSTOM: dict[str, Rule] = {
     "contents": each(thing(_CONTENT)),
     "num_items": integer,
 }
+_extinfo = each(pattern(".*", "must be a text"), least=16, most=16)
+_tracking = rule(lambda value: value in (0, 1), "must be 0 or 1", "value")
 _event = thing(
     {
+        "app_data": thing(
+            {
+                "advertiser_tracking_enabled": _tracking,
+                "application_tracking_enabled": _tracking,
+                "extinfo": _extinfo,
+            },
+            required=("advertiser_tracking_enabled", "extinfo"),
+        ),
         **dict.fromkeys(("event_name", "event_id", "event_source_url", "referrer_url"), text),
         "event_time": moment(1),
         "action_source": one_of(
@@ -162,6 +173,14 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
             Violation(f"user_data.{name}", "is required for the website", "missing")
             for name in ("client_user_agent",)
             if name not in user
+        ]
+    if event["action_source"] == "app" and not has(event, "app_data"):
+        violations.append(Violation("app_data", "is required for the app", "missing"))
+    if event["action_source"] == "system_generated" and has(user, "lead_id"):
+        violations += [
+            Violation(f"custom_data.{name}", "is required for a lead of a CRM", "missing")
+            for name in ("event_source", "lead_event_source")
+            if name not in custom
         ]
     if event["event_name"] == "Purchase" and not has(custom, "value", "currency"):
         violations.append(

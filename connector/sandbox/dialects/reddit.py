@@ -143,6 +143,15 @@ def _check(event: dict[str, Any], _received: Received) -> Sequence[Violation]:
     user = event.get("user", {})
     if event["type"]["tracking_type"] == "CUSTOM" and not has(event["type"], "custom_event_name"):
         violations.append(Violation("type.custom_event_name", "is required for CUSTOM", "missing"))
+    if event["action_source"] == "PHYSICAL_STORE":
+        violations += [
+            Violation(name, "is not of a physical store", "value")
+            for name, there in (
+                ("click_id", "click_id" in event),
+                *((f"user.{key}", key in user) for key in ("uuid", "idfa", "aaid")),
+            )
+            if there
+        ]
     if "click_id" not in event and not any(has(user, *names) for names in _KEYS):
         violations.append(Violation("user", "at least one match key is required", "identity"))
     return violations

@@ -66,7 +66,9 @@ _event = thing(
         **dict.fromkeys(("event_id", "event_source_url", "integration"), text),
         "user_data": thing(_USER),
         "custom_data": thing(_CUSTOM),
-        "app_data": thing({"app_id": text, "extinfo": each(text, least=16, most=16)}),
+        "app_data": thing(
+            {"app_id": text, "extinfo": each(pattern(".*", "must be a text"), least=16, most=16)}
+        ),
         "data_processing_options": each(text),
         "opt_out": boolean,
     },

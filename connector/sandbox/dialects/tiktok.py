@@ -121,6 +121,20 @@ def _check(event: dict[str, Any], received: Received) -> Sequence[Violation]:
         and not has(event.get("page", {}), "url")
     ):
         return [Violation("page.url", "is required when event_source is web", "missing")]
+    source = received.body["event_source"]
+    people = ("email", "phone", "external_id")
+    if (
+        not violations
+        and source == "offline"
+        and not any(has(event["user"], key) for key in people)
+    ):
+        return [Violation("user", "needs email, phone or external_id", "missing")]
+    if (
+        not violations
+        and source == "crm"
+        and not has(event.get("lead", {}), "lead_id", "lead_event_source")
+    ):
+        return [Violation("lead.lead_id", "is required when event_source is crm", "missing")]
     return violations
 
 

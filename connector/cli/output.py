@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -61,14 +62,29 @@ def errors(json: bool) -> Iterator[None]:
         # nowhere to go either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  its text may quote a row
         if os.environ.get("CAPI_DEBUG"):
-            raise
+            complain(_way_to(error))
         complain(str(InternalError.of(error)))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         complain("stopped; what was settled is recorded, and the next run goes on from there")
         raise typer.Exit(1) from None
+
+
+def _way_to(error: BaseException) -> str:
+    """Return the traceback of an exception and of its causes, without their texts.
+
+    Those may quote a row or a secret.
+    """
+    told, seen = list[str](), set[int]()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        frames = "".join(traceback.format_list(traceback.extract_tb(each.__traceback__)))
+        told.append(f"{frames}{type(each).__module__}.{type(each).__qualname__}")
+        each = each.__cause__ or each.__context__
+    return "\nraised while or because of:\n".join(told)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
+from connector.config.engines import create_engine
 from connector.config.extras import missing_driver
 from connector.config.unreachable import obstacle
 from connector.errors import ConfigError
@@ -29,9 +30,8 @@ def open_engine(url: URL) -> Engine:
                 "postgresql", url.drivername, error if isinstance(error, ImportError) else None
             )
             raise ConfigError(f"CAPI_STATE_URL: {lacking}") from None
-    engine = sa.create_engine(
+    engine = create_engine(
         url,
-        hide_parameters=True,
         connect_args={"timeout": waits.LOCK_SECONDS, "check_same_thread": False},
     )
 
@@ -56,7 +56,7 @@ def open_engine(url: URL) -> Engine:
 
 def _open_postgresql(url: URL) -> Engine:
     given = {name: value for name, value in waits.KEEPALIVE.items() if name not in url.query}
-    engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=given)
+    engine = create_engine(url, pool_pre_ping=True, connect_args=given)
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

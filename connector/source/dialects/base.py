@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.sql.elements import ColumnElement
 
 from connector.arrow.convert import array_of_values
+from connector.config.engines import create_engine
 from connector.source.column_types import ColumnType, IsoForm
 
 Result = TypeVar("Result")
@@ -126,7 +127,7 @@ class Dialect(ABC):
 
     def create_engine(self, url: URL) -> Engine:
         """An engine that reads only, as far as the database can be told so."""
-        return sa.create_engine(url, hide_parameters=True)
+        return create_engine(url)
 
     def spill_into(self, engine: Engine, folder: Path | None) -> None:  # noqa: B027
         """Where a database inside this process may write what does not fit into memory.

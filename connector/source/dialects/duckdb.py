@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
 from connector.arrow.text import text_array, whole
+from connector.config.engines import create_engine
 from connector.source.column_types import YEAR_1, ColumnType, NamedType
 from connector.source.dialects.base import (
     Cause,
@@ -49,7 +50,7 @@ class DuckDb(Dialect):
     def create_engine(self, url: URL) -> Engine:
         """A file opens read-only."""
         arguments = {} if self.file(url) is None else {"read_only": True}
-        return sa.create_engine(url, connect_args=arguments, hide_parameters=True)
+        return create_engine(url, connect_args=arguments)
 
     def spill_into(self, engine: Engine, folder: Path | None) -> None:
         """Encrypted, in a folder of ours; otherwise it lies open beside the warehouse.

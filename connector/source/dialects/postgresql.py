@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.sql.elements import ColumnElement
 
+from connector.config.engines import create_engine
 from connector.errors import WarehouseError
 from connector.source.column_types import YEAR_1, ColumnType, IsoForm
 from connector.source.dialects.adbc import TRANSACTION_SETTINGS, AdbcReader
@@ -52,12 +53,11 @@ class PostgreSql(Dialect):
     def create_engine(self, url: URL) -> Engine:
         """One snapshot a transaction; psycopg prepares no statement, as each ends with ROLLBACK."""
         arguments = {"client_encoding": "utf8", "connect_timeout": 10}
-        return sa.create_engine(
+        return create_engine(
             url,
             connect_args={
                 name: value for name, value in arguments.items() if name not in url.query
             },
-            hide_parameters=True,
             isolation_level="REPEATABLE READ",
         )
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.sql.elements import ColumnElement
 
+from connector.config.engines import create_engine
 from connector.source.column_types import ColumnType, IsoForm, is_iso_time
 from connector.source.dialects.base import Cause, Dialect
 from connector.source.dialects.generic import a_value, type_of
@@ -32,7 +33,7 @@ class Sqlite(Dialect):
         if file is not None:
             address = url.set(database=f"file:{urllib.parse.quote(str(file))}")
             url = address.update_query_dict({"mode": "ro", "uri": "true"})
-        engine = sa.create_engine(url, hide_parameters=True)
+        engine = create_engine(url)
         sa.event.listen(engine, "connect", _keep_invalid_text)
         return engine
 

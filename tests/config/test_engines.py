@@ -1,0 +1,31 @@
+"""No engine logs what it reads or is given."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from connector.config.engines import create_engine
+
+
+@pytest.mark.parametrize(
+    "name", ["", "sqlalchemy", "sqlalchemy.engine", "sqlalchemy.engine.Engine"]
+)
+def test_at_debug_neither_rows_nor_parameters_are_logged(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, name)
+    statement = sa.text("select :who || ' of the row' as who")
+    for engine in (create_engine(make_url("sqlite://")), sa.create_engine("sqlite://")):
+        caplog.clear()
+        with engine.connect() as connection:
+            assert connection.execute(statement, {"who": "Shelley"}).scalar() is not None
+        engine.dispose()
+        ours = engine.logging_name is not None
+        assert not (ours and "Shelley" in caplog.text)
+    # The other engine proves that the level was low enough, wherever SQLAlchemy looks at it.
+    assert ("Shelley" in caplog.text) is name.startswith("sqlalchemy")

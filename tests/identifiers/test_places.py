@@ -57,4 +57,4 @@ def test_postal_codes_keep_leading_zeros_and_follow_the_country() -> None:
         "021394307",
     ]
     assert applied(zip_nospace, "SW1A 1AA", " 94105-0011", "-") == ["sw1a1aa", "941050011", None]
-    assert applied(zip_digits, "SW1A 1AA", "94105-0011", "ABC") == ["11", "941050011", None]
+    assert applied(zip_digits, "SW1A 1AA", "94105-0011", "ABC") == [None, "941050011", None]

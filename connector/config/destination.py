@@ -49,8 +49,9 @@ class Destination:
 
     @property
     def concurrency(self) -> int:
-        """Requests in flight at most."""
-        return self.model.delivery.concurrency or self.platform.limits.concurrency
+        """Requests in flight at most; how many there are follows what the platform bears."""
+        given = self.model.delivery.concurrency
+        return self.platform.limits.concurrency if given == "auto" else given
 
     @property
     def batch_size(self) -> int:

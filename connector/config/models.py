@@ -135,12 +135,25 @@ class Source(Section):
         return (self.key,) if isinstance(self.key, str) else tuple(self.key)
 
 
+def _number_or_auto(value: object) -> object:
+    if isinstance(value, str) and value != "auto":
+        raise ValueError("give a number from 1 to 64, or auto")
+    return "auto" if value is None else value
+
+
+Concurrency = Annotated[
+    Annotated[int, Field(ge=1, le=64)] | Literal["auto"], BeforeValidator(_number_or_auto)
+]
+
+
 class Delivery(Section):
     """How fast and how much."""
 
     rate: Rate | None = Field(None, description="requests a second at most")
-    concurrency: Annotated[int, Field(ge=1, le=64)] | None = Field(
-        None, description="requests in flight"
+    concurrency: Concurrency = Field(
+        "auto",
+        description="requests in flight at most; auto takes the platform's maximum. How many there"
+        " are follows what the platform bears",
     )
     batch_size: Annotated[int, Field(ge=1)] | None = Field(
         None, description="records a request, up to the platform's limit"

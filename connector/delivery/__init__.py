@@ -7,6 +7,7 @@ __all__ = [
     "auth",
     "batch",
     "bisection",
+    "concurrency",
     "deferred",
     "exchange",
     "factory",

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from connector.delivery.auth.base import AuthScheme
 from connector.delivery.auth.renewal import RenewedAuth
+from connector.delivery.concurrency import ConcurrencyLimit, Ticket
 from connector.delivery.in_flight import BatchVerdicts
 from connector.delivery.outcome import Delivered, Halt, Outcome, Retry
 from connector.delivery.rate_limit import RateLimiter
@@ -26,6 +27,19 @@ from connector.platforms.answers import Answers
 
 _PAUSE_IF_THROTTLED = 1.0
 """Seconds that everybody pauses where a platform was asked too often and names no time."""
+
+
+_SERVER_ERROR = 500
+
+
+class Sent(NamedTuple):
+    """A request that left.
+
+    renewals: how often the credentials had been renewed when it was signed.
+    """
+
+    renewals: int
+    ticket: Ticket
 
 
 class Attempt(NamedTuple):
@@ -46,6 +60,7 @@ class Exchange:
         auth: signs each attempt.
         answers: how the platform's responses are understood.
         rate_limiter: paused for all when the platform was asked too often.
+        concurrency: told how the platform bears what is in flight.
         clock: unix seconds.
 
     heard: whether there was a response to any request.
@@ -57,31 +72,34 @@ class Exchange:
         auth: AuthScheme,
         answers: Answers,
         rate_limiter: RateLimiter,
+        concurrency: ConcurrencyLimit,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._transport, self._auth, self._answers = transport, RenewedAuth(auth), answers
-        self._rate_limiter, self._clock = rate_limiter, clock
+        self._rate_limiter, self._concurrency, self._clock = rate_limiter, concurrency, clock
         self.heard = False
         self._last: tuple[tuple[int, bytes, str | None, int] | None, Outcome] = None, Delivered()
 
     def submit(
         self,
         request: HttpRequest,
-        on_response: Callable[[int, Result], None],
+        on_response: Callable[[Sent, Result], None],
     ) -> None:
-        """Sign and begin a request; returns at once. on_response: takes renewals and result."""
+        """Sign and begin a request; returns at once. on_response: told what left and its result."""
         signed, renewals = self._auth.sign(request)
-        self._transport.submit(signed, partial(on_response, renewals))
+        sent = Sent(renewals, self._concurrency.sent())
+        self._transport.submit(signed, partial(on_response, sent))
 
     def send(self, request: HttpRequest, batch: Batch, verdicts: BatchVerdicts) -> Attempt:
         """Sign and send a request, and read its response."""
         signed, renewals = self._auth.sign(request)
-        return self.read_response(self._transport.send(signed), renewals, batch, verdicts)
+        sent = Sent(renewals, self._concurrency.sent())
+        return self.read_response(self._transport.send(signed), sent, batch, verdicts)
 
     def read_response(
         self,
         response: HttpResponse | TransportFailure,
-        renewals: int,
+        sent: Sent,
         batch: Batch,
         verdicts: BatchVerdicts,
     ) -> Attempt:
@@ -93,11 +111,12 @@ class Exchange:
         else:
             verdicts.statuses[response.detail] += 1
         outcome = self._interpret(response, batch)
+        self._adapt(sent.ticket, response, outcome)
         if isinstance(outcome, Retry):
             self.heed(outcome, batch, verdicts)
         elif not isinstance(outcome, Halt):
-            self._auth.accepted(renewals)
-        return Attempt(outcome, renewals)
+            self._auth.accepted(sent.renewals)
+        return Attempt(outcome, sent.renewals)
 
     def heed(self, outcome: Retry, batch: Batch, verdicts: BatchVerdicts) -> None:
         """Note what may have been taken; pause everybody if the platform was asked too often."""
@@ -116,6 +135,17 @@ class Exchange:
         """
         outcome = attempt.outcome
         return isinstance(outcome, Halt) and outcome.auth and self._auth.renew(attempt.renewals)
+
+    def _adapt(
+        self, ticket: Ticket, response: HttpResponse | TransportFailure, outcome: Outcome
+    ) -> None:
+        """Tell the concurrency limit how the platform bore a request."""
+        if isinstance(outcome, Retry) and outcome.throttled:
+            self._concurrency.throttled(ticket)
+        elif isinstance(response, TransportFailure) or response.status >= _SERVER_ERROR:
+            self._concurrency.failed(ticket)
+        else:
+            self._concurrency.answered(ticket)
 
     def _interpret(self, response: HttpResponse | TransportFailure, batch: Batch) -> Outcome:
         """Interpret a response; one that equals the last, as of most single events, is known."""

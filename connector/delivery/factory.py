@@ -10,6 +10,7 @@ from connector.arrow.records import Place
 from connector.config.credentials import named_credentials
 from connector.config.destination import Destination
 from connector.delivery.auth.select import auth_for
+from connector.delivery.concurrency import ConcurrencyLimit
 from connector.delivery.rate_limit import RateLimiter
 from connector.delivery.request import RequestBuilder, origins
 from connector.delivery.retry import OnRetry
@@ -25,6 +26,7 @@ def open_sender(
     destination: Destination,
     body: Callable[[Page, Batch], bytes],
     *,
+    concurrency: ConcurrencyLimit,
     secrets: Sequence[str],
     accept_all: bool,
     impersonal: Collection[Place] = (),
@@ -38,6 +40,7 @@ def open_sender(
     Args:
         destination: to send to.
         body: serializes a batch.
+        concurrency: slots of batches in flight.
         secrets: credentials, which are taken out of messages.
         accept_all: a person said that refusals of nearly everything are to be recorded.
         impersonal: places in a record where there is nothing of a person.
@@ -55,9 +58,7 @@ def open_sender(
         "ca_file": ca_file(destination),
         "origins": origins(destination),
     }
-    transport = open_transport(
-        model.delivery.transport, connections=destination.concurrency, **options
-    )
+    transport = open_transport(model.delivery.transport, connections=concurrency.maximum, **options)
     builder = RequestBuilder(destination)
 
     def build(page: Page, batch: Batch) -> HttpRequest:
@@ -74,7 +75,7 @@ def open_sender(
         auth_for(destination, token_transport, tokens=tokens),
         destination.answers,
         build,
-        concurrency=destination.concurrency,
+        concurrency=concurrency,
         rate_limiter=RateLimiter(model.delivery.rate or limits.rate),
         budget=budget,
         accept_all=accept_all,

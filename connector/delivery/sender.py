@@ -17,7 +17,8 @@ from functools import partial
 from connector.arrow.records import Place
 from connector.delivery.auth.base import AuthScheme
 from connector.delivery.bisection import Bisection, LeftToNextRun, RunEnded
-from connector.delivery.exchange import Attempt, Exchange
+from connector.delivery.concurrency import ConcurrencyLimit
+from connector.delivery.exchange import Attempt, Exchange, Sent
 from connector.delivery.in_flight import BatchVerdicts, PageInFlight
 from connector.delivery.outcome import Delivered, Retry
 from connector.delivery.rate_limit import RateLimiter
@@ -39,7 +40,7 @@ class Sender:
         auth: signs each attempt.
         answers: how the platform's responses are understood.
         build: makes the request of a batch, without credentials.
-        concurrency: batches in flight at most.
+        concurrency: slots of batches in flight, which follow what the platform bears.
         rate_limiter: of all requests.
         budget: of retries.
         accept_all: a person said that refusals of nearly everything are to be recorded.
@@ -60,7 +61,7 @@ class Sender:
         answers: Answers,
         build: Callable[[Page, Batch], HttpRequest],
         *,
-        concurrency: int,
+        concurrency: ConcurrencyLimit,
         rate_limiter: RateLimiter,
         budget: RetryBudget | None = None,
         accept_all: bool = False,
@@ -70,7 +71,7 @@ class Sender:
         on_retry: OnRetry | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._exchange = Exchange(transport, auth, answers, rate_limiter, clock)
+        self._exchange = Exchange(transport, auth, answers, rate_limiter, concurrency, clock)
         self._build, self._rate_limiter, self._clock = build, rate_limiter, clock
         self._new_verdicts = partial(BatchVerdicts, secrets, answers.codes, impersonal)
         self._budget = budget or RetryBudget()
@@ -87,13 +88,18 @@ class Sender:
             on_retry,
         )
         self._pending: deque[tuple[PageInFlight, Batch]] = deque()
-        self._free_slots = self.concurrency = concurrency
+        self._slots = concurrency
         self._changed = threading.Condition()
         self._rate_limited = threading.Event()
         self._pacer: threading.Thread | None = None
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="capi-send")
+        self._pool = ThreadPoolExecutor(concurrency.maximum, thread_name_prefix="capi-send")
         self.error: ConnectorError | None = None
         self.not_before: float | None = None
+
+    @property
+    def concurrency(self) -> int:
+        """Batches that may be in flight now."""
+        return self._slots.limit
 
     def submit(self, page: Page) -> PageInFlight:
         """Begin to send a page's batches; returns at once."""
@@ -125,7 +131,7 @@ class Sender:
         """Stop all threads, once the requests under way are finished."""
         self.end()
         with self._changed:
-            self._changed.wait_for(lambda: self._free_slots == self.concurrency)
+            self._changed.wait_for(lambda: not self._slots.active)
         if self._pacer is not None:
             self._pacer.join()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -142,14 +148,14 @@ class Sender:
                     while self._pending:
                         in_flight, batch = self._pending.popleft()
                         in_flight.finish_batch(batch, self._new_verdicts())
-                if not self._pending or not self._free_slots:
+                if not self._pending or not self._slots.try_take():
                     return 0.0
                 wait = self._rate_limiter.try_acquire()
                 if wait:
+                    self._slots.release()
                     self._wake_pacer()
                     return wait
                 in_flight, batch = self._pending.popleft()
-                self._free_slots -= 1
             self._send_first(in_flight, batch)
 
     def _wake_pacer(self) -> None:
@@ -184,14 +190,14 @@ class Sender:
         in_flight: PageInFlight,
         batch: Batch,
         verdicts: BatchVerdicts,
-        renewals: int,
+        sent: Sent,
         result: Result,
     ) -> None:
         """Take the result of a first attempt, in the transport's thread."""
         try:
             if isinstance(result, InternalError):
                 raise result
-            first = self._exchange.read_response(result, renewals, batch, verdicts)
+            first = self._exchange.read_response(result, sent, batch, verdicts)
             if not isinstance(first.outcome, Delivered):
                 self._pool.submit(self._resolve, in_flight, batch, verdicts, first)
                 return
@@ -234,7 +240,7 @@ class Sender:
             self._fail(InternalError.of(error))
         finally:
             with self._changed:
-                self._free_slots += 1
+                self._slots.release()
                 self._changed.notify_all()
         self._start_pending()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 from collections import Counter
@@ -17,19 +18,20 @@ from connector.engine import failpoints
 from connector.engine.dedupe import Deduplicator
 from connector.engine.instrumentation import Instrumentation
 from connector.engine.page_builder import PageBuilder, reads_under_way
-from connector.errors import ConnectorError, InternalError
+from connector.errors import ConnectorError, InternalError, StateError
 from connector.mapping.coverage import usable_columns
 from connector.model import Batch, Mark, Page
 from connector.source.reader import SourceReader
 from connector.source.survey import Survey
 from connector.source.watermark import Cursor
-from connector.state import ledger, registry, watermark
+from connector.state import concurrency, ledger, registry, watermark
 from connector.state.clock import utc_now
 from connector.state.ledger import Entry
 from connector.state.ledger_buffer import LedgerBuffer
 from connector.state.store import Store, state_url
 
 if TYPE_CHECKING:
+    from connector.delivery.concurrency import ConcurrencyLimit
     from connector.delivery.sender import Sender
     from connector.mapping.serializer import Serializer
 
@@ -74,6 +76,26 @@ class RunContext:
         from connector.mapping.serializer import Serializer
 
         return Serializer(self.destination)
+
+    @functools.cached_property
+    def concurrency(self) -> ConcurrencyLimit:
+        """Slots of batches in flight, for all that is sent within the context.
+
+        It begins where the last run ended.
+        """
+        # Late: as for what sends.
+        from connector.delivery.concurrency import ConcurrencyLimit, Learned
+
+        kept = None
+        if self.destination_id:
+            with self.store.read() as connection:
+                kept = concurrency.read(connection, self.destination_id)
+        learned = kept and Learned(
+            kept.in_flight,
+            kept.ceiling,
+            None if kept.throttled_at is None else kept.throttled_at / 1_000_000,
+        )
+        return ConcurrencyLimit(self.destination.concurrency, learned)
 
     @functools.cached_property
     def instrumentation(self) -> Instrumentation:
@@ -151,6 +173,7 @@ class RunContext:
                     open_sender(
                         self.destination,
                         self._body,
+                        concurrency=self.concurrency,
                         secrets=secrets,
                         accept_all=accept_all,
                         impersonal=self.serializer.impersonal,
@@ -162,6 +185,21 @@ class RunContext:
                 )
 
             yield sender
+            if sender.cache_info().currsize:
+                self._keep_concurrency()
+
+    def _keep_concurrency(self) -> None:
+        """Leave to the next run how many requests in flight the platform took."""
+        learned = self.concurrency.learned
+        at = learned.throttled_at
+        kept = concurrency.Kept(
+            learned.limit, learned.ceiling, None if at is None else int(at * 1_000_000)
+        )
+        # A run without its report would be worse than one that begins where the last one did.
+        with contextlib.suppress(StateError):
+            if self.destination_id:
+                with self.store.write() as connection:
+                    concurrency.keep(connection, self.destination_id, kept)
 
 
 @contextmanager

@@ -56,6 +56,8 @@ class Report:
         unsent: Rows that a dry run would have sent.
         tallies: Kind -> name -> how many; kinds are rejected, dropped, status, match, resent and
             later.
+        concurrency: Requests in flight that the platform bore at the end; None before anything
+            was sent.
         facts: What the survey found.
         failure: Why it ended early.
     """
@@ -77,14 +79,17 @@ class Report:
     changed: int = 0
     unsent: int = 0
     tallies: dict[str, dict[str, int]] = field(default_factory=dict)
+    concurrency: int | None = None
     facts: Facts = field(default_factory=dict)
     failure: RunFailure | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The interface of `capi sync --json`."""
         names = ("run_id", *COUNTS, "mark_from", "mark_to", "complete", "seconds")
-        ahead = {"watermark_ahead": True} if self.watermark_ahead else {}
-        return {name: getattr(self, name) for name in names} | ahead
+        extra: dict[str, Any] = {"watermark_ahead": True} if self.watermark_ahead else {}
+        if self.concurrency is not None:
+            extra["concurrency"] = self.concurrency
+        return {name: getattr(self, name) for name in names} | extra
 
     @property
     def watermark_ahead(self) -> bool:

@@ -40,7 +40,7 @@ from connector.errors import (
     WarehouseError,
 )
 from connector.model import Mark, Page
-from connector.state import registry, runs, slice_progress, watermark
+from connector.state import concurrency, registry, runs, slice_progress, watermark
 from connector.state.lease import Heartbeat, Lease, acquire, hand_over, release
 
 if TYPE_CHECKING:
@@ -338,6 +338,7 @@ def _report(context: RunContext, planned: Plan, failure: RunFailure | None) -> R
     with context.store.read() as connection:
         row = runs.get(connection, planned.run_id) or {}
         tallies = runs.tallies(connection, planned.run_id)
+        kept = concurrency.read(connection, planned.destination_id)
     return Report(
         planned.run_id,
         **{name: int(row.get(name) or 0) for name in (*COUNTS, "changed")},
@@ -346,6 +347,7 @@ def _report(context: RunContext, planned: Plan, failure: RunFailure | None) -> R
         complete=failure is None,
         seconds=round(row.get("seconds") or 0.0, 3),
         tallies=tallies,
+        concurrency=None if kept is None else kept.in_flight,
         facts=planned.facts,
         failure=failure,
     )

@@ -81,6 +81,15 @@ destination = Table(
     ),
 )
 
+concurrency = Table(
+    "concurrency",
+    metadata,
+    Column("destination_id", ForeignKey("destination.id", ondelete="CASCADE"), primary_key=True),
+    Column("in_flight", Integer, nullable=False, comment="requests when the last run ended"),
+    Column("ceiling", Integer, nullable=True, comment="the most that was not throttled"),
+    Column("throttled_at", BigInteger, nullable=True, comment="when the platform last throttled"),
+)
+
 mark = Table(
     "mark",
     metadata,

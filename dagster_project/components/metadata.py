@@ -30,6 +30,8 @@ def metadata_of(report: Report) -> dict[str, Any]:
     )
     numbers["lag_seconds"] = float(report.facts.get("lag_seconds") or 0.0)
     numbers["dagster/row_count"] = report.delivered
+    if report.concurrency is not None:
+        numbers["concurrency"] = report.concurrency
     numbers |= {
         name: int(value)
         for name, value in report.facts.items()

@@ -37,8 +37,9 @@ REPORT = [
     "mark_to",
     "complete",
     "seconds",
+    "concurrency",
 ]
-"""Keys of `capi sync --json`, in the order of DESIGN.md."""
+"""Keys of `capi sync --json` of a run that sent something: those of DESIGN.md, and the requests in flight."""
 
 VERBS = [
     "check",

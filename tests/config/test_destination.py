@@ -366,6 +366,11 @@ def test_a_path_is_no_warehouse_address(project: Project) -> None:
             "delivery.concurrency: input should be less than or equal to 64",
         ),
         (
+            {"delivery": {"concurrency": "fast"}},
+            "concurrency:",
+            "delivery.concurrency: give a number from 1 to 64, or auto",
+        ),
+        (
             {"delivery": {"batch_size": 0}},
             "batch_size:",
             "delivery.batch_size: input should be greater than or equal to 1",

@@ -29,7 +29,7 @@ COUNTS = (
     "http_requests",
     "retries",
 )
-NUMBERS = {*COUNTS, "seconds", "rows_per_second", "lag_seconds", "dagster/row_count"}
+NUMBERS = {*COUNTS, "seconds", "concurrency", "rows_per_second", "lag_seconds", "dagster/row_count"}
 """What DESIGN.md promises to the plots of the UI."""
 
 MIXED = "select *, email like 'private%' as opt_out from conversions"

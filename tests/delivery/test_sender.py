@@ -19,6 +19,7 @@ from connector.arrow.records import Records
 from connector.delivery.auth.base import AuthScheme, NoAuth
 from connector.delivery.auth.hmac import HmacAuth
 from connector.delivery.auth.oauth2 import OAuth2
+from connector.delivery.concurrency import ConcurrencyLimit
 from connector.delivery.rate_limit import RateLimiter
 from connector.delivery.retry_budget import RetryBudget
 from connector.delivery.sender import Sender
@@ -137,7 +138,7 @@ def run(
             auth or NoAuth(),
             spec,
             build,
-            concurrency=concurrency,
+            concurrency=ConcurrencyLimit.fixed(concurrency),
             rate_limiter=options.pop("rate_limiter", RateLimiter(None)),
             **options,
         )
@@ -741,7 +742,12 @@ def test_a_token_that_expires_is_renewed_and_the_run_goes_on(concurrency: int) -
             return HttpRequest("POST", server.url, {}, b"{}")
 
         sender = Sender(
-            transport, auth, SPEC, build, concurrency=concurrency, rate_limiter=RateLimiter(None)
+            transport,
+            auth,
+            SPEC,
+            build,
+            concurrency=ConcurrencyLimit.fixed(concurrency),
+            rate_limiter=RateLimiter(None),
         )
         result = sender.finish(sender.submit(page_of(THOUSAND[:8], size=1)))
         sender.close()
@@ -774,7 +780,7 @@ def test_a_token_that_worked_may_expire_again() -> None:
             auth,
             SPEC,
             lambda _page, _batch: HttpRequest("POST", server.url, {}, b"{}"),
-            concurrency=1,
+            concurrency=ConcurrencyLimit.fixed(1),
             rate_limiter=RateLimiter(None),
         )
         result = sender.finish(sender.submit(page_of(THOUSAND[:10], size=1)))
@@ -876,7 +882,7 @@ def test_a_person_who_interrupts_a_departure_is_not_made_to_wait_for_it() -> Non
             Interrupted(),
             SPEC,
             lambda _page, _batch: HttpRequest("POST", server.url, {}, b"{}"),
-            concurrency=1,
+            concurrency=ConcurrencyLimit.fixed(1),
             rate_limiter=RateLimiter(None),
         )
         with pytest.raises(KeyboardInterrupt):

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.arrow.convert import array_of_values
@@ -98,7 +98,9 @@ def found(value: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-@settings(max_examples=6, deadline=None)  # of many rows: a column costs as much as a value
+@settings(  # many rows at a time: a column costs as much as a value
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(st.data())
 @pytest.mark.parametrize("name", NAMES)
 def test_every_body_parses_and_has_the_keys_of_its_template_alone(
@@ -134,6 +136,7 @@ def test_every_body_parses_and_has_the_keys_of_its_template_alone(
 def test_a_function_writes_json_whatever_the_texts_are(name: str, texts: list[str]) -> None:
     """Also one that a platform file of the user's own calls on a column that it is not meant for."""
     argument = {
+        "at_most": "(64)",
         "absent_from": "(words)",
         "when_in": "(words)",
         "where": "(event_name!=x)",

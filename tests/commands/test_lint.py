@@ -46,7 +46,7 @@ def look(
     }
 
 
-ANDROID = ("gaid", "aaid", "AAID", "android_advertising_id")
+ANDROID = ("gaid", "aaid", "AAID", "android_advertising_id", "GOOGLE_AID")
 """Identifiers that an advertising id of iOS is none of."""
 
 

@@ -230,7 +230,7 @@ def test_without_a_transform_a_page_stays_in_arrow(
     """It is not turned to pandas and back: the one module that does so is not even imported."""
     duck.insert(conversion(1))
     duck_destination()
-    done = project.capi("sync", "acme", "--json", PYTHONPROFILEIMPORTTIME="1", check=True)
+    done = project.capi_anew("sync", "acme", "--json", PYTHONPROFILEIMPORTTIME="1", check=True)
     imported = {line.rpartition("|")[2].strip() for line in done.err.splitlines()}
     assert done.json()["delivered"] == 1
     assert "connector.mapping.serializer" in imported

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from connector.commands.resolve import resolve
 from connector.commands.sync import sync
 from connector.delivery.outcome import Delivered, Halt, PerRecord, Retry, Unlocated
 from connector.delivery.response import interpret
@@ -344,7 +345,11 @@ def test_no_secret_is_logged_whatever_happens(
         if fault is not None:
             receiver.script.add(fault)
         for name in ("snapchat", "meta"):
-            report = sync(on_receiver(project, receiver, rows(name), name, source__start="all"))
+            made = on_receiver(project, receiver, rows(name), name, source__start="all")
+            if any((project.root / ".capi").glob("state.db")):
+                # Another target under the same name is refused until a person lets it begin anew.
+                resolve(made, restart="all")
+            report = sync(made)
             assert TOKEN not in repr(report)
     out, err = capfd.readouterr()
     for text in (caplog.text, out, err):

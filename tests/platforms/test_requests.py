@@ -19,13 +19,16 @@ def requests(
     return [(item["request"]["body"], item["rows"]) for item in items]
 
 
+PERSON = {"email": "jane@shop.example"}
+"""A sale in a shop carries no click id: TikTok wants a person."""
+
 SHOPS = {"tables": {"event_source_ids": {"physical_store": "7100", "app": "7300"}}}
 
 
 def test_tiktok_gets_one_request_for_each_source_and_its_id() -> None:
     sources = ["website", "physical_store", None, "app", "physical_store", "email", "website"]
     rows = [
-        minimal("tiktok", conversion_id=f"c{number}", action_source=source)
+        minimal("tiktok", conversion_id=f"c{number}", action_source=source, **PERSON)
         for number, source in enumerate(sources)
     ]
     found = requests("tiktok", rows, overrides=SHOPS)
@@ -49,7 +52,11 @@ def test_tiktoks_requests_are_delivered_side_by_side(project: Project, receiver:
     rows = [
         recent(
             minimal(
-                "tiktok", conversion_id=f"c{number}", event_id=f"e{number}", action_source=source
+                "tiktok",
+                conversion_id=f"c{number}",
+                event_id=f"e{number}",
+                action_source=source,
+                **PERSON,
             )
         )
         for number, source in enumerate(sources)

@@ -104,7 +104,7 @@ def test_nonsense_changes_nothing_and_is_explained(receiver: Receiver, wanted: A
 def test_control_tells_what_there_is_and_no_secret(receiver: Receiver) -> None:
     body = call("GET", f"{receiver.url}/control").body
     assert (body["fail_rate"], body["reject_rate"], body["requests"]) == (0, 0, 0)
-    assert set(body["addresses"]) == {"capi", *PLATFORMS}
+    assert set(body["addresses"]) >= {"capi", *PLATFORMS}
     assert "sandbox-" not in str(body)
 
 

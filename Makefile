@@ -18,10 +18,10 @@ help:
 	@echo "make bench-peers   the same against drt-core and dlt, in an environment of their own"
 	@echo "make lint    ruff and mypy"
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed"; exit 1; }
 	@test -x $(RUN) || "$(PYTHON)" -m venv --without-pip $(VENV)
-	"$(PYTHON)" -m pip --python $(RUN) install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	"$(PYTHON)" -m pip --python $(RUN) install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	"$(PYTHON)" -m pip --python $(RUN) install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(INSTALLED)
 
@@ -70,8 +70,14 @@ docs: $(INSTALLED)
 
 COMPILE = $(RUN) -m uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
+# What runs in production is locked to the versions that are tested; a file for each extra, whole.
+EXTRAS := postgresql snowflake bigquery databricks redshift fast celery sandbox ui
+
 lock: $(INSTALLED)
-	$(COMPILE) pyproject.toml --extra dev --output-file requirements.lock
+	$(COMPILE) pyproject.toml --extra dev --output-file requirements-dev.lock
+	$(COMPILE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+	@mkdir -p locks
+	set -e; for extra in $(EXTRAS); do $(COMPILE) pyproject.toml --extra $$extra --constraint requirements-dev.lock --output-file locks/$$extra.lock; done
 	$(COMPILE) benchmarks/peers/requirements.in --output-file benchmarks/peers/requirements.lock
 
 clean:

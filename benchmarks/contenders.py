@@ -53,14 +53,17 @@ class Run(NamedTuple):
 def capi(
     *flags: str, platform: str = "meta", sends: int | None = None, **changes: Any
 ) -> Contender:
-    """`capi sync` as people start it; flags and changes of the YAML are told as configuration."""
-    told = [*flags, *(f"{key.replace('__', '.')}: {value}" for key, value in changes.items())]
+    """`capi sync` as people start it; the report shows flags and changes of the YAML."""
+    configuration = [
+        *flags,
+        *(f"{key.replace('__', '.')}: {value}" for key, value in changes.items()),
+    ]
 
     def prepare(root: Path, warehouse: Path, url: str) -> Command:
         path = project.write(root, f"duckdb:///{warehouse}", url, platform, **changes)
         return sync(root, path, *" ".join(flags).split())
 
-    return Contender("capi sync", ", ".join(told) or "defaults", prepare, sends)
+    return Contender("capi sync", ", ".join(configuration) or "defaults", prepare, sends)
 
 
 def sync(root: Path, path: Path, *flags: str) -> Command:
@@ -90,8 +93,10 @@ def raw_posts(connections: int, rows: int) -> Contender:
             raw.keep(bodies, itertools.islice(made, -(-sends // script.BATCH)))
         return _module("raw", str(bodies), url, str(connections))
 
-    told = f"{short(sends)} rows, ready made, {connections} connection{'s'[: connections - 1]}"
-    return Contender("the machine's limit", told, prepare, sends)
+    configuration = (
+        f"{short(sends)} rows, ready made, {connections} connection{'s'[: connections - 1]}"
+    )
+    return Contender("the machine's limit", configuration, prepare, sends)
 
 
 def _module(name: str, *arguments: str) -> Command:

@@ -58,8 +58,8 @@ def _line(
             f"{(seconds - less_seconds) / rows * 1e6:.1f}",
             f"{(processor - less_processor) / rows * 1e6:.1f}",
         ]
-    told = [spread([run.seconds for run in runs]), f"{processor:.2f}"]
-    return [does, *told, *more, configuration]
+    measured = [spread([run.seconds for run in runs]), f"{processor:.2f}"]
+    return [does, *measured, *more, configuration]
 
 
 def _medians(runs: list[Run]) -> tuple[float, float]:

@@ -136,9 +136,9 @@ def _part(first: int, rows: int, begin: dt.datetime, seed: int) -> pa.Table:
     )
 
 
-def _joined(*pieces: object) -> pa.Array:
+def _joined(*parts: object) -> pa.Array:
     return pc.binary_join_element_wise(
-        *(piece if isinstance(piece, str | pa.Array) else pa.array(piece) for piece in pieces), ""
+        *(part if isinstance(part, str | pa.Array) else pa.array(part) for part in parts), ""
     )
 
 

@@ -9,14 +9,14 @@
     │   ├── Fenced             another run took over while this one was asleep
     │   ├── GuardRail          far more rows wait than usual: a person says yes first
     │   └── Postponed          the platform asked for patience; the rest waits for the next run
-    ├── InternalError          exit 1: a mistake of this program, told by class and place alone
+    ├── InternalError          exit 1: a mistake of this program; shown by class and place alone
     └── SystemicError          exit 3: something outside the rows must be mended first
         ├── WarehouseError     the warehouse cannot be read
         ├── StateError         the state database cannot be written: sending stops at once
         └── EndpointError      the platform refuses the token, the address, or all that is sent
 
 Messages are sentences: what happened, where, what to do next. They never contain a value of a
-person or a secret; exceptions of drivers are told by class and code, never quoted.
+person or a secret; exceptions of drivers are named by class and code, never quoted.
 """
 
 from __future__ import annotations

@@ -51,13 +51,13 @@ def main() -> int:
 
 
 def run_group(command: Sequence[str]) -> int:
-    """Run a command until it ends or this process is told to, and end all that it started.
+    """Run a command until it ends or this process gets a signal, and end all that it started.
 
     The command and its descendants are a process group of their own. A terminal's Ctrl-C and a
     service manager's SIGTERM reach this process alone, which passes them on to all of the group.
 
     Returns:
-        The command's exit code; 0 where it was told to end.
+        The command's exit code; 0 where a signal ended it.
     """
     asked = threading.Event()
     before = {each: signal.signal(each, lambda *_: asked.set()) for each in ENDING}

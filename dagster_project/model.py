@@ -125,7 +125,7 @@ def word(text: str) -> str:
 
 
 def problems(destination: Destination) -> Iterator[Inconsistency]:
-    """Yields what is wrong with a destination for Dagster, as far as it can be told without it."""
+    """Yields what is wrong with a destination for Dagster, as far as it shows without Dagster."""
     for name, keys in ((destination.name, ()), (destination.platform_name, ("platform",))):
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name):
             yield (

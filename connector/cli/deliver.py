@@ -109,7 +109,9 @@ def reconcile(
         if json:
             output.print_json(found.to_json())
         else:
-            output.say(f"rows behind the mark: {found.rows:,}, without a record: {found.missing:,}")
+            output.say(
+                f"rows behind the watermark: {found.rows:,}, without a record: {found.missing:,}"
+            )
             if found.beyond_ledger:
                 command = f"reconcile {destination.name} --send --yes"
                 output.say(messages.beyond_ledger(found.beyond_ledger, command))
@@ -138,8 +140,8 @@ def _finish(
         output.complain(f"{destination.name}: {messages.WATERMARK_AHEAD.format(destination.name)}")
     unproven = report.tallies.get("expired", {}).get("beyond_ledger", 0)
     if unproven:
-        told = messages.beyond_ledger(unproven, f"sync {destination.name} --yes")
-        output.complain(f"{destination.name}: {told}")
+        advice = messages.beyond_ledger(unproven, f"sync {destination.name} --yes")
+        output.complain(f"{destination.name}: {advice}")
     problem = problem_of(destination, report)
     if problem is not None:
         name = f"{destination.name}: "
@@ -159,4 +161,4 @@ def _show(destination: Destination, report: Report, dry_run: bool) -> None:
     output.table("rejected, by reason", list(report.tallies.get("rejected", {}).items()))
     output.table("expired, by reason", list(report.tallies.get("expired", {}).items()))
     output.table("values left out", list(report.tallies.get("dropped", {}).items()))
-    output.table("told later by the platform", list(report.tallies.get("later", {}).items()))
+    output.table("reported later by the platform", list(report.tallies.get("later", {}).items()))

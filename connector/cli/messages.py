@@ -18,9 +18,9 @@ NOT_REPLAYED = {
     "expired": "the row with this key is too old: for the platform, or for the ledger to tell"
     " whether it was delivered before",
     "suppressed": "the row with this key may not be sent: consent was refused",
-    "ambiguous_expired": "no answer told whether the row with this key arrived; `capi resolve`"
+    "ambiguous_expired": "no answer said whether the row with this key arrived; `capi resolve`"
     " settles that",
-    "ambiguous": "no answer told yet whether the row with this key arrived; the next run settles"
+    "ambiguous": "no answer said yet whether the row with this key arrived; the next run settles"
     " that",
     "erased": "the row with this key was erased, and is never sent",
 }
@@ -33,12 +33,12 @@ def previewed(items: Sequence[Previewed]) -> str:
 
     requests = [item for item in items if isinstance(item, PreviewedRequest)]
     reasons = Counter(item.reason for item in items if not isinstance(item, PreviewedRequest))
-    told = (
+    summary = (
         f"requests: {len(requests):,}, rows in them: {sum(len(each.rows) for each in requests):,},"
         f" rows not sent: {reasons.total():,}"
     )
     listed = ", ".join(f"{reason} {number}" for reason, number in reasons.items())
-    return f"{told} ({listed})" if reasons else told
+    return f"{summary} ({listed})" if reasons else summary
 
 
 def beyond_ledger(rows: int, command: str) -> str:
@@ -79,7 +79,7 @@ def linted(entry: IdentifierQuality) -> dict[str, Any]:
     for reason, number in entry.malformed_by_reason.items():
         rest[reason.replace("no_at", "no @").replace("_", " ")] = number
     share = "" if entry.valid_share is None else f"{entry.valid_share:.1%}"
-    by = [f"by {told} {number:,}" for told, number in entry.read_by.items() if number]
+    by = [f"by {origin} {number:,}" for origin, number in entry.read_by.items() if number]
     return {
         "identifier": entry.identifier,
         "column": entry.column,
@@ -136,7 +136,7 @@ def platform_in_full(facts: PlatformFacts) -> list[tuple[str, Any]]:
         ("a person is known by", identity or "any identifier"),
         ("opt-out", facts.opt_out),
         ("limited data use", facts.limited_data_use),
-        ("consent", "told" if facts.consent else "not told"),
+        ("consent", "sent" if facts.consent else "not sent"),
         ("test mode", facts.test_mode or "none; rehearse against `capi sandbox`"),
         ("refused records", "named" if facts.refusals == "named" else "found by halving"),
         ("good records beside bad ones", "taken" if facts.partial else "sent again"),

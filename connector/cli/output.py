@@ -240,12 +240,12 @@ def rows(
         console.print(table)
         return
     for row in rows:
-        told = (
+        size = (
             f"{heading}: {plain(_shown(row[column]))}"
             for column, heading in filled.items()
             if _shown(row[column])
         )
-        console.print(Padding(", ".join(told), (0, 0, 0, 2)))
+        console.print(Padding(", ".join(size), (0, 0, 0, 2)))
 
 
 def _head(title: str) -> None:

@@ -124,7 +124,7 @@ def _unproven_servers(destination: Destination) -> Iterator[str]:
         try:
             mode = unproven_server(url_of())
         except ConfigError:
-            continue  # told as an error elsewhere
+            continue  # reported as an error elsewhere
         if mode is not None:
             yield (
                 f"{what} is reached with sslmode={mode}, so any server in between could pose as"

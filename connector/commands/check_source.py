@@ -96,9 +96,9 @@ def _check_first_rows(findings: Findings, destination: Destination, reader: Sour
     encoded = Serializer(destination).encode(rows.table, rows.joined_keys(), utc_now())
     if encoded.rejected and not len(encoded.positions):
         reasons = Counter(why.reason for why in encoded.rejected.values())
-        told = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common())
+        counts = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common())
         findings.warnings.append(
-            f"none of the first {len(rows)} rows can be sent ({told}); `capi preview"
+            f"none of the first {len(rows)} rows can be sent ({counts}); `capi preview"
             f" {destination.name}` shows them one by one"
         )
 

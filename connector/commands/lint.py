@@ -32,7 +32,7 @@ from connector.platforms.functions import FUNCTIONS, Context
 from connector.source.reader import SourceReader
 
 ROWS = 100_000
-"""Rows that are looked at, unless told otherwise."""
+"""Rows that are looked at by default."""
 
 _COUNTED = (
     "rows",
@@ -70,7 +70,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
 """Column -> why a value of it is malformed, in the order they are tried."""
 
 _READ_BY = ("country_code", "country", "default_region")
-"""What told the country of a phone number that can be used."""
+"""Where the country of a usable phone number can come from."""
 
 _AFTERWARDS = ("sha256_hex", "sha256_b64", "fbc_of_click")
 """Functions that come after the normal form and make a value of any text."""
@@ -93,7 +93,7 @@ class IdentifierQuality:
         no_country_code: Phones that need `default_region`.
         malformed: All other rows.
         malformed_by_reason: What is wrong with them -> rows.
-        read_by: What told the country of a phone (its country_code, the row's country, or
+        read_by: Where the country of a phone came from (its country_code, the row's country, or
             default_region) -> rows; empty for other columns.
         valid_share: Share of valid rows in those that are not empty.
     """
@@ -113,8 +113,8 @@ class IdentifierQuality:
 
     def to_json(self) -> dict[str, Any]:
         """As `capi lint-identifiers --json` prints it; `read_by` where it says something."""
-        told = asdict(self)
-        return told if self.read_by else {key: told[key] for key in told if key != "read_by"}
+        fields = asdict(self)
+        return fields if self.read_by else {key: fields[key] for key in fields if key != "read_by"}
 
 
 def lint_identifiers(target: Target, *, limit: int = ROWS) -> Iterator[IdentifierQuality]:
@@ -221,7 +221,7 @@ def _count(
     )
     if column == "phone":
         by = read_by(cleaned, region, context.column("country"))
-        why.update(f"read by {told}" for told in by.drop_null().to_pylist())
+        why.update(f"read by {origin}" for origin in by.drop_null().to_pylist())
     return (
         Counter({name: int(each.sum()) for name, each in zip(_COUNTED, masks, strict=True)}) + why
     )

@@ -41,8 +41,8 @@ class PlatformFacts:
         required: Columns and fields without which a row is rejected.
         event_names: Whether names must be mapped: optional, listed or required.
         test_mode: How it is asked to validate alone; None where it cannot.
-        opt_out, limited_data_use: `send` where it can be told, otherwise `suppress`.
-        consent: Whether it can be told of a person's consent.
+        opt_out, limited_data_use: `send` where it has a field for that, otherwise `suppress`.
+        consent: Whether it has a field for a person's consent.
         refusals: How a refused record is found: `named`, or by `halving` the batch.
         partial: Whether good records of a request with bad ones are taken.
         unproven: What delivery depends on and no document settles.

@@ -65,7 +65,7 @@ def status(target: Target, *, number_of_runs: int = 5) -> Status:
 
     Args:
         target: The destination, or the path of its YAML file.
-        number_of_runs: How many of the last runs are told.
+        number_of_runs: How many of the last runs are listed.
     """
     destination = destination_of(target)
     with open_context(destination) as context:

@@ -96,7 +96,7 @@ class Source(Section):
     )
     lookback: Duration = Field(
         dt.timedelta(hours=24),
-        description="how far behind the mark each run looks for rows that were committed late",
+        description="how far behind the watermark each run looks for rows that were committed late",
     )
     time_zone: str | None = Field(
         None, description="zone of naive timestamps; required where the cursor is naive"
@@ -204,7 +204,7 @@ class Checks(Section):
 
 
 class Alerts(Section):
-    """Where changes for the worse and for the better are told."""
+    """Where a destination reports that it begins to fail, and that it recovers."""
 
     webhook: Secret = Field(description="address of a Slack-compatible webhook, as a reference")
 

@@ -47,10 +47,10 @@ class Bisection:
         build: makes the request of a batch, without credentials.
         rate_limiter: of all requests.
         budget: of retries.
-        guard: told where no record can be blamed.
+        guard: decides on refusals that no record can be blamed for.
         ended: set when the run ends.
         credentials: the settings that hold them, for whoever has to renew one.
-        on_retry: told of each retry that is scheduled.
+        on_retry: called for each retry that is scheduled.
     """
 
     def __init__(

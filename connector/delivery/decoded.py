@@ -151,8 +151,8 @@ def _decoded_base64(reading: Reading) -> Iterator[Reading]:
             stop = match.end()
             if (stop - start) % 4 == 1:
                 stop -= 1
-            piece = reading.content[start:stop].translate(_TO_STANDARD)
-            content = base64.b64decode(piece + b"=" * (-len(piece) % 4))
+            encoded = reading.content[start:stop].translate(_TO_STANDARD)
+            content = base64.b64decode(encoded + b"=" * (-len(encoded) % 4))
             spans = [
                 (
                     reading.spans[start + 8 * place // 6][0],

@@ -47,7 +47,7 @@ def open_sender(
         budget: of retries.
         tokens: access tokens that were fetched.
         wrap: puts something around the transport.
-        on_retry: told of each retry that is scheduled.
+        on_retry: called for each retry that is scheduled.
 
     Raises:
         ConfigError: a secret or the certificate authority cannot be read.

@@ -47,7 +47,7 @@ class RetryPolicy:
         budget: of retries.
         ended: set when the run ends; it also wakes whoever waits.
         sleep: waits so many seconds, in place of waiting for `ended`.
-        on_retry: told of each retry that is scheduled.
+        on_retry: called for each retry that is scheduled.
     """
 
     def __init__(

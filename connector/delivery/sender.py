@@ -47,7 +47,7 @@ class Sender:
         secrets: what no message may hold.
         impersonal: places in a record where there is nothing of a person.
         credentials: the settings that hold them, for whoever has to renew one.
-        on_retry: told of each retry that is scheduled.
+        on_retry: called for each retry that is scheduled.
         clock: unix seconds.
 
     error: why the run has to end early. not_before: unix seconds before which the platform wants

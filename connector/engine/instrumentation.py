@@ -1,4 +1,4 @@
-"""Hooks for metrics: told of each retry that is scheduled and of each commit's results.
+"""Hooks for metrics: called for each retry that is scheduled and for the results of each commit.
 
 Where the OpenTelemetry SDK is installed, its counters are the default hooks
 (`engine/opentelemetry.py`). Hooks are called in threads of the run: they return soon, and what they

@@ -28,10 +28,10 @@ def _red_checks(destination: Destination, report: Report) -> Iterator[tuple[str,
     checks, listing = destination.model.checks, f"`capi rejected {destination.name}` lists them"
     most = checks.rejection_rate.fail
     if report.all_rejected or (most is not None and report.rejection_rate > most):
-        told = f"{report.rejected} of {report.rows_read} rows were rejected"
+        share = f"{report.rejected} of {report.rows_read} rows were rejected"
         reasons = report.tallies.get("rejected", {})
         named = ", ".join(f"{reason}: {number}" for reason, number in reasons.items())
-        yield "rejection_rate", f"{told}{f' ({named})' if named else ''}; {listing}"
+        yield "rejection_rate", f"{share}{f' ({named})' if named else ''}; {listing}"
     most = checks.late_rows.fail
     if most is not None and report.late > most:
         yield (

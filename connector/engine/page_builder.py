@@ -275,8 +275,8 @@ class PageBuilder:
         """Rows that may have been delivered before, by their event_time or their cursor."""
         assert self.horizon is not None
         found = unproven(times, chosen.cursors, self.warehouse.cursor, self.horizon)
-        told = [row for row, state in chosen.prior.items() if state != RowState.EXPIRED]
-        found[told] = False
+        known = [row for row, state in chosen.prior.items() if state != RowState.EXPIRED]
+        found[known] = False
         return found
 
     def _fill(self, page: Page, encoded: Serialized, start: int) -> None:

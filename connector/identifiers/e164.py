@@ -104,7 +104,7 @@ def _by_calling_code(numbers: pa.Array) -> list[tuple[str, np.ndarray]]:
 
 
 def _calling_code(digits: str) -> str:
-    """The calling code at the beginning; no code is a prefix of another."""
+    """The calling code at the start; no code is a prefix of another."""
     return next(
         (digits[:length] for length in (1, 2, 3) if digits[:length] in _calling_codes()), ""
     )

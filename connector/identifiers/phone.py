@@ -56,7 +56,7 @@ def phone_digits(
 
 
 def read_by(phones: pa.Array, region: str | None, countries: pa.Array | None) -> pa.Array:
-    """What told the country of each number: `country_code`, `country` or `default_region`.
+    """Where the country of each number came from: `country_code`, `country` or `default_region`.
 
     Null where there is no valid number. Arguments as of `phone_e164`.
     """

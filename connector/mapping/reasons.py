@@ -5,9 +5,9 @@ from __future__ import annotations
 from connector.platforms.columns import COLUMNS, EXTRA
 
 _TEXTS = {
-    "ambiguous_expired": "no answer told whether it arrived; `capi resolve` settles that",
+    "ambiguous_expired": "no answer said whether it arrived; `capi resolve` settles that",
     "ambiguous_resend": (
-        "no answer told whether it arrived, and a person decided to send it again; `capi replay` "
+        "no answer said whether it arrived, and a person decided to send it again; `capi replay` "
         "does"
     ),
     "bad_extra": "{field} is not of the type that `extra` gives it",

@@ -43,15 +43,15 @@ class Bindings(Protocol):
 
 
 class Fragment(NamedTuple):
-    """A node's JSON in pieces, which are joined only once, for the whole record.
+    """A node's JSON in segments, which are joined only once, for the whole record.
 
     Attributes:
-        pieces: Text that is the same in every row, or a column of texts, shape (rows,).
-        optional: Whether rows may leave the node out. If so, a null piece leaves the node out in
-            its row; otherwise a null piece is an empty text.
+        segments: Text that is the same in every row, or a column of texts, shape (rows,).
+        optional: Whether rows may leave the node out. If so, a null segment leaves the node out in
+            its row; otherwise a null segment is an empty text.
     """
 
-    pieces: tuple[str | pa.Array, ...]
+    segments: tuple[str | pa.Array, ...]
     optional: bool = False
 
 
@@ -80,18 +80,18 @@ def to_json(value: Values) -> pa.Array:
 
 
 def _joined(fragment: Fragment, rows: int) -> pa.Array:
-    pieces = [
+    segments = [
         text
-        for kind, run in itertools.groupby(fragment.pieces, type)
+        for kind, run in itertools.groupby(fragment.segments, type)
         for text in (["".join(run)] if kind is str else run)
     ]
-    if all(isinstance(piece, str) for piece in pieces):
-        return pa.array(pieces * rows, pa.string())
-    if len(pieces) == 1:
-        return pieces[0]
+    if all(isinstance(segment, str) for segment in segments):
+        return pa.array(segments * rows, pa.string())
+    if len(segments) == 1:
+        return segments[0]
     # Not `null_handling="skip"`: in pyarrow 26 it loses rows in which everything is null.
     return pc.binary_join_element_wise(
-        *pieces,
+        *segments,
         "",
         null_handling="emit_null" if fragment.optional else "replace",
         null_replacement="",
@@ -169,19 +169,20 @@ def _enclosed(members: list[_Member], brackets: str, keep: bool, rows: int) -> F
     always = [not member.fragment.optional for member in members]
     if all(always) or (len(varying) == 1 and not keep):
         commas = ["", *[","] * len(members)]
-        pieces = [
-            piece
+        segments = [
+            segment
             for comma, member in zip(commas, members, strict=False)
-            for piece in (comma, member.key, *member.fragment.pieces)
+            for segment in (comma, member.key, *member.fragment.segments)
         ]
-        return Fragment((brackets[0], *pieces, brackets[1]), not all(always))
+        return Fragment((brackets[0], *segments, brackets[1]), not all(always))
     return _with_gaps(members, always, brackets, keep, rows)
 
 
 def _is_nowhere(fragment: Fragment) -> bool:
     """Whether every row leaves it out."""
     return fragment.optional and any(
-        isinstance(piece, pa.Array) and piece.null_count == len(piece) for piece in fragment.pieces
+        isinstance(segment, pa.Array) and segment.null_count == len(segment)
+        for segment in fragment.segments
     )
 
 
@@ -193,27 +194,27 @@ def _with_gaps(
     Each optional member brings its own comma, on the side of a member that is always there.
     """
     fixed = always.index(True) if any(always) else -1
-    pieces: list[str | pa.Array] = []
+    segments: list[str | pa.Array] = []
     filled: list[pa.Array] = []
     for place, member in enumerate(members):
         text = (
             "," if place > fixed else "",
             member.key,
-            *member.fragment.pieces,
+            *member.fragment.segments,
             "," if place < fixed else "",
         )
         if member.fragment.optional:
             column = _joined(Fragment(text, True), rows)
             filled.append(pc.is_valid(column))
-            pieces.append(column)
+            segments.append(column)
         else:
-            pieces += text
-    whole = Fragment((brackets[0], *pieces, brackets[1]))
+            segments += text
+    whole = Fragment((brackets[0], *segments, brackets[1]))
     if fixed < 0:
         whole = Fragment(
             (
                 pc.binary_replace_slice(
-                    _joined(Fragment((*pieces, brackets[1])), rows), 0, 1, brackets[0]
+                    _joined(Fragment((*segments, brackets[1])), rows), 0, 1, brackets[0]
                 ),
             )
         )

@@ -39,7 +39,7 @@ def coerce_texts(name: str, raw: pa.Array, result: Conversions) -> pa.Array:
     if text.null_count > raw.null_count:
         result.mark_bad(name, present(raw) & ~present(text))
     text = without_placeholders(trimmed(text))
-    if name == "user_agent" and longest_bytes(text) > MAX_TEXT:  # its beginning may be enough
+    if name == "user_agent" and longest_bytes(text) > MAX_TEXT:  # its first bytes may be enough
         text = pc.utf8_slice_codeunits(text, 0, MAX_TEXT)
     if not contains_bytes(text, below=1) and longest_bytes(text) <= MAX_TEXT:
         return text

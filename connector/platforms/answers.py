@@ -95,7 +95,7 @@ class Codes(StrictModel):
     Attributes:
         path: Where codes stand; several are tried. `*` steps into lists; `a/b` joins two with a
             slash; `header.x-error-code` is a response header.
-        known: Code -> meaning. A code that ends in * matches by its beginning.
+        known: Code -> meaning. A code that ends in * matches every code that starts so.
     """
 
     path: list[str] = []

@@ -1,4 +1,4 @@
-"""Faults that the receiver commits when told to.
+"""Faults that the receiver makes on request.
 
 Wrong statuses, broken connections, answers that say nothing. A fault says whether the events of
 its request are taken before it happens: that is what makes an answer ambiguous.

@@ -63,11 +63,11 @@ def warehouse_error(
     cause = dialect.cause(origin)
     stands = obstacle(origin) if cause is Cause.UNREACHABLE else None
     if stands is not None:
-        told = f"the warehouse {stands.what} ({kind}); {stands.remedy.format(address=address)}"
-        return WarehouseError(f"{destination.name}: {told}", at=("source", "warehouse"))
+        message = f"the warehouse {stands.what} ({kind}); {stands.remedy.format(address=address)}"
+        return WarehouseError(f"{destination.name}: {message}", at=("source", "warehouse"))
     if cause is not None:
-        told = _SENTENCES[cause].format(kind=kind, address=address, database=dialect.title)
-        return WarehouseError(f"{destination.name}: {told}", at=("source", "warehouse"))
+        message = _SENTENCES[cause].format(kind=kind, address=address, database=dialect.title)
+        return WarehouseError(f"{destination.name}: {message}", at=("source", "warehouse"))
     blamed = _blamed(str(origin), destination)
     advice = (
         f": it {blamed}"

@@ -266,7 +266,7 @@ class SourceReader:
         return self._rows(table)
 
     def _rows(self, table: pa.Table) -> Rows:
-        """Rows with a key each. Raises ConfigError for a row that cannot be told from others."""
+        """Rows with a key each. Raises ConfigError for a row without a usable key."""
         rows = Rows.of(table)
         for index, (name, values) in enumerate(zip(self._source.keys, rows.keys, strict=True)):
             lacking = table[f"_key{index}"].null_count

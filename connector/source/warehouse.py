@@ -48,7 +48,7 @@ class Warehouse:
 
     @property
     def engine(self) -> Engine:
-        """The SQLAlchemy engine, read-only wherever the database can be told so."""
+        """The SQLAlchemy engine, read-only wherever the database offers that."""
         if self._engine is None:
             self._engine = self._create_engine()
         return self._engine

@@ -44,7 +44,7 @@ def plan(connection: Connection, held: Lease, numbers: Sequence[int]) -> None:
 
 
 def reached(connection: Connection, destination_id: int, number: int) -> Mark | None:
-    """Up to where a slice is recorded without a gap; None at its beginning."""
+    """Up to where a slice is recorded without a gap; None at its start."""
     chosen = sa.and_(slices.c.destination_id == destination_id, slices.c.number == number)
     row = connection.execute(
         sa.select(slices.c.done_cursor, slices.c.done_key).where(chosen)

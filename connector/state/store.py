@@ -52,7 +52,7 @@ def state_url(root: Path, given: str | None = None) -> URL:
 class Store:
     """The open state database.
 
-    Every error of the driver becomes a StateError told by its class, because its text may quote
+    Every error of the driver becomes a StateError that names its class, because its text may quote
     values. After it nothing more may be sent.
     """
 

@@ -96,7 +96,7 @@ def load(text: str, file: str) -> Document:
 
 
 class _Composer(Composer, Resolver):
-    """Makes nodes of pieces that were read before."""
+    """Makes nodes of events that were read before."""
 
     def __init__(self, events: list[yaml.Event]) -> None:
         Composer.__init__(self)

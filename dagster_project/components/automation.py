@@ -134,7 +134,7 @@ def build_reconcile(destination: Destination) -> Reconcile:
         },
     )
     def compare(context: dg.OpExecutionContext, capi: CapiResource) -> None:
-        """Compare every row behind the mark with the ledger."""
+        """Compare every row behind the watermark with the ledger."""
         message = ""
         try:
             found = capi.reconcile(
@@ -194,7 +194,7 @@ def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
                 reason = "nothing changed"
             else:
                 post(destination, now)
-                reason = f"told: {now.kind}"
+                reason = f"reported: {now.kind}"
         except ConnectorError as error:
             return dg.SkipReason(str(error))
         if now is not None:

@@ -72,11 +72,11 @@ def check_results(
 def _api_version(destination: Destination, key: dg.AssetKey) -> dg.AssetCheckResult:
     platform = destination.platform
     warning = platform.version_warning(utc_now().date())
-    told = {
+    facts = {
         "version": platform.version or "none",
         "retires": str(platform.version_end or "not announced"),
     }
-    metadata = {**told, **({"advice": warning} if warning else {})}
+    metadata = {**facts, **({"advice": warning} if warning else {})}
     return _result(key, "api_version", warning is None, WARN, metadata)
 
 

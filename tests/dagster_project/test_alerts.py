@@ -126,7 +126,7 @@ def test_a_webhook_that_does_not_answer_is_tried_again(
     webhook.status = 500
     assert daemon.tick() == "acme: the alert webhook did not take the message"
     webhook.status = 200
-    assert daemon.tick() == "told: failing"
+    assert daemon.tick() == "reported: failing"
     assert daemon.tick() == "nothing changed"
     assert len(webhook.texts) == 2
 

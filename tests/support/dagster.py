@@ -100,12 +100,12 @@ class Run:
         for event in self.events:
             if event.is_step_failure:
                 failure = event.step_failure_data
-                told = (
+                description = (
                     failure.user_failure_data.description
                     if failure.user_failure_data is not None
                     else None
                 )
-                found[str(event.step_key).rpartition(".")[2]] = told or (
+                found[str(event.step_key).rpartition(".")[2]] = description or (
                     failure.error.message if failure.error is not None else ""
                 )
         return found

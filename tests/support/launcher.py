@@ -143,14 +143,14 @@ class Launcher:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            told = json.loads(line)
-            job = self._jobs[told["job"]]
-            if "stopped" in told:
+            report = json.loads(line)
+            job = self._jobs[report["job"]]
+            if "stopped" in report:
                 job.stopped.set()
                 continue
-            job.code = told["code"]
+            job.code = report["code"]
             job.ended.set()
-            del self._jobs[told["job"]]
+            del self._jobs[report["job"]]
 
 
 def serve(name: str, preload: str) -> None:

@@ -267,7 +267,7 @@ def once(act: Callable[[Peer, Request], None]) -> Behaviour:
 
 
 def head(*lines: str) -> bytes:
-    """The beginning of an answer with these header lines."""
+    """The start of an answer with these header lines."""
     return ("HTTP/1.1 200 OK\r\n" + "".join(f"{line}\r\n" for line in lines) + "\r\n").encode()
 
 

@@ -47,7 +47,7 @@ def missing() -> str | None:
 def _initialize_without_key_log() -> None:
     """Let libcurl start without SSLKEYLOGFILE, which would write session keys to disk.
 
-    It looks at the variable when its first handle is made, and has no other way to be told; the
+    It looks at the variable when its first handle is made, and has no other setting for it; the
     process gets the variable back.
     """
     path = os.environ.pop("SSLKEYLOGFILE", None)
@@ -59,7 +59,7 @@ def _initialize_without_key_log() -> None:
 
 
 def _tell(on_response: OnResponse, result: Result) -> None:
-    """Call back; the thread is about to end, so nobody can be told what a callback raises."""
+    """Call back; the thread is about to end, so nobody would see what a callback raises."""
     with contextlib.suppress(Exception):
         on_response(result)
 

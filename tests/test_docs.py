@@ -1,4 +1,6 @@
-"""The documentation says what the code does: generated parts are fresh, and every link leads somewhere."""
+"""The documentation says what the code does:
+generated parts are fresh, and every link leads somewhere.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_situation_of_the_promise_names_a_test_that_exists() -> None:
-    """The README's comparison links tests by file and name: `[words](tests/file.py "test_name")`."""
+    """The README's comparison links tests by file and name:
+    `[words](tests/file.py "test_name")`.
+    """
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\((tests/[^)\s]+)(?: \"([^\"]+)\")?\)", readme)
     named = [(path, name) for path, name in links if path.endswith(".py")]

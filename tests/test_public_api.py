@@ -1,4 +1,6 @@
-"""`import connector`: what it offers, how it is typed in the built wheel, and what it does not do to its host."""
+"""`import connector`: what it offers,
+how it is typed in the built wheel, and what it does not do to its host.
+"""
 
 from __future__ import annotations
 

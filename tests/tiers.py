@@ -1,8 +1,9 @@
 """The quick tier, `pytest --quick`, by rule: `make check` runs it in less than a minute.
 
-Of every test function the first case, and of a property ten examples. Tests that need a database, a receiver or a folder are
-represented by the first one of their module, so that each part of the connector is met. Left to
-`make test`: PostgreSQL, browsers, kills, benchmarks, and what is marked `slow`.
+Of every test function the first case, and of a property ten examples. Tests that need a database, a
+receiver or a folder are represented by the first one of their module, so that each part of the
+connector is met. Left to `make test`: PostgreSQL, browsers, kills, benchmarks, and what is marked
+`slow`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What a look at a column's bytes says is what a look at each text says, for slices and nulls too."""
+"""What a look at a column's bytes says is what a look at each text says,
+for slices and nulls too.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ def test_case_and_white_space_are_those_of_every_script(
 
 @pytest.mark.slow
 def test_the_case_of_every_character_is_unicodes() -> None:
-    """Source: `str.lower`, as the platforms' own libraries use it; Arrow's kernel knows no special casing."""
+    """Source: `str.lower`, as the platforms' own libraries use it;
+    Arrow's kernel knows no special casing.
+    """
     every = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
     assert lower(pa.array(every)).to_pylist() == [letter.lower() for letter in every]
     assert upper(pa.array(every)).to_pylist() == [letter.upper() for letter in every]

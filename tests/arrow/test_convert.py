@@ -1,4 +1,6 @@
-"""From a driver's values to Arrow columns and back: nothing is rounded, guessed or lost on the way."""
+"""From a driver's values to Arrow columns and back:
+nothing is rounded, guessed or lost on the way.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Amounts: exact, rounded as their currency is counted, and written so that every JSON reader understands them."""
+"""Amounts: exact, rounded as their currency is counted,
+and written so that every JSON reader understands them.
+"""
 
 from __future__ import annotations
 

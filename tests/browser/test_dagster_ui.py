@@ -67,7 +67,9 @@ def ui(tmp_path: Path, duck_destination: Make) -> Iterator[str]:
 
 
 def half_a_year_away() -> str:
-    """A schedule that has no tick during the test: a run of it would be the last one, with nothing to read."""
+    """A schedule that has no tick during the test:
+    a run of it would be the last one, with nothing to read.
+    """
     return f"0 0 1 {(dt.datetime.now(dt.UTC).month + 5) % 12 + 1} *"
 
 

@@ -1,4 +1,5 @@
-"""The invariants, over the books of three parties: what the source has, what the platform took, what the state says.
+"""The invariants, over the books of three parties:
+what the source has, what the platform took, what the state says.
 
 Nothing here knows how the connector works inside, only what it promises.
 """
@@ -20,7 +21,10 @@ UNHEARD = ("timeout_before", "timeout_after", "slow")
 
 
 class Row(NamedTuple):
-    """A conversion in the source. cursor: microseconds; poison: the platform refuses it; invalid: our own rules do."""
+    """A conversion in the source.
+
+    cursor: microseconds; poison: the platform refuses it; invalid: our own rules do.
+    """
 
     cursor: int
     poison: bool
@@ -33,7 +37,10 @@ class Row(NamedTuple):
 
 
 class Spell(NamedTuple):
-    """A run that did not end in order: unix nanoseconds. tries: how often it may have sent a request whose answer it missed."""
+    """A run that did not end in order: unix nanoseconds.
+
+    tries: how often it may have sent a request whose answer it missed.
+    """
 
     began: int
     ended: int
@@ -41,7 +48,10 @@ class Spell(NamedTuple):
 
 
 class GivenUp(NamedTuple):
-    """A request whose answer did not come in time. at: unix nanoseconds; digests: of its records."""
+    """A request whose answer did not come in time.
+
+    at: unix nanoseconds; digests: of its records.
+    """
 
     at: int
     digests: frozenset[str]
@@ -49,7 +59,10 @@ class GivenUp(NamedTuple):
 
 @dataclass
 class State:
-    """One moment of the state database. ledger: row -> state; mark: (cursor, key); runs: id -> columns; quarantine: rows."""
+    """One moment of the state database.
+
+    ledger: row -> state; mark: (cursor, key); runs: id -> columns; quarantine: rows.
+    """
 
     ledger: Mapping[str, int]
     mark: tuple[int, str | None] | None
@@ -60,10 +73,13 @@ class State:
 
 @dataclass
 class Books:
-    """late: rows that may have been committed behind the mark. changed: row -> how often its values changed.
+    """What the three parties wrote down.
 
-    shown: Dagster run -> metadata. page_bound: rows that one unclean run may have sent without recording them. batch: events a
-    request carries at most.
+    late: rows that may have been committed behind the watermark.
+    changed: row -> how often its values changed.
+    shown: Dagster run -> metadata.
+    page_bound: rows that one unclean run may have sent without recording them.
+    batch: events a request carries at most.
     """
 
     rows: Mapping[str, Row]
@@ -127,7 +143,10 @@ def _settled(books: Books) -> Iterator[str]:
         yield f"intents: {books.state.intents} pages are still announced"
     delivered = sum(state == DELIVERED for state in books.state.ledger.values())
     if not (delivered == len(arrived) == _total(books, "delivered")):
-        yield f"counts: {_total(books, 'delivered')} delivered in runs, {delivered} in the ledger, {len(arrived)} at the platform"
+        yield (
+            f"counts: {_total(books, 'delivered')} delivered in runs, {delivered} in the "
+            f"ledger, {len(arrived)} at the platform"
+        )
 
 
 def _identity(books: Books) -> Iterator[str]:
@@ -176,14 +195,20 @@ def _counts(books: Books) -> Iterator[str]:
         if recorded != _total(books, name):
             yield f"counts: runs say {_total(books, name)} {name}, the ledger {recorded}"
     if _total(books, "rows_read") != len(books.state.ledger):
-        yield f"counts: runs read {_total(books, 'rows_read')} rows, the ledger has {len(books.state.ledger)}"
+        yield (
+            f"counts: runs read {_total(books, 'rows_read')} rows, the ledger has "
+            f"{len(books.state.ledger)}"
+        )
     invented = sorted(
         key
         for key, state in books.state.ledger.items()
         if state == DELIVERED and key not in arrived
     )
     if invented:
-        yield f"invented: {len(invented)} rows are recorded as delivered and never arrived, such as {invented[:3]}"
+        yield (
+            f"invented: {len(invented)} rows are recorded as delivered and never arrived, such "
+            f"as {invented[:3]}"
+        )
     for run_id, metadata in books.shown.items():
         run = books.state.runs.get(run_id, {})
         differing = [
@@ -192,7 +217,10 @@ def _counts(books: Books) -> Iterator[str]:
             if name in metadata and metadata[name] != run.get(name)
         ]
         if differing:
-            yield f"counts: Dagster shows other {', '.join(differing)} than the state for run {run_id}"
+            yield (
+                f"counts: Dagster shows other {', '.join(differing)} than the state for run "
+                f"{run_id}"
+            )
 
 
 def _quarantine(books: Books) -> Iterator[str]:
@@ -207,7 +235,10 @@ def _quarantine(books: Books) -> Iterator[str]:
         yield f"quarantine: {len(wronged)} good rows are there, such as {wronged[:3]}"
     rejected = {key for key, state in books.state.ledger.items() if state == REJECTED}
     if rejected != set(books.state.quarantine):
-        yield f"quarantine: it has {len(books.state.quarantine)} rows, the ledger {len(rejected)} rejected ones"
+        yield (
+            f"quarantine: it has {len(books.state.quarantine)} rows, the ledger {len(rejected)} "
+            "rejected ones"
+        )
     taken = sorted(
         {
             entry.row
@@ -223,8 +254,8 @@ def _copies(books: Books) -> Iterator[str]:
     """Every copy beyond the first has a reason: a bad answer before it, or one that came too late,
     or a run that did not end in order.
 
-    A batch whose parts met different fates is sent again as it was, so a bad answer to one request excuses copies of its
-    neighbours; where a request carries one event it does not.
+    A batch whose parts met different fates is sent again as it was, so a bad answer to one request
+    excuses copies of its neighbours; where a request carries one event it does not.
     """
     bad = sorted(
         [call.at for call in books.calls if call.fault not in CLEAR]
@@ -251,7 +282,10 @@ def _copies(books: Books) -> Iterator[str]:
         + sum(spell.tries for spell in books.unclean) * books.page_bound
     )
     if books.extra_copies > bound:
-        yield f"copies: {books.extra_copies} extra copies, more than {books.ambiguous_requests} ambiguous requests and {len(books.unclean)} unclean runs explain"
+        yield (
+            f"copies: {books.extra_copies} extra copies, more than {books.ambiguous_requests} "
+            f"ambiguous requests and {len(books.unclean)} unclean runs explain"
+        )
 
 
 def _total(books: Books, name: str) -> int:

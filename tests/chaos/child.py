@@ -1,8 +1,10 @@
-"""What happens inside a forked run: the real command line or the real Dagster asset, with time made faster where that is asked for.
+"""What happens inside a forked run: the real command line or the real Dagster asset,
+with time made faster where that is asked for.
 
-CHAOS_BACKOFF=0.01 shortens the pauses between retries, CHAOS_CLOCK=7200 puts warehouse and connector two hours ahead,
-CHAOS_MUTANT=NAME replaces one part of the connector by a wrong one, CHAOS_FILE_LIMIT=BYTES
-fills the disk, CHAOS_GIVEN_UP=FILE has it told which requests were left at the deadline.
+CHAOS_BACKOFF=0.01 shortens the pauses between retries, CHAOS_CLOCK=7200 puts warehouse and
+connector two hours ahead, CHAOS_MUTANT=NAME replaces one part of the connector by a wrong one,
+CHAOS_FILE_LIMIT=BYTES fills the disk, CHAOS_GIVEN_UP=FILE has it told which requests were left at
+the deadline.
 """
 
 from __future__ import annotations
@@ -85,7 +87,9 @@ def shift_clocks(by: dt.timedelta) -> None:
 
 
 def materialize(path: Path, root: Path) -> int:
-    """Materialize a destination's asset in this process and print its metadata; 1 where the run failed."""
+    """Materialize a destination's asset in this process and print its metadata;
+    1 where the run failed.
+    """
     import dagster as dg
     import orjson
 
@@ -111,7 +115,9 @@ def materialize(path: Path, root: Path) -> int:
 
 
 def warm_up(preload: str) -> None:
-    """Everything that a run imports lazily, and the caches that it fills, in the process that is forked: it rehearses a run."""
+    """Everything that a run imports lazily, and the caches that it fills,
+    in the process that is forked: it rehearses a run.
+    """
     import tempfile
 
     from connector.commands.sync import sync

@@ -1,4 +1,6 @@
-"""The parts that all chaos tests share: a platform that misbehaves, and a server that forks runs."""
+"""The parts that all chaos tests share:
+a platform that misbehaves, and a server that forks runs.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""A platform that misbehaves, in a process of its own, with an inbox that is written before every answer.
+"""A platform that misbehaves, in a process of its own,
+with an inbox that is written before every answer.
 
-The inbox is the truth of these tests: what stands in it was taken, whatever the connector was told. A lane is the first
-part of the path, one for each destination, and has a text file. Each request appends its lines with one write, first `Q`
-for the request, then an `E` for each event that it took:
+The inbox is the truth of these tests: what stands in it was taken, whatever the connector was told.
+A lane is the first part of the path, one for each destination, and has a text file. Each request
+appends its lines with one write, first `Q` for the request, then an `E` for each event that it
+took:
 
     Q  time  number  fault  taken  events
     E  time  number  row    event_id  sha256 of the record's bytes
@@ -31,7 +33,10 @@ POISON = 6666.66
 
 
 class Fault(NamedTuple):
-    """One way to answer badly. taken: the events are taken all the same. final: the run ends because of it."""
+    """One way to answer badly.
+
+    taken: the events are taken all the same. final: the run ends because of it.
+    """
 
     status: int = 0
     body: bytes = b""
@@ -76,7 +81,10 @@ STORMS = [
 
 @dataclass
 class Lane:
-    """How one destination is treated. script: number of the request -> fault. calm, storm: shares of requests that fail."""
+    """How one destination is treated.
+
+    script: number of the request -> fault. calm, storm: shares of requests that fail.
+    """
 
     inbox: int
     random: random.Random
@@ -147,7 +155,9 @@ class Platform:
         return True
 
     def tell(self, message: dict[str, Any]) -> None:
-        """Change how a lane is treated: `calm`, `storm`, and a `script` whose numbers count from the next request."""
+        """Change how a lane is treated: `calm`, `storm`,
+        and a `script` whose numbers count from the next request.
+        """
         with self._lock:
             lane = self._lane(message["lane"])
             lane.calm, lane.storm = message.get("calm", 0.0), message.get("storm", 0.0)
@@ -192,7 +202,8 @@ def _fail(peer: Peer, fault: Fault) -> bool:
         peer.drip(b" ")
     elif fault.kind == "truncate":
         peer.send(
-            b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"status":'
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
+            b'\r\n{"status":'
         )
         peer.close()
     else:
@@ -218,7 +229,10 @@ def records_of(body: bytes) -> list[bytes]:
 
 
 class Call(NamedTuple):
-    """One request. at: unix nanoseconds; fault: how it was answered, or `ok`, or `refused`; taken: its events were."""
+    """One request.
+
+    at: unix nanoseconds; fault: how it was answered, or `ok`, or `refused`; taken: its events were.
+    """
 
     at: int
     fault: str
@@ -260,7 +274,10 @@ class Receiver:
         storm: float = 0.0,
         script: dict[int, str] | None = None,
     ) -> None:
-        """Decide how a lane is treated from now on; without arguments, well. script: n-th request from now -> fault."""
+        """Decide how a lane is treated from now on; without arguments, well.
+
+        script: n-th request from now -> fault.
+        """
         assert self._process.stdin is not None
         with self._lock:
             self._process.stdin.write(

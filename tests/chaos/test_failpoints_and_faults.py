@@ -1,4 +1,6 @@
-"""Each failpoint with each fault, once: a run is killed there while the platform misbehaves, and the next ones put it right."""
+"""Each failpoint with each fault, once:
+a run is killed there while the platform misbehaves, and the next ones put it right.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from tests.support.launcher import Launcher
 
 POISON = "poison"
 ONCE = ("after_plan", "before_settle")
-"""Failpoints that a run reaches once, as a run of one page does before_intent; the others are met the second time, when there is something to lose."""
+"""Failpoints that a run reaches once, as a run of one page does before_intent;
+the others are met the second time, when there is something to lose.
+"""
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, POISON])
@@ -62,7 +66,9 @@ def test_a_killed_run_and_a_bad_answer_lose_nothing(
 def test_a_run_of_several_slices_that_is_killed_again_and_again_completes_them_all(
     tmp_path: Path, chaos_receiver: Receiver, launcher: Launcher, failpoint: str
 ) -> None:
-    """Each run gets a little further, so kills come at the beginning of slices, in the middle and between two."""
+    """Each run gets a little further,
+    so kills come at the beginning of slices, in the middle and between two.
+    """
     world = World(
         tmp_path, chaos_receiver, launcher, name=f"slices-{failpoint}", delivery__slice_rows=7
     )

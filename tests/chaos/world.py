@@ -1,4 +1,6 @@
-"""One destination in a hostile world: a source, a platform that misbehaves, runs that are killed, and the books of all three."""
+"""One destination in a hostile world: a source, a platform that misbehaves,
+runs that are killed, and the books of all three.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,10 @@ PLATFORMS = ("capi", "batching")
 PAGES_IN_FLIGHT = {"capi": 2, "batching": 4 + 2}
 SINGLE_PAGE = 400
 ATTEMPTS = 5
-"""The design's own bounds, written down again: what a kill may send twice is at most so many pages of so many rows; and a
-runner that slept over the answers to its requests may send each of them so often."""
+"""The design's own bounds, written down again: what a kill may send twice is at most so many pages
+of so many rows; and a runner that slept over the answers to its requests may send each of them so
+often.
+"""
 
 
 def write_project(
@@ -47,7 +51,9 @@ def write_project(
 
 
 def row(number: int, **changes: Any) -> dict[str, Any]:
-    """A good conversion that names itself in its order_id, so that the platform's inbox can be read back."""
+    """A good conversion that names itself in its order_id,
+    so that the platform's inbox can be read back.
+    """
     made = conversion(number, **changes)
     return {"order_id": made["conversion_id"], **made}
 
@@ -103,7 +109,10 @@ class Run(NamedTuple):
 
 
 class World:
-    """name: of the destination and its lane. batch: records a request on the batching platform. state: URL, default SQLite."""
+    """name: of the destination and its lane.
+
+    batch: records a request on the batching platform. state: URL, default SQLite.
+    """
 
     def __init__(
         self,
@@ -181,7 +190,11 @@ class World:
         self.warehouse.insert(*made)
 
     def start(self, target: str = "capi", **environment: str) -> Job:
-        """Begin a run. What the one before sent until now is its own: a receiver may read a request after its sender was killed."""
+        """Begin a run.
+
+        What the one before sent until now is its own: a receiver may read a request after its
+        sender was killed.
+        """
         self.runs += 1
         if self.ended_uncleanly:
             self.unclean[-1] = self.unclean[-1]._replace(ended=time.time_ns())
@@ -222,7 +235,9 @@ class World:
         return self.end(self.start(target, **environment), began)
 
     def time_passes(self) -> None:
-        """Whatever a platform asked to wait is over, and leases of runs that are gone have run out."""
+        """Whatever a platform asked to wait is over,
+        and leases of runs that are gone have run out.
+        """
         if not self.runs:
             return
         with sa.create_engine(self.state, poolclass=sa.NullPool).begin() as connection:
@@ -230,7 +245,9 @@ class World:
             connection.execute(tables.lease.update().values(expires_at=0))
 
     def calm_down(self, most: int = 12, **environment: str) -> int:
-        """Run in fair weather until a run has done all that waits; returns how many it took, or raises where none ever does."""
+        """Run in fair weather until a run has done all that waits;
+        returns how many it took, or raises where none ever does.
+        """
         self.receiver.treat(self.name)
         for number in range(most):
             with contextlib.suppress(sa.exc.OperationalError):  # a database that is restarting
@@ -241,7 +258,9 @@ class World:
         raise Stuck(f"rows still wait after {most} runs: {run.text[-600:]}")
 
     def books(self) -> Books:
-        """What all three parties have written down; the state is read first, so that it can only be behind."""
+        """What all three parties have written down;
+        the state is read first, so that it can only be behind.
+        """
         state = read_state(self.state, list(read_rows(self.warehouse)))
         calls, entries = self.receiver.received(self.name)
         return Books(
@@ -259,7 +278,9 @@ class World:
         )
 
     def violations(self, *, final: bool = False) -> list[str]:
-        """What the books say is wrong; final: nothing waits any more, so everything must be settled."""
+        """What the books say is wrong; final:
+        nothing waits any more, so everything must be settled.
+        """
         return violations(self.books(), final=final)
 
 

@@ -1,4 +1,6 @@
-"""Writers that fill a PostgreSQL table as busy systems do: several at once, transactions held open, rollbacks, late rows, updates."""
+"""Writers that fill a PostgreSQL table as busy systems do:
+several at once, transactions held open, rollbacks, late rows, updates.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +18,23 @@ HOLD = 0.6
 """Seconds for which a transaction stays open at most; the lag of the destination is longer."""
 
 _INSERT = """
-insert into conversions (conversion_id, order_id, updated_at, event_name, event_time, email, value, currency)
-select 'c' || lpad(n::text, 6, '0'), 'c' || lpad(n::text, 6, '0'), now() - %(late)s * interval '1 second', 'Purchase', now() - interval '1 hour',
-       'person' || n || '@shop.example.org', case when n %% 97 = 13 then %(poison)s when n %% 211 = 17 then -1 else 9.50 end, 'USD'
+insert into conversions
+    (conversion_id, order_id, updated_at, event_name, event_time, email, value, currency)
+select 'c' || lpad(n::text, 6, '0'), 'c' || lpad(n::text, 6, '0'),
+    now() - %(late)s * interval '1 second', 'Purchase', now() - interval '1 hour',
+    'person' || n || '@shop.example.org',
+    case when n %% 97 = 13 then %(poison)s when n %% 211 = 17 then -1 else 9.50 end, 'USD'
 from generate_series(%(first)s::int, %(last)s::int) n
 """
-_TOUCH = "update conversions set updated_at = now() where value > 0 and value < 1000 and conversion_id = any(%s)"
+_TOUCH = (
+    "update conversions set updated_at = now() where value > 0 and value < 1000 and "
+    "conversion_id = any(%s)"
+)
 
 
 class Writers:
-    """Threads that keep adding rows to a world until `target` rows are there, as fast as `pace` allows.
+    """Threads that keep adding rows to a world until `target` rows are there,
+    as fast as `pace` allows.
 
     late: share of transactions whose rows carry a timestamp from up to 40 seconds ago.
     """

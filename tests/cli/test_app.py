@@ -1,4 +1,6 @@
-"""The command line as a person or a script meets it: real processes, exact JSON, exit codes, and words for people."""
+"""The command line as a person or a script meets it:
+real processes, exact JSON, exit codes, and words for people.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ REPORT = [
     "seconds",
     "concurrency",
 ]
-"""Keys of `capi sync --json` of a run that sent something: those of DESIGN.md, and the requests in flight."""
+"""Keys of `capi sync --json` of a run that sent something:
+those of DESIGN.md, and the requests in flight.
+"""
 
 VERBS = [
     "check",
@@ -87,8 +91,16 @@ def test_sync_prints_the_report_and_nothing_else(project: Project) -> None:
     assert done.err == ""
     counts = {name: report[name] for name in REPORT[1:10]}
     assert counts == {
-        "rows_read": 10, "delivered": 9, "rejected": 1, "expired": 0, "suppressed": 0, "late": 0, "ambiguous": 0, "http_requests": 9, "retries": 0,
-    }  # fmt: skip
+        "rows_read": 10,
+        "delivered": 9,
+        "rejected": 1,
+        "expired": 0,
+        "suppressed": 0,
+        "late": 0,
+        "ambiguous": 0,
+        "http_requests": 9,
+        "retries": 0,
+    }
     assert (report["mark_from"], report["complete"]) == (None, True)
     assert report["mark_to"].endswith("Z")
     assert report["seconds"] > 0
@@ -246,7 +258,8 @@ def test_a_name_that_is_not_there_names_those_that_are(
 
 def test_check_finds_all_problems_at_once(project: Project) -> None:
     project.write_text(
-        "type: dagster_project.components.CapiDestination\nattributes:\n  platfrom: capi\n  source:\n    warehouse: duckdb:///x\n    cursr: y\n"
+        "type: dagster_project.components.CapiDestination\nattributes:\n  platfrom: capi\n  "
+        "source:\n    warehouse: duckdb:///x\n    cursr: y\n"
     )
     done = project.capi("check", "acme", "--json")
     found = done.json()
@@ -410,9 +423,9 @@ def test_replay_reconcile_and_erase(project: Project, ready: DuckDb) -> None:
         in project.capi("erase", "acme", "--key", "c000777", check=True).out
     )
     told = project.capi("erase", "acme", "--key", "c000002", check=True).out
-    assert (
-        told
-        == "erased; it was delivered, so Base Conversions API still has it: ask for its deletion there\n"
+    assert told == (
+        "erased; it was delivered, so Base Conversions API still has it: ask for its "
+        "deletion there\n"
     )
     assert (
         "was erased, and is never sent"
@@ -476,7 +489,10 @@ def test_sandbox_says_what_it_needs(missing: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", without, "sandbox"], capture_output=True, text=True, timeout=120
     )
-    told = f"the receiver needs {missing}, which is not installed; run: pip install 'capi-connector[sandbox]'\n"
+    told = (
+        f"the receiver needs {missing}, which is not installed; run: pip install "
+        "'capi-connector[sandbox]'\n"
+    )
     assert (done.returncode, done.stderr) == (2, told)
 
 
@@ -485,7 +501,10 @@ def test_sandbox_says_to_people_which_token_it_wants(project: Project) -> None:
     try:
         assert process.stdout is not None
         assert re.match(
-            rb"receiver at http://127\.0\.0\.1:\d+ .*, for the token sandbox-token; stop with Ctrl-C\n",
+            (
+                rb"receiver at http://127\.0\.0\.1:\d+ .*, for the token sandbox-token; stop "
+                rb"with Ctrl-C\n"
+            ),
             process.stdout.readline(),
         )
     finally:

@@ -1,4 +1,6 @@
-"""What a command imports: nothing that it has no use for, because imports are most of what a run of nothing new takes."""
+"""What a command imports: nothing that it has no use for,
+because imports are most of what a run of nothing new takes.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,12 @@ def test_what_sends_is_imported_by_runs_that_send(
 
 
 def test_a_read_without_rows_does_not_import_pandas() -> None:
-    """It is the last one where rows fill their pages exactly; pyarrow imports pandas to join no chunks at all."""
+    """It is the last one where rows fill their pages exactly;
+    pyarrow imports pandas to join no chunks at all.
+    """
     empty = "pa.table({'_cursor': pa.chunked_array([], pa.timestamp('us'))})"
-    code = f"import sys, pyarrow as pa; from connector.source.dialects.duckdb import is_in_order; assert is_in_order({empty}); assert 'pandas' not in sys.modules"
+    code = (
+        "import sys, pyarrow as pa; from connector.source.dialects.duckdb import is_in_order; "
+        f"assert is_in_order({empty}); assert 'pandas' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -70,7 +70,10 @@ def test_a_pipe_gets_every_line_whole(project: Project, with_a_bad_row: str) -> 
         if "0001009" in line
     ]
     assert re.fullmatch(
-        r"│ order-2026-04-13-0000001009 │ bad_value │ value │ 1 +│ \S+Z +│ rejected │ value: major units, not negative, .* half to even │",
+        (
+            r"│ order-2026-04-13-0000001009 │ bad_value │ value │ 1 +│ \S+Z +│ rejected │ "
+            r"value: major units, not negative, .* half to even │"
+        ),
         line,
     )
 

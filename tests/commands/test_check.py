@@ -184,7 +184,10 @@ def test_every_problem_of_the_yaml_is_told_with_its_line(
         ),
         (
             "1.5::double as order_id",
-            "the column order_id comes as a floating-point number, which loses digits; cast it to text in the query",
+            (
+                "the column order_id comes as a floating-point number, which loses digits; cast "
+                "it to text in the query"
+            ),
         ),
     ],
 )
@@ -253,13 +256,20 @@ def test_what_the_query_lacks_and_what_it_would_add_are_shown(
     [
         (
             "postgresql://nobody@127.0.0.1:1/shop",
-            "the warehouse refuses connections: nothing listens at this port (OperationalError); see that the server runs, and correct host and port in source.warehouse",
+            (
+                "the warehouse refuses connections: nothing listens at this port "
+                "(OperationalError); see that the server runs, and correct host and port in "
+                "source.warehouse"
+            ),
         ),
         ("duckdb:///nothing.duckdb", "there is no DuckDB file at the address in source.warehouse"),
         ("sqlite:///nothing.sqlite", "there is no SQLite file at the address in source.warehouse"),
         (
             "duckdb:///sql/conversions.sql",
-            "the warehouse is no file that can be read (IOException); see that source.warehouse names a database of this kind",
+            (
+                "the warehouse is no file that can be read (IOException); see that "
+                "source.warehouse names a database of this kind"
+            ),
         ),
         (
             "sqlite:///sql/conversions.sql",
@@ -267,7 +277,10 @@ def test_what_the_query_lacks_and_what_it_would_add_are_shown(
         ),
         (
             "oracle+nothing://nobody@host/shop",
-            "SQLAlchemy knows no oracle+nothing here; correct the address, or install the package that brings this dialect",
+            (
+                "SQLAlchemy knows no oracle+nothing here; correct the address, or install the "
+                "package that brings this dialect"
+            ),
         ),
         (
             "mysql://nobody@host/shop",
@@ -360,7 +373,8 @@ def test_a_certificate_authority_that_is_none_is_named(
     (problem,) = look(project, duck.url, delivery={"ca_file": "ca.pem"}).errors
     assert problem.message.startswith("delivery.ca_file: ")
     assert problem.message.endswith(
-        "is not a readable PEM certificate; give the file of the authority that signed the endpoint's certificate"
+        "is not a readable PEM certificate; give the file of the authority that signed the "
+        "endpoint's certificate"
     )
 
 
@@ -396,13 +410,14 @@ def test_a_digest_made_by_another_rule_than_the_platform_asks_for_is_refused(
     project: Project, duck: DuckDb
 ) -> None:
     project.query(
-        "select conversion_id, updated_at, event_name, email, sha256(phone) as phone_e164_sha256 from conversions"
+        "select conversion_id, updated_at, event_name, email, sha256(phone) as "
+        "phone_e164_sha256 from conversions"
     )
     (problem,) = look(project, duck.url).errors
     assert (
-        "phone_e164_sha256 holds digests made by another rule than Base Conversions API asks for; give the plain value as phone"
-        in problem.message
-    )
+        "phone_e164_sha256 holds digests made by another rule than Base Conversions API "
+        "asks for; give the plain value as phone"
+    ) in problem.message
 
 
 def test_a_digest_made_by_another_rule_is_refused_where_a_digest_of_the_right_one_is_there(
@@ -410,7 +425,8 @@ def test_a_digest_made_by_another_rule_is_refused_where_a_digest_of_the_right_on
 ) -> None:
     """The plain value is not: rows that have only the other digest would go without."""
     project.query(
-        "select conversion_id, updated_at, event_name, sha256(phone) as phone_sha256, sha256(phone) as phone_e164_sha256 from conversions"
+        "select conversion_id, updated_at, event_name, sha256(phone) as phone_sha256, "
+        "sha256(phone) as phone_e164_sha256 from conversions"
     )
     (problem,) = look(project, duck.url).errors
     assert "phone_e164_sha256 holds digests made by another rule" in problem.message
@@ -418,7 +434,8 @@ def test_a_digest_made_by_another_rule_is_refused_where_a_digest_of_the_right_on
 
 def test_a_digest_of_no_use_beside_its_plain_value_is_ok(project: Project, duck: DuckDb) -> None:
     project.query(
-        "select *, sha256(phone) as phone_e164_sha256, sha256(email) as first_name_sha256 from conversions"
+        "select *, sha256(phone) as phone_e164_sha256, sha256(email) as first_name_sha256 "
+        "from conversions"
     )
     assert look(project, duck.url).errors == []
 
@@ -436,11 +453,17 @@ def test_a_digest_that_the_platform_takes_is_ok(project: Project, duck: DuckDb, 
     [
         (
             {"source__lag": "0s"},
-            "source.lag is 0s: a row whose transaction commits after a younger row was read is found only by lookback or `capi reconcile`",
+            (
+                "source.lag is 0s: a row whose transaction commits after a younger row was read "
+                "is found only by lookback or `capi reconcile`"
+            ),
         ),
         (
             {"source__lookback": "0s"},
-            "source.lookback is 0s: rows that commit later than source.lag are found only by `capi reconcile`",
+            (
+                "source.lookback is 0s: rows that commit later than source.lag are found only "
+                "by `capi reconcile`"
+            ),
         ),
         (
             {"identifiers": ["Email", "HashedEmail"]},
@@ -600,7 +623,8 @@ def test_a_column_with_nearly_the_name_of_one_that_is_missing_is_warned_of(
 ) -> None:
     """Every event would leave without the address, and nobody would know."""
     project.query(
-        "select conversion_id, updated_at, event_name, phone, email as emial, currency as note from conversions"
+        "select conversion_id, updated_at, event_name, phone, email as emial, currency as "
+        "note from conversions"
     )
     found = look(project, duck.url)
     assert (found.errors, found.warnings) == (
@@ -614,7 +638,10 @@ def test_a_column_with_nearly_the_name_of_one_that_is_missing_is_warned_of(
 def test_rows_of_which_none_can_be_sent_are_warned_of(project: Project, duck: DuckDb) -> None:
     """Each has what the platform requires, but not what it requires of such a row."""
     duck.insert(*(conversion(number, email="nonsense", phone=None) for number in range(2)))
-    warning = "none of the first 2 rows can be sent (bad_email 2); `capi preview acme` shows them one by one"
+    warning = (
+        "none of the first 2 rows can be sent (bad_email 2); `capi preview acme` shows them one "
+        "by one"
+    )
     found = look(project, duck.url)
     assert (found.errors, found.warnings) == ([], [warning])
     duck.insert(conversion(3))

@@ -1,4 +1,6 @@
-"""What share of a source's identifiers can be used, and what is wrong with the rest: counts alone, never a value."""
+"""What share of a source's identifiers can be used, and what is wrong with the rest:
+counts alone, never a value.
+"""
 
 from __future__ import annotations
 

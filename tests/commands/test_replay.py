@@ -124,7 +124,10 @@ def test_a_row_that_comes_back_mended_needs_no_replay(duck_destination: Make, du
     made = duck_destination()
     sync(made)
     duck.execute(
-        "update conversions set email = 'mended@shop.example.org', updated_at = ? where conversion_id = 'c000002'",
+        (
+            "update conversions set email = 'mended@shop.example.org', updated_at = ? where "
+            "conversion_id = 'c000002'"
+        ),
         ago(hours=1),
     )
     report = sync(made)

@@ -35,7 +35,9 @@ def copies(receiver: Receiver) -> list[int]:
 def undecided(
     project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver
 ) -> Destination:
-    """A destination whose last run was killed, and whose platform no longer knows which of its requests it took."""
+    """A destination whose last run was killed,
+    and whose platform no longer knows which of its requests it took.
+    """
     duck.insert(*(conversion(number) for number in range(6)))
     made = duck_destination(overrides={"dedupe_window": "0s"})
     assert project.capi("sync", "acme", CAPI_FAILPOINT="after_send:3").code < 0

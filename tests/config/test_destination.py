@@ -1,4 +1,6 @@
-"""The YAML of a destination: every key that there is, and everything wrong with a file told at once, with its line."""
+"""The YAML of a destination: every key that there is,
+and everything wrong with a file told at once, with its line.
+"""
 
 from __future__ import annotations
 
@@ -245,9 +247,9 @@ def test_a_secret_itself_is_refused_and_not_repeated(
     project: Project, key: str, literal: str
 ) -> None:
     (problem,) = problems(project, auth={"bearer": "env:ACME_TOKEN", key: literal})
-    assert (
-        problem
-        == f"{line_of(project, f'{key}:')}: auth.{key} must be env:NAME or file:PATH; a secret does not belong in this file"
+    assert problem == (
+        f"{line_of(project, f'{key}:')}: auth.{key} must be env:NAME or file:PATH; a secret "
+        "does not belong in this file"
     )
 
 
@@ -280,7 +282,8 @@ def test_a_warehouse_address_with_a_password_is_refused_and_not_repeated(
 ) -> None:
     (problem,) = problems(project, warehouse=url)
     assert problem == (
-        f"{line_of(project, 'warehouse:')}: the address holds a password; put the whole address in an environment variable and write env:NAME"
+        f"{line_of(project, 'warehouse:')}: the address holds a password; put the whole "
+        "address in an environment variable and write env:NAME"
     )
 
 
@@ -303,7 +306,10 @@ def test_a_warehouse_address_without_a_password_may_stand_in_the_file(
 
 def test_a_path_is_no_warehouse_address(project: Project) -> None:
     assert problems(project, warehouse="warehouse.duckdb") == [
-        f"{line_of(project, 'warehouse:')}: the warehouse must be a SQLAlchemy URL such as duckdb:///warehouse.duckdb, or env:NAME"
+        (
+            f"{line_of(project, 'warehouse:')}: the warehouse must be a SQLAlchemy URL such as "
+            "duckdb:///warehouse.duckdb, or env:NAME"
+        )
     ]
 
 
@@ -313,7 +319,10 @@ def test_a_path_is_no_warehouse_address(project: Project) -> None:
         (
             {"source__time_zone": "Europe/Berln"},
             "time_zone:",
-            "'Europe/Berln' is not a time zone; write one such as Europe/Berlin; did you mean 'Europe/Berlin'?",
+            (
+                "'Europe/Berln' is not a time zone; write one such as Europe/Berlin; did you "
+                "mean 'Europe/Berlin'?"
+            ),
         ),
         ({"source__time_zone": "../../etc/localtime"}, "time_zone:", "is not a time zone"),
         (

@@ -112,7 +112,10 @@ REFUSED = [
 def test_an_address_that_can_be_read_in_two_ways_is_refused(project: Project, url: str) -> None:
     (problem,) = problems(project, endpoint=url)
     assert re.fullmatch(
-        r"\d+: endpoint must be (a plain address such as .*|https; plain http is only for a receiver on this machine)",
+        (
+            r"\d+: endpoint must be (a plain address such as .*|https; plain http is only for a "
+            r"receiver on this machine)"
+        ),
         problem,
     )
     assert int(problem.split(":")[0]) == line_of(project, "endpoint:")

@@ -1,4 +1,6 @@
-"""Secrets are references: read when they are needed, refused where they are unfit, shown nowhere."""
+"""Secrets are references: read when they are needed,
+refused where they are unfit, shown nowhere.
+"""
 
 from __future__ import annotations
 

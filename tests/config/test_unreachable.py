@@ -1,4 +1,5 @@
-"""Wrong password, port, host, TLS: four causes, four sentences, for the warehouse and for the state.
+"""Wrong password, port, host, TLS: four causes,
+four sentences, for the warehouse and for the state.
 
 Each refusal comes from PostgreSQL itself, from the system's resolver or from its TCP.
 """
@@ -62,7 +63,9 @@ def told(request: pytest.FixtureRequest, project: Project, monkeypatch: pytest.M
 
 
 def without_tls(peer: Peer) -> None:
-    """PostgreSQL's answer to SSLRequest where it has no TLS (protocol 3.0, message flow 54.2.11)."""
+    """PostgreSQL's answer to SSLRequest where it has no TLS (protocol 3.0,
+    message flow 54.2.11).
+    """
     if peer.sip():
         peer.send(b"N")
         peer.sip()

@@ -1,4 +1,6 @@
-"""A webhook is told once when a destination begins to fail, when its token is refused, and when it delivers again."""
+"""A webhook is told once when a destination begins to fail,
+when its token is refused, and when it delivers again.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,10 @@ def test_each_change_is_told_once(
     materialize(daemon.destination, daemon.instance)
     daemon.tick()
     assert webhook.texts == [
-        f"acme is refused by the platform: its token must be renewed (run {refused.run_id}: 0 delivered, 0 rejected)"
+        (
+            f"acme is refused by the platform: its token must be renewed (run {refused.run_id}: "
+            "0 delivered, 0 rejected)"
+        )
     ]
 
     monkeypatch.setenv("ACME_TOKEN", TOKEN)

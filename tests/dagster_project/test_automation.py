@@ -1,4 +1,6 @@
-"""When a destination runs by itself: the polling sensor, and the job that looks for rows without a record."""
+"""When a destination runs by itself: the polling sensor,
+and the job that looks for rows without a record.
+"""
 
 from __future__ import annotations
 

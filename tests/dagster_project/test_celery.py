@@ -30,8 +30,12 @@ ROWS = SLICE_ROWS + 10
 
 BACKLOG = f"""
 create table backlog as select
-    'c' || lpad(n::varchar, 6, '0') as conversion_id, now() - interval 1 day + interval (n) millisecond as updated_at, 'Purchase' as event_name,
-    now() - interval 2 day as event_time, 'person' || n || '@shop.example.org' as email, n % 5000 <> 7 as opt_out
+    'c' || lpad(n::varchar, 6, '0') as conversion_id,
+    now() - interval 1 day + interval (n) millisecond as updated_at,
+    'Purchase' as event_name,
+    now() - interval 2 day as event_time,
+    'person' || n || '@shop.example.org' as email,
+    n % 5000 <> 7 as opt_out
 from range({ROWS}) numbers(n)
 """
 

@@ -49,5 +49,8 @@ def test_all_processes_end_when_the_outer_one_is_asked_to(asked: signal.Signals)
 
 
 def test_the_exit_code_is_the_commands() -> None:
-    code = "import sys; from dagster_project.dev import run_group; sys.exit(run_group([sys.executable, '-c', 'exit(7)']))"
+    code = (
+        "import sys; from dagster_project.dev import run_group; "
+        "sys.exit(run_group([sys.executable, '-c', 'exit(7)']))"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, timeout=60).returncode == 7

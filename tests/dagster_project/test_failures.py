@@ -1,4 +1,6 @@
-"""A run that fails says why in one sentence, shows its counts all the same, and is not repeated blindly."""
+"""A run that fails says why in one sentence,
+shows its counts all the same, and is not repeated blindly.
+"""
 
 from __future__ import annotations
 
@@ -161,11 +163,17 @@ def test_over_a_stop_every_row_is_counted_once(
     [
         (
             {"source__cursor": "loaded_at"},
-            "acme: the query sql/conversions.sql has no column loaded_at; it has conversion_id, updated_at,",
+            (
+                "acme: the query sql/conversions.sql has no column loaded_at; it has "
+                "conversion_id, updated_at,"
+            ),
         ),
         (
             {"columns": {"email": "mail"}},
-            "acme: the query sql/conversions.sql has no column mail; it has conversion_id, updated_at,",
+            (
+                "acme: the query sql/conversions.sql has no column mail; it has conversion_id, "
+                "updated_at,"
+            ),
         ),
         ({"auth__bearer": "env:ACME_TOKEN_OF_NOBODY"}, "ACME_TOKEN_OF_NOBODY"),
         ({"source__warehouse": "env:WAREHOUSE_OF_NOBODY"}, "WAREHOUSE_OF_NOBODY"),
@@ -236,7 +244,9 @@ def test_a_run_that_nobody_asked_for_skips_beside_another_one(
 
 
 def retried(duck_destination: Make, instance: dg.DagsterInstance) -> list[str]:
-    """Run the asset in a job whose author asked for three more attempts; steps that Dagster tried again."""
+    """Run the asset in a job whose author asked for three more attempts;
+    steps that Dagster tried again.
+    """
     definitions = load_definitions(duck_destination())
     job = dg.define_asset_job(
         "insistent",
@@ -299,7 +309,9 @@ def test_a_first_run_that_failed_is_no_lost_state(
     instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Only a materialization counts: after a failure there may be no state, and the next run is welcome."""
+    """Only a materialization counts:
+    after a failure there may be no state, and the next run is welcome.
+    """
     duck.insert(conversion(1))
     assert not materialize(duck_destination(source__query="sql/gone.sql"), instance).success
     assert materialize(duck_destination(), instance).counts("delivered") == (1,)

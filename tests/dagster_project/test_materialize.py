@@ -37,7 +37,9 @@ OLD = {"windows": {"max_age": "7d"}}
 
 
 def fill(duck: DuckDb) -> None:
-    """Twenty good rows, three that cannot be delivered, two that may not be, one that is too old."""
+    """Twenty good rows, three that cannot be delivered,
+    two that may not be, one that is too old.
+    """
     duck.insert(*(conversion(number) for number in range(20)))
     duck.insert(
         *(conversion(number, email=None) for number in (30, 31)), conversion(32, value="-1.00")
@@ -260,7 +262,9 @@ def test_resources_move_all_destinations_to_another_warehouse_and_state(
     instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A staging deployment: the YAML stays, `definitions.py` says where to read and where to keep progress."""
+    """A staging deployment: the YAML stays,
+    `definitions.py` says where to read and where to keep progress.
+    """
     duck.insert(conversion(1))
     made = duck_destination(source__warehouse="env:PRODUCTION_URL")
     monkeypatch.setenv("STAGING_URL", duck.url)

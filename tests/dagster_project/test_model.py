@@ -1,4 +1,6 @@
-"""Dagster and `capi` read one schema: they accept the same YAML, and refuse the same line in the same words."""
+"""Dagster and `capi` read one schema: they accept the same YAML,
+and refuse the same line in the same words.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Steps that live in processes of their own: what one of them leaves when it is killed, and who may take over when."""
+"""Steps that live in processes of their own:
+what one of them leaves when it is killed, and who may take over when.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ def test_a_killed_run_that_is_re_executed_from_its_failure_sends_the_same_bytes(
     lasting_instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The button in the UI, and what run retries do by default: the plan of the first run is used again."""
+    """The button in the UI, and what run retries do by default:
+    the plan of the first run is used again.
+    """
     project.query(WITHOUT_TIMES)
     duck.insert(*(conversion(number) for number in range(300)))
     made = duck_destination()
@@ -107,7 +111,9 @@ def test_a_run_that_ended_cannot_be_re_executed_from_its_failure_and_says_what_t
     lasting_instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its steps are done but for the last one, which has nothing left to do but to tell the same failure again."""
+    """Its steps are done but for the last one,
+    which has nothing left to do but to tell the same failure again.
+    """
     duck.insert(*(conversion(number) for number in range(3)))
     made = duck_destination()
     monkeypatch.setenv("ACME_TOKEN", "an-old-token")

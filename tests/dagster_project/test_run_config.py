@@ -170,7 +170,9 @@ def test_refusals_of_nearly_everything_are_recorded_after_a_yes(
 def test_test_mode_is_refused_where_the_platform_has_none(
     duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
 ) -> None:
-    """`test_mode: true` in the YAML is refused, so the launchpad must not send real conversions under that name."""
+    """`test_mode: true` in the YAML is refused,
+    so the launchpad must not send real conversions under that name.
+    """
     duck.insert(*(conversion(number) for number in range(3)))
     run = materialize(duck_destination(), instance, test_mode=True)
     assert receiver.inbox.summary()["requests"] == 0

@@ -1,4 +1,6 @@
-"""A backlog is delivered in slices by several steps, and the mark moves only over what is recorded without a gap."""
+"""A backlog is delivered in slices by several steps,
+and the mark moves only over what is recorded without a gap.
+"""
 
 from __future__ import annotations
 

@@ -299,7 +299,9 @@ def in_time(work: Callable[[], Any]) -> Any:
 def test_a_mistake_over_the_books_ends_the_run_and_blocks_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A page is finished, and a slot free again, whatever happens when its verdicts are added up."""
+    """A page is finished, and a slot free again,
+    whatever happens when its verdicts are added up.
+    """
 
     def broken(*_arguments: Any) -> None:
         raise KeyError("jane@example.org")
@@ -648,7 +650,9 @@ def test_an_end_wakes_those_who_wait(status: int) -> None:
 
 
 def test_throttling_pauses_everybody() -> None:
-    """Of two requests one is throttled; while the limiter's clock stands still nobody else leaves."""
+    """Of two requests one is throttled;
+    while the limiter's clock stands still nobody else leaves.
+    """
     now, paused = [1000.0], threading.Event()
     bodies: list[bytes] = []
 

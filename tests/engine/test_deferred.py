@@ -1,4 +1,6 @@
-"""Results that a platform tells only later: asked for by the runs that follow, noted as counts, and never in the way of a run."""
+"""Results that a platform tells only later:
+asked for by the runs that follow, noted as counts, and never in the way of a run.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rows(count: int, old: int = 0) -> list[dict[str, Any]]:
-    """Conversions for Google, the first of which are too old for it; that is found out when they are processed."""
+    """Conversions for Google, the first of which are too old for it;
+    that is found out when they are processed.
+    """
     return [
         recent(
             minimal("google", conversion_id=f"c{number:03d}", event_id=f"e{number}"),

@@ -42,7 +42,10 @@ def test_a_rebuilt_table_waits_for_a_person(
         duck.insert(*(conversion(each) for each in range(number * 10, number * 10 + 10)))
         assert sync(made).delivered == 10
     duck.execute(
-        "insert into conversions (conversion_id, updated_at) select 'x' || n, now() - interval 1 hour from range(?) t(n)",
+        (
+            "insert into conversions (conversion_id, updated_at) select 'x' || n, now() - "
+            "interval 1 hour from range(?) t(n)"
+        ),
         USUAL_LEAST + 1,
     )
     with pytest.raises(
@@ -64,19 +67,27 @@ def test_a_thousand_rows_are_never_too_many(
         duck.insert(conversion(number))
         assert sync(made).delivered == 1
     duck.execute(
-        "insert into conversions (conversion_id, updated_at) select 'x' || n, now() - interval 1 hour from range(?) t(n)",
+        (
+            "insert into conversions (conversion_id, updated_at) select 'x' || n, now() - "
+            "interval 1 hour from range(?) t(n)"
+        ),
         USUAL_LEAST,
     )
     assert sync(made).rows_read == USUAL_LEAST
 
 
-MANY = "insert into conversions (conversion_id, updated_at, event_time) select 'x' || n, now(), now() from range(?) t(n)"
+MANY = (
+    "insert into conversions (conversion_id, updated_at, event_time) select 'x' || n, now(), "
+    "now() from range(?) t(n)"
+)
 
 
 def test_from_the_first_run_on_touched_rows_of_old_wait_for_a_person(
     duck_destination: Make, duck: DuckDb, receiver: Receiver
 ) -> None:
-    """A destination that starts now, two empty runs, and a backfill that touches last year's rows."""
+    """A destination that starts now, two empty runs,
+    and a backfill that touches last year's rows.
+    """
     duck.execute(MANY, USUAL_LEAST + 1)
     duck.execute("update conversions set updated_at = now() - interval 300 day")
     made = duck_destination(source__start="now", source__lag="0s")

@@ -202,7 +202,9 @@ def test_a_run_since_a_time_does_not_send_forgotten_rows(
 def test_a_first_run_sends_rows_of_years_ago(
     made: Destination, duck: DuckDb, clock: FakeClock
 ) -> None:
-    """Nothing was delivered before it, so the ledger is complete; also where it is read in parts."""
+    """Nothing was delivered before it, so the ledger is complete;
+    also where it is read in parts.
+    """
     old = clock.ago(days=900)
     duck.insert(*rows(clock, *range(6), updated_at=old, event_time=old))
     for _ in range(3):

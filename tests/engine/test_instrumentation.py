@@ -194,7 +194,11 @@ def host():
     own = ("connector", "sqlalchemy.engine.Engine.capi")
     ours = [name for name in names if not (name or "").startswith(own)]
     loggers = {
-        str(name): (each.level, each.filters, [one for one in each.handlers if type(one) is not logging.NullHandler])
+        str(name): (
+            each.level,
+            each.filters,
+            [one for one in each.handlers if type(one) is not logging.NullHandler],
+        )
         for name in ours
         for each in [logging.getLogger(name)]
     }
@@ -202,17 +206,22 @@ def host():
         "environment": dict(os.environ),
         "pool": pyarrow.default_memory_pool().backend_name,
         "warnings": len(warnings.filters),
-        "signals": {each.name: signal.getsignal(each) for each in signal.valid_signals() if isinstance(each, signal.Signals)},
+        "signals": {
+            each.name: signal.getsignal(each)
+            for each in signal.valid_signals()
+            if isinstance(each, signal.Signals)
+        },
         "threads": threading.active_count(),
         "folder": os.getcwd(),
         "excepthook": sys.excepthook,
-        "loggers": {name: state for name, state in loggers.items() if state[1] or state[2] or state[0]},
+        "loggers": {name: state for name, state in loggers.items() if any(state)},
     }
 
 before = host()
 report = connector.sync("dagster_project/defs/acme/defs.yaml")
 after = host()
-print(report.delivered, [(name, before[name], after[name]) for name in before if before[name] != after[name]])
+changed = [(name, before[name], after[name]) for name in before if before[name] != after[name]]
+print(report.delivered, changed)
 """
 
 

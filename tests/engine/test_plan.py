@@ -33,7 +33,9 @@ def test_a_limit_is_a_number_of_rows(limit: int) -> None:
 def test_rows_whose_key_is_personal_are_each_delivered_once_even_if_all_share_a_cursor_value(
     destination: Make, warehouse: TestWarehouse, receiver: Receiver, limit: int | None
 ) -> None:
-    """Their mark has no key, so a run begins with rows that are recorded: they count neither for the limit nor as waiting."""
+    """Their mark has no key, so a run begins with rows that are recorded:
+    they count neither for the limit nor as waiting.
+    """
     moment = ago(hours=2)
     warehouse.insert(*(conversion(number, updated_at=moment) for number in range(4)))
     made = destination(source__key="email")

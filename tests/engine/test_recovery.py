@@ -183,7 +183,9 @@ def test_a_row_that_is_erased_meanwhile_is_not_sent_again(
 def test_a_row_that_is_touched_meanwhile_is_sent_again_once(
     make: Make, duck: DuckDb, platform: Platform
 ) -> None:
-    """In its batch, although its place in the order is another one now; and not once more as new."""
+    """In its batch, although its place in the order is another one now;
+    and not once more as new.
+    """
     duck.insert(*(order(number) for number in range(1, 4)))
     made = make()
     lose(made, platform)
@@ -231,7 +233,9 @@ def test_a_row_that_may_not_be_sent_any_more_waits_for_a_person(
 def test_rows_whose_answer_came_are_not_sent_again_with_the_others(
     make: Make, duck: DuckDb, platform: Platform
 ) -> None:
-    """The first batch is refused for one row; of its halves one is taken, the other's answer lost."""
+    """The first batch is refused for one row;
+    of its halves one is taken, the other's answer lost.
+    """
     duck.insert(*(order(number) for number in range(1, 4)))
     made = make(checks={"rejection_rate": {"fail": 1.0}})
     platform.refuses = "o1"
@@ -262,7 +266,9 @@ def test_a_mended_row_whose_answer_is_lost_leaves_the_quarantine_in_the_end(
 def test_a_changed_row_whose_answer_came_is_not_sent_again_with_its_neighbours(
     make: Make, duck: DuckDb, platform: Platform
 ) -> None:
-    """It was recorded as delivered before the page was sent, and is so now; and yet it is settled."""
+    """It was recorded as delivered before the page was sent, and is so now;
+    and yet it is settled.
+    """
     duck.insert(*(order(number) for number in range(1, 4)))
     made = make(send="on_change", delivery__batch_size=1)
     assert sync(made).delivered == 3

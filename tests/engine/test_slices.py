@@ -1,4 +1,6 @@
-"""A backlog of several slices in one process: they follow each other without a pause, and each is complete once all of it is recorded."""
+"""A backlog of several slices in one process:
+they follow each other without a pause, and each is complete once all of it is recorded.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,9 @@ def key_of(place: Mark | None) -> tuple[str, ...] | None:
 def test_a_run_that_fails_in_the_middle_keeps_the_slices_that_are_finished(
     destination: Make, warehouse: TestWarehouse, receiver: Receiver, code: int
 ) -> None:
-    """The second page of the second slice fails: for one reason that no record can be blamed for, at once, or time and again."""
+    """The second page of the second slice fails:
+    for one reason that no record can be blamed for, at once, or time and again.
+    """
     warehouse.insert(
         *(conversion(number, value=BAD if 90 <= number < 120 else "9.50") for number in range(200))
     )
@@ -145,7 +149,9 @@ def test_a_backlog_is_cut_by_one_statement_however_many_slices_it_has(
 def test_every_slice_ends_complete_and_the_mark_at_the_end_of_the_last(
     destination: Make, warehouse: TestWarehouse, receiver: Receiver, key: str
 ) -> None:
-    """Keys that may describe a person are not handed on, so those slices are cut between cursor values."""
+    """Keys that may describe a person are not handed on,
+    so those slices are cut between cursor values.
+    """
     warehouse.insert(*(conversion(number) for number in range(200)))
     made = destination(source__key=key, delivery__slice_rows=60)
     report = sync(made)
@@ -238,7 +244,9 @@ def test_rows_of_two_slices_that_share_a_key_are_named_before_either_is_recorded
 def test_rows_that_share_a_key_are_named_however_many_requests_are_in_flight(
     duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch, concurrency: int
 ) -> None:
-    """As many lie between them as may be sent, or wait to be recorded, before the first of them is."""
+    """As many lie between them as may be sent,
+    or wait to be recorded, before the first of them is.
+    """
     _page(monkeypatch, page_rows=1)
     between = 2 * concurrency
     duck.insert(

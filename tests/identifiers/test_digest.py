@@ -1,4 +1,6 @@
-"""Digests, and every vector that a platform publishes through the rule and the digest that it uses."""
+"""Digests, and every vector that a platform publishes
+through the rule and the digest that it uses.
+"""
 
 from __future__ import annotations
 

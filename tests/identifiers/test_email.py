@@ -134,7 +134,9 @@ def test_an_address_is_what_the_reference_reads(text: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(EMAILS)
 def test_an_address_that_takes_the_careful_path_gets_the_same_form(text: str) -> None:
-    """A soft hyphen is not plain, so it sends any text the long way round; it must change nothing."""
+    """A soft hyphen is not plain, so it sends any text the long way round;
+    it must change nothing.
+    """
     assert (
         applied(email_basic, text)
         == applied(email_basic, f"{text}\u00ad")

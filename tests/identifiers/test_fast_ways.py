@@ -1,4 +1,6 @@
-"""What is done a column at a time gives what is done a value at a time, for every value that it does not leave to it."""
+"""What is done a column at a time gives what is done a value at a time,
+for every value that it does not leave to it.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The table of bad input, row by row: what is put right, what is left out and counted, what is set aside, what stops a run.
+"""The table of bad input, row by row: what is put right,
+what is left out and counted, what is set aside, what stops a run.
 
-The id of each test is the number of its row in that table, 1 to 84; `-k "[36]"` runs what one row is about.
+The id of each test is the number of its row in that table, 1 to 84; `-k "[36]"` runs what one row
+is about.
 """
 
 from __future__ import annotations
@@ -186,7 +188,9 @@ FIELDS: list[tuple[int, str, str, dict[str, Any], dict[str, Any]]] = [
         "email_sha256",
         "email_sha256 | prehashed_hex",
         {
-            "1ZDVpJBHF7EiYnm9UT2eoLZ52eLsHZRUN32D7ydi6AI=": "d590d5a4904717b1226279bd513d9ea0b679d9e2ec1d9454377d83ef2762e802",
+            "1ZDVpJBHF7EiYnm9UT2eoLZ52eLsHZRUN32D7ydi6AI=": (
+                "d590d5a4904717b1226279bd513d9ea0b679d9e2ec1d9454377d83ef2762e802"
+            ),
             **dict.fromkeys(
                 [
                     "5d41402abc4b2a76b9719d911017c592",

@@ -1,4 +1,6 @@
-"""Nothing but a serialiser writes into a body: whatever rows hold, it parses and has the template's keys alone."""
+"""Nothing but a serialiser writes into a body:
+whatever rows hold, it parses and has the template's keys alone.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +136,9 @@ def test_every_body_parses_and_has_the_keys_of_its_template_alone(
     "name", [name for name in FUNCTIONS if TAKES[name] in ("text", "any") and name != "lookup"]
 )
 def test_a_function_writes_json_whatever_the_texts_are(name: str, texts: list[str]) -> None:
-    """Also one that a platform file of the user's own calls on a column that it is not meant for."""
+    """Also one that a platform file of the user's
+    own calls on a column that it is not meant for.
+    """
     argument = {
         "at_most": "(64)",
         "absent_from": "(words)",

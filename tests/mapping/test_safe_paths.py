@@ -1,4 +1,6 @@
-"""What may stand in an error code: words of a record that cannot be a person's, found by where they stand in it."""
+"""What may stand in an error code:
+words of a record that cannot be a person's, found by where they stand in it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The base platform's records: exactly the documented fields, the same bytes for the same conversion, nothing plain."""
+"""The base platform's records: exactly the documented fields,
+the same bytes for the same conversion, nothing plain.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,10 @@ from tests.support.encoding import (
 )
 from tests.support.previews import preview
 
-AGENT = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36"
+AGENT = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/124.0.0.0 Safari/537.36"
+)
 PERSON = {
     "email": "Jane.Doe@Shop.Example.ORG",
     "phone": "+1 (415) 555-2671",
@@ -49,7 +54,10 @@ PERSON = {
     "first_party_id": 12345,
 }
 STABLE = "5d6b350e26626eedd9d42e479caf95cc6f0c37175f924c2d18ce217890881f0d"
-"""The event_id of key c0 and event Purchase. It may never change: a resend under another id counts twice."""
+"""The event_id of key c0 and event Purchase.
+
+It may never change: a resend under another id counts twice.
+"""
 
 
 def digest(text: str) -> str:
@@ -216,7 +224,10 @@ def test_values_are_plain_floats_in_dollars_unless_said_otherwise(value: Any, te
     [
         (AGENT, {"browser": "Chrome", "operating_system": "Mac OS X"}),
         (
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) Version/17.4 Mobile/15E148 Safari/604.1",
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) Version/17.4 "
+                "Mobile/15E148 Safari/604.1"
+            ),
             {"browser": "Mobile Safari", "operating_system": "iOS"},
         ),
         (
@@ -604,9 +615,14 @@ def test_any_text_in_a_row_makes_a_record_or_a_reason(name: str, order: str, own
 SCRIPT = """
 from tests.support.encoding import *
 import hashlib
-rows = [row(email="a@example.org", phone="+14155552671", order_id="1", value="9.99"), row(guid=None), row(event_time=None, email="x", guid=None)]
+rows = [
+    row(email="a@example.org", phone="+14155552671", order_id="1", value="9.99"),
+    row(guid=None),
+    row(event_time=None, email="x", guid=None),
+]
 encoded = encode(rows, capi(extra={"b": "q", "a.c": "r"}))
-print(hashlib.sha256(repr((list(encoded.records), encoded.rejected, encoded.dropped, encoded.matched)).encode()).hexdigest())
+found = (list(encoded.records), encoded.rejected, encoded.dropped, encoded.matched)
+print(hashlib.sha256(repr(found).encode()).hexdigest())
 """
 
 

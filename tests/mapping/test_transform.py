@@ -1,4 +1,6 @@
-"""`transform: package.module:function` and `connector.encode`: where people put their own code over pandas."""
+"""`transform: package.module:function` and `connector.encode`:
+where people put their own code over pandas.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ Write = Callable[[str], str]
 
 @pytest.fixture
 def write(project: Project) -> Write:
-    """Writes the body of `def page(frame)` into a module of the project; gives what the YAML says."""
+    """Writes the body of `def page(frame)` into a module of the project;
+    gives what the YAML says.
+    """
 
     def written(body: str) -> str:
         name = next(_names)
@@ -110,7 +114,8 @@ def test_the_same_row_becomes_the_same_bytes_in_preview_sync_and_encode(
         (
             "return frame[frame['value'] != 7]",
             (
-                "must return a DataFrame with the index of the one it was given (8 rows), and returned"
+                "must return a DataFrame with the index of the one it was given (8 rows), "
+                "and returned"
                 " 7 rows with another index; to leave a row out, set its opt_out to true;"
             ),
         ),

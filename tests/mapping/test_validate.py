@@ -1,4 +1,6 @@
-"""Which rows may be sent: consent, age, required columns, identity; and the reason that a person is told."""
+"""Which rows may be sent: consent, age, required columns, identity;
+and the reason that a person is told.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Destinations of every platform, rows in every canonical column, and a warehouse that holds such rows."""
+"""Destinations of every platform, rows in every canonical column,
+and a warehouse that holds such rows.
+"""
 
 from __future__ import annotations
 
@@ -207,7 +209,10 @@ def quarantined(project: Project) -> list[dict[str, Any]]:
         store.close()
 
 
-CHROME = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36"
+CHROME = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/124.0.0.0 Safari/537.36"
+)
 
 
 def full(**changes: Any) -> dict[str, Any]:

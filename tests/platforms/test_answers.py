@@ -1,4 +1,6 @@
-"""What the platforms say when something is wrong, and what a run makes of it: credentials, limits, failures, accounts."""
+"""What the platforms say when something is wrong, and what a run makes of it:
+credentials, limits, failures, accounts.
+"""
 
 from __future__ import annotations
 

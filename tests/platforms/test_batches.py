@@ -1,4 +1,6 @@
-"""A thousand conversions of which the platform refuses some: who is delivered, who is quarantined and why, and how many requests it takes."""
+"""A thousand conversions of which the platform refuses some:
+who is delivered, who is quarantined and why, and how many requests it takes.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ LOCATED = {
     **{"linkedin": 3, "google": 3, "reddit": 2, "microsoft": 1, "pinterest": 1},
     **{"amazon": 2, "thetradedesk": 20, "thetradedesk_offline": 1},
 }
-"""Platforms that name every bad record at once -> requests for a batch with bad ones, however many they are."""
+"""Platforms that name every bad record at once -> requests for a batch with bad ones,
+however many they are.
+"""
 
 ONE_BY_ONE = ("tiktok", "snapchat")
 """Platforms that name the first bad record alone."""
@@ -55,11 +59,15 @@ SPOILED: dict[str, tuple[str, Any, str]] = {
     "tiktok": ("properties.description", 7, "Not a valid string"),
     "x": ("description", 7, "Description must be a string"),
 }
-"""Where a column of the user's own goes in the record, a value of it that the platform refuses, and what it says of that."""
+"""Where a column of the user's own goes in the record,
+a value of it that the platform refuses, and what it says of that.
+"""
 
 
 def rows_with_bad_ones(name: str, bad: int) -> tuple[list[dict[str, Any]], set[int]]:
-    """A thousand rows, and the numbers of those that the platform refuses though nothing in our own rules speaks against them."""
+    """A thousand rows, and the numbers of those that the platform refuses though nothing in our own
+    rules speaks against them.
+    """
     chosen = set(random.Random(bad).sample(range(ROWS), bad))
     spoiler = SPOILED[name][1]
     rows = [

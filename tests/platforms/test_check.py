@@ -56,21 +56,57 @@ def test_a_query_with_everything_lacks_nothing(
     ("name", "column", "said"),
     [
         ("meta", "email", "match key em, enough on its own"),
-        ("meta", "gender", "match key ge, not enough together with client_user_agent, country, ct, fn, ln, st, zp alone"),
-        ("meta", "event_source_url", "page of the conversion; query and fragment are cut off; required where action_source is website"),
-        ("meta", "user_agent", "match key client_user_agent, not enough together with country, ct, db, ge, st, zp alone; required where action_source is website"),
+        (
+            "meta",
+            "gender",
+            (
+                "match key ge, not enough together with client_user_agent, country, ct, fn, ln, "
+                "st, zp alone"
+            ),
+        ),
+        (
+            "meta",
+            "event_source_url",
+            (
+                "page of the conversion; query and fragment are cut off; required where "
+                "action_source is website"
+            ),
+        ),
+        (
+            "meta",
+            "user_agent",
+            (
+                "match key client_user_agent, not enough together with country, ct, db, ge, st, zp "
+                "alone; required where action_source is website"
+            ),
+        ),
         ("pinterest", "phone", "match key ph, helps beside a stronger one"),
-        ("pinterest", "client_ip", "match key client_ip_address, enough together with client_user_agent"),
+        (
+            "pinterest",
+            "client_ip",
+            "match key client_ip_address, enough together with client_user_agent",
+        ),
         ("pinterest", "epik", "match key click_id, helps beside a stronger one"),
         ("x", "phone", "match key hashed_phone_number, enough on its own"),
         ("x", "client_ip", "match key ip_address, helps beside a stronger one"),
-        ("google", "first_name", "match key givenName, enough together with familyName and regionCode and postalCode"),
+        (
+            "google",
+            "first_name",
+            "match key givenName, enough together with familyName and regionCode and postalCode",
+        ),
         ("linkedin", "email", "match key SHA256_EMAIL, enough on its own"),
-        ("snapchat", "event_source_url", "page of the conversion; query and fragment are cut off; required where action_source is WEB"),
+        (
+            "snapchat",
+            "event_source_url",
+            (
+                "page of the conversion; query and fragment are cut off; required where "
+                "action_source is WEB"
+            ),
+        ),
         ("capi", "guid", None),
         ("capi", "first_party_id", "match key FirstPartyId, enough on its own"),
     ],
-)  # fmt: skip
+)
 def test_a_missing_column_is_told_with_its_weight(
     name: str, column: str, said: str | None, project: Project, receiver: Receiver
 ) -> None:

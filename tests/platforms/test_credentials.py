@@ -1,4 +1,6 @@
-"""Every scheme of credentials against a receiver that checks it: fetched, signed, proven, renewed."""
+"""Every scheme of credentials against a receiver that checks it:
+fetched, signed, proven, renewed.
+"""
 
 from __future__ import annotations
 
@@ -152,7 +154,9 @@ def test_a_pixel_that_wants_the_proof_stops_a_run_without_it(
 
 
 def signed_by(request: Request, key: str) -> bool:
-    """Whether a request carries a fresh signature over its exact bytes, as docs of `HmacAuth` describe it."""
+    """Whether a request carries a fresh signature over its exact bytes,
+    as docs of `HmacAuth` describe it.
+    """
     match = re.fullmatch(r"t=(\d+),v1=([0-9a-f]{64})", request.headers.get("x-acme-signature", ""))
     if match is None or abs(time.time() - int(match[1])) > 300:
         return False

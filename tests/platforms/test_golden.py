@@ -1,7 +1,7 @@
 """The exact requests of every platform, as files that people can read: `golden/<platform>.json`.
 
-Each was checked by hand against the platform's documents. After a change that is meant, write them anew and read the
-difference: `python -m tests.platforms.test_golden`.
+Each was checked by hand against the platform's documents. After a change that is meant, write them
+anew and read the difference: `python -m tests.platforms.test_golden`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Events of apps, shops and CRMs: each platform's own fields, for the rows that have them alone.
 
-Sources: shared facts of November 2026, from developers.facebook.com (app-events, payload-specification of CRM leads), TikTok's business API
-SDK, developers.snap.com, Pinterest v5/openapi.yaml, learn.microsoft.com/linkedin, and Reddit's Conversions API v3.
+Sources: shared facts of November 2026, from developers.facebook.com (app-events,
+payload-specification of CRM leads), TikTok's business API SDK, developers.snap.com, Pinterest
+v5/openapi.yaml, learn.microsoft.com/linkedin, and Reddit's Conversions API v3.
 """
 
 from __future__ import annotations

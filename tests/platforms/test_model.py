@@ -1,4 +1,6 @@
-"""Platform files: the language of expressions, what a file may say, and how a destination lays its own values over it."""
+"""Platform files: the language of expressions, what a file may say,
+and how a destination lays its own values over it.
+"""
 
 from __future__ import annotations
 

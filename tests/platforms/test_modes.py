@@ -1,4 +1,6 @@
-"""Test modes and consent: how each platform is told, and what happens to rows where it cannot be told."""
+"""Test modes and consent: how each platform is told,
+and what happens to rows where it cannot be told.
+"""
 
 from __future__ import annotations
 
@@ -191,7 +193,8 @@ CONSENT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "microsoft": ({"adStorageConsent": "G"}, {"adStorageConsent": "D"}),
 }
-"""Platforms with a field for consent: what stands there when it was given, and when it was denied."""
+"""Platforms with a field for consent: what stands there when it was given, and when it was denied.
+"""
 
 
 def outcome(name: str, row: dict[str, Any], **changes: Any) -> Any:

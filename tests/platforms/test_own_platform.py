@@ -1,4 +1,6 @@
-"""The guide `docs/add-a-platform.md`: its example delivers, and it speaks of every key, function and steering key there is."""
+"""The guide `docs/add-a-platform.md`: its example delivers,
+and it speaks of every key, function and steering key there is.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ KEY = "acme-key-7f2a"
 
 
 class Acme:
-    """The DSP of the guide, as its documents would describe it. taken: event id -> record; refuses orders of more than 5,000."""
+    """The DSP of the guide, as its documents would describe it.
+
+    taken: event id -> record; refuses orders of more than 5,000.
+    """
 
     def __init__(self) -> None:
         self.taken: dict[str, dict[str, Any]] = {}
@@ -99,7 +104,9 @@ def orders(count: int, **changes: Any) -> list[dict[str, Any]]:
 def destination_of_the_guide(
     project: Project, server: Server, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> Any:
-    """The YAML that the guide shows, in a project that has the example's file; only the address is another."""
+    """The YAML that the guide shows, in a project that has the example's file;
+    only the address is another.
+    """
     monkeypatch.setenv("ACME_KEY", KEY)
     monkeypatch.setenv("WAREHOUSE_URL", fill(project, rows))
     (project.root / "docs" / "examples").mkdir(parents=True)

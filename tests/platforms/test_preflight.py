@@ -1,4 +1,6 @@
-"""No row that passes our own rules is refused by its platform: a batch is never spoiled by what could have been known before."""
+"""No row that passes our own rules is refused by its platform:
+a batch is never spoiled by what could have been known before.
+"""
 
 from __future__ import annotations
 
@@ -40,15 +42,21 @@ DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in all_dialect
 NOW = dt.datetime.now(dt.UTC)
 
 HOSTILE: dict[str, list[Any]] = {
-    "event_name": ["Lead", "Page View", "x" * 65, "é" * 64, "subscription", " Purchase ", "unknown", "4711", "tw-a-b"],
+    "event_name": [
+        "Lead", "Page View", "x" * 65, "é" * 64, "subscription", " Purchase ", "unknown", "4711",
+        "tw-a-b",
+    ],
     "event_time": [
-        NOW - dt.timedelta(days=days) for days in (6.9, 7.1, 27.9, 28.1, 36.9, 37.1, 61.9, 62.1, 89.9, 90.1, 400)
+        NOW - dt.timedelta(days=days)
+        for days in (6.9, 7.1, 27.9, 28.1, 36.9, 37.1, 61.9, 62.1, 89.9, 90.1, 400)
     ] + [NOW + dt.timedelta(minutes=minutes) for minutes in (1, 4, 6, 9, 11, 60)],
     "event_id": ["", "e" * 500, "é", "a b"],
     "order_id": ["", "N/A", "o" * 300],
     "value": ["0", "-1", "1e3", "NaN", "0.005", "12.345678", "999999999.99", "1,50", "abc", True],
     "currency": ["usd", "JPY", "BHD", "US$", "XXX", "eu", "EURO"],
-    "email": ["", "N/A", "test@test.com", "no at", "a@b", "é@example.org", "x" * 70 + "@example.org"],
+    "email": [
+        "", "N/A", "test@test.com", "no at", "a@b", "é@example.org", "x" * 70 + "@example.org",
+    ],
     "phone": ["", "020 7946 0958", "123", "+44 (0)20 7946 0958", "0000000000", "abc"],
     "first_name": ["", "...", "李", "null"],
     "last_name": ["", "'", "O'Brien"],
@@ -61,18 +69,36 @@ HOSTILE: dict[str, list[Any]] = {
     "guid": ["00000000-0000-0000-0000-000000000000", "no", "85b04ded-09dd-1015-ad30-581e45452dd9"],
     "first_party_id": ["", "a@b.example", "x" * 300],
     "external_id": ["", "a@b.example", "x" * 300],
-    "mobile_ad_id": ["00000000-0000-0000-0000-000000000000", "no", "6d92078a82464ba4ae5b76104861e7dc"],
+    "mobile_ad_id": [
+        "00000000-0000-0000-0000-000000000000", "no", "6d92078a82464ba4ae5b76104861e7dc",
+    ],
     "email_sha256": ["abc", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
-    "client_ip": ["0.0.0.0", "10.0.0.1", "::1", "999.1.1.1", "8.8.8.8:443", "2001:4860:4860::8888", "a, b"],
+    "client_ip": [
+        "0.0.0.0", "10.0.0.1", "::1", "999.1.1.1", "8.8.8.8:443", "2001:4860:4860::8888", "a, b",
+    ],
     "user_agent": ["", "x" * 1001, "a\nb", '"\\'],
-    "event_source_url": ["", "no url", "https://a@b.example/", "ftp://shop.example/", "https://shop.example"],
-    "action_source": ["website", "app", "physical_store", "phone_call", "email", "chat", "business_messaging", "system_generated", "other", "shop", ""],
+    "event_source_url": [
+        "", "no url", "https://a@b.example/", "ftp://shop.example/", "https://shop.example",
+    ],
+    "action_source": [
+        "website", "app", "physical_store", "phone_call", "email", "chat", "business_messaging",
+        "system_generated", "other", "shop", "",
+    ],
     "gclid": ["{gclid}", "a b", ""],
-    "fbc": ["fb.1.1.", "abc", "FB.1.1554763741205.AbC", "fb.9.1554763741205.AbC", "fb.1.x.AbC", "fb.1.1554763741205.Ab.Cd"],
-    "fbp": ["fb.1.1558571054389", "fb.1.1558571054389.x", "abc", "fb.1.1558571054389.1098115397.AQ", "fb.1.1558571054389.1098115397.AQEBAQIA", "fb.1.1.1.abc"],
+    "fbc": [
+        "fb.1.1.", "abc", "FB.1.1554763741205.AbC", "fb.9.1554763741205.AbC", "fb.1.x.AbC",
+        "fb.1.1554763741205.Ab.Cd",
+    ],
+    "fbp": [
+        "fb.1.1558571054389", "fb.1.1558571054389.x", "abc", "fb.1.1558571054389.1098115397.AQ",
+        "fb.1.1558571054389.1098115397.AQEBAQIA", "fb.1.1.1.abc",
+    ],
     "fbclid": ["{fbclid}", "a b", "x" * 600],
     "msclkid": ["no", "85b04ded-09dd-4015-ad30-581e45452dd9", "{msclkid}"],
-    "contents": ["[]", "{}", "no json", '[{"id":"a","price":"x","quantity":"y"}]', '[{}]', '[{"id":"","price":-1,"quantity":0}]', '[{"id":7,"price":9.999,"quantity":2.0}]'],
+    "contents": [
+        "[]", "{}", "no json", '[{"id":"a","price":"x","quantity":"y"}]', '[{}]',
+        '[{"id":"","price":-1,"quantity":0}]', '[{"id":7,"price":9.999,"quantity":2.0}]',
+    ],
     "content_ids": ["[]", "no json", "[1,null]", '[""]', '{"a":1}'],
     "num_items": ["0", "-1", "2.5", "many", "99999999999"],
     "consent": ["perhaps", "false"],
@@ -159,7 +185,9 @@ def refusals(name: str, serializer: Serializer, found: Serialized) -> list[tuple
 
 
 def spoilt(name: str) -> list[dict[str, Any]]:
-    """Conversions in each of which one column is odd, bad or missing, on top of the fullest and of the least one."""
+    """Conversions in each of which one column is odd,
+    bad or missing, on top of the fullest and of the least one.
+    """
     bases = [full(), minimal(name)]
     changes = [
         {},
@@ -551,7 +579,9 @@ def test_a_record_that_is_too_large_alone_is_rejected_and_the_rest_is_cut_by_byt
 
 
 def test_googles_transaction_id_is_the_order_and_otherwise_the_event_id() -> None:
-    """Source: Data Manager, conversion-adjustments: the former order id, by which an action knows a conversion."""
+    """Source: Data Manager, conversion-adjustments:
+    the former order id, by which an action knows a conversion.
+    """
     rows = [
         minimal("google", order_id="1001", event_id="e1"),
         minimal("google", order_id=None, event_id="e2"),

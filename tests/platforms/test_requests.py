@@ -1,4 +1,6 @@
-"""What one request may carry together: sources of TikTok, actions of Google, a hundred rules of LinkedIn."""
+"""What one request may carry together: sources of TikTok,
+actions of Google, a hundred rules of LinkedIn.
+"""
 
 from __future__ import annotations
 

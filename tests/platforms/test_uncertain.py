@@ -1,4 +1,6 @@
-"""`docs/uncertain-facts.md`: every override that it shows is accepted, changes something, and still makes requests."""
+"""`docs/uncertain-facts.md`: every override that it shows is accepted,
+changes something, and still makes requests.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every published vector through the platform that published it: from the raw value in a row to the digest in its request."""
+"""Every published vector through the platform that published it:
+from the raw value in a row to the digest in its request.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ PLACES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("uid2", "email"): ("capi", "email", "ids.1.id"),
     ("uid2", "phone"): ("capi", "phone", "ids.1.id"),
 }
-"""Platform and field of a vector -> our platform, its column, and where the digest stands in the record."""
+"""Platform and field of a vector -> our platform,
+its column, and where the digest stands in the record.
+"""
 
 REGIONS = {"1(650)555-1212": "US"}
 """Numbers that are not written with a plus: their country must be said."""

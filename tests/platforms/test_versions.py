@@ -1,4 +1,6 @@
-"""A platform's API version that retires: told sixty days before, by `check` and by a check in Dagster."""
+"""A platform's API version that retires:
+told sixty days before, by `check` and by a check in Dagster.
+"""
 
 from __future__ import annotations
 

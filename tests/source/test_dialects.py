@@ -1,4 +1,6 @@
-"""A database is one file: nothing else asks which one it is, and a new one is added by adding a file."""
+"""A database is one file: nothing else asks which one it is,
+and a new one is added by adding a file.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ def test_a_database_is_added_by_adding_a_file(
 def test_any_other_database_of_sqlalchemy_is_read_through_its_driver(
     project: Project, sqlite: Sqlite
 ) -> None:
-    """SQLite once more, under a name that no file here has: times are text, so numbers order rows."""
+    """SQLite once more, under a name that no file here has:
+    times are text, so numbers order rows.
+    """
     registry.register("other", "sqlalchemy.dialects.sqlite.pysqlite", "SQLiteDialect_pysqlite")
     project.query("select c.*, substr(conversion_id, 2) + 0 as number from conversions c")
     project.write(f"other:///{sqlite.path}", "http://127.0.0.1:9/", source__cursor="number")

@@ -1,4 +1,6 @@
-"""PgBouncer between us and PostgreSQL, as Debian configures it, and with a connection a transaction."""
+"""PgBouncer between us and PostgreSQL,
+as Debian configures it, and with a connection a transaction.
+"""
 
 from __future__ import annotations
 

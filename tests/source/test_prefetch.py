@@ -1,4 +1,6 @@
-"""The next item is made while one is used: in order, no further ahead, and nothing is left running."""
+"""The next item is made while one is used:
+in order, no further ahead, and nothing is left running.
+"""
 
 from __future__ import annotations
 

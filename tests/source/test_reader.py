@@ -1,4 +1,6 @@
-"""Reading in (cursor, key) order: every row once, whatever the database, the types and the size of a page."""
+"""Reading in (cursor, key) order: every row once,
+whatever the database, the types and the size of a page.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +131,9 @@ ALL_KINDS = [(database, kind) for database, kinds in KINDS.items() for kind in k
 def test_every_mark_continues_behind_its_row_for_every_kind_of_cursor(
     project: Project, unsent: Make, warehouse: TestWarehouse, kind: str
 ) -> None:
-    """Seven rows, some with the same cursor: from each of them on, exactly the rest is read; up to each of them, exactly the others."""
+    """Seven rows, some with the same cursor: from each of them on, exactly the rest is read;
+    up to each of them, exactly the others.
+    """
     if kind == "xid8":
         warehouse.execute("alter table conversions add column tx xid8 default pg_current_xact_id()")
     for numbers in ((0, 1, 2), (3, 4), (5, 6)):
@@ -185,7 +189,9 @@ TABLES = {
 def test_random_rows_are_read_once_and_in_order_whatever_the_page(
     project: Project, warehouse: TestWarehouse, unsent: Make, key: list[str]
 ) -> None:
-    """Ties on the cursor, keys of text, integers and UUIDs, pages of any size; the database's own ORDER BY is the judge."""
+    """Ties on the cursor, keys of text, integers and UUIDs, pages of any size;
+    the database's own ORDER BY is the judge.
+    """
     columns, mark = TABLES[warehouse.kind]
     warehouse.execute(f"create table places ({columns})")
     project.query("select * from places")
@@ -359,7 +365,9 @@ def test_an_event_time_that_python_cannot_hold_rejects_its_row_and_no_other(
 def test_an_xid8_cursor_passes_over_nothing_that_commits_late(
     destination: Make, warehouse: TestWarehouse, project: Project
 ) -> None:
-    """A transaction is still open while a later one commits: its rows are read after it ends, without lag or lookback."""
+    """A transaction is still open while a later one commits:
+    its rows are read after it ends, without lag or lookback.
+    """
     import psycopg
 
     warehouse.execute("alter table conversions add column tx xid8 default pg_current_xact_id()")
@@ -368,7 +376,8 @@ def test_an_xid8_cursor_passes_over_nothing_that_commits_late(
     )
     with psycopg.connect(warehouse.url) as slow:
         slow.execute(
-            "insert into conversions (conversion_id, updated_at, event_name, email) values ('slow', now(), 'Purchase', 'slow@shop.example.org')"
+            "insert into conversions (conversion_id, updated_at, event_name, email) values "
+            "('slow', now(), 'Purchase', 'slow@shop.example.org')"
         )
         warehouse.insert(conversion(1), conversion(2))
         assert sync(made).delivered == 0, (
@@ -455,8 +464,13 @@ def test_a_file_of_any_name_is_opened(
 def test_a_backlog_is_cut_in_the_same_places_however_little_memory_duckdb_may_sort_in(
     duck_destination: Make, duck: DuckDb, monkeypatch: pytest.MonkeyPatch, room: str
 ) -> None:
-    """Where it cannot sort on disk either, it takes what it needs; the limit of before holds again."""
-    made = "select 'k' || i, timestamptz '2026-01-01 00:00:00Z' + to_seconds(i % 777), 'Purchase' from range(200000) made(i)"
+    """Where it cannot sort on disk either, it takes what it needs;
+    the limit of before holds again.
+    """
+    made = (
+        "select 'k' || i, timestamptz '2026-01-01 00:00:00Z' + to_seconds(i % 777), 'Purchase' "
+        "from range(200000) made(i)"
+    )
     duck.execute(f"insert into conversions (conversion_id, updated_at, event_name) {made}")
     with opened(duck_destination()) as source:
         read = places(source.read_keys(Range(), 10_000))

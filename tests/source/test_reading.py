@@ -1,4 +1,6 @@
-"""Reading without losing rows: what a warehouse does between two looks at it, and what it may hold that has no order."""
+"""Reading without losing rows: what a warehouse does between two looks at it,
+and what it may hold that has no order.
+"""
 
 from __future__ import annotations
 
@@ -177,7 +179,10 @@ def test_the_clock_of_the_warehouse_is_remembered(
 def test_clock_and_counts_are_of_one_moment(
     destination: Make, warehouse: TestWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bound from one snapshot and rows from another are how a row falls in between. DuckDB has one process at a time."""
+    """A bound from one snapshot and rows from another are how a row falls in between.
+
+    DuckDB has one process at a time.
+    """
     warehouse.insert(conversion(1))
     clock = survey.read_clock
 
@@ -206,7 +211,9 @@ def busy(warehouse: Any) -> None:
         connection.close()
 
 
-"""The PostgreSQL of the tests is built without ICU, so none of its collations takes different texts for equal."""
+"""The PostgreSQL of the tests is built without ICU,
+so none of its collations takes different texts for equal.
+"""
 CASELESS = {
     "duckdb": ["create table keys (k varchar collate nocase, updated_at timestamptz)"],
     "sqlite": ["create table keys (k text collate nocase, updated_at text)"],
@@ -335,7 +342,8 @@ def test_numbers_that_are_not_whole_are_no_cursor(
 ) -> None:
     warehouse.insert(conversion(1), conversion(2))
     project.query(
-        f"select c.*, case conversion_id when 'c000001' then 1 else {odd} end as place from conversions c"
+        f"select c.*, case conversion_id when 'c000001' then 1 else {odd} end as place from "
+        "conversions c"
     )
     told = overlooked(destination(source__cursor="place"))
     assert "1 values of the column place are not whole numbers" in told
@@ -357,7 +365,10 @@ def test_a_cursor_of_another_type_stops_the_run_until_a_person_decides(
     warehouse.execute(RETYPED[warehouse.kind])
     with pytest.raises(
         StateMismatch,
-        match="the column updated_at was .* and is .*, so the high-water mark may not mean what it did",
+        match=(
+            "the column updated_at was .* and is .*, so the high-water mark may not mean what "
+            "it did"
+        ),
     ):
         sync(made)
     accept_changes(made)
@@ -450,8 +461,12 @@ def test_a_row_in_the_hour_that_a_zone_repeats_is_found_by_lookback(
 
 
 BIG = {
-    "duckdb": "k bigint, updated_at timestamptz, event_name varchar, phone bigint, order_id hugeint",
-    "postgresql": "k bigint, updated_at timestamptz, event_name text, phone bigint, order_id numeric",
+    "duckdb": (
+        "k bigint, updated_at timestamptz, event_name varchar, phone bigint, order_id hugeint"
+    ),
+    "postgresql": (
+        "k bigint, updated_at timestamptz, event_name text, phone bigint, order_id numeric"
+    ),
     "sqlite": "k integer, updated_at text, event_name text, phone integer, order_id text",
 }
 
@@ -459,7 +474,9 @@ BIG = {
 def test_no_digit_is_lost_where_a_number_is_missing(
     project: Project, destination: Make, warehouse: TestWarehouse
 ) -> None:
-    """pandas alone turns integers beside a NULL into floats: 9007199254740993 becomes 9007199254740992.0."""
+    """pandas alone turns integers beside a NULL into floats:
+    9007199254740993 becomes 9007199254740992.0.
+    """
     warehouse.execute(f"create table numbers ({BIG[warehouse.kind]})")
     order = 2**90 + 1
     moment = warehouse.adapt(dt.datetime(2026, 1, 1, tzinfo=UTC))
@@ -520,7 +537,8 @@ def test_what_is_still_being_written_when_a_destination_starts_now_is_owed(
     warehouse.insert(conversion(1))
     with psycopg.connect(warehouse.url) as slow:
         slow.execute(
-            "insert into conversions (conversion_id, updated_at, event_name, email) values ('slow', now(), 'Purchase', 'slow@shop.example.org')"
+            "insert into conversions (conversion_id, updated_at, event_name, email) values "
+            "('slow', now(), 'Purchase', 'slow@shop.example.org')"
         )
         warehouse.insert(conversion(2))
         assert sync(made).delivered == 0
@@ -587,7 +605,9 @@ def comes_true(
 def test_on_a_standby_the_clock_is_as_far_as_what_was_replayed(
     project: Project, postgres: str, standby: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its own clock is ahead of its rows: what is still on the way would be dated behind the mark."""
+    """Its own clock is ahead of its rows:
+    what is still on the way would be dated behind the mark.
+    """
     primary = PostgreSql(postgres)
     primary.create()
     primary.insert(conversion(1))

@@ -1,4 +1,6 @@
-"""What DuckDB writes to disk while it sorts lies in a folder of ours, encrypted, and does not stay."""
+"""What DuckDB writes to disk while it sorts lies in a folder of ours,
+encrypted, and does not stay.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The user's SQL inside ours: one statement, and every sign in it means what it means in the database."""
+"""The user's SQL inside ours: one statement,
+and every sign in it means what it means in the database.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,10 @@ def taken(sql: str, *, backslashes: bool = False) -> str | None:
         "/* don't; (count */ select * from conversions",
         "with recent as (select * from conversions) select * from recent",
         "select * from conversions order by updated_at desc",
-        "select * from conversions where event_name <> ';' and event_name <> '(' and event_name <> ')' and event_name <> '--'",
+        (
+            "select * from conversions where event_name <> ';' and event_name <> '(' and "
+            "event_name <> ')' and event_name <> '--'"
+        ),
     ],
 )
 def test_a_statement_may_end_as_people_end_it(
@@ -98,7 +103,10 @@ def test_braces_that_are_no_template_stay(text: str) -> None:
         ("select * from conversions; select * from conversions", "holds more than one statement"),
         ("select * from conversions; delete from conversions", "holds more than one statement"),
         (
-            "select * from conversions) q; delete from conversions; select * from (select * from conversions",
+            (
+                "select * from conversions) q; delete from conversions; select * from (select * "
+                "from conversions"
+            ),
             "closes a parenthesis that it never opened",
         ),
         ("select * from (select * from conversions", "opens a parenthesis that it never closes"),
@@ -163,7 +171,10 @@ def test_a_statement_that_writes_is_refused(
         ),
         (
             f"select {COLUMNS} from conversions where",
-            "; try the query in a SQL client with the address of source.warehouse (env:WAREHOUSE_URL)",
+            (
+                "; try the query in a SQL client with the address of source.warehouse "
+                "(env:WAREHOUSE_URL)"
+            ),
         ),
     ],
 )
@@ -257,13 +268,16 @@ LITERALS = [
 def test_text_in_quotes_survives_whatever_it_is(
     project: Project, destination: Make, warehouse: TestWarehouse
 ) -> None:
-    """Parameters, formats and comments of every driver there is, as values and as names of columns."""
+    """Parameters, formats and comments of every driver there is,
+    as values and as names of columns.
+    """
     warehouse.insert(conversion(1))
     columns = ", ".join(
         "'" + text.replace("'", "''") + f"' as l{number}" for number, text in enumerate(LITERALS)
     )
     project.query(
-        f"select {COLUMNS}, {columns} from conversions where event_name <> ':name %' and updated_at is not null"
+        f"select {COLUMNS}, {columns} from conversions where event_name <> ':name %' and "
+        "updated_at is not null"
     )
     extra = {f"custom.l{number}": f"l{number}" for number in range(len(LITERALS))}
     with opened(destination(extra=extra)) as source:
@@ -277,7 +291,8 @@ def test_text_in_quotes_survives_whatever_it_is(
 OPERATORS = {
     "postgresql": [
         """('{"a": {"b": 1}}'::jsonb -> 'a' ->> 'b')""",
-        """('{"a": 1}'::jsonb @> '{"a": 1}' and '{"a": 1}'::jsonb ? 'a' and '{"a": 1}'::jsonb ?| array['a'])::int::text""",
+        """('{"a": 1}'::jsonb @> '{"a": 1}' and '{"a": 1}'::jsonb ? 'a'
+            and '{"a": 1}'::jsonb ?| array['a'])::int::text""",
         """('{"a": {"b": 1}}'::jsonb #>> '{a,b}')""",
         """(7 % 3)::text""",
         """(case when 'abc' like '%b%' then '1' end)""",
@@ -328,7 +343,8 @@ def test_columns_of_any_name_can_be_renamed(
 ) -> None:
     warehouse.insert(conversion(1))
     project.query(
-        "select conversion_id, updated_at, event_name, email as \"E-Mail: 100% ('new'); ?\" from conversions"
+        "select conversion_id, updated_at, event_name, email as \"E-Mail: 100% ('new'); ?\" "
+        "from conversions"
     )
     with opened(destination(columns={"email": "E-Mail: 100% ('new'); ?"})) as source:
         (read,) = source.read(Range(), 10)
@@ -357,7 +373,9 @@ PIECES = st.sampled_from(
 @example("/--;")
 @given(st.lists(PIECES, max_size=14).map("".join))
 def test_what_is_taken_stays_one_statement_inside_another(text: str) -> None:
-    """Whatever SQLite's own reader sees in the text alone, it sees one complete statement once ours is around it."""
+    """Whatever SQLite's own reader sees in the text alone,
+    it sees one complete statement once ours is around it.
+    """
     import sqlite3
 
     statement = taken(text)

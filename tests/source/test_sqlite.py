@@ -121,10 +121,17 @@ def test_rows_come_in_order_whatever_order_they_are_kept_in(
 
 QUERIES = {
     "join": "select c.*, d.b as x from conversions c join conversions d using (conversion_id)",
-    "union": "select * from conversions where a < 5 union all select * from conversions where a >= 5",
+    "union": (
+        "select * from conversions where a < 5 union all select * from conversions where a >= 5"
+    ),
     "limited": "select * from conversions order by conversion_id limit 3",
-    "json": "select conversion_id, updated_at, order_id, json('5') as a, json_array(b) as b from conversions",
-    "expressions": "select conversion_id, updated_at, order_id, upper(b) || '%:x?' as a, b from conversions",
+    "json": (
+        "select conversion_id, updated_at, order_id, json('5') as a, json_array(b) as b from "
+        "conversions"
+    ),
+    "expressions": (
+        "select conversion_id, updated_at, order_id, upper(b) || '%:x?' as a, b from conversions"
+    ),
     "window": "select conversion_id, updated_at, order_id, sum(a) over () as a, b from conversions",
     "common table": "with r as (select * from conversions) select * from r -- end",
 }

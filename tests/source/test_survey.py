@@ -1,4 +1,6 @@
-"""What a run is told of its source: rows that are never read, units that cannot be meant, and a mark beyond all rows."""
+"""What a run is told of its source: rows that are never read,
+units that cannot be meant, and a mark beyond all rows.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ def test_a_wrong_time_unit_is_told_with_the_right_one(
     seconds = SECONDS[warehouse.kind]
     project.query(f"select c.*, {seconds}{factor} as place from conversions c")
     made = destination(source__cursor="place", source__time_unit=unit)
-    told = f"source.time_unit is {unit}, and so every place is a time {when};.*set source.time_unit: {right}"
+    told = (
+        f"source.time_unit is {unit}, and so every place is a time {when};.*set "
+        f"source.time_unit: {right}"
+    )
     with pytest.raises(ConfigError, match=told):
         sync(made)
     (problem,) = check(made).errors
@@ -96,7 +101,9 @@ def test_a_table_that_is_rebuilt_below_the_mark_is_told(
 def test_what_lies_behind_the_mark_is_looked_at_once_a_day(
     project: Project, destination: Make, warehouse: TestWarehouse
 ) -> None:
-    """A row without a key there can neither be read nor sent; what is new is looked at each time."""
+    """A row without a key there can neither be read nor sent;
+    what is new is looked at each time.
+    """
     warehouse.insert(conversion(1), conversion(2))
     made = destination(source__lookback="0s")
     assert sync(made).delivered == 2
@@ -113,7 +120,8 @@ def a_day_later(project: Project) -> None:
     with closing(sqlite3.connect(project.root / ".capi" / "state.db")) as state, state:
         state.execute(
             "update destination set source ="
-            " json_set(source, '$.inspected_at', json_extract(source, '$.inspected_at') - 86400000000)"
+            " json_set(source, '$.inspected_at', json_extract(source, '$.inspected_at') - "
+            "86400000000)"
         )
 
 

@@ -1,4 +1,6 @@
-"""Every type of every database comes exactly over every reader: as its text, as JSON, or as a number."""
+"""Every type of every database comes exactly over every reader:
+as its text, as JSON, or as a number.
+"""
 
 from __future__ import annotations
 
@@ -263,7 +265,9 @@ def test_money_goes_out_in_major_units(
     monkeypatch: pytest.MonkeyPatch,
     reader: type[AdbcReader | RowReader],
 ) -> None:
-    """PostgreSQL's own type for it went out a hundredfold over ADBC, and not at all over psycopg."""
+    """PostgreSQL's own type for it went out a hundredfold over ADBC,
+    and not at all over psycopg.
+    """
     monkeypatch.setattr(Dialect, "reader", lambda *_: reader())
     postgresql.insert(conversion(1, value="1299.50"))
     project.query("select c.*, value::money as paid from conversions c")

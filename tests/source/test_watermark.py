@@ -273,7 +273,9 @@ def test_a_range_holds_the_rows_that_it_says_and_no_other(
     upto: tuple[Any, bool] | None,
     before: int | None,
 ) -> None:
-    """Random rows with ties on the cursor and on the first key column, and a NULL cursor, against the same rule in Python."""
+    """Random rows with ties on the cursor and on the first key column,
+    and a NULL cursor, against the same rule in Python.
+    """
     rows = (
         sa.values(
             sa.column("c", sa.Integer),
@@ -373,8 +375,11 @@ A_FORM = st.builds(
 
 
 def parsed(text: str, form: IsoForm) -> tuple[int, ...] | None:
-    """A time in a form as year, month, day, hour, minute, second and nanoseconds; None where it is not in that form."""
-    pattern = rf"(\d{{4}})-(\d\d)-(\d\d){form.separator}(\d\d):(\d\d):(\d\d)(?:\.(\d+))?{re.escape(form.zone)}"
+    """A time in a form as year, month, day, hour, minute, second and nanoseconds;
+    None where it is not in that form.
+    """
+    time_of_day = r"(\d\d):(\d\d):(\d\d)(?:\.(\d+))?"
+    pattern = rf"(\d{{4}})-(\d\d)-(\d\d){form.separator}{time_of_day}{re.escape(form.zone)}"
     match = re.fullmatch(pattern, text, re.ASCII)
     if match is None or (form.digits is not None and len(match[7] or "") != form.digits):
         return None

@@ -1,4 +1,6 @@
-"""One transaction for a page: what became of its rows, their counts and the mark are all there, or none of it is."""
+"""One transaction for a page: what became of its rows,
+their counts and the mark are all there, or none of it is.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,9 @@ def test_wherever_a_run_is_killed_rows_counts_and_mark_agree(
 
 
 class TwoAtOnce:
-    """Meta, whose first request is refused while the answer to the second one gets lost, until all is well."""
+    """Meta, whose first request is refused while the answer to the second one gets lost,
+    until all is well.
+    """
 
     def __init__(self) -> None:
         self.second_came = threading.Event()
@@ -115,7 +119,9 @@ class TwoAtOnce:
 def test_a_page_that_is_settled_after_a_stop_moves_the_mark_over_no_open_page(
     duck_destination: Make, duck: DuckDb, project: Project
 ) -> None:
-    """The first page was refused and is open; the answer to the second one got lost, so the next run begins with it."""
+    """The first page was refused and is open;
+    the answer to the second one got lost, so the next run begins with it.
+    """
     duck.insert(*(conversion(number, order_id=f"o{number}") for number in range(4)))
     project.query("select *, 'physical_store' as action_source from conversions")
     meta = TwoAtOnce()

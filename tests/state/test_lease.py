@@ -1,4 +1,6 @@
-"""One runner a destination: who holds the lease, when it ends, and why a runner that slept can do no harm."""
+"""One runner a destination: who holds the lease,
+when it ends, and why a runner that slept can do no harm.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +130,9 @@ def test_a_runner_that_is_stopped_and_woken_records_nothing(
     state: URL,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """SIGSTOP in the middle of a request, another run meanwhile, SIGCONT: the sleeper wakes and believes that it may go on."""
+    """SIGSTOP in the middle of a request, another run meanwhile, SIGCONT:
+    the sleeper wakes and believes that it may go on.
+    """
     duck.insert(*(conversion(number) for number in range(5)))
     made = duck_destination(delivery={"timeout": "5s"})
     receiver.script.add(Fault(kind="hang", seconds=600))

@@ -1,4 +1,6 @@
-"""Recent entries of the ledger: they are known before they are in its table, while they go there, and afterwards."""
+"""Recent entries of the ledger: they are known before they are in its table,
+while they go there, and afterwards.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +112,9 @@ def test_the_ledger_knows_the_last_of_each_row_wherever_it_is_kept(
     clock: Clock,
     steps: list[Record | Prune],
 ) -> None:
-    """Beside a plain dictionary: through a reader that was there from the beginning, through a new one, and in total."""
+    """Beside a plain dictionary: through a reader that was there from the beginning,
+    through a new one, and in total.
+    """
     monkeypatch.setattr(recent, "GROWN_ROWS", 3)
     number, expected, at = next(destination_ids), dict[bytes, Entry](), dict[bytes, int]()
     reader = LedgerBuffer(number)

@@ -1,4 +1,6 @@
-"""The state database: private, migrated, tied to one installation key, and never the cause of a loss."""
+"""The state database: private, migrated,
+tied to one installation key, and never the cause of a loss.
+"""
 
 from __future__ import annotations
 

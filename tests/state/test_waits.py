@@ -1,4 +1,6 @@
-"""Every wait on the state ends, and the error says who was waited for; a file that is gone is noticed."""
+"""Every wait on the state ends, and the error says who was waited for;
+a file that is gone is noticed.
+"""
 
 from __future__ import annotations
 

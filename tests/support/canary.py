@@ -1,4 +1,6 @@
-"""A person and secrets that exist nowhere else, in every column, and a search for any trace of them."""
+"""A person and secrets that exist nowhere else,
+in every column, and a search for any trace of them.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ NORMAL = {
 """Forms that platforms hash."""
 
 TOO_COMMON = {"94177"}
-"""Short digits, which a hash or a time may hold by chance; they are looked for where they stand alone."""
+"""Short digits, which a hash or a time may hold by chance;
+they are looked for where they stand alone.
+"""
 
 
 def create(uri: str) -> None:
@@ -80,7 +84,8 @@ def create(uri: str) -> None:
     rows += [("d8", bad_email, "9.50"), ("d9", good, "-1.00")]
     with psycopg.connect(uri) as connection:
         connection.execute(
-            f"create table conversions (updated_at timestamptz, event_time timestamptz, value numeric, {', '.join(f'{name} text' for name in columns)})"
+            "create table conversions (updated_at timestamptz, event_time timestamptz, "
+            f"value numeric, {', '.join(f'{name} text' for name in columns)})"
         )  # type: ignore[arg-type]
         for number, (key, row, value) in enumerate(rows):
             times = [ago(hours=3) + dt.timedelta(seconds=number), ago(hours=4), value]

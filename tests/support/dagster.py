@@ -1,4 +1,6 @@
-"""A destination as Dagster loads it, run as Dagster runs it, and what is left of a run in its event log."""
+"""A destination as Dagster loads it, run as Dagster runs it,
+and what is left of a run in its event log.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +129,9 @@ class Run:
         return {} if data is None else {label: each.value for label, each in data.metadata.items()}
 
     def steps(self, kind: str) -> list[str]:
-        """Steps that have an event of a kind, such as STEP_SUCCESS or STEP_UP_FOR_RETRY, without the name of the asset."""
+        """Steps that have an event of a kind,
+        such as STEP_SUCCESS or STEP_UP_FOR_RETRY, without the name of the asset.
+        """
         return [
             str(event.step_key).rpartition(".")[2]
             for event in self.events
@@ -194,7 +198,9 @@ PROCESSES = {
     "max_concurrent": 2,
     "start_method": {"forkserver": {"preload_modules": ["tests.support.dagster"]}},
 }
-"""Two steps at a time; processes are forked from one that has imported everything, which saves four seconds a step."""
+"""Two steps at a time; processes are forked from one that has imported everything,
+which saves four seconds a step.
+"""
 
 
 def materialize_in_processes(
@@ -204,7 +210,10 @@ def materialize_in_processes(
     again: Run | None = None,
     **config: Any,
 ) -> Run:
-    """Materialize with the multiprocess executor. again: a failed run to go on with, as the UI's "re-execute from failure" does."""
+    """Materialize with the multiprocess executor.
+
+    again: a failed run to go on with, as the UI's "re-execute from failure" does.
+    """
     environment = {
         name: value
         for name, value in os.environ.items()

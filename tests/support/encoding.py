@@ -1,4 +1,7 @@
-"""The base platform from keywords, and rows as dictionaries through its serializer. Nothing is read from disk but the platform file."""
+"""The base platform from keywords, and rows as dictionaries through its serializer.
+
+Nothing is read from disk but the platform file.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ GUID = "85b04ded-09dd-4015-ad30-581e45452dd9"
 
 
 def capi(platform: str = "capi", root: Path = Path("/"), **changes: Any) -> Destination:
-    """A destination of the base platform. changes: attributes; `source__value_unit="minor"` reaches inside."""
+    """A destination of the base platform.
+
+    changes: attributes; `source__value_unit="minor"` reaches inside.
+    """
     attributes: dict[str, Any] = {
         "platform": platform,
         "endpoint": "https://px.dsp.example/signal/v1/conversion",
@@ -118,7 +124,9 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 def table_of_rows(
     rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None
 ) -> pa.Table:
-    """Rows as dictionaries (JSON Lines, a DB-API cursor) as a table; keys that a row lacks are null."""
+    """Rows as dictionaries (JSON Lines, a DB-API cursor) as a table;
+    keys that a row lacks are null.
+    """
     listed = list(rows)
     names = (
         list(columns)

@@ -1,8 +1,9 @@
-"""A forking server: it imports everything once, and every run of the connector is a fresh fork of it, killed like any process.
+"""A forking server: it imports everything once,
+and every run of the connector is a fresh fork of it, killed like any process.
 
 A thousand kills would otherwise spend half an hour on imports. It talks in JSON lines over stdin
-and stdout, so that it stays a process with one thread, which may fork. What it runs is a module with
-two functions: `warm_up(preload)` for the server, `main(target, arguments)` for each fork.
+and stdout, so that it stays a process with one thread, which may fork. What it runs is a module
+with two functions: `warm_up(preload)` for the server, `main(target, arguments)` for each fork.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ class Job:
         self.launcher.tell({"signal": name, "job": self.number})
 
     def wait(self, seconds: float = 120.0) -> int:
-        """Its exit code. A run that outlives `seconds` is killed and reported as a failure of the test."""
+        """Its exit code.
+
+        A run that outlives `seconds` is killed and reported as a failure of the test.
+        """
         if not self.ended.wait(seconds):
             self.signal("KILL")
             raise AssertionError(f"a run did not end within {seconds:g} s: {self.text()}")
@@ -102,7 +106,8 @@ class Launcher:
         """Begin a run.
 
         target: `capi` or `dagster`; arguments: as on the command line. environment: in addition to
-        the launcher's own. alone: that is all of the environment, and errors get a file of their own.
+        the launcher's own. alone: that is all of the environment, and errors get a file of their
+        own.
         """
         number = next(self._numbers)
         out = self._folder / f"{number}.out"
@@ -154,7 +159,9 @@ class Launcher:
 
 
 def serve(name: str, preload: str) -> None:
-    """The server's side: read requests, fork, report what became of the children; until stdin ends."""
+    """The server's side: read requests, fork, report what became of the children;
+    until stdin ends.
+    """
     module = importlib.import_module(name)
     module.warm_up(preload)
     gc.collect()

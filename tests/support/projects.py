@@ -115,7 +115,10 @@ class Project:
 
 
 def checkout(folder: Path, destinations: Path | None = None) -> Path:
-    """This project as a clone has it. destinations: what to have under `defs/` in place of the demo's."""
+    """This project as a clone has it.
+
+    destinations: what to have under `defs/` in place of the demo's.
+    """
     for name in ("connector", "dagster_project", "sql", "pyproject.toml"):
         copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copyfile
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,10 @@ import trustme
 
 
 class Request(NamedTuple):
-    """One request as it came. connection: which connection it came on, counted from 0; headers: lower-case names."""
+    """One request as it came.
+
+    connection: which connection it came on, counted from 0; headers: lower-case names.
+    """
 
     connection: int
     method: str
@@ -34,7 +37,9 @@ class Peer:
         self._buffer = b""
 
     def read(self) -> Request | None:
-        """The next request, or None where the client is gone; it is remembered in the server's `requests`."""
+        """The next request, or None where the client is gone;
+        it is remembered in the server's `requests`.
+        """
         head = self._until(b"\r\n\r\n")
         if head is None:
             return None
@@ -85,7 +90,9 @@ class Peer:
         os.write(self._sock.fileno(), data)
 
     def drip(self, data: bytes, every: float = 0.05) -> None:
-        """These bytes again and again, one at a time, until the client or the test has had enough."""
+        """These bytes again and again, one at a time,
+        until the client or the test has had enough.
+        """
         position = 0
         while not self._server.stopped.wait(every) and self.send(data[position : position + 1]):
             position = (position + 1) % len(data)
@@ -133,7 +140,11 @@ Behaviour = Callable[[Peer], None]
 
 
 class Server:
-    """A server that runs. connections: how many were accepted; requests: what came, in order; broken: TLS handshakes that failed."""
+    """A server that runs.
+
+    connections: how many were accepted; requests: what came, in order; broken: TLS handshakes that
+    failed.
+    """
 
     def __init__(self, url: str, port: int) -> None:
         self.url, self.port = url, port
@@ -148,7 +159,9 @@ class Server:
 def serving(
     behave: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
 ) -> Iterator[Server]:
-    """A server whose connections all behave like this; host: the name in its address, which must mean this machine."""
+    """A server whose connections all behave like this; host:
+    the name in its address, which must mean this machine.
+    """
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     port = listener.getsockname()[1]
     server = Server(f"{'https' if tls else 'http'}://{host}:{port}", port)
@@ -199,7 +212,9 @@ def serving(
 def https(
     authority: trustme.CA, name: str = "localhost", newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
 ) -> ssl.SSLContext:
-    """A server's side of TLS, with a certificate for this name; `newest` may be as old as a server of 2006."""
+    """A server's side of TLS, with a certificate for this name;
+    `newest` may be as old as a server of 2006.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(context)
     if newest < ssl.TLSVersion.TLSv1_2:
@@ -218,7 +233,9 @@ class Reply(NamedTuple):
 
 
 def answering(reply: Callable[[Request], Reply]) -> Behaviour:
-    """A well-behaved server: every request gets the answer that `reply` gives, on connections that stay open."""
+    """A well-behaved server: every request gets the answer that `reply` gives,
+    on connections that stay open.
+    """
 
     def behave(peer: Peer) -> None:
         while (request := peer.read()) is not None:
@@ -235,7 +252,9 @@ def record(number: int, **values: Any) -> bytes:
 
 
 class BatchingPlatform:
-    """Takes a batch whole or refuses it whole, as most platforms do; `bad` records are not acceptable. taken: id -> copies."""
+    """Takes a batch whole or refuses it whole, as most platforms do;
+    `bad` records are not acceptable. taken: id -> copies.
+    """
 
     def __init__(
         self, bad: Sequence[int] = (), reply: Callable[[list[int], int], Reply] | None = None

@@ -1,4 +1,6 @@
-"""Real databases with one table of conversions, filled and changed as a company's own jobs would."""
+"""Real databases with one table of conversions,
+filled and changed as a company's own jobs would.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,10 @@ class TestWarehouse(ABC):
         """Add rows and commit."""
         names = list(dict.fromkeys(name for row in rows for name in row))
         self.execute_many(
-            f"insert into conversions ({', '.join(names)}) values ({', '.join([self.mark] * len(names))})",
+            (
+                f"insert into conversions ({', '.join(names)}) values "
+                f"({', '.join([self.mark] * len(names))})"
+            ),
             [tuple(self.adapt(row.get(name)) for name in names) for row in rows],
         )
 

@@ -1,4 +1,6 @@
-"""The YAML reader: nothing is guessed, nothing explodes, every refusal says where, and no value is ever quoted."""
+"""The YAML reader: nothing is guessed, nothing explodes,
+every refusal says where, and no value is ever quoted.
+"""
 
 from __future__ import annotations
 
@@ -165,7 +167,9 @@ for text in json.load(sys.stdin):
 def loaded_in_a_small_process(
     texts: list[str], cpu_seconds: int
 ) -> subprocess.CompletedProcess[str]:
-    """Try to load texts in a process that the kernel ends when it takes too long or too much memory."""
+    """Try to load texts in a process that the kernel ends when it takes too long or too much
+    memory.
+    """
     return subprocess.run(
         [sys.executable, "-c", CHILD, str(cpu_seconds)],
         input=json.dumps(texts),
@@ -176,7 +180,9 @@ def loaded_in_a_small_process(
 
 
 def test_bombs_are_refused_before_they_go_off() -> None:
-    """PyYAML's own safe_load needs half a minute for the merge keys, and more memory than there is for the aliases."""
+    """PyYAML's own safe_load needs half a minute for the merge keys,
+    and more memory than there is for the aliases.
+    """
     done = loaded_in_a_small_process(list(BOMBS.values()), 15)
     assert done.stdout.split() == ["1"] * len(BOMBS), done.stderr[-500:]
 

@@ -1,8 +1,9 @@
-"""Thirteen wrong versions of the connector, each the plausible mistake of somebody who writes such a program.
+"""Thirteen wrong versions of the connector,
+each the plausible mistake of somebody who writes such a program.
 
-A mutant is a function that replaces one part of the connector in a process that is thrown away afterwards. It stands at a
-seam that the design names, so that it survives refactoring; where its seam is gone it raises, and the run ends with code
-97, which no test takes for being caught.
+A mutant is a function that replaces one part of the connector in a process that is thrown away
+afterwards. It stands at a seam that the design names, so that it survives refactoring; where its
+seam is gone it raises, and the run ends with code 97, which no test takes for being caught.
 """
 
 from __future__ import annotations

@@ -62,7 +62,9 @@ def drop_the_batch_on_400() -> None:
 
 
 def raise_on_400() -> None:
-    """`raise_for_status`: a refused record ends the run, and is the first thing that the next run meets."""
+    """`raise_for_status`: a refused record ends the run,
+    and is the first thing that the next run meets.
+    """
 
     def misread(
         answer: HttpResponse | TransportFailure, records: Sequence[bytes], *rest: Any
@@ -75,7 +77,9 @@ def raise_on_400() -> None:
 
 
 def follow_redirects() -> None:
-    """What `requests` does unasked: a redirected POST becomes a GET without a body, and its 200 is the answer."""
+    """What `requests` does unasked: a redirected POST becomes a GET without a body,
+    and its 200 is the answer.
+    """
 
     def misread(
         answer: HttpResponse | TransportFailure, records: Sequence[bytes], *rest: Any

@@ -32,7 +32,9 @@ def greater_than_on_ties() -> None:
 
 
 def no_lag() -> None:
-    """Everything up to now is read, though transactions that began earlier have not committed yet."""
+    """Everything up to now is read,
+    though transactions that began earlier have not committed yet.
+    """
     bound = safety_lag.upper_bound
 
     def wrong(connection: Any, cursor: Any, now: Any, _lag: Any) -> str | None:

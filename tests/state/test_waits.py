@@ -113,6 +113,14 @@ def test_limits_end_with_their_transaction(session: RunContext) -> None:
         assert [raw.execute(f"show {name}").fetchone()[0] for name in names] == ["0", "0", "0"]
 
 
+@pytest.mark.parametrize("state", ["sqlite"], indirect=True)
+def test_sqlite_waits_for_a_lock_as_long_as_postgresql(session: RunContext) -> None:
+    """Python's own limit of five seconds would end a run beside a long commit."""
+    with session.store.read() as connection:
+        limit = connection.execute(sa.text("pragma busy_timeout")).scalar_one()
+    assert limit == waits.LOCK_SECONDS * 1000
+
+
 class Deleting:
     """Deletes the state file after the first rows were settled."""
 

@@ -88,12 +88,7 @@ def encode(
     table, keys = given_table(destination, to_table(frame))
     found = Serializer(destination).encode(table, keys, as_of or utc_now())
     rows = zip(found.positions.tolist(), found.records, strict=True)
-    refused = [
-        *(RefusedRow(row, why.reason, why.field) for row, why in found.rejected.items()),
-        *(RefusedRow(row, "expired", "event_time") for row in found.expired.tolist()),
-        *(RefusedRow(row, "suppressed", "consent") for row in found.suppressed.tolist()),
-    ]
     return EncodedFrame(
         tuple(EncodedRow(row, record) for row, record in rows),
-        tuple(sorted(refused, key=lambda each: each.row)),
+        tuple(RefusedRow(row, why.reason, why.field) for row, why in sorted(found.refused.items())),
     )

@@ -117,12 +117,7 @@ def _items(
         encoded.records, encoded.positions.tolist(), encoded.groups.tolist(), overheads, limits
     )
     builder, auth = RequestBuilder(destination), auth_for(destination, None, hidden=True)
-    refused: dict[int, Rejection] = {
-        **encoded.rejected,
-        **dict.fromkeys(too_large, Rejection("too_large", None)),
-    }
-    refused |= dict.fromkeys(encoded.expired.tolist(), Rejection("expired", "event_time"))
-    refused |= dict.fromkeys(encoded.suppressed.tolist(), Rejection("suppressed", "consent"))
+    refused = encoded.refused | dict.fromkeys(too_large, Rejection("too_large", None))
     items: list[tuple[int, Previewed]] = []
     for batch in batches:
         body = serializer.body(batch.records, encoded.group_values[batch.group])

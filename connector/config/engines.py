@@ -8,14 +8,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Engine
 
-_NAME = "capi"
+_QUIET = logging.Logger("connector.engines", logging.WARNING)
+"""In no hierarchy, so that it follows no level that others set, and changes none of theirs."""
 
 
 def create_engine(url: URL, **options: Any) -> Engine:
     """Create an engine whose rows and parameters are not logged, whatever level others log at.
 
     `hide_parameters` hides parameters alone: at DEBUG SQLAlchemy logs each row that it reads.
-    Its loggers of other engines in this process are left as they are.
     """
-    logging.getLogger(f"sqlalchemy.engine.Engine.{_NAME}").setLevel(logging.WARNING)
-    return sa.create_engine(url, hide_parameters=True, logging_name=_NAME, **options)
+    engine = sa.create_engine(url, hide_parameters=True, **options)
+    engine.logger = _QUIET
+    return engine

@@ -29,7 +29,8 @@ _LETTER = {b"b": b" ", b"f": b" ", b"n": b" ", b"r": b" ", b"t": b" "}
 _HEX = re.compile(rb"[0-9A-Fa-f]{6,}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{4,}")
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
-_NO_LETTER = re.compile(rb"[^0-9A-Za-z\x80-\xff]+")
+NO_LETTER = re.compile(rb"[^0-9A-Za-z\x80-\xff]+")
+"""Spaces and punctuation."""
 
 _MAX_LAYERS = 3
 """Escapes around escapes that are looked through."""
@@ -52,12 +53,12 @@ def readings(text: str) -> Iterator[Reading]:
 
 def without_punctuation(reading: Reading) -> Reading:
     """Leave out all that is neither letter nor digit."""
-    kept = _NO_LETTER.sub(b"", reading.content)
+    kept = NO_LETTER.sub(b"", reading.content)
     if len(kept) == len(reading.content):
         return reading
     dropped = {
         place
-        for match in _NO_LETTER.finditer(reading.content)
+        for match in NO_LETTER.finditer(reading.content)
         for place in range(match.start(), match.end())
     }
     spans = [span for place, span in enumerate(reading.spans) if place not in dropped]

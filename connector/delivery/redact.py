@@ -10,6 +10,7 @@ import orjson
 
 from connector.arrow.records import Place
 from connector.delivery.decoded import (
+    NO_LETTER,
     Reading,
     Span,
     as_it_is,
@@ -47,7 +48,6 @@ _PATTERNS = re.compile(
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ERROR_NUMBER = re.compile(r"-?\d{1,5}")
 _ONE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-_NO_LETTER = re.compile(rb"[^0-9A-Za-z\x80-\xff]+")
 _WORDS = re.compile(rb"[0-9a-z\x80-\xff]+"), re.compile(rb"[0-9a-z]+")
 """With other letters than ASCII, and, because other quotes are among these, without."""
 
@@ -98,7 +98,7 @@ class _Sent:
         self._runs, self._words, self._short = set[bytes](), set[bytes](), set[bytes]()
         for value in set(_values(content, impersonal, ())):
             reading = _as_compared(_one_line(value))
-            for part in (reading, _NO_LETTER.sub(b"", reading)):
+            for part in (reading, NO_LETTER.sub(b"", reading)):
                 self._runs.update(_runs_of(part))
             if _MIN_VALUE <= len(reading) < _RUN:
                 self._short.add(reading)

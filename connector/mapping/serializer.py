@@ -67,6 +67,15 @@ class Serialized:
     dropped: dict[tuple[str, str], int]
     matched: dict[str, int]
 
+    @property
+    def refused(self) -> dict[int, Rejection]:
+        """Row -> why it would not be sent: rejected, expired and suppressed ones."""
+        return {
+            **self.rejected,
+            **dict.fromkeys(self.expired.tolist(), Rejection("expired", "event_time")),
+            **dict.fromkeys(self.suppressed.tolist(), Rejection("suppressed", "consent")),
+        }
+
 
 class Serializer:
     """Normalises, checks and writes conversions for one destination. Compiled once per destination.

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from connector.platforms.expression import Alternatives, parse
+from connector.platforms.expression import Alternatives, parse, texts_of
 
 
 @dataclass(frozen=True)
@@ -132,17 +132,9 @@ def _spread(template: Any, several: Mapping[str, int]) -> Any:
 
 
 def _copies(item: Any, several: Mapping[str, int]) -> list[Any]:
-    names = {name for text in _texts(item) for name in _IDENTIFIER.findall(text)}
+    names = {name for text in texts_of(item) for name in _IDENTIFIER.findall(text)}
     most = max((several.get(name, 1) for name in names), default=1)
     return [item, *(_placed(item, place) for place in range(2, most + 1))]
-
-
-def _texts(template: Any) -> Iterator[str]:
-    if isinstance(template, str):
-        yield template
-    elif isinstance(template, dict | list):
-        for value in template.values() if isinstance(template, dict) else template:
-            yield from _texts(value)
 
 
 def _placed(template: Any, place: int) -> Any:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _SOURCE = re.compile(
@@ -88,6 +89,15 @@ class Alternatives(NamedTuple):
     def functions(self) -> list[str]:
         """Functions that are applied, in order."""
         return [call.name for pipeline in self.pipelines for call in pipeline.calls]
+
+
+def texts_of(template: Any) -> Iterator[str]:
+    """Yields all texts of a template, expressions among them."""
+    if isinstance(template, str):
+        yield template
+    elif isinstance(template, dict | list):
+        for value in template.values() if isinstance(template, dict) else template:
+            yield from texts_of(value)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 from connector.platforms.columns import ACTION_SOURCES, COLUMNS, ITEM_FIELDS
-from connector.platforms.expression import Pipeline, parse
+from connector.platforms.expression import Pipeline, parse, texts_of
 from connector.platforms.functions.problems import problems
 from connector.platforms.model import Platform
 from connector.syntax.spelling import suggest
@@ -51,7 +51,7 @@ def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[
         ),
     )
     yield from _envelope(platform, platform.body, "body")
-    if platform.body != "$event" and list(_texts(platform.body)).count("$events") != 1:
+    if platform.body != "$event" and list(texts_of(platform.body)).count("$events") != 1:
         yield "body: it must be $event, or hold $events in one place"
     filled = [platform.path, *platform.headers.values(), *platform.query.values()]
     if platform.test_mode is not None and platform.test_mode.method == "path":
@@ -218,14 +218,6 @@ def _known(platform: Platform, pipeline: Pipeline, spaces: tuple[str, ...]) -> A
         "field": platform.fields,
     }
     return names.get(pipeline.space)
-
-
-def _texts(template: Any) -> Iterator[str]:
-    if isinstance(template, str):
-        yield template
-    elif isinstance(template, dict | list):
-        for value in template.values() if isinstance(template, dict) else template:
-            yield from _texts(value)
 
 
 def _envelope(platform: Platform, template: Any, where: str) -> Iterator[str]:

@@ -70,7 +70,7 @@ def test_every_choice_of_the_page_is_told_with_its_reason(name: str) -> None:
     assert [yaml.safe_load(line)["overrides"] for line in told] == [
         overrides for each, overrides in CHOICES if each == name
     ]
-    assert all(fact.says.endswith((".", ":")) for fact in facts.open_facts)
+    assert all(fact.says.endswith(".") for fact in facts.open_facts)
 
 
 def test_a_version_is_told_with_its_end() -> None:

@@ -12,19 +12,10 @@ from connector.errors import DestinationError
 from connector.platforms import loader as platforms
 from tests.conftest import Make
 from tests.dagster_project.test_automation import begin_run
-from tests.support.dagster import load_definitions
+from tests.support.dagster import CHECKS, load_definitions
 from tests.support.projects import Project
 
 KEY = dg.AssetKey(["capi", "acme"])
-CHECKS = {
-    "reconciled",
-    "rejection_rate",
-    "late_rows",
-    "match_keys",
-    "lag",
-    "api_version",
-    "watermark_ahead",
-}
 
 
 def asset_of(definitions: dg.Definitions, key: dg.AssetKey = KEY) -> dg.AssetSpec:

@@ -14,7 +14,7 @@ from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from dagster_project.resources import CapiResource, State, Warehouse
 from tests.conftest import Make
-from tests.support.dagster import materialize
+from tests.support.dagster import CHECKS, materialize
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, ago, conversion
 
@@ -165,18 +165,7 @@ def test_every_check_is_evaluated_and_a_good_run_passes_them_all(
         ),
         instance,
     )
-    assert {name: check.passed for name, check in run.checks.items()} == dict.fromkeys(
-        [
-            "reconciled",
-            "rejection_rate",
-            "late_rows",
-            "match_keys",
-            "lag",
-            "api_version",
-            "watermark_ahead",
-        ],
-        True,
-    )
+    assert {name: check.passed for name, check in run.checks.items()} == dict.fromkeys(CHECKS, True)
     shares = {name: value.value for name, value in run.checks["match_keys"].metadata.items()}
     assert shares == {"HashedEmail": 1.0, "HashedPhone": 0.5, "Guid": 0.0, "FirstPartyId": 0.0}
     accounted = {name: value.value for name, value in run.checks["reconciled"].metadata.items()}

@@ -191,8 +191,7 @@ import alembic, pyarrow, requests, sqlalchemy, connector
 
 def host():
     names = [None, *sorted(logging.root.manager.loggerDict)]
-    own = ("connector", "sqlalchemy.engine.Engine.capi")
-    ours = [name for name in names if not (name or "").startswith(own)]
+    ours = [name for name in names if (name or "")[:9] != "connector"]
     loggers = {
         str(name): (
             each.level,

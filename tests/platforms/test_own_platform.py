@@ -230,9 +230,6 @@ def test_every_function_that_the_guide_lists_exists() -> None:
     assert set(re.findall(r"`([a-z_0-9]+)(?:\([^)]*\))?`", listed)) <= set(FUNCTIONS)
 
 
-AWAITED = {"one_or_zero"}
-"""For platforms whose files do not use it yet."""
-
 TYPES = {"text", "number", "integer", "boolean", "json"}
 """For the columns that a destination adds under `extra`."""
 
@@ -242,7 +239,7 @@ def test_every_function_is_used_by_a_platform_or_a_documented_override() -> None
     files += [DOCS.parent / EXAMPLE, Path(__file__).parent / "test_vectors.py"]
     told = "\n".join(file.read_text(encoding="utf-8") for file in files)
     unused = {name for name in FUNCTIONS if not re.search(rf"\| {name}\b", told)}
-    assert unused - TYPES <= AWAITED
+    assert unused - TYPES == set()
 
 
 ZEPHYR = """

@@ -570,3 +570,6 @@ PLATFORMS = {
         ),
     )
 }
+
+OF_OWN_SHAPE = ("amazon", "taboola", "thetradedesk", "thetradedesk_offline")
+"""What holds for all others does not for these; each has a test file of its own."""

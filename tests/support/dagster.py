@@ -21,6 +21,18 @@ SETTINGS = "telemetry:\n  enabled: false\n"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
+CHECKS = {
+    "reconciled",
+    "rejection_rate",
+    "late_rows",
+    "match_keys",
+    "lag",
+    "api_version",
+    "watermark_ahead",
+}
+"""Those of every destination."""
+
+
 def load_definitions(
     destination: Destination, resources: Mapping[str, Any] | None = None
 ) -> dg.Definitions:

@@ -41,6 +41,12 @@ def state_2(states: pa.Array) -> pa.Array:
     return pc.coalesce(pc.take(codes, pc.index_in(plain, value_set=names)), plain)
 
 
+def state_code(states: pa.Array) -> pa.Array:
+    """Two lower-case letters, also of a US state by its name; null where there is no such code."""
+    codes = state_2(states)
+    return pc.if_else(pc.match_substring_regex(codes, r"^[a-z]{2}$"), codes, None)
+
+
 @functools.cache
 def _us_states() -> tuple[pa.Array, pa.Array]:
     """Names in their normal form, and the codes of the same states."""

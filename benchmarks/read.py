@@ -62,14 +62,14 @@ def _compare(
 
 
 def _duckdb(path: Path) -> int:
-    import duckdb
+    import duckdb  # late: each process reads one database
 
     with duckdb.connect(str(path), read_only=True) as connection:
         return sum(len(batch) for batch in connection.sql(ORDERED).to_arrow_reader(ROWS_TOGETHER))
 
 
 def _adbc(url: str) -> int:
-    from adbc_driver_postgresql import dbapi
+    from adbc_driver_postgresql import dbapi  # late, as above
 
     with dbapi.connect(url) as connection, connection.cursor() as cursor:
         cursor.execute(ORDERED)

@@ -30,7 +30,7 @@ QUERY = """
 
 def chunks(warehouse: str) -> Iterator[pd.DataFrame]:
     """The table, CHUNK rows at a time."""
-    import duckdb
+    import duckdb  # late: only the step that needs it pays for it
 
     with duckdb.connect(warehouse, read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
@@ -120,7 +120,7 @@ def _lists(frame: pd.DataFrame, names: str) -> list[list[Any]]:
 
 @functools.cache
 def _browser_and_system(agent: str) -> dict[str, str]:
-    import ua_parser
+    import ua_parser  # late: only the step that needs it pays for it
 
     parsed = ua_parser.parse(agent)
     return {
@@ -131,7 +131,7 @@ def _browser_and_system(agent: str) -> dict[str, str]:
 
 def bodies(platform: str, warehouse: str, token: str = "token") -> Iterator[bytes]:
     """The table as bodies of requests."""
-    import orjson
+    import orjson  # late: only the step that needs it pays for it
 
     for frame in chunks(warehouse):
         if platform == "meta":
@@ -144,7 +144,7 @@ def bodies(platform: str, warehouse: str, token: str = "token") -> Iterator[byte
 
 def main(platform: str, warehouse: str, url: str) -> None:
     """Deliver it all."""
-    import requests
+    import requests  # late: only the step that needs it pays for it
 
     with requests.Session() as session:
         request = session.prepare_request(

@@ -72,6 +72,7 @@ def _show(names: Sequence[str], found: Sequence[Sequence[float]]) -> None:
 
 def _inside_dagster(path: Path, root: Path, turns: int) -> None:
     """Once loaded, as in a code server: an empty asset, and a destination that has nothing new."""
+    # Late: only the process that is measured imports them.
     import dagster as dg
 
     from connector import load

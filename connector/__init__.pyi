@@ -31,8 +31,8 @@ from .commands.steps import settle as settle
 from .commands.sync import sync as sync
 from .config.destination import Destination as Destination
 from .config.loader import load as load
-from .engine.instrumentation import ResultDetails as ResultDetails
-from .engine.instrumentation import RetryDetails as RetryDetails
+from .engine.hooks import ResultDetails as ResultDetails
+from .engine.hooks import RetryDetails as RetryDetails
 from .engine.instrumentation import set_hooks as set_hooks
 from .engine.pipeline import Progress as Progress
 from .engine.plan import Options as Options

@@ -23,6 +23,7 @@ from connector.config.loader import load
 from connector.errors import ConnectorError
 from connector.sandbox import sample
 from connector.sandbox.server import Receiver, Settings, running
+from dagster_project.definitions import defs
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".capi" / "demo"
@@ -118,8 +119,6 @@ def _deliver_twice(console: Console, receiver: Receiver) -> int:
 
 def _materialize(console: Console, receiver: Receiver, title: str) -> bool:
     """Materialize every demo destination through Dagster, and print the metadata of the runs."""
-    from dagster_project.definitions import defs
-
     before = receiver.inbox.summary()
     definitions = defs()
     table = Table(

@@ -15,6 +15,7 @@ from connector.config.host import json_schema
 from connector.platforms import loader as platforms
 from connector.platforms.columns import column_table
 from scripts.country_names import country_names
+from scripts.module_index import module_index
 
 ROOT = Path(__file__).parent.parent
 
@@ -70,6 +71,7 @@ def generated() -> dict[Path, str]:
     return {
         readme: text,
         ROOT / "docs" / "destination.schema.json": schema,
+        ROOT / "docs" / "modules.md": module_index(),
         ROOT / "connector" / "identifiers" / "country_names.json": country_names(),
         ROOT / "connector" / "platforms" / "open_facts.json": open_facts(),
     }

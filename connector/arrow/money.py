@@ -79,7 +79,7 @@ def is_currency(code: str) -> bool:
 @functools.cache
 def currency_digits() -> pa.StructArray:
     """`code` and `digits` of ISO 4217 currencies in use; no metals, no test codes."""
-    from iso4217 import Currency
+    from iso4217 import Currency  # late: it reads its table when it is imported
 
     listed = sorted(
         (currency.code, currency.exponent) for currency in Currency if currency.exponent is not None

@@ -41,7 +41,7 @@ def sandbox(
             # Late: the receiver's web server is an extra of the package.
             from connector.sandbox.server import Settings, serve
         except ImportError as error:
-            from connector.config.extras import how_to_add
+            from connector.config.extras import how_to_add  # late: most do without it
 
             module = str(error.name).partition(".")[0]
             raise ConfigError(

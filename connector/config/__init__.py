@@ -6,12 +6,17 @@ May import: everything up to platforms.
 __all__ = [
     "credentials",
     "destination",
+    "engines",
     "environment",
     "extras",
+    "home",
     "host",
+    "literal_secrets",
     "loader",
     "models",
     "secrets",
+    "tls",
+    "unreachable",
     "validate",
     "validation_errors",
 ]

@@ -8,6 +8,7 @@ __all__ = [
     "batch",
     "bisection",
     "concurrency",
+    "decoded",
     "deferred",
     "exchange",
     "factory",

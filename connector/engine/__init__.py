@@ -14,6 +14,8 @@ __all__ = [
     "failpoints",
     "fingerprints",
     "guards",
+    "hooks",
+    "horizon",
     "instrumentation",
     "memory",
     "opentelemetry",

@@ -1,4 +1,4 @@
-"""Hooks for metrics: called for each retry that is scheduled and for the results of each commit.
+"""Calls the hooks for metrics: for each retry that is scheduled and for the results of each commit.
 
 Where the OpenTelemetry SDK is installed, its counters are the default hooks
 (`engine/opentelemetry.py`). Hooks are called in threads of the run: they return soon, and what they
@@ -12,61 +12,11 @@ import importlib.util
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TypeVar
 
 from connector.config.destination import Destination
+from connector.engine.hooks import Details, ResultDetails, ResultHook, RetryDetails, RetryHook
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RetryDetails:
-    """A request that will be sent again.
-
-    Attributes:
-        destination: Its name.
-        platform: The kind of API that it speaks.
-        attempt: How often the request was sent, at least 1.
-        seconds: Until it is sent again.
-        throttled: The platform said that it was asked too often.
-        reason: What came back, such as an HTTP status.
-    """
-
-    destination: str
-    platform: str
-    attempt: int
-    seconds: float
-    throttled: bool
-    reason: str
-
-
-@dataclass(frozen=True)
-class ResultDetails:
-    """Rows whose final state was just committed, and the requests that it took.
-
-    Attributes:
-        destination: Its name.
-        platform: The kind of API that it speaks.
-        delivered: Rows.
-        rejected: Rows.
-        expired: Rows.
-        suppressed: Rows.
-        requests: Requests, with all that were sent again.
-    """
-
-    destination: str
-    platform: str
-    delivered: int
-    rejected: int
-    expired: int
-    suppressed: int
-    requests: int
-
-
-RetryHook = Callable[[RetryDetails], None]
-ResultHook = Callable[[ResultDetails], None]
-Details = TypeVar("Details", RetryDetails, ResultDetails)
 
 _hooks: tuple[tuple[RetryHook, ...], tuple[ResultHook, ...]] | None = None
 
@@ -76,12 +26,12 @@ def set_hooks(
 ) -> None:
     """Set the hooks of this process, in place of those that were set before.
 
-    Args:
-        on_retry: Told of each retry that is scheduled.
-        on_result: Told of each commit that settles rows.
-
     Without arguments the default is in force again: OpenTelemetry's counters where its SDK is
     installed. Empty lists switch all off.
+
+    Args:
+        on_retry: Called for each retry that is scheduled.
+        on_result: Called for each commit that settles rows.
     """
     global _hooks
     default = on_retry is None and on_result is None
@@ -89,7 +39,7 @@ def set_hooks(
 
 
 class Instrumentation:
-    """Tells the hooks of what one destination does."""
+    """Calls the hooks for one destination."""
 
     def __init__(self, destination: Destination) -> None:
         self._who = destination.name, destination.platform_name

@@ -18,7 +18,7 @@ from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
-from connector.engine.instrumentation import ResultDetails, ResultHook, RetryDetails, RetryHook
+from connector.engine.hooks import ResultDetails, ResultHook, RetryDetails, RetryHook
 
 STATES = ("delivered", "rejected", "expired", "suppressed")
 

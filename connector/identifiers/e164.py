@@ -112,7 +112,7 @@ def _calling_code(digits: str) -> str:
 
 @functools.cache
 def _calling_codes() -> frozenset[str]:
-    import phonenumbers
+    import phonenumbers  # late, for start-up speed
 
     return frozenset(str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 
@@ -120,7 +120,7 @@ def _calling_codes() -> frozenset[str]:
 @functools.cache
 def _home(region: str | None) -> _Country | None:
     """The country of numbers without a code, where it is the main one of its code."""
-    import phonenumbers
+    import phonenumbers  # late, for start-up speed
 
     code = phonenumbers.country_code_for_region(region or "")
     return (
@@ -136,7 +136,7 @@ def _main_country(code: str) -> _Country | None:
 
     None where several countries share the code and leading digits decide between them.
     """
-    import phonenumbers
+    import phonenumbers  # late, for start-up speed
 
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[int(code)]
     known: Any = phonenumbers.PhoneMetadata.metadata_for_region(regions[0], None)

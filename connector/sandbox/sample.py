@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import uuid
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,4 @@ def _spoiled(row: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def _with_decimal(row: dict[str, Any]) -> dict[str, Any]:
-    from decimal import Decimal
-
     return {**row, "amount": None if row["amount"] is None else Decimal(str(row["amount"]))}

@@ -15,6 +15,7 @@ __all__ = [
     "rows",
     "safety_lag",
     "slicing",
+    "spill",
     "sql_text",
     "survey",
     "time_unit",

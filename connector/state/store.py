@@ -146,6 +146,7 @@ class Store:
                 f"the state database was written by a newer release (schema {version}, this program"
                 f" knows {HEAD}); update the program"
             )
+        # Late: alembic takes long to import, and most runs find their state up to date.
         from connector.state import migrations
 
         try:

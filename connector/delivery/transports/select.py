@@ -21,10 +21,10 @@ def open_transport(choice: Choice, **options: Any) -> Transport:
     Raises:
         ConfigError: libcurl is asked for and is not there, or lacks something that safety needs.
     """
-    # The transports are imported late: each brings an HTTP library that the other does not need.
     if choice != "requests":
         lacking = _lacking()
         if lacking is None:
+            # Late: each transport brings an HTTP library that the other does not need.
             from connector.delivery.transports.libcurl import LibcurlTransport
 
             return LibcurlTransport(**options)
@@ -32,6 +32,7 @@ def open_transport(choice: Choice, **options: Any) -> Transport:
             raise ConfigError(
                 f"delivery.transport: {lacking}; run: {how_to_add('pycurl')}, or choose requests"
             )
+    # Late, as above.
     from connector.delivery.transports.requests import RequestsTransport
 
     return RequestsTransport(**options)
@@ -40,7 +41,7 @@ def open_transport(choice: Choice, **options: Any) -> Transport:
 def _lacking() -> str | None:
     """Say why libcurl cannot be used; None where it can."""
     try:
-        from connector.delivery.transports.libcurl import missing
+        from connector.delivery.transports.libcurl import missing  # late: it needs an extra
     except ImportError:
         return "libcurl is not installed"
     return missing()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
 from connector.arrow.convert import array_of_values
@@ -60,7 +61,7 @@ class AdbcReader:
         Returns:
             None where ADBC refuses the statement, or a column of it does not come exactly.
         """
-        import adbc_driver_manager
+        import adbc_driver_manager  # late: the driver is an extra of the package
 
         try:
             if self._connection is None:
@@ -96,6 +97,7 @@ class AdbcReader:
 
 def _connect(known: Any) -> Any:
     """A connection over ADBC to the same database as a connection of psycopg."""
+    # Late: the drivers are an extra of the package.
     import adbc_driver_postgresql.dbapi
     from psycopg.conninfo import make_conninfo
 
@@ -106,8 +108,6 @@ def _connect(known: Any) -> Any:
 
 def _compiled(statement: sa.Select[Any]) -> tuple[str, tuple[object, ...]]:
     """SQL with the parameters $1, $2, ..., and their values."""
-    from sqlalchemy.dialects import postgresql
-
     dialect: Any = postgresql.dialect
     compiled = statement.compile(
         dialect=dialect(paramstyle="numeric_dollar"), compile_kwargs={"render_postcompile": True}

@@ -1,4 +1,6 @@
 from .commands.check import check as check
+from .commands.destinations import ListedDestination as ListedDestination
+from .commands.destinations import list_destinations as list_destinations
 from .commands.encode import EncodedFrame as EncodedFrame
 from .commands.encode import EncodedRow as EncodedRow
 from .commands.encode import RefusedRow as RefusedRow
@@ -9,6 +11,8 @@ from .commands.erase import recorded as recorded
 from .commands.findings import Findings as Findings
 from .commands.lint import IdentifierQuality as IdentifierQuality
 from .commands.lint import lint_identifiers as lint_identifiers
+from .commands.overview import OverviewEntry as OverviewEntry
+from .commands.overview import overview as overview
 from .commands.platforms import PlatformFacts as PlatformFacts
 from .commands.platforms import platform_facts as platform_facts
 from .commands.preview import PreviewedRejection as PreviewedRejection
@@ -74,7 +78,9 @@ __all__ = [
     "IdentifierQuality",
     "InternalError",
     "LeaseHeld",
+    "ListedDestination",
     "Options",
+    "OverviewEntry",
     "Plan",
     "Planned",
     "PlatformFacts",
@@ -105,7 +111,9 @@ __all__ = [
     "encode",
     "erase",
     "lint_identifiers",
+    "list_destinations",
     "load",
+    "overview",
     "plan",
     "platform_facts",
     "preview",

@@ -54,6 +54,8 @@ missing: int = connector.reconcile(acme, send=True).missing
 records: list[object] = list(connector.encode(pd.DataFrame({"email": ["x"]}), acme))
 mark: str | None = connector.resolve(acme, restart="now").mark
 known: bool = connector.erase(acme, key=("c1",)).known
+lags: list[float | None] = [each.status.lag_seconds for each in connector.overview() if each.status]
+names: list[str] = [each.name for each in connector.list_destinations()]
 limits: list[int] = [each.max_events for each in connector.platform_facts("meta")]
 
 planned = connector.plan(acme)
@@ -152,8 +154,8 @@ def test_all_names_are_there_and_the_stub_lists_them() -> None:
 def test_every_verb_of_the_command_line_is_a_function_of_the_same_name() -> None:
     verbs = {str(command.name).replace("-", "_") for command in app.registered_commands}
     assert {name for name in verbs if name not in connector.__all__} == {
-        *("platforms", "schema", "sandbox")
-    }, "connector.platforms is a package; its function is platform_facts"
+        *("platforms", "list", "schema", "sandbox")
+    }, "connector.platforms is a package, and list a builtin: platform_facts, list_destinations"
 
 
 def test_functions_have_one_shape() -> None:
@@ -163,7 +165,7 @@ def test_functions_have_one_shape() -> None:
         function = getattr(connector, name)
         if not inspect.isfunction(function) or name in (
             *("load", "set_hooks", "encode"),
-            "platform_facts",
+            *("platform_facts", "list_destinations", "overview"),
         ):
             continue
         first, *others = inspect.signature(function).parameters.values()

@@ -19,10 +19,10 @@ from connector.cli.memory import return_large_blocks
 app = typer.Typer(
     name="capi",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 for command in (
+    inspect.list_,
     inspect.check,
     inspect.preview,
     deliver.sync,
@@ -38,7 +38,15 @@ for command in (
     inspect.schema,
     receiver.sandbox,
 ):
-    app.command(command.__name__.replace("_", "-"))(command)
+    app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        import connector
+
+        output.say(f"capi {connector.__version__}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -51,6 +59,10 @@ def options(
             file_okay=False,
         ),
     ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="print the version", callback=_print_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Deliver conversions from a warehouse to ad platforms' Conversions APIs, losing none."""
     START.set(project)
@@ -60,6 +72,6 @@ def main() -> None:
     """Entry point."""
     return_large_blocks()
     try:
-        app()
+        app(prog_name="capi")
     except SystemExit as ended:
         output.end(ended.code if isinstance(ended.code, int) else int(ended.code is not None))

@@ -1,4 +1,4 @@
-"""Commands that look and change nothing: check, preview, status, rejected, platforms."""
+"""Commands that look and change nothing: check, preview, list, status, rejected, platforms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from connector.cli import messages, output
-from connector.cli.find import path_of
+from connector.cli.find import START, WHERE, complete, path_of
 from connector.cli.options import Json, Name, load, read_rows
 
 # The library is imported inside of commands, so that `capi --help` does not wait for it.
@@ -59,11 +59,42 @@ def preview(
             output.complain(f"{destination.name}: {messages.previewed(items)}")
 
 
-def status(name: Name, json: Json = False) -> None:
-    """Show the high-water mark, the backlog, the quarantine and the last runs."""
+def list_(json: Json = False) -> None:
+    """List the destinations of this project."""
+    from connector.commands.destinations import list_destinations
+
+    with output.errors(json):
+        found = [each.to_json() for each in list_destinations(START.get())]
+        if json:
+            for each in found:
+                output.print_json(each)
+        else:
+            output.rows(
+                "", ["name", "platform", "file"], found, none=f"no destination here; {WHERE}"
+            )
+
+
+def status(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="a destination, or the path of a YAML file; default: all at a glance",
+            metavar="[NAME]",
+            autocompletion=complete,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show the high-water mark, the backlog, the quarantine and the last runs.
+
+    Without a name: a line for each destination of this project.
+    """
     from connector.commands.status import status as look
 
     with output.errors(json):
+        if name is None:
+            _overview(json)
+            return
         found = look(load(name))
         if json:
             output.print_json(found.to_json())
@@ -94,6 +125,26 @@ def status(name: Name, json: Json = False) -> None:
             "mark_to",
         ]
         output.rows("runs", columns, found.runs, none="no runs yet")
+
+
+def _overview(json: bool) -> None:
+    """All destinations; ends with the worst exit code of those that cannot be read."""
+    from connector.commands.overview import overview
+
+    found = overview(START.get())
+    if json:
+        for entry in found:
+            output.print_json(entry.to_json())
+    else:
+        columns = [
+            *("destination", "platform", "last_run", "ended", "delivered", "rejected"),
+            *("backlog", "lag", "quarantine", "to_decide", "note"),
+        ]
+        shown = [messages.at_a_glance(entry) for entry in found]
+        output.rows("", columns, shown, none=f"no destination here; {WHERE}", wrap="note")
+    worst = max((entry.exit_code for entry in found), default=0)
+    if worst:
+        raise typer.Exit(worst)
 
 
 def rejected(

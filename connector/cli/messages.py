@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from connector.cli import output
+
 if TYPE_CHECKING:
     from connector.commands.lint import IdentifierQuality
+    from connector.commands.overview import OverviewEntry
     from connector.commands.platforms import PlatformFacts
     from connector.commands.preview import Previewed
 
@@ -87,6 +90,32 @@ def linted(entry: IdentifierQuality) -> dict[str, Any]:
         "with_a_value": entry.rows - entry.empty,
         "of_these_valid": f"{share} ({', '.join(by)})" if by else share,
         "the_rest": ", ".join(f"{name} {number:,}" for name, number in rest.items() if number),
+    }
+
+
+def at_a_glance(entry: OverviewEntry) -> dict[str, Any]:
+    """A destination in one line, with its last run."""
+    found, last = entry.status, entry.status.runs[0] if entry.status and entry.status.runs else None
+    if found is None:
+        note: str | None = entry.error
+    else:
+        note = found.warning
+        if found.not_before:
+            note = f"waits until {found.not_before}, as the platform asked" + (
+                f"; {note}" if note else ""
+            )
+    return {
+        "destination": entry.destination,
+        "platform": entry.platform,
+        "last_run": "none yet" if last is None and found else last and last["status"],
+        "ended": last and last["ended_at"],
+        "delivered": last and last["delivered"],
+        "rejected": last and last["rejected"],
+        "backlog": found and found.backlog,
+        "lag": found and output.duration(found.lag_seconds),
+        "quarantine": found and sum(found.quarantine.values()),
+        "to_decide": found and found.ambiguous_expired,
+        "note": note,
     }
 
 

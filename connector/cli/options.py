@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connector.cli.find import path_of
+from connector.cli.find import complete, path_of
 from connector.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Name = Annotated[
     str,
     typer.Argument(
-        help="a destination of this project, or the path of a YAML file", metavar="NAME"
+        help="a destination of this project, or the path of a YAML file",
+        metavar="NAME",
+        autocompletion=complete,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON and nothing else")]

@@ -11,12 +11,14 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 import requests
 
+import connector
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from tests.conftest import Make
@@ -46,6 +48,7 @@ those of DESIGN.md, and the requests in flight.
 """
 
 VERBS = [
+    "list",
     "check",
     "preview",
     "sync",
@@ -360,6 +363,66 @@ def test_status_before_and_after_the_first_run(project: Project) -> None:
     )
     people = project.capi("status", "acme", check=True).out
     assert "no_identity" in people
+
+
+def test_list_names_the_destinations_of_the_project_and_nothing_else(project: Project) -> None:
+    assert "no destination here" in project.capi("list", check=True).out
+    project.write("sqlite:///none.db", "http://127.0.0.1:1/", "second", platform="meta")
+    project.write("sqlite:///none.db", "http://127.0.0.1:1/", "first")
+    project.write_text("type: other.Component\nattributes: {script: x}\n", "other")
+    found = project.capi("list", "--json", check=True).lines()
+    assert found == [
+        {"name": "first", "platform": "capi", "file": str(project.path("first"))},
+        {"name": "second", "platform": "meta", "file": str(project.path("second"))},
+    ]
+    assert "second" in project.capi("list", check=True).out
+
+
+@pytest.mark.usefixtures("ready")
+def test_status_without_a_name_shows_all_and_one_that_is_wrong_hides_none(project: Project) -> None:
+    project.capi("sync", "acme", check=True)
+    one = project.capi("status", "acme", "--json", check=True).json()
+    [entry] = project.capi("status", "--json", check=True).lines()
+    assert entry == {"destination": "acme", "platform": "capi", **one}
+    project.write_text("attributes:\n  platform: capi\n", "wrong")
+    both = project.capi("status", "--json")
+    assert both.code == 2, "as `capi status wrong` ends"
+    assert [(each["destination"], "error" in each) for each in both.lines()] == [
+        ("acme", False),
+        ("wrong", True),
+    ]
+    people = project.capi("status").out
+    assert re.search(r"acme.*complete.*9", people)
+    assert both.lines()[1]["error"].splitlines()[0] in people
+
+
+def test_the_version_is_that_of_the_package(project: Project) -> None:
+    assert project.capi("--version", check=True).out == f"capi {connector.__version__}\n"
+
+
+def complete(project: Project, line: str) -> list[str]:
+    """What bash offers at the end of a line."""
+    words = line.split(" ")
+    done = project.capi(
+        _CAPI_COMPLETE="complete_bash",
+        COMP_WORDS=line,
+        COMP_CWORD=str(len(words) - 1),
+    )
+    return done.out.split()
+
+
+def test_a_shell_completes_verbs_options_and_names(project: Project, tmp_path: Path) -> None:
+    for name in ("acme", "acme_leads", "other"):
+        project.write("sqlite:///none.db", "http://127.0.0.1:1/", name)
+    assert complete(project, "capi rec") == ["reconcile"]
+    assert "--dry-run" in complete(project, "capi sync --d")
+    for verb in ("sync", "status", "rejected"):
+        assert complete(project, f"capi {verb} ac") == ["acme", "acme_leads"]
+    elsewhere = Project(tmp_path / "elsewhere")
+    assert complete(elsewhere, "capi sync ac") == []
+    elsewhere.write("sqlite:///none.db", "http://127.0.0.1:1/", "acting")
+    quoted = f"capi --project {elsewhere.root} sync ac"
+    assert complete(project, quoted) == ["acting"]
 
 
 @pytest.mark.usefixtures("ready")

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from connector.config.host import json_schema
+from connector.config.policy import policy_schema
 from connector.platforms import loader as platforms
 from connector.platforms.columns import column_table
 from scripts.country_names import country_names
@@ -65,13 +66,15 @@ def generated() -> dict[Path, str]:
     text = readme.read_text(encoding="utf-8")
     for name, part in (("columns", column_table()), ("platforms", platform_table())):
         text = _replace(text, name, part)
-    schema = orjson.dumps(
-        json_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    ).decode()
+    schema, policy = (
+        orjson.dumps(each, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+        for each in (json_schema(), policy_schema())
+    )
     return {
         readme: text,
         ROOT / "docs" / "destination.schema.json": schema,
         ROOT / "docs" / "modules.md": module_index(),
+        ROOT / "docs" / "policy.schema.json": policy,
         ROOT / "connector" / "identifiers" / "country_names.json": country_names(),
         ROOT / "connector" / "platforms" / "open_facts.json": open_facts(),
     }

@@ -218,11 +218,16 @@ def platforms(
                 output.table("left open by its documents", messages.left_open_by(facts))
 
 
-def schema() -> None:
+def schema(
+    policy: Annotated[
+        bool, typer.Option("--policy", help="of policy.yaml, in place of a destination's")
+    ] = False,
+) -> None:
     """Print the JSON Schema of a destination's YAML, for editors."""
     from connector.config.host import json_schema
+    from connector.config.policy import policy_schema
 
-    output.print_json(json_schema(), indent=True)
+    output.print_json(policy_schema() if policy else json_schema(), indent=True)
 
 
 def _write_csv(fields: tuple[str, ...], rows: list[dict[str, Any]]) -> None:

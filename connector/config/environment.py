@@ -20,6 +20,21 @@ _TEMPLATE = re.compile(r"\{\{\s*env\.([A-Za-z_]\w*)\s*\}\}", re.ASCII)
 _INTEGER = re.compile(r"(0|[1-9][0-9]{0,18})\Z")
 
 
+def variables(document: Document) -> Iterator[tuple[Path, str]]:
+    """Yields every variable that a YAML names, and the path of its keys."""
+    yield from _variables(document.value, ())
+
+
+def _variables(node: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(node, dict | list):
+        for key, each in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _variables(each, (*path, key))
+    elif isinstance(node, str) and path[:1] == ("attributes",):
+        reference = _REFERENCE.match(node)
+        for name in [reference[1]] if reference is not None else _TEMPLATE.findall(node):
+            yield path, name
+
+
 def filled(document: Document) -> Document:
     """The document with what it takes from the environment.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from connector.config.destination import Destination
 from connector.config.environment import filled
 from connector.config.host import Host, host_of
 from connector.config.models import DestinationModel
+from connector.config.policy import PolicyFile, read_policy
 from connector.config.validate import inconsistencies
 from connector.config.validation_errors import problems_of
 from connector.errors import DestinationError, Problem
@@ -61,6 +63,7 @@ def build(document: Document, root: Path, path: Path | None) -> Destination:
     Raises:
         DestinationError: With all problems of the file.
     """
+    _refuse_variables(read_policy(root), document)
     document = filled(document)
     value = document.value
     host = host_of(value.get("type") if isinstance(value, dict) else None)
@@ -100,7 +103,10 @@ def assemble(
     Raises:
         DestinationError: With all problems that were found.
     """
-    document = document or Document(None, str(path or name))
+    policy = read_policy(root)
+    if document is None:
+        document = Document(None, str(path or name))
+        _refuse_variables(policy, replace(document, value={"attributes": model.model_dump()}))
     try:
         platform = platforms.load(model.platform, root, model.overrides)
     except platforms.PlatformError as error:
@@ -112,9 +118,17 @@ def assemble(
         for found in (inconsistencies(model, platform), (host or host_of()).problems(destination))
         for keys, message in found
     ]
+    problems += [] if policy is None else policy.problems(destination)
     if problems:
         raise DestinationError(problems)
     return destination
+
+
+def _refuse_variables(policy: PolicyFile | None, document: Document) -> None:
+    """Refuse a YAML, as it was written, that names variables of which the policy does not know."""
+    problems = [] if policy is None else policy.variable_problems(document)
+    if problems:
+        raise DestinationError(problems)
 
 
 def project_root(path: Path) -> Path:

@@ -17,6 +17,7 @@ import pytest
 
 from connector.config.destination import Destination
 from connector.sandbox.server import Receiver, Settings, running
+from tests.support.fresh_state import repeat_first_migration
 from tests.support.projects import TOKEN, Project
 from tests.support.warehouses import DuckDb, PostgreSql, Sqlite, TestWarehouse
 from tests.tiers import pytest_addoption, pytest_collection_modifyitems  # noqa: F401
@@ -30,6 +31,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_states() -> Iterator[None]:
+    """Tables of new SQLite states are made by alembic once in a process."""
+    with pytest.MonkeyPatch.context() as patch:
+        repeat_first_migration(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

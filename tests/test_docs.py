@@ -15,6 +15,7 @@ from scripts.docs import ROOT, generated
 PAGES = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "tests").rglob("*.md")),
 ]
@@ -29,22 +30,26 @@ def test_generated_parts_are_fresh(path: Path) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     targets = [
-        target for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text) if "://" not in target
+        target
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)\s]*)?(?: \"[^\"]*\")?\)", text)
+        if "://" not in target
     ]
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-def test_every_situation_of_the_promise_names_a_test_that_exists() -> None:
-    """The README's comparison links tests by file and name:
-    `[words](tests/file.py "test_name")`.
-    """
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = re.findall(r"\]\((tests/[^)\s]+)(?: \"([^\"]+)\")?\)", readme)
+@pytest.mark.parametrize(
+    ("page", "at_least"), [("README.md", 11), ("docs/security.md", 30)], ids=lambda each: str(each)
+)
+def test_every_promise_names_a_test_that_exists(page: str, at_least: int) -> None:
+    """Pages link tests by file and name: `[words](tests/file.py "test_name")`."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)\s]*tests/[^)\s]+)(?: \"([^\"]+)\")?\)", text)
     named = [(path, name) for path, name in links if path.endswith(".py")]
-    assert len(named) >= 11
+    assert len(named) >= at_least
     for path, name in named:
         assert name, path
-        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), (path, name)
+        file = ((ROOT / page).parent / path).read_text(encoding="utf-8")
+        assert f"def {name}(" in file, (path, name)
 
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")

@@ -60,3 +60,20 @@ def test_each_line_of_a_lock_is_a_version_with_hashes_and_names_no_host(lock: st
         assert re.match(r"[A-Za-z0-9._-]+(\[[^]]*\])?==\S+", entry), entry[:80]
         assert "--hash=sha256:" in entry
         assert "://" not in entry
+
+
+PAGES = [ROOT / "README.md", ROOT / "Makefile", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_whatever_we_say_to_install_is_locked() -> None:
+    """Or it is one package alone, ours."""
+    said = [
+        (page.name, line.strip())
+        for page in PAGES
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if re.search(r"\bpip\b.* install ", line)
+    ]
+    assert len(said) >= 3
+    for page, line in said:
+        assert "--no-deps" in line, (page, line)
+        assert "--require-hashes -r " in line or re.search(r"--editable \.$|\.whl\b", line), line

@@ -1,0 +1,43 @@
+"""New SQLite states get the tables that the migrations made in the first one of this process.
+
+A migration by alembic takes more processor time than all else that most tests do. States that hold
+something, other databases and other processes are migrated as in production.
+"""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from connector.state import migrations
+
+_STATEMENTS = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+
+_by_alembic = migrations.upgrade
+
+
+def repeat_first_migration(patch: pytest.MonkeyPatch) -> None:
+    """Migrate the first new SQLite state, and execute what that one holds in all later ones."""
+    first: list[str] = []
+
+    def upgrade(engine: Engine, *, backup: bool, to: str = "head") -> None:
+        if engine.dialect.name != "sqlite" or backup or to != "head":
+            _by_alembic(engine, backup=backup, to=to)
+        elif not first:
+            _by_alembic(engine, backup=backup)
+            first.extend(_statements(engine))
+        else:
+            with engine.begin() as connection:
+                if not sa.inspect(connection).has_table("alembic_version"):
+                    for statement in first:
+                        connection.exec_driver_sql(statement)
+
+    patch.setattr(migrations, "upgrade", upgrade)
+
+
+def _statements(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        made = connection.exec_driver_sql(_STATEMENTS).scalars().all()
+        version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
+    return [*made, f"INSERT INTO alembic_version VALUES ('{version}')"]

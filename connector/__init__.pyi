@@ -25,14 +25,22 @@ from .commands.rejected import rejected as rejected
 from .commands.rename import Renaming as Renaming
 from .commands.rename import rename as rename
 from .commands.replay import replay as replay
+from .commands.report import ReportLine as ReportLine
+from .commands.report import report as report
 from .commands.resolve import Resolution as Resolution
 from .commands.resolve import resolve as resolve
+from .commands.show import ConversionHistory as ConversionHistory
+from .commands.show import HistoryEvent as HistoryEvent
+from .commands.show import show as show
 from .commands.status import Status as Status
 from .commands.status import status as status
 from .commands.steps import deliver as deliver
 from .commands.steps import plan as plan
 from .commands.steps import settle as settle
 from .commands.sync import sync as sync
+from .commands.unsent import UnsentRow as UnsentRow
+from .commands.unsent import expired as expired
+from .commands.unsent import suppressed as suppressed
 from .config.destination import Destination as Destination
 from .config.loader import load as load
 from .engine.hooks import ResultDetails as ResultDetails
@@ -66,6 +74,7 @@ __version__: str
 __all__ = [
     "ConfigError",
     "ConnectorError",
+    "ConversionHistory",
     "Destination",
     "DestinationError",
     "EncodedFrame",
@@ -75,6 +84,7 @@ __all__ = [
     "Fenced",
     "Findings",
     "GuardRail",
+    "HistoryEvent",
     "IdentifierQuality",
     "InternalError",
     "LeaseHeld",
@@ -94,6 +104,7 @@ __all__ = [
     "RejectedRow",
     "Renaming",
     "Report",
+    "ReportLine",
     "Resolution",
     "ResultDetails",
     "RetryDetails",
@@ -104,12 +115,14 @@ __all__ = [
     "StateMismatch",
     "Status",
     "SystemicError",
+    "UnsentRow",
     "WarehouseError",
     "__version__",
     "check",
     "deliver",
     "encode",
     "erase",
+    "expired",
     "lint_identifiers",
     "list_destinations",
     "load",
@@ -122,9 +135,12 @@ __all__ = [
     "rejected",
     "rename",
     "replay",
+    "report",
     "resolve",
     "set_hooks",
     "settle",
+    "show",
     "status",
+    "suppressed",
     "sync",
 ]

@@ -55,6 +55,9 @@ records: list[object] = list(connector.encode(pd.DataFrame({"email": ["x"]}), ac
 mark: str | None = connector.resolve(acme, restart="now").mark
 known: bool = connector.erase(acme, key=("c1",)).known
 lags: list[float | None] = [each.status.lag_seconds for each in connector.overview() if each.status]
+differences: list[int] = [line.difference for line in connector.report(acme, by="event_name")]
+events: list[str] = [event.what for event in connector.show(acme, key=("c1",)).events]
+old: list[str] = [row.reason for row in connector.expired(acme) + connector.suppressed(acme)]
 names: list[str] = [each.name for each in connector.list_destinations()]
 limits: list[int] = [each.max_events for each in connector.platform_facts("meta")]
 

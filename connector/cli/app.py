@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli import decide, deliver, inspect, output, receiver
+from connector.cli import decide, deliver, fates, inspect, output, receiver
 from connector.cli.find import START
 from connector.cli.memory import return_large_blocks
 
@@ -27,7 +27,11 @@ for command in (
     inspect.preview,
     deliver.sync,
     inspect.status,
-    inspect.rejected,
+    fates.show,
+    fates.report,
+    fates.rejected,
+    fates.expired,
+    fates.suppressed,
     deliver.replay,
     deliver.reconcile,
     decide.resolve,

@@ -1,10 +1,9 @@
-"""Commands that look and change nothing: check, preview, list, status, rejected, platforms."""
+"""Commands that look and change nothing: check, preview, list, status, platforms."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -147,27 +146,6 @@ def _overview(json: bool) -> None:
         raise typer.Exit(worst)
 
 
-def rejected(
-    name: Name,
-    reason: Annotated[str | None, typer.Option(help="only this reason")] = None,
-    format: Annotated[str, typer.Option("--format", help="table, json or csv")] = "table",
-    json: Json = False,
-) -> None:
-    """List quarantined rows: where they are in the warehouse, and why they were not accepted."""
-    from connector.commands.rejected import FIELDS
-    from connector.commands.rejected import rejected as look
-
-    with output.errors(json):
-        found = [row.to_json() for row in look(load(name), reason=reason)]
-        if json or format == "json":
-            for row in found:
-                output.print_json(row)
-        elif format == "csv":
-            _write_csv(FIELDS, found)
-        else:
-            output.rows("", list(FIELDS), found, none="no row is in quarantine", wrap="message")
-
-
 def lint_identifiers(
     name: Name,
     limit: Annotated[int, typer.Option(min=1, help="rows to look at")] = 100_000,
@@ -228,14 +206,3 @@ def schema(
     from connector.config.policy import policy_schema
 
     output.print_json(policy_schema() if policy else json_schema(), indent=True)
-
-
-def _write_csv(fields: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    """Write to standard output; a key of several columns is joined by blanks."""
-    import csv
-
-    writer = csv.DictWriter(sys.stdout, fields)
-    writer.writeheader()
-    for row in rows:
-        key = row["key"]
-        writer.writerow({**row, "key": " ".join(key) if isinstance(key, list) else key or ""})

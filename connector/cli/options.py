@@ -27,6 +27,10 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON and nothing else"
 Moment = Annotated[
     str | None, typer.Option(help="a time with a zone: 2026-01-01T00:00:00Z", metavar="TIME")
 ]
+Since = Annotated[
+    str | None,
+    typer.Option(help="so long ago, such as 7d, or a time with a zone", metavar="SPAN"),
+]
 Key = Annotated[list[str], typer.Option(help="the row's key; once for each key column")]
 
 
@@ -57,6 +61,30 @@ def moment(text: str | None) -> dt.datetime | None:
     if found is None or found.tzinfo is None:
         raise ConfigError(f"'{text}' is not a time with a zone; write 2026-01-01T00:00:00Z")
     return found.astimezone(dt.UTC)
+
+
+def since_moment(text: str | None) -> dt.datetime | None:
+    """`7d` as the moment so long ago; a time with a zone as it is.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    from connector.state.clock import utc_now  # late: `capi --help` does without it
+    from connector.syntax.units import parse_duration
+
+    if text is None:
+        return None
+    try:
+        return utc_now() - parse_duration(text)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return moment(text)
+    except ConfigError:
+        raise ConfigError(
+            f"--since '{text}' is neither a span such as 7d nor a time with a zone such as"
+            " 2026-01-01T00:00:00Z"
+        ) from None
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -55,7 +55,7 @@ def erase(target: Target, *, key: tuple[str, ...]) -> Erasure:
         held = manual_lease(context)
         key_hash = hash_of(key, context.store.key())
         with context.store.write() as connection:
-            before = _recorded(connection, context.destination_id, key_hash)
+            before = recorded_in(connection, context.destination_id, key_hash)
             quarantine.remove(connection, context.destination_id, [key_hash])
             ledger.record(
                 connection, context.destination_id, [key_hash], [RowState.ERASED], [None], None
@@ -83,10 +83,11 @@ def recorded(target: Target, *, key: tuple[str, ...]) -> str | None:
     with open_context(destination) as context:
         key_hash = hash_of(key, context.store.key())
         with context.store.read() as connection:
-            return _recorded(connection, context.destination_id, key_hash)
+            return recorded_in(connection, context.destination_id, key_hash)
 
 
-def _recorded(connection: Connection, destination_id: int, key_hash: bytes) -> str | None:
+def recorded_in(connection: Connection, destination_id: int, key_hash: bytes) -> str | None:
+    """As `recorded`, within a transaction."""
     known = ledger.known(connection, destination_id, [key_hash])
     state = next((entry.state for entry in known.values()), None)
     if state != RowState.ERASED and intents.is_open(connection, destination_id, key_hash):

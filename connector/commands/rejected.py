@@ -6,11 +6,13 @@ import datetime as dt
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from connector.commands.moments import text_of_moment
 from connector.config.loader import Target, destination_of
 from connector.engine.context import open_context
 from connector.mapping.reasons import explained
 from connector.platforms.answers import Codes
 from connector.state import quarantine
+from connector.state.clock import microseconds_of
 from connector.state.quarantine import Quarantined
 
 
@@ -45,30 +47,39 @@ class RejectedRow:
         return {
             **asdict(self),
             "key": None if key is None else key[0] if len(key) == 1 else list(key),
-            "first_seen": self.first_seen.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "first_seen": text_of_moment(self.first_seen),
         }
 
 
 FIELDS = tuple(field.name for field in fields(RejectedRow))
 
 
-def rejected(target: Target, *, reason: str | None = None) -> list[RejectedRow]:
+def rejected(
+    target: Target, *, reason: str | None = None, since: dt.datetime | None = None
+) -> list[RejectedRow]:
     """The rows in quarantine.
 
     Args:
         target: The destination, or the path of its YAML file.
         reason: Only rows with this reason code.
+        since: Only rows that were tried then or later.
     """
     destination = destination_of(target)
     with open_context(destination) as context, context.store.read() as connection:
         codes = destination.platform.answers.codes
         return [
-            _row(row, codes)
-            for row in quarantine.listed(connection, context.destination_id, reason=reason)
+            rejected_row(row, codes)
+            for row in quarantine.listed(
+                connection,
+                context.destination_id,
+                reason=reason,
+                since_us=None if since is None else microseconds_of(since),
+            )
         ]
 
 
-def _row(row: Quarantined, codes: Codes) -> RejectedRow:
+def rejected_row(row: Quarantined, codes: Codes) -> RejectedRow:
+    """A row of the state, with what the platform's file says of its code."""
     known = codes.find(row.code) if row.code is not None else None
     said = [text for text in (row.message, known.remedy if known is not None else None) if text]
     return RejectedRow(

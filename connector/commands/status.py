@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from connector.commands.moments import text_of_microseconds
 from connector.config.loader import Target, destination_of
 from connector.engine.backlog import lag_seconds, survey, watermark_warning
 from connector.engine.bounds import first_watermark
@@ -95,10 +95,10 @@ def status(target: Target, *, number_of_runs: int = 5) -> Status:
             dead,
             undecided,
             under_way,
-            _time(not_before),
+            text_of_microseconds(not_before),
             recorded,
             [_run(each, at_work) for each in latest],
-            _time(horizon),
+            text_of_microseconds(horizon),
             warning,
         )
 
@@ -127,7 +127,10 @@ def _run(row: dict[str, Any], at_work: str | None) -> dict[str, Any]:
     """
     killed = row["status"] == "running" and row["run_id"] != at_work
     counts = {name: row[name] for name in COUNTS}
-    times = {"started_at": _time(row["started_at"]), "ended_at": _time(row["ended_at"])}
+    times = {
+        "started_at": text_of_microseconds(row["started_at"]),
+        "ended_at": text_of_microseconds(row["ended_at"]),
+    }
     return {
         "run_id": row["run_id"],
         "kind": row["kind"],
@@ -136,11 +139,3 @@ def _run(row: dict[str, Any], at_work: str | None) -> dict[str, Any]:
         **counts,
         "mark_to": row["mark_to"],
     }
-
-
-def _time(microseconds: int | None) -> str | None:
-    if microseconds is None:
-        return None
-    return dt.datetime.fromtimestamp(microseconds / 1_000_000, dt.UTC).strftime(
-        "%Y-%m-%dT%H:%M:%SZ"
-    )

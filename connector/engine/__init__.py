@@ -24,6 +24,7 @@ __all__ = [
     "pipeline",
     "plan",
     "planner",
+    "recorded_rows",
     "recovery",
     "registration",
     "report",

@@ -20,6 +20,7 @@ _TEXTS = {
         "another row has the same event_id for the same event, and the platform would take the two "
         "for one"
     ),
+    "expired": "its event_time is older than the platform accepts",
     "future_timestamp": "event_time lies further in the future than the platform accepts",
     "long_event_name": ("event_name is longer than the platform accepts; map it under events"),
     "looks_hashed": (
@@ -31,6 +32,7 @@ _TEXTS = {
     ),
     "personal_id": "{field} holds an e-mail address, and would be sent as it is",
     "row_gone": "the warehouse has no row with this key any more",
+    "suppressed": "consent was refused, or was not given where it is required",
     "too_large": "the record is larger than the platform accepts",
     "unknown_event_name": "the platform has no such event; map it under events",
 }

@@ -16,6 +16,7 @@ from connector.model import RowState
 from connector.state import clock
 from connector.state.keys import HASH_BYTES
 from connector.state.ledger_buffer import (
+    ENTRY,
     VERSION_BYTES,
     LedgerBuffer,
     append,
@@ -23,6 +24,7 @@ from connector.state.ledger_buffer import (
     grown_part,
     hash_bytes,
     hashes_of,
+    part_of,
     parts,
     take,
 )
@@ -144,6 +146,53 @@ def record(
     part = grown_part(connection, destination_id)
     if part is not None:
         _settle(connection, destination_id, part)
+
+
+def recorded_at(connection: Connection, destination_id: int, key_hash: bytes) -> int | None:
+    """When a row was last recorded, in unix seconds; None where it has no entry."""
+    chosen = sa.and_(
+        recent_entries.c.destination_id == destination_id,
+        recent_entries.c.part == part_of(key_hash),
+    )
+    statement = sa.select(recent_entries.c.at, recent_entries.c.entries).where(chosen)
+    for at, entries in connection.execute(statement.order_by(recent_entries.c.id.desc())):
+        if key_hash in hashes_of(np.frombuffer(entries, ENTRY)):
+            return int(at)
+    return connection.execute(
+        sa.select(ledger.c.at).where(
+            ledger.c.destination_id == destination_id, ledger.c.key_hash == key_hash
+        )
+    ).scalar()
+
+
+def in_state(
+    connection: Connection, destination_id: int, state: RowState, since: int = 0
+) -> dict[bytes, int]:
+    """Rows that are recorded in one state; reads the ledger from end to end.
+
+    Args:
+        connection: A transaction.
+        destination_id: The destination.
+        state: Which rows.
+        since: Recorded at this moment or later, in unix seconds.
+
+    Returns:
+        Key hash -> unix seconds when it was recorded.
+    """
+    chosen = sa.select(ledger.c.key_hash, ledger.c.at).where(
+        ledger.c.destination_id == destination_id, ledger.c.state == state, ledger.c.at >= since
+    )
+    found = {bytes(key_hash): int(at) for key_hash, at in connection.execute(chosen)}
+    statement = sa.select(recent_entries.c.at, recent_entries.c.entries).where(
+        recent_entries.c.destination_id == destination_id
+    )
+    for at, stored in connection.execute(statement.order_by(recent_entries.c.id)):
+        entries = np.frombuffer(stored, ENTRY)
+        is_wanted = entries["state"] == state if at >= since else np.zeros(len(entries), bool)
+        for key_hash in hashes_of(entries[~is_wanted]) if found else ():
+            found.pop(key_hash, None)
+        found.update(dict.fromkeys(hashes_of(entries[is_wanted]), int(at)))
+    return found
 
 
 def is_empty(connection: Connection, destination_id: int) -> bool:

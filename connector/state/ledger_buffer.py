@@ -73,6 +73,11 @@ def hashes_of(entries: np.ndarray) -> list[bytes]:
     return [octets[start : start + HASH_BYTES] for start in range(0, len(octets), HASH_BYTES)]
 
 
+def part_of(key_hash: bytes) -> int:
+    """The part that holds a key hash: its first bits."""
+    return key_hash[0] * _PARTS // 256
+
+
 def append(connection: Connection, destination_id: int, entries: np.ndarray, at: int) -> None:
     """Add entries as `entries_of` gives them. at: unix seconds."""
     chunks = np.split(entries, np.searchsorted(entries["high"], _BEGINNINGS))

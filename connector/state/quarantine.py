@@ -33,6 +33,7 @@ class Quarantined:
         state: rejected, dead or ambiguous_expired.
         attempts: How often it was tried.
         first_seen: Unix microseconds.
+        last_seen: When it was last tried, in unix microseconds.
     """
 
     key_hash: bytes
@@ -45,6 +46,7 @@ class Quarantined:
     state: str = "rejected"
     attempts: int = 1
     first_seen: int = 0
+    last_seen: int = 0
 
 
 def put(connection: Connection, destination_id: int, rows: Sequence[Quarantined]) -> None:
@@ -142,9 +144,20 @@ def listed(
     reason: str | None = None,
     state: str | None = None,
     key_hash: bytes | None = None,
+    since_us: int | None = None,
     limit: int | None = None,
 ) -> Iterator[Quarantined]:
-    """Quarantined rows in the order they came."""
+    """Quarantined rows in the order they came.
+
+    Args:
+        connection: A transaction.
+        destination_id: The destination.
+        reason: Only rows with this reason code.
+        state: Only rows in this state.
+        key_hash: Only this row.
+        since_us: Only rows that were tried at this moment or later, in unix microseconds.
+        limit: Rows at most.
+    """
     statement = (
         sa.select(quarantine)
         .where(quarantine.c.destination_id == destination_id)
@@ -156,6 +169,8 @@ def listed(
         statement = statement.where(quarantine.c.state == state)
     if key_hash is not None:
         statement = statement.where(quarantine.c.key_hash == key_hash)
+    if since_us is not None:
+        statement = statement.where(quarantine.c.last_seen >= since_us)
     if limit is not None:
         statement = statement.limit(limit)
     for row in connection.execute(statement):
@@ -216,4 +231,5 @@ def _quarantined(row: sa.Row[tuple[object, ...]]) -> Quarantined:
         row.state,
         row.attempts,
         row.first_seen,
+        row.last_seen,
     )

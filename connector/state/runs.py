@@ -126,6 +126,19 @@ def get(connection: Connection, run_id: str) -> dict[str, Any] | None:
     return None if row is None else dict(row)
 
 
+def during(connection: Connection, destination_id: int, first_us: int, last_us: int) -> str | None:
+    """The latest run that was under way between two moments, in unix microseconds."""
+    chosen = sa.and_(
+        run.c.destination_id == destination_id,
+        run.c.started_at <= last_us,
+        sa.or_(run.c.ended_at.is_(None), run.c.ended_at >= first_us),
+        run.c.status != "refused",
+    )
+    return connection.execute(
+        sa.select(run.c.run_id).where(chosen).order_by(run.c.id.desc()).limit(1)
+    ).scalar()
+
+
 def latest(connection: Connection, destination_id: int, number: int) -> list[dict[str, Any]]:
     """The newest runs first."""
     statement = (

@@ -59,16 +59,16 @@ class CapiResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield session
 
     def plan(self, destination: Destination, options: Options, run_id: str) -> Planned:
-        """Take the lease and cut the work into slices."""
+        """Take the lease and plan the slices; see `connector.plan`."""
         target = self.warehouse.of(destination)
         return steps.plan(target, options=options, run_id=run_id, state=self.state.url)
 
     def deliver(self, destination: Destination, planned: Plan, each: Slice) -> RunFailure | None:
-        """Send one slice and record what became of it."""
+        """Deliver one slice of a plan; see `connector.deliver`."""
         return steps.deliver(self.warehouse.of(destination), planned, each, state=self.state.url)
 
     def settle(self, destination: Destination, planned: Plan, failure: RunFailure | None) -> Report:
-        """End the run and report."""
+        """End the run and report; see `connector.settle`."""
         return steps.settle(self.warehouse.of(destination), planned, failure, state=self.state.url)
 
     def run_unrecorded(self, destination: Destination, options: Options) -> Report:
@@ -76,7 +76,7 @@ class CapiResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return sync(self.warehouse.of(destination), options=options, state=self.state.url)
 
     def reconcile(self, destination: Destination, *, send: bool, run_id: str) -> Reconciliation:
-        """Compare every row behind the watermark with the ledger."""
+        """Compare every row behind the watermark with the ledger; see `connector.reconcile`."""
         return reconcile(
             self.warehouse.of(destination), send=send, run_id=run_id, state=self.state.url
         )

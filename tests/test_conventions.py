@@ -94,6 +94,49 @@ def test_every_import_inside_a_function_says_why() -> None:
     assert found == []
 
 
+def described_inline(source: str) -> list[int]:
+    """The lines of functions and classes whose docstring describes an argument in running text."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef):
+            fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+            names = [ast.unparse(each.target) for each in fields]
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = node.args
+            names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+        else:
+            continue
+        text = ast.get_docstring(node) or ""
+        if re.search(r"^(Args|Attributes):$", text, re.M):
+            continue
+        if any(re.search(rf"(^|[.;] ){re.escape(name)}: ", text, re.M) for name in names):
+            found.append(node.lineno)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("docstring", "lines"),
+    [
+        ("Wait. seconds: how long.", [1]),
+        ("Wait.\n\n    seconds: how long.\n    ", [1]),
+        ("Wait some seconds: they pass.", []),
+        ("Wait.\n\n    Args:\n        seconds: How long.\n    ", []),
+    ],
+)
+def test_the_search_for_arguments_in_running_text(docstring: str, lines: list[int]) -> None:
+    assert described_inline(f'def wait(seconds):\n    """{docstring}"""\n') == lines
+
+
+def test_docstrings_describe_arguments_under_args() -> None:
+    found = [
+        f"{path.relative_to(REPOSITORY)}:{line}"
+        for path in MODULES
+        if path.relative_to(REPOSITORY).parts[0] != "benchmarks"
+        for line in described_inline(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
 PACKAGES = [
     each.name
     for root in ("connector",)

@@ -19,7 +19,11 @@ class Records(Sequence[bytes]):
     """A sequence of records; equal to any sequence of the same bytes."""
 
     def __init__(self, texts: pa.BinaryArray) -> None:
-        """texts: JSON of each record, shape (n,)."""
+        """Join texts in one buffer.
+
+        Args:
+            texts: JSON of each record, shape (n,).
+        """
         self._texts = texts
 
     @classmethod

@@ -77,14 +77,14 @@ def _way_to(error: BaseException) -> str:
 
     Those may quote a row or a secret.
     """
-    told, seen = list[str](), set[int]()
+    shown, seen = list[str](), set[int]()
     each: BaseException | None = error
     while each is not None and id(each) not in seen:
         seen.add(id(each))
         frames = "".join(traceback.format_list(traceback.extract_tb(each.__traceback__)))
-        told.append(f"{frames}{type(each).__module__}.{type(each).__qualname__}")
+        shown.append(f"{frames}{type(each).__module__}.{type(each).__qualname__}")
         each = each.__cause__ or each.__context__
-    return "\nraised while or because of:\n".join(told)
+    return "\nraised while or because of:\n".join(shown)
 
 
 @contextlib.contextmanager

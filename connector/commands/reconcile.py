@@ -61,7 +61,7 @@ def reconcile(
         send: Deliver what is missing.
         yes: Deliver also what may have been delivered before the horizon.
         run_id: Name of the run that delivers; default: a new one.
-        progress: Told of rows that are settled.
+        progress: Notified of rows that are settled.
         state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Raises:

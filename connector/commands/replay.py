@@ -27,7 +27,7 @@ def replay(
         reason: Only rows with this reason code.
         key: Only this row, even where it is dead; texts of the key columns.
         run_id: Its name; default: a new one.
-        progress: Told of rows that are settled.
+        progress: Notified of rows that are settled.
 
     Raises:
         ConfigError: The key has other columns than source.key.

@@ -40,7 +40,7 @@ def sync(
         target: The destination, or the path of its YAML file.
         options: How this run differs from the schedule's.
         run_id: Its name; default: a new one.
-        progress: Told of rows that wait and rows that are settled.
+        progress: Notified of rows that wait and rows that are settled.
         state: SQLAlchemy URL of the state database; default: CAPI_STATE_URL, or SQLite under
             `.capi/`.
 

@@ -14,7 +14,12 @@ from connector.model import Batch
 
 @dataclass(frozen=True)
 class BatchLimits:
-    """What one request may carry. max_bytes: of the whole body."""
+    """What one request may carry.
+
+    Attributes:
+        max_events: Records.
+        max_bytes: Bytes of the whole body.
+    """
 
     max_events: int
     max_bytes: int

@@ -39,8 +39,10 @@ _CEILING_SECONDS = 3600.0
 class Learned(NamedTuple):
     """What one run leaves to the next.
 
-    limit: batches in flight. ceiling: the most that was not throttled. throttled_at: unix seconds
-    of the last throttling. Both are None where there was none.
+    Attributes:
+        limit: Batches in flight.
+        ceiling: The most that was not throttled; None where nothing was throttled.
+        throttled_at: Unix seconds of the last throttling; None where there was none.
     """
 
     limit: int
@@ -51,8 +53,10 @@ class Learned(NamedTuple):
 class Ticket(NamedTuple):
     """A request that left.
 
-    cuts: how often the limit had fallen by then. others: requests in flight beside it. at: on the
-    clock.
+    Attributes:
+        cuts: How often the limit had fallen by then.
+        others: Requests in flight beside it.
+        at: When it left, by the clock of the limit.
     """
 
     cuts: int
@@ -119,7 +123,7 @@ class ConcurrencyLimit:
             self.active -= 1
 
     def sent(self) -> Ticket:
-        """Note that a request leaves; what came of it is told with the ticket."""
+        """Count a request that leaves; its outcome is reported with the ticket."""
         with self._lock:
             self._in_flight += 1
             return Ticket(self._cuts, self._in_flight - 1, self._clock())

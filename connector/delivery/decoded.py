@@ -37,7 +37,12 @@ _MAX_LAYERS = 3
 
 
 class Reading(NamedTuple):
-    """One way to read a text. content: as bytes; spans: what each of them stands for."""
+    """One way to read a text.
+
+    Attributes:
+        content: The text as bytes.
+        spans: For each byte, the characters of the original text that it stands for.
+    """
 
     content: bytes
     spans: list[Span]

@@ -35,7 +35,8 @@ _SERVER_ERROR = 500
 class Sent(NamedTuple):
     """A request that left.
 
-    renewals: how often the credentials had been renewed when it was signed.
+    Attributes:
+        renewals: How often the credentials had been renewed when it was signed.
     """
 
     renewals: int
@@ -45,7 +46,8 @@ class Sent(NamedTuple):
 class Attempt(NamedTuple):
     """What came of one request.
 
-    renewals: how often the credentials had been renewed when it was signed.
+    Attributes:
+        renewals: How often the credentials had been renewed when it was signed.
     """
 
     outcome: Outcome
@@ -56,14 +58,15 @@ class Exchange:
     """Sends single requests and says what their responses mean.
 
     Args:
-        transport: carries them.
-        auth: signs each attempt.
-        answers: how the platform's responses are understood.
-        rate_limiter: paused for all when the platform was asked too often.
-        concurrency: told how the platform bears what is in flight.
-        clock: unix seconds.
+        transport: Carries the requests.
+        auth: Signs each attempt.
+        answers: How the platform's responses are understood.
+        rate_limiter: Paused for all requests when the platform was asked too often.
+        concurrency: Learns from each response how many requests the platform bears at once.
+        clock: Unix seconds.
 
-    heard: whether there was a response to any request.
+    Attributes:
+        heard: Whether there was a response to any request.
     """
 
     def __init__(
@@ -85,13 +88,24 @@ class Exchange:
         request: HttpRequest,
         on_response: Callable[[Sent, Result], None],
     ) -> None:
-        """Sign and begin a request; returns at once. on_response: told what left and its result."""
+        """Sign a request and start sending it; returns at once.
+
+        Args:
+            request: Without credentials.
+            on_response: Called in a thread of the transport with what was sent and its result.
+        """
         signed, renewals = self._auth.sign(request)
         sent = Sent(renewals, self._concurrency.sent())
         self._transport.submit(signed, partial(on_response, sent))
 
     def send(self, request: HttpRequest, batch: Batch, verdicts: BatchVerdicts) -> Attempt:
-        """Sign and send a request, and read its response."""
+        """Sign and send a request, wait for its response, and read it as `read_response` does.
+
+        Args:
+            request: Without credentials.
+            batch: The records of the request.
+            verdicts: Of the batch; its counts of requests and statuses grow.
+        """
         signed, renewals = self._auth.sign(request)
         sent = Sent(renewals, self._concurrency.sent())
         return self.read_response(self._transport.send(signed), sent, batch, verdicts)
@@ -103,7 +117,17 @@ class Exchange:
         batch: Batch,
         verdicts: BatchVerdicts,
     ) -> Attempt:
-        """Count a response, and say what it means for the records of a batch."""
+        """Interpret a response for the records of a batch.
+
+        Args:
+            response: What came back, or why nothing did.
+            sent: What was sent.
+            batch: The records of the request.
+            verdicts: Of the batch; its counts of requests and statuses grow.
+
+        Returns:
+            What is to be done next, and with which credentials the request was signed.
+        """
         verdicts.requests += 1
         if isinstance(response, HttpResponse):
             verdicts.statuses[str(response.status)] += 1
@@ -119,7 +143,16 @@ class Exchange:
         return Attempt(outcome, sent.renewals)
 
     def heed(self, outcome: Retry, batch: Batch, verdicts: BatchVerdicts) -> None:
-        """Note what may have been taken; pause everybody if the platform was asked too often."""
+        """Prepare for another attempt.
+
+        Rows that the platform may have taken are counted as ambiguous. If it was asked too often,
+        all requests of the destination pause.
+
+        Args:
+            outcome: Why there will be another attempt.
+            batch: The records of the request.
+            verdicts: Of the batch; its counts of ambiguous rows grow.
+        """
         if outcome.ambiguous:
             verdicts.ambiguous += 1
             verdicts.ambiguous_rows.update(batch.rows)

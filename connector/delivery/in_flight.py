@@ -1,4 +1,4 @@
-"""What is known of pages and batches under way: verdicts on their records, and what they cost."""
+"""What is known of pages and batches in flight: verdicts on their records, and what they cost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_CODE, _MAX_FIELD = 64, 128
 
 
 class PageInFlight:
-    """A page under way."""
+    """A page in flight."""
 
     def __init__(self, result: PageResult, batches: int) -> None:
         self.result = result

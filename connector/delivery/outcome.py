@@ -10,8 +10,10 @@ from typing import NamedTuple
 class Refusal(NamedTuple):
     """Why a platform refused a record.
 
-    code: the platform's, or the HTTP status. message: its words, not yet redacted. field: the
-    path that it blames.
+    Attributes:
+        code: The platform's, or the HTTP status.
+        message: Its words, not yet redacted.
+        field: The path that it blames.
     """
 
     code: str
@@ -22,7 +24,9 @@ class Refusal(NamedTuple):
 class Delivered(NamedTuple):
     """All records were taken.
 
-    receipt: under which the platform tells the final result later, where it does so.
+    Attributes:
+        receipt: The id under which the platform tells the final result later; None where it does
+            not.
     """
 
     receipt: str | None = None
@@ -32,8 +36,11 @@ class Delivered(NamedTuple):
 class PerRecord:
     """The response speaks of single records; those that it leaves out are sent again.
 
-    delivered, refused: positions in the batch. unclear: the rest may have been taken, because
-    the response judged each record and left some out.
+    Attributes:
+        delivered: Positions in the batch.
+        refused: Position in the batch -> why it was refused.
+        unclear: The records that are left out may have been taken, because the response judged each
+            of the others.
     """
 
     delivered: frozenset[int] = frozenset()
@@ -44,7 +51,9 @@ class PerRecord:
 class Unlocated(NamedTuple):
     """At least one record is refused, and the response does not say which.
 
-    by_bytes: the batch is too large.
+    Attributes:
+        refusal: Why.
+        by_bytes: The batch is too large.
     """
 
     refusal: Refusal
@@ -54,10 +63,14 @@ class Unlocated(NamedTuple):
 class Retry(NamedTuple):
     """The request is to be sent again.
 
-    why: for people. ambiguous: the records may have been taken. wait: seconds that the platform
-    asked for. throttled: it was asked too often. not_understood: the response was complete and
-    said nothing that the platform would say; a proxy may have given it. unreachable: there was no
-    connection.
+    Attributes:
+        why: A phrase for people.
+        ambiguous: The records may have been taken.
+        wait: Seconds that the platform asked for; None where it did not.
+        throttled: The platform was asked too often.
+        not_understood: The response was complete and said nothing that the platform would say; a
+            proxy may have given it.
+        unreachable: There was no connection.
     """
 
     why: str
@@ -69,7 +82,12 @@ class Retry(NamedTuple):
 
 
 class Halt(NamedTuple):
-    """Nothing more can be delivered. auth: new credentials may help."""
+    """Nothing more can be delivered.
+
+    Attributes:
+        why: A sentence for people.
+        auth: The credentials were refused; new ones may help.
+    """
 
     why: str
     auth: bool = False

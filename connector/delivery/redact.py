@@ -55,16 +55,16 @@ _WORDS = re.compile(rb"[0-9a-z\x80-\xff]+"), re.compile(rb"[0-9a-z]+")
 def redact(
     message: str, record: bytes, secrets: Sequence[str] = (), impersonal: Collection[Place] = ()
 ) -> str:
-    """Take every value of a record, and every piece of one, out of a platform's message about it.
+    """Take the values of a record, and fragments of them, out of a platform's message about it.
 
-    A piece is a word of a value, or any six bytes in a row; it is found as it is and in percent,
+    A fragment is a word of a value, or any six bytes in a row. It is found as it is and in percent,
     HTML, JSON, hex and base64 form, with and without punctuation.
 
     Args:
-        message: the platform's words.
+        message: The platform's words.
         record: JSON, of one record or of a list.
-        secrets: credentials, which some platforms take in the body and may quote with it.
-        impersonal: places in a record whose values may stay.
+        secrets: Credentials, which some platforms take in the body and may quote with it.
+        impersonal: Places in a record whose values may stay.
 
     Returns:
         At most `MAX_MESSAGE` characters.
@@ -73,7 +73,7 @@ def redact(
     sent = _Sent([orjson.loads(record), list(secrets)], impersonal)
     spans = [match.span() for match in _PATTERNS.finditer(text)]
     for reading in readings(text):
-        spans += sent.pieces_in(reading)
+        spans += sent.fragments_in(reading)
     return _without(text, sorted(set(spans)))[:MAX_MESSAGE]
 
 
@@ -82,8 +82,14 @@ def redact_code(
 ) -> str:
     """Redact a platform's error code or field.
 
-    A short number names nobody, also where the record holds it too; nor does what a single word,
-    such as `purchase_without_value`, shares with the values at impersonal places.
+    A short number names nobody, even where the record holds it too. The same is true of what a
+    single word, such as `purchase_without_value`, shares with the values at impersonal places.
+
+    Args:
+        code: The platform's code, or the path of a field.
+        record: JSON, of one record or of a list.
+        max_length: Characters that are kept.
+        impersonal: Places in a record whose values may stay.
     """
     if _ERROR_NUMBER.fullmatch(code):
         return code
@@ -92,7 +98,7 @@ def redact_code(
 
 
 class _Sent:
-    """What could describe a person or an order, in pieces, to be found again in a reading."""
+    """Fragments of what could describe a person or an order, to be found again in a reading."""
 
     def __init__(self, content: Any, impersonal: Collection[Place]) -> None:
         self._runs, self._words, self._short = set[bytes](), set[bytes](), set[bytes]()
@@ -106,8 +112,8 @@ class _Sent:
                 words = pattern.findall(reading)
                 self._words.update(word for word in words if len(word) >= _MIN_VALUE)
 
-    def pieces_in(self, reading: Reading) -> Iterator[Span]:
-        """Yield the characters that pieces stand for."""
+    def fragments_in(self, reading: Reading) -> Iterator[Span]:
+        """Yield the spans of characters that stand for fragments."""
         reading = folded(reading)
         for each in {id(part): part for part in (reading, without_punctuation(reading))}.values():
             for start, run in enumerate(_runs_of(each.content)):

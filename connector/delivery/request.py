@@ -42,7 +42,12 @@ class RequestBuilder:
         }
 
     def address(self, path: str, query: Mapping[str, str]) -> str:
-        """Build an address of the platform. path, query: with {name} to be filled in."""
+        """Build an address of the platform.
+
+        Args:
+            path: Template; {name} is filled from the settings.
+            query: Names -> templates of values.
+        """
         filled = {name: _fill(text, self._values) for name, text in query.items()}
         base = self._base.rstrip("/") if path else self._base
         address = base + _fill(path, self._values, quote=True)

@@ -19,7 +19,7 @@ from connector.delivery.retry_budget import RetryBudget
 log = logging.getLogger(__name__)
 
 OnRetry = Callable[[int, float, bool, str], None]
-"""Told of a retry: attempts so far, seconds until the next, throttled, what came back."""
+"""Called for a retry: attempts so far, seconds until the next, throttled, what came back."""
 
 BACKOFF_BASE = 0.5
 BACKOFF_MAX = 30.0

@@ -122,13 +122,13 @@ class Sender:
         return in_flight.result
 
     def end(self) -> None:
-        """Send nothing more; requests under way are waited for."""
+        """Send nothing more; requests in flight are waited for."""
         self._ended.set()
         self._rate_limited.set()
         self._start_pending()
 
     def close(self) -> None:
-        """Stop all threads, once the requests under way are finished."""
+        """Stop all threads, once the requests in flight are finished."""
         self.end()
         with self._changed:
             self._changed.wait_for(lambda: not self._slots.active)

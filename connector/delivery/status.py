@@ -49,7 +49,12 @@ THROTTLING = frozenset({420, 429})
 
 
 def meaning_of(status: int, overrides: Mapping[int, str]) -> Meaning:
-    """Look up a status. overrides: those of the platform file."""
+    """Look up what an HTTP status means.
+
+    Args:
+        status: The status.
+        overrides: Of the platform file; they come before the general table.
+    """
     if status in overrides:
         return Meaning(overrides[status])
     if status in STATUS:

@@ -21,7 +21,7 @@ class SystemicGuard:
     """Watches the refusals of a run.
 
     Args:
-        accept_all: a person said that refusals of nearly everything are to be recorded.
+        accept_all: A person said that refusals of nearly everything are to be recorded.
     """
 
     def __init__(self, *, accept_all: bool = False) -> None:
@@ -29,13 +29,21 @@ class SystemicGuard:
         self._found = False
 
     def blame_request(self, code: str, number: int) -> EndpointError:
-        """Let no refusal count from now on. Returns what to tell. number: of refused records."""
+        """Blame the request and no record: no refusal of this run counts from now on.
+
+        Args:
+            code: The code of the refusals.
+            number: How many records were refused with it.
+
+        Returns:
+            The error that ends the run.
+        """
         self._found = True
         return EndpointError(
             f"the platform refuses nearly everything for one reason (code {code}, {number} records"
-            " one after the other); none that it refused is quarantined, and the mark stays. Mend"
-            " the account, the mapping or the query; if these rows really are all bad, `capi sync`"
-            " with --yes quarantines them"
+            " one after the other); none that it refused is quarantined, and the watermark stays."
+            " Mend the account, the mapping or the query; if these rows really are all bad, `capi"
+            " sync` with --yes quarantines them"
         )
 
     def review(self, result: PageResult) -> EndpointError | None:
@@ -43,8 +51,11 @@ class SystemicGuard:
 
         Where the request is to blame, its refusals are withdrawn and their rows stay open.
 
+        Args:
+            result: Of the page; refusals are taken out of it where they do not count.
+
         Returns:
-            What to tell, where this page shows it.
+            The error that ends the run, where this page shows that the request is to blame.
         """
         if self.accept_all:
             return None

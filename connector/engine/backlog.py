@@ -39,11 +39,19 @@ def survey(context: RunContext, after: Mark | None, *, everything: bool = False)
 
 
 def end_before_watermark(context: RunContext, after: Mark | None, found: Survey) -> str | None:
-    """The greatest cursor value, where the watermark stands beyond it; otherwise None.
+    """The greatest cursor value of the table, if the watermark stands beyond it.
 
-    So it is after a table was rebuilt: its new rows lie behind the watermark, and are never read.
-    A watermark that stands where the destination started proves nothing, and neither does an empty
-    table.
+    This happens when a table is rebuilt: its new rows lie behind the watermark and would never be
+    read. A watermark that still stands at the destination's start proves nothing, and neither does
+    an empty table.
+
+    Args:
+        context: The destination.
+        after: The watermark.
+        found: What the survey of this run found.
+
+    Returns:
+        The cursor value as text; None where the watermark is not beyond it.
     """
     if found.reached or after is None or not context.destination_id:
         return None

@@ -30,7 +30,13 @@ def first_watermark(context: RunContext) -> Mark | None:
 
 
 def set_first_watermark(context: RunContext, first: Mark | None, held: Lease) -> None:
-    """Put the watermark where `source.start` says, and remember from where on rows are owed."""
+    """Store the first watermark as the destination's start; rows before it are never delivered.
+
+    Args:
+        context: The destination.
+        first: Where `source.start` puts the watermark; None at the first row.
+        held: The lease of this run.
+    """
     if first is None:
         return
     with context.store.write() as connection:
@@ -64,12 +70,16 @@ def lookback_range(context: RunContext, after: Mark | None) -> Range | None:
 def place_before(
     context: RunContext, cursor: Cursor, after: Mark, span: dt.timedelta
 ) -> Mark | None:
-    """The place that lies a span before another, or the destination's start if that is later.
+    """Go back in time from a watermark, but not behind the destination's start.
 
-    A cursor that is not a time is turned back by what earlier runs recorded.
+    Args:
+        context: The destination.
+        cursor: The cursor column. Where it is no time, the watermark of an earlier run is taken.
+        after: The watermark to go back from.
+        span: How far.
 
     Returns:
-        The place; None for the first row.
+        The earlier place; None for the first row.
     """
     moment = cursor.moment_of(after.cursor)
     with context.store.read() as connection:

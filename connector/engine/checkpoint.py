@@ -43,7 +43,7 @@ class Checkpointer:
             store: The state database.
             held: The lease that permits to record.
             run_id: The run that counts what is recorded.
-            on_commit: Told of the counts of each commit.
+            on_commit: Called with the counts of each commit.
         """
         self._store, self._held, self._run_id = store, held, run_id
         self._on_commit = on_commit

@@ -91,7 +91,7 @@ class Deduplicator:
 
     @functools.cached_property
     def _recent(self) -> deque[set[bytes]]:
-        """Key hashes of the latest reads, whose pages may still be under way; across slices."""
+        """Key hashes of the latest reads, whose pages may still be in flight; across slices."""
         return deque(maxlen=self.under_way)
 
     def absent(self, read: Rows) -> list[int]:

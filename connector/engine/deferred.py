@@ -19,7 +19,7 @@ from connector.state.receipts import Receipt
 MOST = 50
 """Receipts asked about in one run."""
 
-GIVE_UP = dt.timedelta(days=7)
+MAX_AGE = dt.timedelta(days=7)
 
 
 def settle_deferred(context: RunContext, run_id: str) -> None:
@@ -47,7 +47,7 @@ def _book(
     context: RunContext, poll: Poll, receipt: Receipt, results: Counter[str], run_id: str
 ) -> None:
     pending = any(f"result {state}" in results for state in poll.pending) or not results
-    too_old = context.clock() - moment_of(receipt.at) > GIVE_UP
+    too_old = context.clock() - moment_of(receipt.at) > MAX_AGE
     if pending and not too_old:
         return
     with context.store.write() as connection:
@@ -57,6 +57,6 @@ def _book(
                 connection,
                 noted_by,
                 {},
-                {"later": results or Counter({"result never told": 1})},
+                {"later": results or Counter({"no final result": 1})},
                 None,
             )

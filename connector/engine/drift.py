@@ -63,7 +63,15 @@ def changed_types(context: RunContext) -> list[str]:
 
 
 def remember(context: RunContext, held: Lease, found: Survey) -> None:
-    """Keep the clock, the types, and when everything was looked at for the next run."""
+    """Store what the next run compares its source with.
+
+    That is the warehouse's clock, the types of cursor and key, and when all rows were looked at.
+
+    Args:
+        context: The destination.
+        held: The lease of this run.
+        found: What its survey found.
+    """
     last, before = _remembered(context)
     types = {**before, **context.warehouse.types()}
     with context.store.write() as connection:

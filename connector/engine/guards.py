@@ -74,9 +74,17 @@ def refuse_unusable_source(context: RunContext, found: Survey) -> None:
 
 
 def refuse_mass_resend(context: RunContext, rows: int, options: Options) -> None:
-    """Raise GuardRail where far more rows wait than usual.
+    """Refuse to send far more rows than usual before a person has looked.
 
-    A table was rebuilt, or a watermark was lost; a person looks first.
+    A rebuilt table or a lost watermark would otherwise send everything again.
+
+    Args:
+        context: The destination.
+        rows: How many rows wait.
+        options: What the run was asked to do; `yes` allows any number.
+
+    Raises:
+        GuardRail: Many times more rows wait than usual.
     """
     delivery = context.destination.model.delivery
     most = delivery.max_rows_per_run

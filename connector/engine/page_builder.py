@@ -117,7 +117,15 @@ class PageBuilder:
         ]
 
     def missing(self, number: int, kind: SliceKind, rows: Range) -> Iterator[list[Page]]:
-        """Pages of the rows in a range that have no record; of the others only keys are read."""
+        """Yield pages of the rows in a range that have no record.
+
+        Keys alone are read first, and whole rows only where the ledger knows nothing of them.
+
+        Args:
+            number: Of the slice.
+            kind: Of the slice.
+            rows: Where to look.
+        """
         page_number = 0
         for read in self._unrecorded(rows):
             pages = self._cut(

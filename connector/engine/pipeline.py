@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from connector.delivery.sender import Sender
 
 READY = 2
-"""Requests that wait beside those under way, so that connections never wait for a commit."""
+"""Requests that wait beside those in flight, so that connections never wait for a commit."""
 
 _LEAST_PAGES = 2
 
@@ -44,7 +44,7 @@ def deliver_pages(
         pages: Lists of pages that were read together.
         open_sender: Called once there is a first page, before anything of it is recorded.
         checkpointer: Records results.
-        progress: Told of rows that are settled.
+        progress: Notified of rows that are settled.
 
     Returns:
         What ended it early. Then every row that is settled is recorded, and the watermark stands
@@ -86,7 +86,15 @@ def deliver_pages(
 def count_pages(
     pages: Iterator[list[Page]], checkpointer: NullCheckpointer, progress: Progress | None = None
 ) -> None:
-    """Count pages as if they had been sent: our own verdicts stand, the rest would be delivered."""
+    """Count the pages of a dry run, without sending.
+
+    Rows that our own rules reject, expire or suppress are counted as that, all others as unsent.
+
+    Args:
+        pages: What a run would send.
+        checkpointer: Gets the counts.
+        progress: Notified of rows that are counted.
+    """
     with system_allocator(), read_ahead(pages) as reads:
         for read in reads:
             results = [PageResult.of(page) for page in read]

@@ -17,10 +17,16 @@ from connector.state.quarantine import Quarantined
 def quarantined_pages(
     context: RunContext, page_builder: PageBuilder, replayed: Slice
 ) -> Iterator[list[Page]]:
-    """Pages of the rows that a replay names; rows that are gone from the warehouse become dead.
+    """Yield pages of the quarantined rows that a replay asks for.
 
-    A dead row is tried only where a person names it, one that may have been delivered before the
-    horizon only where a person names it, its reason, or said yes.
+    Rows that are gone from the warehouse become dead. A dead row is tried again only if the replay
+    names its key. A row that may have been delivered before the horizon is tried again only if the
+    replay names its key or its reason, or a person said yes.
+
+    Args:
+        context: The destination.
+        page_builder: Makes pages of rows.
+        replayed: The slice of the replay: a key, a reason, or neither for all rows.
     """
     key_hash = None if replayed.key is None else hash_of(replayed.key, context.store.key())
     with context.store.read() as connection:

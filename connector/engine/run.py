@@ -56,10 +56,18 @@ class Planned(NamedTuple):
 
 
 def run(context: RunContext, planned: Planned, progress: Progress | None = None) -> Report:
-    """Deliver the slices of a plan one after the other, and settle, all in this process.
+    """Deliver all slices of a plan in this process, then settle.
 
-    Slices of new rows follow each other without a pause. What came late, and what is tried again,
-    is looked for once they are recorded.
+    Slices of new rows follow each other without a pause. Late rows and rows that are tried again
+    are looked for once the new ones are recorded.
+
+    Args:
+        context: The destination.
+        planned: What `prepare` or `plan` returned.
+        progress: Notified of rows that are settled.
+
+    Raises:
+        ConnectorError: The run broke off; its lease is released.
     """
     work, failure = planned
     try:
@@ -79,7 +87,17 @@ def plan(
     run_id: str | None = None,
     progress: Progress | None = None,
 ) -> Planned:
-    """Plan a scheduled run as a step of its own, after which another process may go on."""
+    """Plan a scheduled run as a step of its own; `deliver` may go on in another process.
+
+    Args:
+        context: The destination.
+        options: What the run was asked to do.
+        run_id: Its name; default: a new one.
+        progress: Notified of rows that recovery settles.
+
+    Raises:
+        ConfigError, LeaseHeld, GuardRail, Postponed, WarehouseError: The run may not begin.
+    """
     planned = prepare(context, options, "sync", plan_slices, run_id=run_id, progress=progress)
     _hand_over(context, planned[0].lease)
     return planned
@@ -102,7 +120,7 @@ def prepare(
         kind: Of the run: sync, replay or reconcile.
         cut: Plans the slices, once the lease is held.
         run_id: Its name; default: a new one.
-        progress: Told of rows that recovery settles.
+        progress: Notified of rows that recovery settles.
 
     Raises:
         ConfigError, LeaseHeld, GuardRail, Postponed, WarehouseError: The run may not begin.
@@ -141,6 +159,11 @@ def prepare(
 def take_lease(context: RunContext, run_id: str | None, kind: str = "sync") -> Lease:
     """Register the destination, take its lease and begin a run.
 
+    Args:
+        context: The destination.
+        run_id: Name of the run; None: a new one.
+        kind: Of the run: sync, replay or reconcile.
+
     Raises:
         LeaseHeld: Another run is at work.
         ConfigError, WarehouseError: The destination is not the one that the state knows.
@@ -162,12 +185,18 @@ def take_lease(context: RunContext, run_id: str | None, kind: str = "sync") -> L
 def deliver(
     context: RunContext, planned: Plan, each: Slice, progress: Progress | None = None
 ) -> RunFailure | None:
-    """Deliver one slice of a plan, as a step of its own; its counts are in the state.
+    """Deliver one slice of a plan, as a step of its own.
 
-    A step that was cut off may be run again: it goes on from what is recorded.
+    A step that was cut off may be run again: it continues from the last checkpoint.
+
+    Args:
+        context: The destination.
+        planned: The plan that the slice is part of.
+        each: The slice.
+        progress: Notified of rows that are settled.
 
     Returns:
-        Why it ended early, if it did.
+        Why it ended early; None where it is complete. Its counts are in the state.
     """
     try:
         with Heartbeat(context.store, planned.lease):
@@ -179,10 +208,18 @@ def deliver(
 
 
 def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Report:
-    """End the run: its status, its lease, entries that are too old; and report what it did.
+    """End a run: record its status, release its lease, prune the ledger.
+
+    Args:
+        context: The destination.
+        planned: The plan of the run.
+        failure: Why it ended early, if it did.
+
+    Returns:
+        What the whole run did, over all of its steps.
 
     Raises:
-        RunStopped: That was done before.
+        RunStopped: The run ended before.
     """
     failpoints.reach("before_settle")
     _refuse_ended(context, planned.run_id)
@@ -213,7 +250,13 @@ def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Re
 
 
 def abort(context: RunContext, held: Lease, status: str = "interrupted") -> None:
-    """Record that a run broke off, and let the next one in."""
+    """Record that a run broke off, and release its lease. Errors of the state are dropped.
+
+    Args:
+        context: The destination.
+        held: The lease of the run.
+        status: What the run is recorded as.
+    """
     with contextlib.suppress(ConnectorError), context.store.write() as connection:
         runs.finish(connection, held.owner, status)
         release(connection, held)
@@ -222,7 +265,15 @@ def abort(context: RunContext, held: Lease, status: str = "interrupted") -> None
 def failure_of(
     context: RunContext, sender: Callable[[], Sender], error: ConnectorError | None
 ) -> RunFailure | None:
-    """An early end as plain data; the state remembers until when the platform wants no requests."""
+    """An early end as plain data.
+
+    If the platform asked to wait, the state records until when.
+
+    Args:
+        context: The destination.
+        sender: Gives the sender of the run; called only after an error.
+        error: Why the run ended; None where it did not end early.
+    """
     if error is None:
         return None
     not_before = sender().not_before

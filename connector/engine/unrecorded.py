@@ -43,7 +43,13 @@ def in_mode(destination: Destination, options: Options) -> Destination:
 def run_unrecorded(
     context: RunContext, options: Options, progress: Progress | None = None
 ) -> Report:
-    """A dry run, or a run in the platform's test mode; the watermark stays."""
+    """Do a dry run, or a run in the platform's test mode: nothing is recorded.
+
+    Args:
+        context: The destination.
+        options: What the run was asked to do; `dry_run` sends nothing.
+        progress: Notified of the rows that wait and of those that are done.
+    """
     started = context.clock()
     after = (context.watermark() if context.destination_id else None) or first_watermark(context)
     inspect_source(context, after)
@@ -72,7 +78,13 @@ def run_unrecorded(
 
 
 def expect_waiting(context: RunContext, options: Options, progress: Progress | None) -> None:
-    """Say how many rows wait, as the survey found."""
+    """Notify the progress of how many rows this run will read.
+
+    Args:
+        context: The destination.
+        options: What the run was asked to do; `limit` is the most that it reads.
+        progress: Notified, if there is one.
+    """
     if progress is not None:
         waiting = int(context.facts.get("waiting") or 0)
         progress.expect(waiting if options.limit is None else min(waiting, options.limit))

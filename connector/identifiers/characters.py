@@ -48,7 +48,12 @@ def lower_without(texts: pa.Array, *removed: str, lettered: bool = False) -> pa.
 
 
 def without_classes(texts: pa.Array, *removed: str) -> pa.Array:
-    """As `lower_without`, in the case that the texts have. texts: without nulls, shape (n,)."""
+    """As `lower_without`, in the case that the texts have.
+
+    Args:
+        texts: Without nulls, shape (n,).
+        *removed: Characters to remove, class by class.
+    """
     for characters in removed:
         texts = trimmed(without_characters(texts, characters))
         texts = texts if is_ascii(texts) else pc.utf8_normalize(texts, form="NFC")

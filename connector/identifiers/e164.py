@@ -27,9 +27,10 @@ _WAS_A_FLOAT = ".0"
 class _Country(NamedTuple):
     """The main country of a calling code.
 
-    general: Pattern and lengths of all its numbers. lines: Pattern and lengths of fixed lines and
-    mobiles.
-    rewritten: Pattern of national numbers whose prefix libphonenumber would cut off or change.
+    Attributes:
+        general: Pattern and lengths of all its numbers.
+        lines: Pattern and lengths of fixed lines and mobiles.
+        rewritten: Pattern of national numbers whose prefix libphonenumber would cut off or change.
     """
 
     code: str
@@ -93,7 +94,11 @@ def _without_separators(phones: pa.Array, chosen: np.ndarray) -> pa.Array:
 
 
 def _by_calling_code(numbers: pa.Array) -> list[tuple[str, np.ndarray]]:
-    """Calling code -> rows of its numbers. numbers: with a plus, shape (n,)."""
+    """Calling code -> rows of its numbers.
+
+    Args:
+        numbers: With a plus, shape (n,).
+    """
     starts = pc.utf8_slice_codeunits(numbers, 1, 4).dictionary_encode()
     codes = [_calling_code(start) for start in starts.dictionary.to_pylist()]
     rank = {code: place for place, code in enumerate(sorted({*codes} - {""}))}

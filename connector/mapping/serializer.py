@@ -173,7 +173,12 @@ class Serializer:
         )
 
     def body(self, records: Records, group: Mapping[str, str | None]) -> bytes:
-        """The body of one request. group: the request fields that these records share."""
+        """Make the body of one request.
+
+        Args:
+            records: JSON of each record.
+            group: The request fields that these records share.
+        """
         return self._envelope.wrap(records, group)
 
     def overhead(self, group: Mapping[str, str | None]) -> int:

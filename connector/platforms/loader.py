@@ -121,9 +121,13 @@ def _merged(base: Any, over: Any) -> Any:
 
 
 def _check_names(platform: Platform, identifiers: set[str], overridden: bool, path: Path) -> None:
-    """Raise where an expression does not parse, or names what is not declared.
+    """Refuse an expression that does not parse, or names what is not declared.
 
-    identifiers: Those of the file itself; an override may take some away.
+    Args:
+        platform: With the overrides of a destination.
+        identifiers: Those of the file itself; an override may take some away.
+        overridden: Whether there are overrides, which are then to blame.
+        path: The platform file.
     """
     try:
         wrong = next(undeclared(platform, identifiers), None)

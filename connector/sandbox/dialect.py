@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 class Violation(NamedTuple):
     """Why an event is refused.
 
-    field: path inside the event. code: for the dialect, which says it as its platform would.
-    warning: something to tell the caller, although the event is taken.
+    Attributes:
+        field: Path inside the event.
+        code: Which of the platform's errors the dialect answers with.
+        warning: The event is taken, and the message tells the caller something about it.
     """
 
     field: str
@@ -30,7 +32,11 @@ class Violation(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """An answer. body: JSON-able, or bytes as they are; None for an empty body."""
+    """An answer.
+
+    Attributes:
+        body: JSON-able, or bytes as they are; None for an empty body.
+    """
 
     status: int
     body: Any
@@ -41,10 +47,12 @@ class Reply(NamedTuple):
 class Secrets:
     """What callers must prove that they know.
 
-    token: of every platform; X takes it as the access token. app_secret: Meta's; where it is set,
-    each request must carry its proof. consumer_key, consumer_secret, token_secret: with which
-    requests to X are signed. client_id, client_secret, refresh_token: with which Google's access
-    tokens are fetched. token_lifetime: how many seconds those last.
+    Attributes:
+        token: Of every platform; X takes it as the access token.
+        app_secret: Of Meta; where it is set, each request must carry its proof.
+        consumer_key, consumer_secret, token_secret: Requests to X are signed with them.
+        client_id, client_secret, refresh_token: Google's access tokens are fetched with them.
+        token_lifetime: Seconds for which an access token is valid.
     """
 
     token: str = "sandbox-token"  # noqa: S105  of a local stand-in, as all of these
@@ -62,8 +70,10 @@ class Secrets:
 class DialectState:
     """What a dialect remembers from one request to the next.
 
-    access: access tokens that were given out, and when they end. nonces: of signatures already
-    used. receipts: what became of earlier requests, by their id.
+    Attributes:
+        access: Access tokens that were given out, and when they end.
+        nonces: Those of signatures that were used.
+        receipts: The results of earlier requests, by id.
     """
 
     secrets: Secrets
@@ -82,8 +92,12 @@ def remember(store: dict[str, Any], key: str, value: Any) -> None:
 class Received(NamedTuple):
     """One request as a dialect sees it.
 
-    path: parameters of the route. headers: lower-case names. body: its JSON, None where it is
-    none. raw: its bytes. route: the path template that matched.
+    Attributes:
+        path: Parameters of the route.
+        headers: Lower-case names.
+        body: Its JSON, None where it is none.
+        raw: Its bytes.
+        route: The path template that matched.
     """
 
     path: Mapping[str, str]
@@ -121,13 +135,18 @@ class Address(NamedTuple):
 class Dialect:
     """A platform as a receiver.
 
-    routes: path templates. authenticate: the answer to a caller who may not, None to one who may.
-    events: the events of a body, or a Reply where the body itself is unacceptable. check:
-    violations of one event. event_id: its id. account: within which ids are unique. reply: the
-    answer to judged events. answers: its bodies, one of
-    them `throttled`. partial:
-    whether events without violations are taken although others are refused. test: whether the
-    request is in test mode, so that nothing counts. others: more addresses.
+    Attributes:
+        routes: Path templates.
+        authenticate: Gives the answer to a caller who may not call, None to one who may.
+        events: The events of a body, or a Reply where the body itself is unacceptable.
+        check: Violations of one event.
+        event_id: Id of one event.
+        account: The account of a request, within which ids are unique.
+        reply: The answer to judged events.
+        answers: Bodies of answers, one of them `throttled`.
+        partial: Whether events without violations are taken although others are refused.
+        test: Whether the request is in test mode, so that nothing counts.
+        others: Addresses that take no events.
     """
 
     name: str
@@ -153,7 +172,12 @@ def bearer(received: Received) -> str | None:
 def demand(
     token: Callable[[Received], str | None], denied: Reply
 ) -> Callable[[Received], Reply | None]:
-    """Require one token. token: reads it from a request; denied: the answer to another one."""
+    """Require one token.
+
+    Args:
+        token: Reads it from a request.
+        denied: The answer to a request with another one, or none.
+    """
     return lambda received: None if same(token(received), received.state.secrets.token) else denied
 
 
@@ -167,7 +191,11 @@ def listed(
 ) -> list[dict[str, Any]] | Reply:
     """Return the events of a body that holds them in one array.
 
-    refuse: the answer to a body that does not, or that holds too many.
+    Args:
+        received: The request.
+        name: Of the array.
+        most: How many events it may hold.
+        refuse: Makes the answer to a body without the array, or with too many events.
     """
     if not isinstance(received.body, dict):
         return refuse("the body must be a JSON object")

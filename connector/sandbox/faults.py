@@ -50,13 +50,18 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 class Fault:
     """One way to fail.
 
-    kind: what happens; `throttle` answers as the platform of the request does when it is asked
-    too often, `answer` as in the case of that name in `sandbox/answers/`. times: to how many
-    requests. after: how many requests pass before. take: the events of the request are taken
-    although the answer fails. status, headers, body: of the answer, where the kind has one.
-    answer: name of a case. seconds: how long a drip or a hang lasts. match: only requests whose
-    body contains this text. path: only requests whose path contains this text; the addresses that
-    take no events, such as the one for tokens, fail only when a fault names them here.
+    Attributes:
+        kind: What happens; `throttle` answers as the platform of the request does when it is asked
+            too often, `answer` as in the case of that name in `sandbox/answers/`.
+        times: How many requests fail.
+        after: How many requests pass before.
+        take: The events of the request are taken although the answer fails.
+        status, headers, body: Of the answer, where the kind has one.
+        seconds: How long a drip or a hang lasts.
+        match: Only requests whose body contains this text fail.
+        path: Only requests whose path contains this text fail; the addresses that take no events,
+            such as the one for tokens, fail only when a fault names them here.
+        answer: Name of a case.
     """
 
     kind: Kind = "status"
@@ -115,7 +120,10 @@ class Script:
     def next(self, body: bytes, path: str, *, named: bool = False) -> Fault | None:
         """Return the fault that meets this request, if one is due.
 
-        named: only a fault that names a path.
+        Args:
+            body: Of the request.
+            path: Of the request.
+            named: Whether only a fault that names a path may meet it.
         """
         with self._lock:
             for entry in self._due:

@@ -49,11 +49,14 @@ Render = Callable[[Mapping[str, Any]], Any]
 class Fixture:
     """One answer.
 
-    source: who published it. body: template; `{name}` stands for a value, an entry of a list with
-    `$each: name` for one entry for each of several, an object of `$each` and `text` for their
-    texts in a row. example: values that make a body. blames: positions of the events that the
-    example names. records: of the request, where the example repeats them. test_mode: whether the
-    request asks for validation alone.
+    Attributes:
+        source: Who published it.
+        body: Template; `{name}` stands for a value, an entry of a list with `$each: name` for one
+            entry for each of several, an object of `$each` and `text` for their texts in a row.
+        example: Values that make a body.
+        blames: Positions of the events that the example names.
+        records: Of the request, where the example repeats them.
+        test_mode: Whether the request asks for validation alone.
     """
 
     name: str

@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 class Arrival(NamedTuple):
     """One event id.
 
-    digest: of its first bytes. copies: how often it arrived. conflicts: copies with other bytes.
+    Attributes:
+        digest: Of the bytes that arrived first.
+        copies: How often it arrived.
+        conflicts: Copies with other bytes.
     """
 
     digest: int
@@ -80,7 +83,11 @@ class Inbox:
     def take(self, account: str, event_id: str, event: dict[str, Any], raw: bytes) -> None:
         """Remember one accepted event.
 
-        account: platform and account, within which ids are unique. raw: its canonical JSON.
+        Args:
+            account: Platform and account, within which ids are unique.
+            event_id: Its id.
+            event: The event.
+            raw: Its canonical JSON.
         """
         digest = int.from_bytes(hashlib.blake2b(raw, digest_size=7).digest())
         with self.lock:

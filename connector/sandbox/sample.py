@@ -66,8 +66,13 @@ def build(
 ) -> None:
     """Create the file where it is missing, and add rows to its table `conversions`.
 
-    rows: how many, numbered from `first`. Their `updated_at` ends at `until` and begins `over`
-    before it.
+    Args:
+        path: The DuckDB file.
+        rows: How many to add.
+        until: The last `updated_at`.
+        over: How long before `until` the first `updated_at` lies.
+        first: Number of the first row; ids are made from it.
+        seed: The same seed gives the same rows.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist(
@@ -88,6 +93,13 @@ def conversions(
     """Make rows of the sample.
 
     Ten share each `updated_at`, as a bulk load leaves them; two in a hundred cannot be delivered.
+
+    Args:
+        rows: How many.
+        until: The last `updated_at`.
+        over: How long before `until` the first `updated_at` lies.
+        first: Number of the first row; ids are made from it.
+        seed: The same seed gives the same rows.
     """
     groups = max((rows + 9) // 10, 1)
     return [

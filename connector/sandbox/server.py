@@ -50,9 +50,13 @@ _TUNABLE: dict[str, Callable[[Any], bool]] = {
 class Settings(Secrets):
     """How the receiver behaves, and the secrets that callers must know.
 
-    port: 0 picks a free one. fail_rate: share of requests that fail. reject_rate: share of events
-    refused, the same ones every time. latency: seconds. certificate, key: PEM files, for https.
-    hosts: more names that requests may be for, beside those of loopback.
+    Attributes:
+        port: 0 picks a free one.
+        fail_rate: Share of requests that fail.
+        reject_rate: Share of events refused, the same ones every time.
+        latency: Seconds.
+        certificate, key: PEM files, for https.
+        hosts: More names that requests may be for, beside those of loopback.
     """
 
     port: int = 8477
@@ -67,7 +71,11 @@ class Settings(Secrets):
 
 @dataclass
 class Receiver:
-    """The state of a running receiver. url: its address."""
+    """The state of a running receiver.
+
+    Attributes:
+        url: Its address.
+    """
 
     settings: Settings
     inbox: Inbox = field(default_factory=Inbox)
@@ -298,7 +306,12 @@ class Receiver:
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Run until interrupted. announce: called with the address once it answers."""
+    """Run until interrupted.
+
+    Args:
+        settings: How the receiver behaves.
+        announce: Called with the address once it answers.
+    """
     with running(settings) as receiver, contextlib.suppress(KeyboardInterrupt):
         announce(receiver.url)
         threading.Event().wait()

@@ -115,7 +115,11 @@ class IsoForm(NamedTuple):
     digits: int | None = None
 
     def text(self, moment: dt.datetime) -> str:
-        """A moment in this form, floored. moment: in the zone of the text."""
+        """A moment in this form, floored.
+
+        Args:
+            moment: In the zone of the text.
+        """
         fraction = f"{moment.microsecond:06d}"
         fraction = (
             fraction.rstrip("0")

@@ -105,7 +105,11 @@ class Description:
         return {name: predicate for name, predicate in found.items() if predicate is not None}
 
     def irregularities(self, counts: Mapping[str, int]) -> dict[str, str]:
-        """Sentences on values that have no order. counts: column -> such values."""
+        """Sentences on values that have no order.
+
+        Args:
+            counts: Column -> number of such values.
+        """
         form = None if self.cursor is None else self.cursor.form
         types = self.types_in_words()
         found = {}

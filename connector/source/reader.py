@@ -174,7 +174,12 @@ class SourceReader:
     def duplicate_keys(
         self, most: int = 5, among: Sequence[tuple[str, ...]] | None = None
     ) -> list[tuple[str, ...]]:
-        """A few keys that more than one row has. among: look for these keys alone."""
+        """A few keys that more than one row has.
+
+        Args:
+            most: How many keys.
+            among: The only keys to look for; None for all.
+        """
         query = self._query()
         with self.warehouse.transaction() as connection:
             return duplicate_keys(connection, query, most, among)

@@ -73,7 +73,13 @@ class Warehouse:
     def fetch(
         self, connection: Connection, statement: sa.Select[Any], names: Mapping[str, str]
     ) -> pa.Table:
-        """The rows of a statement. names: label in SQL -> column name, where they differ."""
+        """Read the rows of a statement.
+
+        Args:
+            connection: Of this warehouse.
+            statement: Has a label for each column.
+            names: Label in SQL -> column name, where they differ.
+        """
         if self._reader is None:
             self._reader = self.dialect.reader(self.engine)
         table = self._reader.fetch(connection, statement)

@@ -13,7 +13,10 @@ from connector.state.tables import concurrency
 class Kept(NamedTuple):
     """What the next run begins with.
 
-    in_flight: requests. ceiling: the most that was not throttled. throttled_at: unix microseconds.
+    Attributes:
+        in_flight: Requests.
+        ceiling: The most that was not throttled; None where nothing was throttled.
+        throttled_at: Unix microseconds of the last throttling; None where there was none.
     """
 
     in_flight: int

@@ -79,7 +79,14 @@ def part_of(key_hash: bytes) -> int:
 
 
 def append(connection: Connection, destination_id: int, entries: np.ndarray, at: int) -> None:
-    """Add entries as `entries_of` gives them. at: unix seconds."""
+    """Add entries to the buffer.
+
+    Args:
+        connection: The caller's transaction.
+        destination_id: Whose entries they are.
+        entries: As `entries_of` gives them.
+        at: When they were recorded, in unix seconds.
+    """
     chunks = np.split(entries, np.searchsorted(entries["high"], _BEGINNINGS))
     rows = [
         {

@@ -13,7 +13,13 @@ from connector.state.tables import receipt
 
 
 class Receipt(NamedTuple):
-    """One request that was accepted. run_id: the run that sent it. at: unix microseconds."""
+    """One request that was accepted, and whose result the platform tells later.
+
+    Attributes:
+        receipt: The platform's id of the request.
+        run_id: The run that sent it.
+        at: When it was accepted, in unix microseconds.
+    """
 
     receipt: str
     run_id: str

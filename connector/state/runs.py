@@ -54,7 +54,7 @@ def start(
 
 
 def refuse(connection: Connection, destination_id: int, run_id: str, kind: str) -> None:
-    """Note a run that was not allowed to begin. A run that is under way is left alone."""
+    """Record a run that was not allowed to begin; a run that is still at work is left alone."""
     if connection.execute(sa.select(run.c.id).where(run.c.run_id == run_id)).first() is None:
         now = clock.now_us()
         values = {
@@ -151,7 +151,7 @@ def latest(connection: Connection, destination_id: int, number: int) -> list[dic
 
 
 def mark_before(connection: Connection, destination_id: int, moment: dt.datetime) -> str | None:
-    """Where the mark was at a moment: the end of the last run before it."""
+    """The watermark at a moment: where the last run before it left it."""
     chosen = sa.and_(
         run.c.destination_id == destination_id,
         run.c.mark_to.is_not(None),

@@ -133,7 +133,7 @@ class Store:
             raise StateError(
                 "the state file was deleted or replaced while this run was at work, so sending has"
                 " stopped. What was delivered up to now is recorded in the deleted file alone, and"
-                " requests that were under way may have been taken. Restore the state file; or, to"
+                " requests that were in flight may have been taken. Restore the state file; or, to"
                 " begin anew, run `capi resolve NAME --restart all|now|TIMESTAMP`"
             )
 

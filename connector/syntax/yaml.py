@@ -36,7 +36,8 @@ _MOST = 2**64
 class Document:
     """The value of a YAML file and where each part of it stands.
 
-    positions: path of keys and indices -> (line, column), counted from 1.
+    Attributes:
+        positions: Path of keys and indices -> (line, column), counted from 1.
     """
 
     value: Any

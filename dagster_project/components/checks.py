@@ -36,7 +36,13 @@ def check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
 def check_results(
     destination: Destination, key: dg.AssetKey, report: Report
 ) -> list[dg.AssetCheckResult]:
-    """What the checks say of a run."""
+    """The results of all asset checks, from the report of a run.
+
+    Args:
+        destination: Its YAML has thresholds and severities.
+        key: Of the asset.
+        report: Of the run.
+    """
     checks, red = destination.model.checks, red_checks(destination, report)
     accounted = report.delivered + report.rejected + report.expired + report.suppressed
     lag = float(report.facts.get("lag_seconds") or 0.0)

@@ -1,5 +1,5 @@
 """A backlog is delivered in slices by several steps,
-and the mark moves only over what is recorded without a gap.
+and the watermark moves only over what is recorded without a gap.
 """
 
 from __future__ import annotations

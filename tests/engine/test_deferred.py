@@ -164,9 +164,9 @@ def test_a_receipt_that_the_platform_does_not_know_keeps_no_other_waiting(
     second = run(project, receiver, rows(2))
     assert second.tallies["later"] == {"result SUCCESS": 1}
     assert waiting(project) == 1
-    set_back(project, later.GIVE_UP.days + 1)
+    set_back(project, later.MAX_AGE.days + 1)
     third = run(project, receiver, rows(2))
-    assert third.tallies["later"] == {"result never told": 1}
+    assert third.tallies["later"] == {"no final result": 1}
     assert waiting(project) == 0
 
 
@@ -210,7 +210,7 @@ def test_what_waits_too_long_is_given_up(project: Project, receiver: Receiver) -
     )
     run(project, receiver, rows(1))
     assert waiting(project) == 1
-    set_back(project, later.GIVE_UP.days + 1)
+    set_back(project, later.MAX_AGE.days + 1)
     assert run(project, receiver, rows(1)).tallies["later"] == {"result PROCESSING": 1}
     assert waiting(project) == 0
 
@@ -232,4 +232,4 @@ def test_a_platform_that_tells_all_at_once_is_asked_nothing(
 
 
 def test_the_time_to_give_up_is_longer_than_google_takes() -> None:
-    assert dt.timedelta(days=1) <= later.GIVE_UP
+    assert dt.timedelta(days=1) <= later.MAX_AGE

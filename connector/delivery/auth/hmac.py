@@ -16,7 +16,11 @@ from connector.delivery.transports.base import HttpRequest
 
 
 class HmacAuth(NoAuth):
-    """A header with time and signature. clock: unix seconds."""
+    """A header with time and signature.
+
+    Args:
+        clock: Unix seconds.
+    """
 
     def __init__(self, header: str, key: str, clock: Callable[[], float] = time.time) -> None:
         self._header, self._key, self._clock = header, key, clock

@@ -1,4 +1,4 @@
-"""Renews refused credentials once, whoever of several requests under way notices first."""
+"""Renews refused credentials once, whoever of several requests in flight notices first."""
 
 from __future__ import annotations
 

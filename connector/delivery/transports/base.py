@@ -24,7 +24,11 @@ MISDIRECTED = 421
 
 
 class HttpRequest(NamedTuple):
-    """One request, ready to send. url: without secrets unless the platform knows no other way."""
+    """One request, ready to send.
+
+    Attributes:
+        url: Holds a secret only where the platform takes it in no other way.
+    """
 
     method: str
     url: str
@@ -35,7 +39,9 @@ class HttpRequest(NamedTuple):
 class HttpResponse(NamedTuple):
     """A complete response.
 
-    headers: lower-case names. body: not read where the status alone says all, as of a redirect.
+    Attributes:
+        headers: Lower-case names.
+        body: Not read where the status alone says all, as of a redirect.
     """
 
     status: int
@@ -46,9 +52,10 @@ class HttpResponse(NamedTuple):
 class TransportFailure(NamedTuple):
     """No complete response.
 
-    kind: `unsent` where the platform cannot have seen the request, `unknown` where it may have,
-    `untrusted` where its certificate or TLS version is not acceptable. detail: a phrase for
-    people, without addresses or values.
+    Attributes:
+        kind: `unsent` where the platform cannot have seen the request, `unknown` where it may have,
+            `untrusted` where its certificate or TLS version is not acceptable.
+        detail: A phrase for people, without addresses or values.
     """
 
     kind: Literal["unsent", "unknown", "untrusted"]
@@ -79,7 +86,15 @@ class Transport(Protocol):
 
 
 def require_origin(url: str, origins: Collection[str] | None) -> None:
-    """Raise EndpointError for a host that was not configured. origins: None allows any."""
+    """Refuse an address whose host was not configured.
+
+    Args:
+        url: Where a request would go.
+        origins: Those that are allowed; None allows any.
+
+    Raises:
+        EndpointError: The address has none of them.
+    """
     if origins is not None and not any(is_below(url, origin) for origin in origins):
         raise EndpointError(
             "a request was about to leave for another host than the configured endpoint, and was"

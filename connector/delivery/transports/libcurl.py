@@ -123,7 +123,7 @@ class LibcurlTransport:
             self._wake()
 
     def close(self) -> None:
-        """Close connections and stop the thread; requests under way are given up."""
+        """Close connections and stop the thread; requests in flight are aborted."""
         self._closed = True
         if self._thread is not None:
             self._wake()

@@ -103,7 +103,7 @@ class RequestsTransport:
         self._pool.submit(self._send_for, request, on_response)
 
     def close(self) -> None:
-        """Close connections and stop all threads; requests under way are waited for."""
+        """Close connections and stop all threads; requests in flight are waited for."""
         self._pool.shutdown()
         self.session.close()
         self._deadlines.close()
@@ -188,7 +188,9 @@ _BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallErro
 def _failure(error: BaseException, *, connected: bool) -> TransportFailure:
     """Translate a network exception; its text is dropped, because it may quote the address.
 
-    connected: whether there was a connection, TLS and all, on which the request could leave.
+    Args:
+        error: The exception.
+        connected: Whether there was a connection, with TLS, on which the request could leave.
     """
     causes = list(_causes(error))
     if not connected:

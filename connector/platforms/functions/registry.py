@@ -18,7 +18,11 @@ from connector.identifiers.demographics import DateOrder
 
 
 class Json(NamedTuple):
-    """Values that are JSON already. text: strings, shape (n,), null where there is no value."""
+    """Values that are JSON already.
+
+    Attributes:
+        text: Strings, shape (n,), null where there is no value.
+    """
 
     text: pa.Array
 

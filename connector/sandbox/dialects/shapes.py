@@ -127,7 +127,13 @@ def thing(
     *,
     others: Literal["pass", "warn", "refuse"] = "pass",
 ) -> Rule:
-    """An object. others: what becomes of fields that are not listed."""
+    """An object.
+
+    Args:
+        fields: Name -> rule.
+        required: Names of fields that must be there.
+        others: What becomes of fields that are not listed.
+    """
 
     def checked(where: str, value: Any) -> Sequence[Violation]:
         if not isinstance(value, dict):
@@ -156,7 +162,10 @@ def thing(
 def moment(ticks: int, oldest: float | None = None, newest: float | None = None) -> Rule:
     """A Unix time as an integer.
 
-    ticks: a second has. oldest, newest: how many seconds it may lie before and after now.
+    Args:
+        ticks: How many a second has.
+        oldest: Seconds that it may lie before now.
+        newest: Seconds that it may lie after now.
     """
 
     def checked(where: str, value: Any) -> Sequence[Violation]:
@@ -166,7 +175,13 @@ def moment(ticks: int, oldest: float | None = None, newest: float | None = None)
 
 
 def zoned(oldest: float | None = None, newest: float | None = None, *, code: str = "value") -> Rule:
-    """A time as RFC 3339 writes it, with its offset. code: where it is no such time."""
+    """A time as RFC 3339 writes it, with its offset.
+
+    Args:
+        oldest: Seconds that it may lie before now.
+        newest: Seconds that it may lie after now.
+        code: Of the violation where it is no such time.
+    """
     form = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
     def checked(where: str, value: Any) -> Sequence[Violation]:

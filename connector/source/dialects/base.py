@@ -116,7 +116,12 @@ class Dialect(ABC):
     # Opening
 
     def address(self, url: URL, root: Path) -> URL:
-        """The configured URL, complete. root: where relative paths of files start."""
+        """Complete the configured URL.
+
+        Args:
+            url: As the YAML has it.
+            root: Where relative paths of files start.
+        """
         file = self.file(url)
         return url if file is None else url.set(database=str(root / file))
 
@@ -201,7 +206,13 @@ class Dialect(ABC):
         columns: Sequence[ColumnElement[Any]],
         types: Sequence[ColumnType],
     ) -> Sequence[ColumnElement[Any]]:
-        """Expressions that give cursor and key columns exactly. types: theirs."""
+        """Expressions that give cursor and key columns exactly.
+
+        Args:
+            connection: To the warehouse.
+            columns: The cursor column and the key columns.
+            types: Their types.
+        """
         return columns
 
     # Reading

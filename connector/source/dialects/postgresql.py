@@ -78,7 +78,7 @@ class PostgreSql(Dialect):
         if value is None:
             raise WarehouseError(
                 "the warehouse is a standby that has replayed no transaction since it started, so"
-                " how far it is cannot be told; try later"
+                " how far it is cannot be known; try later"
             )
         return value.astimezone(dt.UTC)
 

@@ -10,6 +10,8 @@ import typer
 from connector.errors import ConfigError
 from connector.syntax.spelling import suggest
 
+# The library is imported inside of functions, so that `capi --help` does not wait for it.
+
 START: ContextVar[Path | None] = ContextVar("START", default=None)
 """A folder of the project in which names are looked up; the working directory where None."""
 

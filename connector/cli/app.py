@@ -47,7 +47,7 @@ for command in (
 
 def _print_version(asked: bool) -> None:
     if asked:
-        import connector
+        import connector  # late: it is only for who asks
 
         output.say(f"capi {connector.__version__}")
         raise typer.Exit

@@ -1,4 +1,6 @@
 from .commands.check import check as check
+from .commands.data_map import DataMapEntry as DataMapEntry
+from .commands.data_map import data_map as data_map
 from .commands.destinations import ListedDestination as ListedDestination
 from .commands.destinations import list_destinations as list_destinations
 from .commands.encode import EncodedFrame as EncodedFrame
@@ -75,6 +77,7 @@ __all__ = [
     "ConfigError",
     "ConnectorError",
     "ConversionHistory",
+    "DataMapEntry",
     "Destination",
     "DestinationError",
     "EncodedFrame",
@@ -119,6 +122,7 @@ __all__ = [
     "WarehouseError",
     "__version__",
     "check",
+    "data_map",
     "deliver",
     "encode",
     "erase",

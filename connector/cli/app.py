@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli import decide, deliver, fates, inspect, output, receiver
+from connector.cli import decide, deliver, fates, inspect, output, privacy, receiver
 from connector.cli.find import START
 from connector.cli.memory import return_large_blocks
 
@@ -38,6 +38,7 @@ for command in (
     decide.erase,
     decide.rename,
     inspect.lint_identifiers,
+    privacy.data_map,
     inspect.platforms,
     inspect.schema,
     receiver.sandbox,

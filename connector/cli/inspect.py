@@ -29,6 +29,10 @@ def check(name: Name, json: Json = False) -> None:
                 output.say(f"[yellow]warning[/yellow] {output.plain(warning)}")
             for column, adds in findings.missing.items():
                 output.say(f"[dim]not in the query: {column} ({output.plain(adds)})[/dim]")
+            if findings.sends:
+                columns = ["field", "column", "group", "form", "made_by"]
+                sends = [each.to_json() for each in findings.sends]
+                output.rows(f"what {name} sends", columns, sends, none="")
             found = f"problems: {len(findings.errors)}" if findings.errors else "[green]ok[/green]"
             output.say(f"{name}: {found}")
         if findings.errors:

@@ -11,6 +11,7 @@ from connector.commands.findings import Findings
 from connector.config.destination import Destination
 from connector.errors import DestinationError, Problem
 from connector.mapping.coverage import usable_columns, would_add
+from connector.mapping.sent_fields import sent_fields
 from connector.mapping.serializer import Serializer
 from connector.model import Range
 from connector.platforms.columns import COLUMNS
@@ -49,6 +50,8 @@ def _check_columns(findings: Findings, destination: Destination, reader: SourceR
     findings.columns = list(canonical_columns(destination, names, usable))
     findings.missing = dict(would_add(destination, set(findings.columns)))
     given = {*findings.columns, *destination.model.constants}
+    may_add = destination.model.transform is not None
+    findings.sends = sent_fields(destination, None if may_add else findings.columns)
     problems = [*_unknown_columns(destination, names), *_missing_columns(destination, given, names)]
     if problems:
         raise DestinationError(problems)

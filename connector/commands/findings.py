@@ -8,6 +8,7 @@ from typing import Any
 
 from connector.config.destination import Destination
 from connector.errors import ConnectorError, DestinationError, Problem
+from connector.mapping.sent_fields import SentField
 
 
 @dataclass
@@ -19,12 +20,14 @@ class Findings:
         warnings: What a choice risks.
         columns: Canonical columns that the query gives.
         missing: Canonical column that the query does not give -> what it would add.
+        sends: What would leave, field by field.
     """
 
     errors: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    sends: list[SentField] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """As `capi check --json` prints it."""
@@ -38,6 +41,7 @@ class Findings:
             "warnings": self.warnings,
             "columns": self.columns,
             "missing": self.missing,
+            "sends": [each.to_json() for each in self.sends],
         }
 
     def collect(

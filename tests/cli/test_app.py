@@ -63,6 +63,7 @@ VERBS = [
     "resolve",
     "erase",
     "lint-identifiers",
+    "data-map",
     "platforms",
     "schema",
     "sandbox",
@@ -284,7 +285,7 @@ def test_check_finds_all_problems_at_once(project: Project) -> None:
 @pytest.mark.usefixtures("ready")
 def test_check_of_a_good_destination_is_ok(project: Project) -> None:
     found = project.capi("check", "acme", "--json", check=True).json()
-    assert list(found) == ["ok", "errors", "warnings", "columns", "missing"]
+    assert list(found) == ["ok", "errors", "warnings", "columns", "missing", "sends"]
     assert (found["ok"], found["errors"]) == (True, [])
     assert "ok" in project.capi("check", "acme", check=True).out
 

@@ -576,7 +576,7 @@ def test_the_json_of_a_good_and_of_a_bad_destination(project: Project, duck: Duc
     duck.insert(conversion(1))
     project.write(duck.url, ENDPOINT)
     good = project.capi("check", "acme", "--json", check=True)
-    assert good.json().keys() == {"ok", "errors", "warnings", "columns", "missing"}
+    assert good.json().keys() == {"ok", "errors", "warnings", "columns", "missing", "sends"}
     assert (good.json()["ok"], good.json()["errors"], good.json()["warnings"]) == (True, [], [])
     project.write(duck.url, ENDPOINT, source__lag="soon", platfrom="capi")
     bad = project.capi("check", "acme", "--json")

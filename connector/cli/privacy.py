@@ -1,0 +1,48 @@
+"""Commands for who answers for people's data: what leaves, and for whom."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import typer
+
+from connector.cli import output
+from connector.cli.find import START, WHERE
+from connector.cli.options import Json
+
+
+def data_map(
+    format: Annotated[
+        Literal["table", "markdown", "csv", "json"], typer.Option("--format", help="of the output")
+    ] = "table",
+    json: Json = False,
+) -> None:
+    """Show what leaves for which platform, of all destinations, field by field."""
+    from connector.commands.data_map import FIELDS
+    from connector.commands.data_map import data_map as look
+
+    json = json or format == "json"
+    with output.errors(json):
+        found = [entry.to_json() for entry in look(START.get())]
+        if json:
+            for entry in found:
+                output.print_json(entry)
+        elif format == "csv":
+            writer = csv.DictWriter(sys.stdout, FIELDS)
+            writer.writeheader()
+            writer.writerows(found)
+        elif format == "markdown":
+            _write_markdown(FIELDS, found)
+        else:
+            output.rows("", list(FIELDS), found, none=f"no destination here; {WHERE}")
+
+
+def _write_markdown(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a table as GitHub and documentation sites show it."""
+    cells = [[row[name] or "" for name in columns] for row in rows]
+    for line in (columns, ["---"] * len(columns), *cells):
+        escaped = (str(cell).replace("|", "\\|") for cell in line)
+        sys.stdout.write(f"| {' | '.join(escaped)} |\n")

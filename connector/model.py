@@ -274,11 +274,14 @@ class Refused:
     """A record that the platform refused.
 
     Attributes:
-        code: The platform's.
-        message: At most 200 characters, without anything that was sent.
+        code: The platform's, as far as it is kept.
+        message: At most 200 characters, without anything that was sent; None where none is kept.
         field: What the platform blames.
+        kind: The same for the same code of the platform, also where the code is not kept; in this
+            process alone.
     """
 
     code: str
-    message: str
+    message: str | None
     field: str | None = None
+    kind: int = 0

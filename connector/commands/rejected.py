@@ -8,12 +8,19 @@ from typing import Any
 
 from connector.commands.moments import text_of_moment
 from connector.config.loader import Target, destination_of
+from connector.delivery.redact import UNREGISTERED
 from connector.engine.context import open_context
 from connector.mapping.reasons import explained
 from connector.platforms.answers import Codes
 from connector.state import quarantine
 from connector.state.clock import microseconds_of
 from connector.state.quarantine import Quarantined
+
+_NO_WORDS = (
+    "the platform's code is not one that its file registers, so it is not kept; with"
+    " privacy.platform_messages: redacted, the next refusal is kept in the platform's words,"
+    " without what was sent"
+)
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,9 @@ class RejectedRow:
         attempts: How often it was tried.
         first_seen: When it was first refused, in UTC.
         state: `rejected`, `dead` or `ambiguous_expired`.
-        message: The platform's, redacted, with what its error registry advises; where our own rules
-            did not accept the row, what they ask for.
+        message: What our registry of the platform's errors advises; the platform's own words, if
+            `privacy.platform_messages` keeps them; where our own rules did not accept the row, what
+            they ask for.
     """
 
     key: tuple[str, ...] | None
@@ -81,7 +89,8 @@ def rejected(
 def rejected_row(row: Quarantined, codes: Codes) -> RejectedRow:
     """A row of the state, with what the platform's file says of its code."""
     known = codes.find(row.code) if row.code is not None else None
-    said = [text for text in (row.message, known.remedy if known is not None else None) if text]
+    advice = _NO_WORDS if row.code == UNREGISTERED else known.remedy if known is not None else None
+    said = [text for text in (row.message, advice) if text]
     return RejectedRow(
         key=None if row.key is None else tuple(row.key),
         reason=row.reason,

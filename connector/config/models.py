@@ -223,7 +223,14 @@ class Consent(Section):
 
 
 class Privacy(Section):
-    """What is made less readable before it leaves."""
+    """What is made less readable before it leaves, and what is kept."""
+
+    platform_messages: Literal["none", "redacted"] = Field(
+        "none",
+        description="what is kept of a platform's own words about a refused row. none: its code"
+        " where the platform file registers it, and names of fields; redacted: all, without what"
+        " was sent in any form",
+    )
 
     obscure_order_id: bool = Field(
         False, description="send SHA-512 (base64) in place of the order id"

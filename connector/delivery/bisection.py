@@ -109,14 +109,15 @@ class Bisection:
         Raises:
             EndpointError: all were refused for the same reason.
         """
-        codes: set[str] = set()
+        kinds: set[int] = set()
         for position in sample_positions(batch, _SAMPLE):
             self._send(page, batch.part([position]), verdicts)
             refused = verdicts.refusals.get(batch.rows[position])
-            if refused is None or codes - {refused.code}:
+            if refused is None or kinds - {refused.kind}:
                 return
-            codes.add(refused.code)
-        raise self._guard.blame_request(codes.pop(), min(_SAMPLE, len(batch)))
+            kinds.add(refused.kind)
+            code = refused.code
+        raise self._guard.blame_request(code, min(_SAMPLE, len(batch)))
 
     def _send(
         self, page: Page, batch: Batch, verdicts: BatchVerdicts, first: Attempt | None = None

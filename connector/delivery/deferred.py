@@ -12,7 +12,7 @@ from connector.delivery.auth.base import AuthScheme
 from connector.delivery.auth.select import auth_for
 from connector.delivery.factory import ca_file
 from connector.delivery.json_path import parse_json, values_at
-from connector.delivery.redact import redact_code
+from connector.delivery.redact import Redactor
 from connector.delivery.request import RequestBuilder, origins
 from connector.delivery.transports.base import HttpRequest, HttpResponse
 from connector.delivery.transports.requests import RequestsTransport
@@ -52,9 +52,10 @@ def results(
     try:
         auth = auth_for(destination, transport, tokens=tokens)
         builder = RequestBuilder(destination)
+        redactor = Redactor(destination.model.privacy.platform_messages)
         for receipt in receipts:
             url = builder.address(poll.path, {poll.param: receipt})
-            result = _result(poll, url, transport, auth)
+            result = _result(poll, url, transport, auth, redactor)
             if result is None:
                 return
             yield result
@@ -65,7 +66,7 @@ def results(
 
 
 def _result(
-    poll: Poll, url: str, transport: RequestsTransport, auth: AuthScheme
+    poll: Poll, url: str, transport: RequestsTransport, auth: AuthScheme, redactor: Redactor
 ) -> Counter[str] | None:
     """Ask once. Returns None where the platform does not respond now."""
     request = HttpRequest("GET", url, {}, b"")
@@ -76,13 +77,14 @@ def _result(
         return Counter()
     if not isinstance(response, HttpResponse) or response.status != 200:
         return None
-    return _counted(parse_json(response.body), poll)
+    return _counted(parse_json(response.body), poll, redactor)
 
 
-def _counted(body: Any, poll: Poll) -> Counter[str]:
+def _counted(body: Any, poll: Poll, redactor: Redactor) -> Counter[str]:
     """Count states and reasons of a result."""
+    known = {*poll.known, *poll.pending}
     counts = Counter(
-        f"result {redact_code(state, b'{}', _MAX_REASON)}"
+        f"result {redactor.word(state, known, _MAX_REASON)}"
         for state in values_at(body, poll.states)
         if isinstance(state, str)
     )
@@ -90,6 +92,6 @@ def _counted(body: Any, poll: Poll) -> Counter[str]:
         for entry in entries if isinstance(entries, list) else []:
             number = str(entry.get(poll.count)) if isinstance(entry, dict) else ""
             if re.fullmatch(r"[0-9]{1,9}", number):
-                reason = redact_code(str(entry.get(poll.reason)), b"{}", _MAX_REASON)
+                reason = redactor.word(str(entry.get(poll.reason)), known, _MAX_REASON)
                 counts[reason] += int(number)
     return counts

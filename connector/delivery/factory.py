@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from connector.arrow.records import Place
 from connector.config.credentials import named_credentials
 from connector.config.destination import Destination
 from connector.delivery.auth.select import auth_for
 from connector.delivery.concurrency import ConcurrencyLimit
 from connector.delivery.rate_limit import RateLimiter
+from connector.delivery.redact import Redactor
 from connector.delivery.request import RequestBuilder, origins
 from connector.delivery.retry import OnRetry
 from connector.delivery.retry_budget import RetryBudget
@@ -27,9 +27,8 @@ def open_sender(
     body: Callable[[Page, Batch], bytes],
     *,
     concurrency: ConcurrencyLimit,
-    secrets: Sequence[str],
+    redactor: Redactor,
     accept_all: bool,
-    impersonal: Collection[Place] = (),
     budget: RetryBudget | None = None,
     tokens: dict[str, str] | None = None,
     wrap: Callable[[Transport], Transport] = lambda transport: transport,
@@ -41,9 +40,8 @@ def open_sender(
         destination: to send to.
         body: serializes a batch.
         concurrency: slots of batches in flight.
-        secrets: credentials, which are taken out of messages.
+        redactor: decides what is kept of the platform's words.
         accept_all: a person said that refusals of nearly everything are to be recorded.
-        impersonal: places in a record where there is nothing of a person.
         budget: of retries.
         tokens: access tokens that were fetched.
         wrap: puts something around the transport.
@@ -79,8 +77,7 @@ def open_sender(
         rate_limiter=RateLimiter(model.delivery.rate or limits.rate),
         budget=budget,
         accept_all=accept_all,
-        secrets=secrets,
-        impersonal=impersonal,
+        redactor=redactor,
         credentials=named_credentials(destination),
         on_retry=on_retry,
     )

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from connector.arrow.records import Place
 from connector.delivery.outcome import Delivered, PerRecord, Refusal, Unlocated
-from connector.delivery.redact import redact, redact_code
+from connector.delivery.redact import Redactor
 from connector.model import Batch, PageResult, Refused, RowState
-from connector.platforms.answers import Codes
-
-_MAX_CODE, _MAX_FIELD = 64, 128
-"""Characters; as many as their columns take."""
 
 
 class PageInFlight:
@@ -94,17 +88,13 @@ class BatchVerdicts:
     """Verdicts on the records of a batch, and what they cost.
 
     Args:
-        secrets: what no message may hold.
-        codes: the platform file's; a registered code is kept as it is, whatever the record holds.
-        impersonal: places in a record where there is nothing of a person.
+        redactor: decides what is kept of the platform's words.
 
     states: row -> verdict. ambiguous_rows: of requests that may have been taken.
     """
 
-    def __init__(
-        self, secrets: Sequence[str], codes: Codes, impersonal: Collection[Place] = ()
-    ) -> None:
-        self._secrets, self._codes, self._impersonal = secrets, codes, impersonal
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
         self.states: dict[int, RowState] = {}
         self.refusals: dict[int, Refused] = {}
         self.ambiguous_rows: set[int] = set()
@@ -133,13 +123,6 @@ class BatchVerdicts:
         )
 
     def _refuse(self, batch: Batch, position: int, refusal: Refusal) -> None:
-        row, record = batch.rows[position], batch.records[position]
-        code, field = refusal.code, refusal.field
-        if code not in self._codes.known:
-            code = redact_code(code, record, _MAX_CODE, self._impersonal)
-        if field:
-            field = redact_code(field, record, _MAX_FIELD, self._impersonal)
+        row = batch.rows[position]
         self.states[row] = RowState.REJECTED
-        self.refusals[row] = Refused(
-            code, redact(refusal.message, record, self._secrets), field or None
-        )
+        self.refusals[row] = self._redactor.refused(refusal, batch.records[position])

@@ -1,10 +1,15 @@
-"""Makes words of a platform fit to be kept: without what was sent or looks like a person."""
+"""What is kept of a platform's words: as a rule only those that its file knows.
+
+A platform may repeat what was sent to it, whole or in part and in any encoding. Its own words are
+kept only where a destination asks for them, and then without anything that was sent or that looks
+like a person.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Literal
 
 import orjson
 
@@ -18,12 +23,22 @@ from connector.delivery.decoded import (
     readings,
     without_punctuation,
 )
+from connector.delivery.located import NO_CODE
+from connector.delivery.outcome import Refusal
+from connector.model import Refused
+from connector.platforms.answers import Codes
 
 MAX_MESSAGE = 200
 """Characters of a message that are kept."""
 
 MAX_READ = 2048
 """Characters of a message that are looked at; the rest is dropped unread."""
+
+UNREGISTERED = "unregistered"
+"""Stands for a word that the platform file does not know."""
+
+MAX_CODE, MAX_FIELD = 64, 128
+"""Characters; as many as their columns take."""
 
 _RUN = 6
 """Bytes in a row that a message may not share with what was sent."""
@@ -47,9 +62,73 @@ _PATTERNS = re.compile(
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ERROR_NUMBER = re.compile(r"-?\d{1,5}")
+_HTTP_STATUS = re.compile(r"[1-5]\d\d")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _ONE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _WORDS = re.compile(rb"[0-9a-z\x80-\xff]+"), re.compile(rb"[0-9a-z]+")
 """With other letters than ASCII, and, because other quotes are among these, without."""
+
+
+class Redactor:
+    """Decides what is kept of what a platform says.
+
+    Args:
+        keep: `none`: of a code what the platform file registers, of a field the names that we gave
+            it, of a message nothing. `redacted`: all three, without what was sent.
+        codes: the platform file's.
+        names: of fields and columns, which are the same whatever the rows hold.
+        impersonal: places in a record where there is nothing of a person.
+        secrets: credentials, which some platforms take in the body and may quote.
+    """
+
+    def __init__(
+        self,
+        keep: Literal["none", "redacted"] = "none",
+        codes: Codes | None = None,
+        names: Iterable[str] = (),
+        impersonal: Collection[Place] = (),
+        secrets: Sequence[str] = (),
+    ) -> None:
+        self._keep, self._codes = keep, codes or Codes()
+        self._names = {name.lower(): name for name in names}
+        self._impersonal, self._secrets = impersonal, secrets
+
+    def refused(self, refusal: Refusal, record: bytes) -> Refused:
+        """Return what is kept of a refusal.
+
+        Args:
+            refusal: in the platform's words.
+            record: JSON of the record that was refused.
+        """
+        code, message, field = refusal
+        kind = hash(code)
+        if self._keep == "none":
+            return Refused(self._known_code(code), None, self._known_names(field), kind)
+        if code not in self._codes.known:
+            code = redact_code(code, record, MAX_CODE, self._impersonal, self._secrets)
+        if field:
+            field = redact_code(field, record, MAX_FIELD, self._impersonal, self._secrets)
+        return Refused(code, redact(message, record, self._secrets), field or None, kind)
+
+    def word(self, word: str, known: Collection[str], max_length: int) -> str:
+        """Return what is kept of a word that is told of many records together."""
+        if word in known:
+            return word
+        if self._keep == "none":
+            return UNREGISTERED
+        return redact_code(word, b"{}", max_length, secrets=self._secrets)
+
+    def _known_code(self, code: str) -> str:
+        """Return the code as the platform file registers it, or an HTTP status."""
+        if code == NO_CODE or _HTTP_STATUS.fullmatch(code):
+            return code
+        return self._codes.registered(code) or UNREGISTERED
+
+    def _known_names(self, field: str | None) -> str | None:
+        """Return the names in a path that are ours, joined by dots."""
+        said = (field or "")[:MAX_FIELD]
+        names = (self._names.get(name.lower()) for name in _NAME.findall(said))
+        return ".".join(name for name in names if name is not None)[:MAX_FIELD] or None
 
 
 def redact(
@@ -78,7 +157,11 @@ def redact(
 
 
 def redact_code(
-    code: str, record: bytes, max_length: int, impersonal: Collection[Place] = ()
+    code: str,
+    record: bytes,
+    max_length: int,
+    impersonal: Collection[Place] = (),
+    secrets: Sequence[str] = (),
 ) -> str:
     """Redact a platform's error code or field.
 
@@ -94,7 +177,7 @@ def redact_code(
     if _ERROR_NUMBER.fullmatch(code):
         return code
     kept = impersonal if _ONE_WORD.fullmatch(code) else ()
-    return redact(code, record, impersonal=kept)[:max_length]
+    return redact(code, record, secrets, kept)[:max_length]
 
 
 class _Sent:

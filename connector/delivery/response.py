@@ -29,7 +29,6 @@ from connector.delivery.outcome import (
     Retry,
     Unlocated,
 )
-from connector.delivery.redact import redact_code
 from connector.delivery.retry_after import asks_to_retry, wait_seconds
 from connector.delivery.status import THROTTLING, Meaning, meaning_of
 from connector.delivery.transports.base import HttpResponse, TransportFailure
@@ -37,8 +36,6 @@ from connector.platforms.answers import Answers, Code, Success
 
 MAX_RECEIPT = 255
 """Characters; a longer receipt fits no column and is not kept."""
-
-_MAX_CODE = 64
 
 _DUPLICATE = re.compile(
     r"\bduplicate|\balready (?:been )?(?:exist|process|receiv|accept|record|sent|submitted)",
@@ -67,9 +64,7 @@ def interpret(
     said = _with_headers(body, response, spec)
     code, known = _code(said, spec)
     if known is not None and known.means != "refused":
-        if code not in spec.codes.known:
-            code = redact_code(code, b"[" + b",".join(records) + b"]", _MAX_CODE)
-        return _by_code(code, known, wait, status)
+        return _by_code(spec.codes.registered(code) or "", known, wait, status)
     if any(value_at(body, path) is True for path in spec.transient):
         return Retry(f"HTTP {status}, said to be transient", ambiguous=status >= 500, wait=wait)
     if known is not None or meaning is Meaning.REFUSED:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from connector.arrow.records import Place
 from connector.delivery.auth.base import AuthScheme
 from connector.delivery.bisection import Bisection, LeftToNextRun, RunEnded
 from connector.delivery.concurrency import ConcurrencyLimit
@@ -22,6 +21,7 @@ from connector.delivery.exchange import Attempt, Exchange, Sent
 from connector.delivery.in_flight import BatchVerdicts, PageInFlight
 from connector.delivery.outcome import Delivered, Retry
 from connector.delivery.rate_limit import RateLimiter
+from connector.delivery.redact import Redactor
 from connector.delivery.retry import OnRetry
 from connector.delivery.retry_after import MAX_WAIT_IN_RUN
 from connector.delivery.retry_budget import RetryBudget
@@ -44,8 +44,7 @@ class Sender:
         rate_limiter: of all requests.
         budget: of retries.
         accept_all: a person said that refusals of nearly everything are to be recorded.
-        secrets: what no message may hold.
-        impersonal: places in a record where there is nothing of a person.
+        redactor: decides what is kept of the platform's words; without one none are.
         credentials: the settings that hold them, for whoever has to renew one.
         on_retry: called for each retry that is scheduled.
         clock: unix seconds.
@@ -65,15 +64,14 @@ class Sender:
         rate_limiter: RateLimiter,
         budget: RetryBudget | None = None,
         accept_all: bool = False,
-        secrets: Sequence[str] = (),
-        impersonal: Collection[Place] = (),
+        redactor: Redactor | None = None,
         credentials: str = "",
         on_retry: OnRetry | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._exchange = Exchange(transport, auth, answers, rate_limiter, concurrency, clock)
         self._build, self._rate_limiter, self._clock = build, rate_limiter, clock
-        self._new_verdicts = partial(BatchVerdicts, secrets, answers.codes, impersonal)
+        self._new_verdicts = partial(BatchVerdicts, redactor or Redactor(codes=answers.codes))
         self._budget = budget or RetryBudget()
         self._guard = SystemicGuard(accept_all=accept_all)
         self._ended = threading.Event()

@@ -61,8 +61,8 @@ class SystemicGuard:
             return None
         error = None
         sent = sum(len(batch) for batch in result.page.batches)
-        codes = Counter(refused.code for refused in result.refusals.values())
-        code, number = codes.most_common(1)[0] if codes else ("", 0)
+        codes = Counter((each.kind, each.code) for each in result.refusals.values())
+        (_, code), number = codes.most_common(1)[0] if codes else ((0, ""), 0)
         if number > MIN_REFUSALS and number >= MIN_SHARE * sent:
             error = self.blame_request(code, number)
         if self._found:

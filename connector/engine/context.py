@@ -168,15 +168,21 @@ class RunContext:
             def sender() -> Sender:
                 # Late: a run that has nothing to send does without it.
                 from connector.delivery.factory import open_sender
+                from connector.delivery.redact import Redactor
 
                 return opened.enter_context(
                     open_sender(
                         self.destination,
                         self._body,
                         concurrency=self.concurrency,
-                        secrets=secrets,
+                        redactor=Redactor(
+                            self.destination.model.privacy.platform_messages,
+                            self.destination.platform.answers.codes,
+                            self.serializer.field_names,
+                            self.serializer.impersonal,
+                            secrets,
+                        ),
                         accept_all=accept_all,
-                        impersonal=self.serializer.impersonal,
                         budget=self.budget,
                         tokens=self.tokens,
                         wrap=failpoints.around,

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from connector.arrow.records import Place
-from connector.mapping.template import Constant, Joined, List, Node, Object, Value, When
+from connector.mapping.template import Constant, Joined, List, Node, Object, Repeated, Value, When
 from connector.platforms.expression import Alternatives, Pipeline, parse
 from connector.platforms.model import Platform
 
@@ -22,6 +22,23 @@ def impersonal_places(event: Node, platform: Platform) -> frozenset[Place]:
     return frozenset(place for place, free in found if free) - {
         place for place, free in found if not free
     }
+
+
+def field_names(node: Node) -> frozenset[str]:
+    """Names of the fields that an event template can write."""
+    if isinstance(node, Object):
+        inner = (field_names(child) for _, child in node.items)
+        return frozenset(key for key, _ in node.items).union(*inner)
+    if isinstance(node, List):
+        return frozenset[str]().union(*map(field_names, node.items))
+    if isinstance(node, When):
+        return field_names(node.node)
+    if isinstance(node, Repeated):
+        return field_names(node.item)
+    if isinstance(node, Constant):
+        ends = _ends(orjson.loads(node.json), ())
+        return frozenset(name for place in ends for name in place)
+    return frozenset()
 
 
 def _places(node: Node, platform: Platform, place: Place) -> Iterator[tuple[Place, bool]]:

@@ -28,7 +28,7 @@ from connector.mapping.misplaced import reject_addresses, reject_digests
 from connector.mapping.person_arrays import spread_arrays
 from connector.mapping.reasons import reason_for
 from connector.mapping.render import render
-from connector.mapping.safe_paths import impersonal_places
+from connector.mapping.safe_paths import field_names, impersonal_places
 from connector.mapping.template import compile_template
 from connector.mapping.validate import judge
 from connector.model import Rejection
@@ -82,6 +82,7 @@ class Serializer:
 
     Attributes:
         impersonal: Places of a record that hold nothing of a person.
+        field_names: Names of its fields, which are the same whatever the rows hold.
     """
 
     def __init__(self, destination: Destination) -> None:
@@ -96,6 +97,8 @@ class Serializer:
         several = {name: spec.several for name, spec in self.platform.identifiers.items()}
         self._event = compile_template(template, self._constants, several)
         self.impersonal = impersonal_places(self._event, self.platform)
+        ours = COLUMNS.keys() | self.platform.identifiers.keys()
+        self.field_names = field_names(self._event) | ours
         self._names = EventNameMapper(destination)
         self._grouper = Grouper(destination)
         self._envelope = Envelope(destination)

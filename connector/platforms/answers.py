@@ -101,19 +101,17 @@ class Codes(StrictModel):
     path: list[str] = []
     known: dict[str, Code] = {}
 
+    def registered(self, code: str) -> str | None:
+        """A code as it stands in `known`."""
+        if code in self.known:
+            return code
+        patterns = (name for name in self.known if name.endswith("*"))
+        return next((name for name in patterns if code.startswith(name[:-1])), None)
+
     def find(self, code: str) -> Code | None:
         """What is known of a code."""
-        exact = self.known.get(code)
-        if exact is not None:
-            return exact
-        return next(
-            (
-                found
-                for name, found in self.known.items()
-                if name.endswith("*") and code.startswith(name[:-1])
-            ),
-            None,
-        )
+        name = self.registered(code)
+        return None if name is None else self.known[name]
 
 
 class Poll(StrictModel):
@@ -124,6 +122,7 @@ class Poll(StrictModel):
         path, param: Of the address that is asked.
         states: Dotted path to the results; `*` steps into lists.
         pending: States that are not final.
+        known: States and reasons that there are; another one is counted without its name.
         counts: Dotted path to entries of reason and count.
         reason, count: Keys of such an entry.
     """
@@ -133,6 +132,7 @@ class Poll(StrictModel):
     param: str
     states: str
     pending: list[str] = []
+    known: list[str] = []
     counts: str | None = None
     reason: str = "reason"
     count: str = "recordCount"

@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.delivery import redact as redaction
-from connector.delivery.redact import MAX_MESSAGE, redact, redact_code
+from connector.delivery.outcome import Refusal
+from connector.delivery.redact import MAX_MESSAGE, UNREGISTERED, Redactor, redact, redact_code
+from connector.platforms.answers import Codes
 
 WORDS = st.sampled_from(
     [
@@ -379,6 +381,68 @@ def test_a_code_tells_no_person_whatever_else_may_stay(
 
 def test_a_code_is_as_long_as_it_may_be() -> None:
     assert redact_code("E " * 100, b"{}", 64) == "E " * 32
+
+
+CODES = Codes.model_validate(
+    {"known": {"BAD_EMAIL": {"means": "refused"}, "ORDER_*": {"means": "refused"}}}
+)
+NONE = Redactor("none", CODES, ["user_data", "em", "custom_data", "order_id"])
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"),
+    [
+        ("BAD_EMAIL", "BAD_EMAIL"),
+        ("ORDER_OF_SMITH", "ORDER_*"),
+        ("422", "422"),
+        ("invalid", "invalid"),
+        ("BAD_PHONE", UNREGISTERED),
+        ("94177", UNREGISTERED),
+        ("bad_email", UNREGISTERED),
+        ("", UNREGISTERED),
+    ],
+)
+def test_a_code_is_kept_as_the_platform_file_registers_it(code: str, kept: str) -> None:
+    assert NONE.refused(Refusal(code, "no such thing"), b"{}").code == kept
+
+
+@pytest.mark.parametrize(
+    ("field", "kept"),
+    [
+        ("data[3].user_data.em", "user_data.em"),
+        ("events.7.CUSTOM_DATA.order_id", "custom_data.order_id"),
+        ("user_data.smith@shop.example.org", "user_data"),
+        ("em_smith", None),
+        (None, None),
+    ],
+)
+def test_of_a_field_the_names_that_we_gave_it_are_kept(field: str | None, kept: str | None) -> None:
+    assert NONE.refused(Refusal("E1", "", field), b"{}").field == kept
+
+
+@given(said=st.text(max_size=60), code=st.text(max_size=60), field=st.none() | st.text(max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_nothing_but_known_words_is_kept_of_any_refusal(
+    said: str, code: str, field: str | None
+) -> None:
+    kept = NONE.refused(Refusal(code, said, field), b"{}")
+    assert kept.message is None
+    assert kept.code in {*CODES.known, UNREGISTERED, "invalid"} or kept.code.isdecimal()
+    assert set((kept.field or "em").split(".")) <= {"user_data", "em", "custom_data", "order_id"}
+
+
+def test_where_words_are_kept_no_secret_is_in_them() -> None:
+    redactor = Redactor("redacted", CODES, secrets=["EAAzzq7canaryToken0KxYz99q1"])
+    said = "token EAAzzq7canary is not valid"
+    kept = redactor.refused(Refusal(said, said, said), b"{}")
+    assert (kept.code, kept.message, kept.field) == ("token *** is not valid",) * 3
+
+
+def test_a_word_about_many_records_is_kept_where_it_is_known() -> None:
+    assert NONE.word("SUCCESS", ["SUCCESS"], 100) == "SUCCESS"
+    assert NONE.word("smith@shop.example.org", ["SUCCESS"], 100) == UNREGISTERED
+    assert Redactor("redacted").word("smith@shop.example.org", [], 100) == "***"
+    assert Redactor("redacted").word("TOO_OLD", [], 100) == "TOO_OLD"
 
 
 @pytest.mark.parametrize("text", ["a.", "1 ", "0123456789abcdef-", "@", ".", "jane "])

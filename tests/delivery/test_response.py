@@ -367,7 +367,7 @@ def test_a_known_code_decides_whatever_the_status(status: int) -> None:
         auth=True,
     )
     assert means(status, {"code": "4001"}, THREE, CODED) == Halt(
-        f"the platform refused the request itself (HTTP {status}, code 4001); check the pixel"
+        f"the platform refused the request itself (HTTP {status}, code 40*); check the pixel"
     )
     assert means(status, {"code": 40100}, THREE, CODED, retry_after="2") == Retry(
         f"HTTP {status}, code 40100", ambiguous=status >= 500, wait=2, throttled=status < 500
@@ -389,7 +389,7 @@ def test_a_code_that_is_known_by_its_beginning_tells_nothing_of_a_record() -> No
     records = [b'{"id":"a","name":"Jane Doe"}', b'{"id":"b","order":"A-77"}']
     found = means(500, {"code": "40 Jane Doe A-77 jane@example.org"}, records, CODED)
     assert found == Halt(
-        "the platform refused the request itself (HTTP 500, code 40 *** *** ***); check the pixel"
+        "the platform refused the request itself (HTTP 500, code 40*); check the pixel"
     )
 
 

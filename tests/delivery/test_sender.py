@@ -21,6 +21,7 @@ from connector.delivery.auth.hmac import HmacAuth
 from connector.delivery.auth.oauth2 import OAuth2
 from connector.delivery.concurrency import ConcurrencyLimit
 from connector.delivery.rate_limit import RateLimiter
+from connector.delivery.redact import UNREGISTERED, Redactor
 from connector.delivery.retry_budget import RetryBudget
 from connector.delivery.sender import Sender
 from connector.delivery.transports.base import HttpRequest
@@ -140,6 +141,7 @@ def run(
             build,
             concurrency=ConcurrencyLimit.fixed(concurrency),
             rate_limiter=options.pop("rate_limiter", RateLimiter(None)),
+            redactor=options.pop("redactor", Redactor("redacted", spec.codes)),
             **options,
         )
         try:
@@ -531,6 +533,21 @@ def test_words_of_the_platform_are_kept_without_the_record() -> None:
         "data.***.name",
     )
     assert len(refusal(why="very " * 1000).message) == 200
+
+
+def test_codes_that_are_not_kept_are_told_apart_all_the_same() -> None:
+    """Thirty records with thirty troubles are no sign that the request is to blame."""
+    several = BatchingPlatform(
+        range(30), lambda bad, _count: Reply(400, {"code": f"secret {bad[0]}"})
+    )
+    one = BatchingPlatform(range(30), lambda _bad, _count: Reply(400, {"code": "secret"}))
+    for platform, refused in ((several, 30), (one, 0)):
+        with run(platform, redactor=Redactor()) as sender:
+            result = sender.deliver(THOUSAND[:30], size=1)
+            assert ("nearly everything" in str(sender.sender.error)) == (not refused)
+        assert len(result.refusals) == refused
+        assert {each.code for each in result.refusals.values()} <= {UNREGISTERED}
+        assert "secret" not in str(sender.sender.error)
 
 
 def test_a_code_that_repeats_the_record_is_cleaned_too() -> None:

@@ -155,7 +155,7 @@ def test_a_refusal_is_filed_under_the_whole_code(
             body={"error": {"code": "order_total", "message": "Order smith has no total"}},
         )
     )
-    made = duck_destination()
+    made = duck_destination(privacy={"platform_messages": "redacted"})
     assert sync(made).rejected == 1
     [row] = rejected(made)
     assert (row.code, row.message) == ("order_total", "*** *** has no total")

@@ -267,9 +267,9 @@ def test_a_whole_refusal_of_microsoft_takes_nobody(project: Project, receiver: R
     assert arrived(receiver) == {"e0": (1, 0), "e2": (1, 0)}
     (entry,) = quarantined(project)
     assert (entry["code"], entry["field"], entry["message"]) == (
-        "InvalidValue",
-        "data[1].userData.em",
-        "no",
+        "unregistered",
+        "userData.em",
+        None,
     )
 
 

@@ -101,7 +101,8 @@ def test_good_rows_are_delivered_and_bad_ones_quarantined_with_their_reason(
 ) -> None:
     path, _, said = SPOILED[name]
     rows, chosen = rows_with_bad_ones(name, bad)
-    report = sync(on_receiver(project, receiver, rows, name, extra={path: "spoiler"}))
+    changes = {"extra": {path: "spoiler"}, "privacy": {"platform_messages": "redacted"}}
+    report = sync(on_receiver(project, receiver, rows, name, **changes))
     assert report.failure is None
     assert (report.rows_read, report.delivered, report.rejected, report.expired) == (
         ROWS,

@@ -24,6 +24,9 @@ from .commands.reconcile import Reconciliation as Reconciliation
 from .commands.reconcile import reconcile as reconcile
 from .commands.rejected import RejectedRow as RejectedRow
 from .commands.rejected import rejected as rejected
+from .commands.rekey import RekeyedDestination as RekeyedDestination
+from .commands.rekey import Rekeying as Rekeying
+from .commands.rekey import rekey as rekey
 from .commands.rename import Renaming as Renaming
 from .commands.rename import rename as rename
 from .commands.replay import replay as replay
@@ -105,6 +108,8 @@ __all__ = [
     "Reconciliation",
     "RefusedRow",
     "RejectedRow",
+    "RekeyedDestination",
+    "Rekeying",
     "Renaming",
     "Report",
     "ReportLine",
@@ -137,6 +142,7 @@ __all__ = [
     "reconcile",
     "recorded",
     "rejected",
+    "rekey",
     "rename",
     "replay",
     "report",

@@ -37,6 +37,7 @@ for command in (
     decide.resolve,
     decide.erase,
     decide.rename,
+    decide.rekey,
     inspect.lint_identifiers,
     privacy.data_map,
     inspect.platforms,

@@ -1,4 +1,4 @@
-"""Commands by which a person decides: resolve, erase, rename."""
+"""Commands by which a person decides: resolve, erase, rename, rekey."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from connector.cli import messages, output
+from connector.cli.find import START, complete
 from connector.cli.options import Json, Key, Name, load
 from connector.errors import ConfigError
 
@@ -82,3 +83,30 @@ def rename(
             output.print_json(done.to_json())
         else:
             output.say(f"{done.old} is called {done.new} now")
+
+
+def rekey(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="all destinations that share the state; default: those of this project",
+            metavar="[NAMES]",
+            autocompletion=complete,
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="forget recorded rows that the warehouse has no more")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Replace the key under which row keys are hashed."""
+    from connector.commands.destinations import list_destinations
+    from connector.commands.rekey import rekey as replace
+
+    with output.errors(json):
+        chosen = names or [str(each.file) for each in list_destinations(START.get())]
+        done = replace([load(name) for name in chosen], forget=yes)
+        if json:
+            output.print_json(done.to_json())
+        else:
+            output.say(messages.rekeyed(done))

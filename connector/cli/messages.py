@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from connector.commands.overview import OverviewEntry
     from connector.commands.platforms import PlatformFacts
     from connector.commands.preview import Previewed
+    from connector.commands.rekey import Rekeying
 
 NOT_REPLAYED = {
     None: "no row with this key is recorded; see that it is written as in the warehouse",
@@ -70,6 +71,22 @@ def erased(platform: str, before: str | None) -> str:
     if before in ("ambiguous", "ambiguous_expired"):
         return f"erased; nobody knows whether it arrived at {platform}: ask for its deletion there"
     return "erased already" if before == "erased" else f"erased; it was recorded as {before}"
+
+
+def rekeyed(done: Rekeying) -> str:
+    """What became of an installation whose key was replaced."""
+    lines = [
+        f"{each.name}: rows carried over {each.carried:,}, forgotten {each.forgotten:,}"
+        for each in done.destinations
+    ]
+    lines.append(
+        "the new key lies in the state database; to keep it elsewhere, set CAPI_INSTALLATION_KEY"
+        " (openssl rand -hex 32) and run this again"
+        if done.stored
+        else "the new key is the one that is given; CAPI_PREVIOUS_INSTALLATION_KEY can go"
+    )
+    lines.append("backups of the state from before hold hashes under the old key")
+    return "\n".join(lines)
 
 
 def linted(entry: IdentifierQuality) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from connector.engine.backlog import survey, watermark_warning
 from connector.engine.context import open_context
 from connector.errors import ConfigError, DestinationError
 from connector.source.warehouse import Warehouse
+from connector.state import installation
 from connector.state.clock import utc_now
 from connector.state.store import Store, state_url
 
@@ -45,13 +47,13 @@ def check(target: Target, *, root: Path | None = None) -> Findings:
     for part, keys in (
         (_secrets, ("auth",)),
         (_certificate, ("delivery", "ca_file")),
-        (_state, None),
         (_host, ()),
         (_transform, ("transform",)),
     ):
         findings.collect(destination, partial(part, destination), keys)
     findings.warnings += _risks(destination)
     findings.warnings += _unproven_servers(destination)
+    findings.collect(destination, partial(_state, findings, destination), None)
     findings.collect(destination, partial(check_source, findings, destination), ("source",))
     if not findings.errors:
         findings.collect(destination, partial(_watermark, findings, destination), None)
@@ -106,12 +108,19 @@ def _transform(destination: Destination) -> None:
         Transform(destination)
 
 
-def _state(destination: Destination) -> None:
-    """The state database opens, where there is one yet."""
+def _state(findings: Findings, destination: Destination) -> None:
+    """The state database opens, where there is one, and does not keep the key of its hashes."""
     url = state_url(destination.root)
     refuse_shared(home(destination.root))
-    if Store.exists(url):
-        Store.open(url).close()
+    if not Store.exists(url):
+        return
+    with contextlib.closing(Store.open(url)) as store, store.read() as connection:
+        if installation.is_stored(connection):
+            findings.warnings.append(
+                "the installation key lies in the state database, beside the hashes: whoever reads"
+                " that can try keys out, such as all phone numbers. Set CAPI_INSTALLATION_KEY"
+                " (openssl rand -hex 32), and run `capi rekey`"
+            )
 
 
 def _unproven_servers(destination: Destination) -> Iterator[str]:

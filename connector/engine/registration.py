@@ -69,7 +69,9 @@ def manual_lease(context: RunContext, *, anew: bool = False) -> Lease:
     """
     register(context, anew=anew)
     with context.store.write() as connection:
-        return acquire(connection, context.destination_id, PERSON)
+        held = acquire(connection, context.destination_id, PERSON)
+    context.store.forget_key()
+    return held
 
 
 def changes(connection: Connection, context: RunContext) -> tuple[list[str], list[str]]:

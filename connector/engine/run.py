@@ -179,6 +179,7 @@ def take_lease(context: RunContext, run_id: str | None, kind: str = "sync") -> L
         place = watermark.read(connection, context.destination_id)
         cursor = None if place is None else place.cursor
         runs.start(connection, context.destination_id, name, kind, cursor)
+    context.store.forget_key()
     return held
 
 

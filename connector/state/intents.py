@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -120,6 +120,18 @@ def listed(
         )
         for row in connection.execute(statement)
     ]
+
+
+def rekey(connection: Connection, destination_id: int, new_hash: Callable[[bytes], bytes]) -> None:
+    """Give the rows of open pages the hashes of their keys under another key."""
+    for found in listed(connection, destination_id):
+        chosen = sa.and_(
+            intent.c.destination_id == destination_id,
+            intent.c.slice == found.slice,
+            intent.c.page == found.page,
+        )
+        members = b"".join(map(new_hash, found.members))
+        connection.execute(intent.update().where(chosen).values(members=members))
 
 
 def is_open(connection: Connection, destination_id: int, key_hash: bytes) -> bool:

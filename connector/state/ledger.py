@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -74,6 +74,16 @@ _RECORD_SQLITE = f"""
         value >> 31, value & {_PLACES}, substr(?5, key * {VERSION_BYTES} + 1, {VERSION_BYTES})
     FROM json_each(?2) WHERE true
     {_RECORD}"""  # noqa: S608
+
+
+_REKEY_POSTGRESQL = """
+    UPDATE ledger SET destination_id = %s, key_hash = n
+    FROM unnest(%s::bytea[], %s::bytea[]) AS t(o, n)
+    WHERE destination_id = %s AND key_hash = o"""
+
+_REKEY_SQLITE = """
+    UPDATE ledger SET destination_id = ?1, key_hash = ?4
+    WHERE destination_id = ?2 AND key_hash = ?3"""
 
 
 class Entry(NamedTuple):
@@ -251,6 +261,58 @@ def clear(connection: Connection, destination_id: int) -> None:
         _settle(connection, destination_id, part)
     chosen = sa.and_(ledger.c.destination_id == destination_id, ledger.c.state != RowState.ERASED)
     connection.execute(ledger.delete().where(chosen))
+
+
+class Rekeyed(NamedTuple):
+    """What became of entries under another key.
+
+    Attributes:
+        carried: Entries that are known by a hash under the new key.
+        forgotten: Entries whose row was not found.
+        forgotten_at: When the latest of these was recorded, in unix seconds; None: none is.
+    """
+
+    carried: int
+    forgotten: int
+    forgotten_at: int | None
+
+
+def rekey(
+    connection: Connection,
+    destination_id: int,
+    changed: Iterable[tuple[Sequence[bytes], Sequence[bytes]]],
+) -> Rekeyed:
+    """Replace key hashes; entries whose hash is not among the old ones are forgotten.
+
+    Args:
+        connection: A transaction that writes.
+        destination_id: The destination.
+        changed: Old hashes and the new ones in their order, in parts; a row may come twice.
+    """
+    for part in parts(connection, destination_id, _EVER):
+        _settle(connection, destination_id, part)
+    # Under the negative number stands what is done, so that no old hash is taken for a new one.
+    for old, new in changed:
+        if connection.dialect.name == "postgresql":
+            values = (-destination_id, list(old), list(new), destination_id)
+            connection.exec_driver_sql(_REKEY_POSTGRESQL, values)
+        else:
+            rows = [(-destination_id, destination_id, *pair) for pair in zip(old, new, strict=True)]
+            connection.exec_driver_sql(_REKEY_SQLITE, rows)
+    mine = ledger.c.destination_id == destination_id
+    forgotten, latest = connection.execute(
+        sa.select(sa.func.count(), sa.func.max(ledger.c.at)).where(mine)
+    ).one()
+    connection.execute(ledger.delete().where(mine))
+    done = ledger.c.destination_id == -destination_id
+    carried = 0
+    for first in range(256):  # each statement keeps what it changes as it was
+        chosen = sa.and_(done, ledger.c.key_hash >= bytes([first]))
+        if first < 255:
+            chosen = sa.and_(chosen, ledger.c.key_hash < bytes([first + 1]))
+        statement = ledger.update().where(chosen).values(destination_id=destination_id)
+        carried += connection.execute(statement).rowcount
+    return Rekeyed(carried, forgotten, latest)
 
 
 def _entry(entry: np.void) -> Entry:

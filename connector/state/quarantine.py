@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -195,6 +195,30 @@ def counts(connection: Connection, destination_id: int, state: str | None = None
 def clear(connection: Connection, destination_id: int) -> None:
     """Forget all rows."""
     connection.execute(quarantine.delete().where(quarantine.c.destination_id == destination_id))
+
+
+def rekey(
+    connection: Connection,
+    destination_id: int,
+    new_hash: Callable[[bytes, tuple[str, ...] | None], bytes],
+) -> None:
+    """Give rows the hash of their key under another key of the installation.
+
+    Args:
+        connection: A transaction that writes.
+        destination_id: The destination.
+        new_hash: From the old hash, and the texts of the key where they are stored.
+    """
+    rows = list(listed(connection, destination_id))
+    chosen = sa.and_(
+        quarantine.c.destination_id == destination_id,
+        quarantine.c.key_hash == sa.bindparam("old"),
+    )
+    if rows:
+        connection.execute(
+            quarantine.update().where(chosen).values(key_hash=sa.bindparam("new")),
+            [{"old": row.key_hash, "new": new_hash(row.key_hash, row.key)} for row in rows],
+        )
 
 
 def prune(connection: Connection, destination_id: int, before_us: int) -> int:

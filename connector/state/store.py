@@ -61,6 +61,7 @@ class Store:
         self.engine = open_engine(url)
         self._reading = self.engine.execution_options(reading=True)
         self._key: bytes | None = None
+        self._key_is_held = False
         self._file = _identity(url)
 
     @classmethod
@@ -126,6 +127,15 @@ class Store:
             with self.write() as connection:
                 self._key = installation_key(connection)
         return self._key
+
+    def hold_key(self, key: bytes) -> None:
+        """Use this key, whatever is given: the one that is about to be replaced."""
+        self._key, self._key_is_held = key, True
+
+    def forget_key(self) -> None:
+        """Read the key again when it is needed: before the lease it may have been replaced."""
+        if not self._key_is_held:
+            self._key = None
 
     def _refuse_another_file(self) -> None:
         """SQLite would write on into a file that was deleted, and say nothing."""

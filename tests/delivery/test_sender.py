@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import itertools
 import math
 import random
 import threading
@@ -537,8 +538,9 @@ def test_words_of_the_platform_are_kept_without_the_record() -> None:
 
 def test_codes_that_are_not_kept_are_told_apart_all_the_same() -> None:
     """Thirty records with thirty troubles are no sign that the request is to blame."""
+    number = itertools.count()
     several = BatchingPlatform(
-        range(30), lambda bad, _count: Reply(400, {"code": f"secret {bad[0]}"})
+        range(30), lambda _bad, _count: Reply(400, {"code": f"secret {next(number)}"})
     )
     one = BatchingPlatform(range(30), lambda _bad, _count: Reply(400, {"code": "secret"}))
     for platform, refused in ((several, 30), (one, 0)):

@@ -173,6 +173,7 @@ def redact_code(
         record: JSON, of one record or of a list.
         max_length: Characters that are kept.
         impersonal: Places in a record whose values may stay.
+        secrets: Credentials, of which nothing may stay.
     """
     if _ERROR_NUMBER.fullmatch(code):
         return code

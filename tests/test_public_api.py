@@ -5,6 +5,7 @@ how it is typed in the built wheel, and what it does not do to its host.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import pkgutil
@@ -180,6 +181,29 @@ def test_functions_have_one_shape() -> None:
             if each.kind is not kinds.KEYWORD_ONLY and each.name not in data
         ] == [], name
         assert inspect.getdoc(function), name
+        named = {each.name for each in others}
+        assert "state" in named or name in ("check", "preview", "lint_identifiers"), name
+
+
+def test_results_are_dataclasses_that_become_json() -> None:
+    """What a verb returns, alone, as an item or in a list, has `to_json`."""
+    for name in connector.__all__:
+        function = getattr(connector, name)
+        if not inspect.isfunction(function) or name in ("load", "set_hooks", "recorded"):
+            continue
+        module = inspect.getmodule(function)
+        kinds = [
+            found
+            for word in re.findall(r"\w+", str(inspect.signature(function).return_annotation))
+            if inspect.isclass(found := getattr(module, word, None))
+        ]
+        if name == "preview":
+            kinds = [connector.PreviewedRequest, connector.PreviewedRejection]
+        results = [kind for kind in kinds if kind.__module__.startswith("connector.")]
+        assert results, name
+        for kind in results:
+            assert dataclasses.is_dataclass(kind), (name, kind)
+            assert callable(getattr(kind, "to_json", None)), (name, kind)
 
 
 def test_every_error_is_offered() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -50,6 +50,10 @@ class RefusedRow:
     reason: str
     field: str | None
 
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
 
 @dataclass(frozen=True)
 class EncodedFrame:
@@ -68,6 +72,11 @@ class EncodedFrame:
 
     def __len__(self) -> int:
         return len(self.encoded)
+
+    def to_json(self) -> dict[str, Any]:
+        """Records and refusals as plain values; each record with its row."""
+        encoded = [{"row": each.row, "record": each.to_json()} for each in self.encoded]
+        return {"encoded": encoded, "refused": [each.to_json() for each in self.refused]}
 
 
 def encode(

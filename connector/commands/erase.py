@@ -37,7 +37,7 @@ class Erasure:
         return {"erased": True, "was_known": self.known}
 
 
-def erase(target: Target, *, key: tuple[str, ...]) -> Erasure:
+def erase(target: Target, *, key: tuple[str, ...], state: str | None = None) -> Erasure:
     """Forget one row for good, and never send it again.
 
     What remains is the hash of its key, marked as erased.
@@ -45,13 +45,14 @@ def erase(target: Target, *, key: tuple[str, ...]) -> Erasure:
     Args:
         target: The destination, or the path of its YAML file.
         key: Texts of the key columns.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Raises:
         ConfigError: The key has other columns than source.key.
     """
     destination = destination_of(target)
     refuse_other_columns(destination, key)
-    with open_context(destination) as context:
+    with open_context(destination, state=state) as context:
         held = manual_lease(context)
         key_hash = hash_of(key, context.store.key())
         with context.store.write() as connection:
@@ -64,12 +65,13 @@ def erase(target: Target, *, key: tuple[str, ...]) -> Erasure:
         return Erasure(before)
 
 
-def recorded(target: Target, *, key: tuple[str, ...]) -> str | None:
+def recorded(target: Target, *, key: tuple[str, ...], state: str | None = None) -> str | None:
     """What is recorded of one row.
 
     Args:
         target: The destination, or the path of its YAML file.
         key: Texts of the key columns.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Returns:
         The name of its `RowState` in lower case; `ambiguous` while a request with it is open; None
@@ -80,7 +82,7 @@ def recorded(target: Target, *, key: tuple[str, ...]) -> str | None:
     """
     destination = destination_of(target)
     refuse_other_columns(destination, key)
-    with open_context(destination) as context:
+    with open_context(destination, state=state) as context:
         key_hash = hash_of(key, context.store.key())
         with context.store.read() as connection:
             return recorded_in(connection, context.destination_id, key_hash)
@@ -89,7 +91,7 @@ def recorded(target: Target, *, key: tuple[str, ...]) -> str | None:
 def recorded_in(connection: Connection, destination_id: int, key_hash: bytes) -> str | None:
     """As `recorded`, within a transaction."""
     known = ledger.known(connection, destination_id, [key_hash])
-    state = next((entry.state for entry in known.values()), None)
-    if state != RowState.ERASED and intents.is_open(connection, destination_id, key_hash):
+    row_state = next((entry.state for entry in known.values()), None)
+    if row_state != RowState.ERASED and intents.is_open(connection, destination_id, key_hash):
         return "ambiguous"
-    return None if state is None else state.name.lower()
+    return None if row_state is None else row_state.name.lower()

@@ -63,7 +63,11 @@ FIELDS = tuple(field.name for field in fields(RejectedRow))
 
 
 def rejected(
-    target: Target, *, reason: str | None = None, since: dt.datetime | None = None
+    target: Target,
+    *,
+    reason: str | None = None,
+    since: dt.datetime | None = None,
+    state: str | None = None,
 ) -> list[RejectedRow]:
     """The rows in quarantine.
 
@@ -71,9 +75,10 @@ def rejected(
         target: The destination, or the path of its YAML file.
         reason: Only rows with this reason code.
         since: Only rows that were tried then or later.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
     """
     destination = destination_of(target)
-    with open_context(destination) as context, context.store.read() as connection:
+    with open_context(destination, state=state) as context, context.store.read() as connection:
         codes = destination.platform.answers.codes
         return [
             rejected_row(row, codes)

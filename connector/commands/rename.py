@@ -29,12 +29,13 @@ class Renaming:
         return {"old": self.old, "new": self.new}
 
 
-def rename(target: Target, *, old: str) -> Renaming:
+def rename(target: Target, *, old: str, state: str | None = None) -> Renaming:
     """Let a destination go on from what the state knows under another name.
 
     Args:
         target: The destination as it is called now, or the path of its YAML file.
         old: The name under which the state knows it.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Raises:
         ConfigError: The state does not know the old name, or something was delivered under the
@@ -42,7 +43,7 @@ def rename(target: Target, *, old: str) -> Renaming:
         LeaseHeld: A run is at work under the old name.
     """
     destination = destination_of(target)
-    with open_context(destination) as context:
+    with open_context(destination, state=state) as context:
         with context.store.write() as connection:
             number = registry.find(connection, old)
             if not number:

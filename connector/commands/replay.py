@@ -19,6 +19,7 @@ def replay(
     key: tuple[str, ...] | None = None,
     run_id: str | None = None,
     progress: Progress | None = None,
+    state: str | None = None,
 ) -> Report:
     """Try quarantined rows again.
 
@@ -28,6 +29,7 @@ def replay(
         key: Only this row, even where it is dead; texts of the key columns.
         run_id: Its name; default: a new one.
         progress: Notified of rows that are settled.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Raises:
         ConfigError: The key has other columns than source.key.
@@ -38,6 +40,6 @@ def replay(
     def cut(_context: RunContext, _after: Mark | None, _options: Options) -> list[Slice]:
         return [Slice(0, "replay", reason=reason, key=key)]
 
-    with open_context(destination) as context:
+    with open_context(destination, state=state) as context:
         planned = prepare(context, Options(), "replay", cut, run_id=run_id, progress=progress)
         return run(context, planned, progress)

@@ -68,7 +68,13 @@ class ReportLine:
         return {**head, **decided, "difference": self.difference, **rest}
 
 
-def report(target: Target, *, by: By = "day", since: dt.datetime | None = None) -> list[ReportLine]:
+def report(
+    target: Target,
+    *,
+    by: By = "day",
+    since: dt.datetime | None = None,
+    state: str | None = None,
+) -> list[ReportLine]:
     """Count what became of each row that the query gives, against the ledger.
 
     Reads the key of every row since then.
@@ -77,19 +83,23 @@ def report(target: Target, *, by: By = "day", since: dt.datetime | None = None) 
         target: The destination, or the path of its YAML file.
         by: What rows of one line have in common.
         since: Cursor time from which rows count; default: where the destination started.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Raises:
         ConfigError: The cursor is no time, and `since` or days were asked for.
     """
     destination = destination_of(target)
     names = SourceReader(destination, ("event_name",)) if by == "event_name" else None
-    with open_context(destination) as context, closing(names) if names else nullcontext():
+    with (
+        open_context(destination, state=state) as context,
+        closing(names) if names else nullcontext(),
+    ):
         group_of = _grouping(context, by)
         lines: dict[str | None, Counter[str]] = {}
         for open_state, rows in _ranges(context, since):
             for page in read_recorded(context, rows, names):
-                for group, state in zip(group_of(page), _states(page, open_state), strict=True):
-                    lines.setdefault(group, Counter())[state] += 1
+                for group, now in zip(group_of(page), _states(page, open_state), strict=True):
+                    lines.setdefault(group, Counter())[now] += 1
     ordered = sorted(lines.items(), key=lambda each: (each[0] is None, each[0] or ""))
     return [ReportLine(by, group, counts.total(), **counts) for group, counts in ordered]
 

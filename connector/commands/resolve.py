@@ -55,6 +55,7 @@ def resolve(
     ambiguous: Decision | None = None,
     accept_change: bool = False,
     restart: str | None = None,
+    state: str | None = None,
 ) -> Resolution:
     """Settle what only a person can decide; exactly one of the three.
 
@@ -63,6 +64,7 @@ def resolve(
         ambiguous: What becomes of rows whose delivery stayed unknown; see `settle_ambiguous`.
         accept_change: The source changed, and the watermark still means the same.
         restart: Where to put the watermark: all, now, or a timestamp.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Raises:
         ConfigError: None or several were asked for, or what was asked for cannot be done.
@@ -70,31 +72,32 @@ def resolve(
     if sum((ambiguous is not None, accept_change, restart is not None)) != 1:
         raise ConfigError("give one of --delivered, --resend, --accept-change or --restart")
     if ambiguous is not None:
-        return Resolution(rows=settle_ambiguous(target, ambiguous))
+        return Resolution(rows=settle_ambiguous(target, ambiguous, state=state))
     if restart is not None:
-        return Resolution(mark=put_watermark(target, restart))
-    return Resolution(accepted=tuple(accept_changes(target)))
+        return Resolution(mark=put_watermark(target, restart, state=state))
+    return Resolution(accepted=tuple(accept_changes(target, state=state)))
 
 
-def settle_ambiguous(target: Target, decision: Decision) -> int:
+def settle_ambiguous(target: Target, decision: Decision, *, state: str | None = None) -> int:
     """Decide on rows whose delivery stayed unknown for too long.
 
     Args:
         target: The destination, or the path of its YAML file.
         decision: `delivered`: they count as delivered. `resend`: the next `replay` sends them
             again, with the same event_id.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Returns:
         How many rows there were.
     """
-    state = RowState.DELIVERED if decision == "delivered" else RowState.REJECTED
-    with open_context(destination_of(target)) as context:
+    row_state = RowState.DELIVERED if decision == "delivered" else RowState.REJECTED
+    with open_context(destination_of(target), state=state) as context:
         held = manual_lease(context)
         number = context.destination_id
         with context.store.write() as connection:
             rows = list(quarantine.listed(connection, number, state="ambiguous_expired"))
             hashes, cursors = [row.key_hash for row in rows], [row.cursor for row in rows]
-            ledger.record(connection, number, hashes, [state] * len(rows), cursors, None)
+            ledger.record(connection, number, hashes, [row_state] * len(rows), cursors, None)
             if decision == "delivered":
                 quarantine.remove(connection, number, hashes)
             else:
@@ -103,11 +106,12 @@ def settle_ambiguous(target: Target, decision: Decision) -> int:
         return len(rows)
 
 
-def accept_changes(target: Target) -> list[str]:
+def accept_changes(target: Target, *, state: str | None = None) -> list[str]:
     """Take source and target as they are now for the ones that the state knows.
 
     Args:
         target: The destination, or the path of its YAML file.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Returns:
         What had changed, in words.
@@ -119,7 +123,7 @@ def accept_changes(target: Target) -> list[str]:
         WarehouseError: The source cannot be read.
     """
     destination = destination_of(target)
-    with open_context(destination) as context:
+    with open_context(destination, state=state) as context:
         context.warehouse.check_query()
         if not context.destination_id:
             return []
@@ -161,7 +165,7 @@ def _refuse_other_values(context: RunContext) -> None:
         )
 
 
-def put_watermark(target: Target, start: str) -> str | None:
+def put_watermark(target: Target, start: str, *, state: str | None = None) -> str | None:
     """Put the watermark where a person says; rows that the ledger knows are not sent again.
 
     Where the ledger is lost, or knows rows by another key, it is not known what was delivered
@@ -172,6 +176,7 @@ def put_watermark(target: Target, start: str) -> str | None:
     Args:
         target: The destination, or the path of its YAML file.
         start: all, now, or a timestamp.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Returns:
         Cursor text of the new watermark.
@@ -187,7 +192,7 @@ def put_watermark(target: Target, start: str) -> str | None:
         except ValueError as error:
             raise ConfigError(str(error)) from None
     moved = replace(destination, model=destination.model.model_copy(update={"source": source}))
-    with open_context(moved) as context:
+    with open_context(moved, state=state) as context:
         is_lost = _forget_refusals(context)
         held = manual_lease(context, anew=True)
         first = first_watermark(context)

@@ -100,35 +100,36 @@ _NEXT = {
 }
 
 
-def show(target: Target, *, key: tuple[str, ...]) -> ConversionHistory:
+def show(target: Target, *, key: tuple[str, ...], state: str | None = None) -> ConversionHistory:
     """Tell all that ledger, quarantine, intents, runs and warehouse know of one conversion.
 
     Args:
         target: The destination, or the path of its YAML file.
         key: Texts of the key columns.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Raises:
         ConfigError: The key has other columns than source.key.
     """
     destination = destination_of(target)
     refuse_other_columns(destination, key)
-    with open_context(destination) as context:
+    with open_context(destination, state=state) as context:
         cursor, is_behind, warning = _in_warehouse(context, key)
         key_hash = hash_of(key, context.store.key())
         with context.store.read() as connection:
             number = context.destination_id
-            state = recorded_in(connection, number, key_hash)
+            now = recorded_in(connection, number, key_hash)
             [*found] = quarantine.listed(connection, number, key_hash=key_hash)
             refused = found[0] if found else None
             events = _events(connection, number, key_hash, refused)
-    if state is None:
-        state = "unknown" if cursor is None else "missing" if is_behind else "waiting"
+    if now is None:
+        now = "unknown" if cursor is None else "missing" if is_behind else "waiting"
     is_beyond = refused is not None and refused.reason == "beyond_ledger"
-    advice = _NEXT["beyond_ledger" if is_beyond and state == "expired" else state]
+    advice = _NEXT["beyond_ledger" if is_beyond and now == "expired" else now]
     return ConversionHistory(
         destination.name,
         None if destination.personal_key else key,
-        state,
+        now,
         cursor,
         None if refused is None else rejected_row(refused, destination.platform.answers.codes),
         events,

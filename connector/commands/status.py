@@ -60,15 +60,16 @@ class Status:
         return found
 
 
-def status(target: Target, *, number_of_runs: int = 5) -> Status:
+def status(target: Target, *, number_of_runs: int = 5, state: str | None = None) -> Status:
     """Look at state and warehouse; changes nothing.
 
     Args:
         target: The destination, or the path of its YAML file.
         number_of_runs: How many of the last runs are listed.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
     """
     destination = destination_of(target)
-    with open_context(destination) as context:
+    with open_context(destination, state=state) as context:
         backlog, lag, warning = _backlog(context)
         warning = lost_state(context) or warning
         with context.store.read() as connection:

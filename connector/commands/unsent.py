@@ -61,7 +61,11 @@ UNSENT_FIELDS = tuple(field.name for field in fields(UnsentRow))
 
 
 def expired(
-    target: Target, *, since: dt.datetime | None = None, reason: str | None = None
+    target: Target,
+    *,
+    since: dt.datetime | None = None,
+    reason: str | None = None,
+    state: str | None = None,
 ) -> list[UnsentRow]:
     """Rows that were too old: for the platform, or for the ledger to tell what became of them.
 
@@ -71,12 +75,17 @@ def expired(
         target: The destination, or the path of its YAML file.
         since: Only rows for which that was decided then or later.
         reason: Only rows with this reason code: `expired` or `beyond_ledger`.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
     """
-    return _unsent(target, RowState.EXPIRED, since, reason)
+    return _unsent(target, RowState.EXPIRED, since, reason, state)
 
 
 def suppressed(
-    target: Target, *, since: dt.datetime | None = None, reason: str | None = None
+    target: Target,
+    *,
+    since: dt.datetime | None = None,
+    reason: str | None = None,
+    state: str | None = None,
 ) -> list[UnsentRow]:
     """Rows that may not be sent, because consent was refused.
 
@@ -86,20 +95,25 @@ def suppressed(
         target: The destination, or the path of its YAML file.
         since: Only rows for which that was decided then or later.
         reason: Only rows with this reason code.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
     """
-    return _unsent(target, RowState.SUPPRESSED, since, reason)
+    return _unsent(target, RowState.SUPPRESSED, since, reason, state)
 
 
 def _unsent(
-    target: Target, state: RowState, since: dt.datetime | None, reason: str | None
+    target: Target,
+    row_state: RowState,
+    since: dt.datetime | None,
+    reason: str | None,
+    state: str | None,
 ) -> list[UnsentRow]:
-    name = state.name.lower()
-    with open_context(destination_of(target)) as context:
+    name = row_state.name.lower()
+    with open_context(destination_of(target), state=state) as context:
         if not context.destination_id:
             return []
         with context.store.read() as connection:
             start = 0 if since is None else int(since.timestamp())
-            recorded = ledger.in_state(connection, context.destination_id, state, start)
+            recorded = ledger.in_state(connection, context.destination_id, row_state, start)
             reasons = {
                 row.key_hash: row.reason
                 for row in quarantine.listed(connection, context.destination_id, state=name)

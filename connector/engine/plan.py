@@ -76,9 +76,13 @@ class Slice:
         """The rows it covers."""
         return Range(self.after, self.upto, self.before)
 
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, to hand on to another process."""
+        return asdict(self)
+
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Slice:
-        """A slice that passed through JSON."""
+        """The reverse of `to_json`, also after a way through JSON text."""
         key = values["key"]
         return cls(
             number=values["number"],

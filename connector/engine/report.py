@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from connector.errors import ConnectorError
@@ -39,6 +39,15 @@ class RunFailure:
     def of(cls, error: ConnectorError) -> RunFailure:
         """An error as plain data."""
         return cls(type(error).__name__, str(error), error.exit_code)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, to hand on to another process."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> RunFailure:
+        """The reverse of `to_json`."""
+        return cls(**values)
 
 
 @dataclass(frozen=True)

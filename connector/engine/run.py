@@ -13,7 +13,8 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection
 
@@ -48,11 +49,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Planned(NamedTuple):
-    """A plan, and why nothing of it may be begun, if so."""
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and whether it may be begun.
+
+    Attributes:
+        plan: The slices of the run.
+        failure: Why nothing of it may be begun; None where all is well.
+    """
 
     plan: Plan
-    failure: RunFailure | None
+    failure: RunFailure | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, to hand on to another process."""
+        failure = None if self.failure is None else self.failure.to_json()
+        return {"plan": self.plan.to_json(), "failure": failure}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Planned:
+        """The reverse of `to_json`."""
+        failure = values["failure"]
+        return cls(
+            Plan.from_json(values["plan"]),
+            None if failure is None else RunFailure.from_json(failure),
+        )
 
 
 def run(context: RunContext, planned: Planned, progress: Progress | None = None) -> Report:
@@ -69,7 +90,7 @@ def run(context: RunContext, planned: Planned, progress: Progress | None = None)
     Raises:
         ConnectorError: The run broke off; its lease is released.
     """
-    work, failure = planned
+    work, failure = planned.plan, planned.failure
     try:
         with Heartbeat(context.store, work.lease):
             for _, slices in itertools.groupby(work.slices, lambda each: each.kind):
@@ -99,7 +120,7 @@ def plan(
         ConfigError, LeaseHeld, GuardRail, Postponed, WarehouseError: The run may not begin.
     """
     planned = prepare(context, options, "sync", plan_slices, run_id=run_id, progress=progress)
-    _hand_over(context, planned[0].lease)
+    _hand_over(context, planned.plan.lease)
     return planned
 
 

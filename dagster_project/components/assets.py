@@ -165,18 +165,14 @@ def _plan(
         return {"plan": None, "report": vars(report), "failure": None}
     _refuse_lost_state(context, capi, destination, key)
     try:
-        planned, failure = capi.plan(destination, options, context.run_id)
+        planned = capi.plan(destination, options, context.run_id)
     except LeaseHeld as error:
         if not any(tag in context.run.tags for tag in BY_ITSELF):
             raise
         context.log.warning(f"skipped: {error}")
         context.log_event(dg.AssetObservation(asset_key=key, metadata={"skipped": str(error)}))
         return None
-    return {
-        "plan": planned.to_json(),
-        "report": None,
-        "failure": None if failure is None else vars(failure),
-    }
+    return {**planned.to_json(), "report": None}
 
 
 def _refuse_lost_state(

@@ -132,7 +132,14 @@ def _unsent(
 
 
 def _row(place: _Place | None, state: str, reason: str, at: int) -> UnsentRow:
-    """A row as people see it. at: when it was recorded, in unix seconds."""
+    """A row as people see it.
+
+    Args:
+        place: Its key and cursor; None where the warehouse does not have it any more.
+        state: Of the row.
+        reason: Why.
+        at: When it was recorded, in unix seconds.
+    """
     key, cursor = place or (None, None)
     message = explained("row_gone" if place is None else reason, None)
     return UnsentRow(key, cursor, state, reason, message, moment_of(at * 1_000_000))

@@ -16,7 +16,7 @@ help:
 	@echo "make chaos   1,000 kills over 50,000 rows (about fifteen minutes)"
 	@echo "make bench   benchmarks: whole processes with defaults against a good script"
 	@echo "make bench-peers   the same against drt-core and dlt, in an environment of their own"
-	@echo "make lint    ruff and mypy"
+	@echo "make lint    ruff, mypy, the contracts of imports, the conventions of this code"
 
 $(INSTALLED): requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed"; exit 1; }
@@ -60,6 +60,8 @@ lint: $(INSTALLED)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
+	$(RUN) -m scripts.docs --check
+	$(RUN) -m pytest -q tests/test_conventions.py
 
 format: $(INSTALLED)
 	$(RUN) -m ruff check --fix .

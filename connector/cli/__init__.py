@@ -15,5 +15,6 @@ __all__ = [
     "messages",
     "options",
     "output",
+    "privacy",
     "receiver",
 ]

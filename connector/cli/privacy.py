@@ -13,6 +13,8 @@ from connector.cli import output
 from connector.cli.find import START, WHERE
 from connector.cli.options import Json
 
+# The library is imported inside of commands, so that `capi --help` does not wait for it.
+
 
 def data_map(
     format: Annotated[

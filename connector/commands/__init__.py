@@ -7,6 +7,7 @@ __all__ = [
     "alerts",
     "check",
     "check_source",
+    "data_map",
     "destinations",
     "encode",
     "erase",

@@ -23,6 +23,7 @@ __all__ = [
     "reasons",
     "render",
     "safe_paths",
+    "sent_fields",
     "serializer",
     "template",
     "texts",

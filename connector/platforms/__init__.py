@@ -8,6 +8,7 @@ __all__ = [
     "columns",
     "expression",
     "functions",
+    "leaves",
     "linter",
     "loader",
     "model",

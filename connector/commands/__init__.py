@@ -21,6 +21,7 @@ __all__ = [
     "preview",
     "reconcile",
     "rejected",
+    "rekey",
     "rename",
     "replay",
     "report",

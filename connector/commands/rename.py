@@ -56,8 +56,9 @@ def rename(target: Target, *, old: str, state: str | None = None) -> Renaming:
             held = acquire(connection, number, PERSON)
             registry.rename(connection, number, context.name)
             release(connection, held)
-        witness_of(context).put()
-        Witness(destination.root, context.store.url, old).remove()
+        former = Witness(destination.root, context.store.url, old)
+        witness_of(context).set_token(former.token())
+        former.remove()
         return Renaming(old, context.name)
 
 

@@ -13,6 +13,7 @@ from connector.engine.drift import changed_types
 from connector.engine.horizon import start_horizon
 from connector.engine.registration import (
     accept_change,
+    accept_older_state,
     changes,
     manual_lease,
     witness_of,
@@ -109,6 +110,8 @@ def settle_ambiguous(target: Target, decision: Decision, *, state: str | None = 
 def accept_changes(target: Target, *, state: str | None = None) -> list[str]:
     """Take source and target as they are now for the ones that the state knows.
 
+    A state that is older than what this machine saw of it is taken as it is as well.
+
     Args:
         target: The destination, or the path of its YAML file.
         state: SQLAlchemy URL of the state database; default: as for `sync`.
@@ -140,7 +143,8 @@ def accept_changes(target: Target, *, state: str | None = None) -> list[str]:
                     " now|TIMESTAMP`"
                 )
             accept_change(connection, context)
-            return [*source_changes, *target_changes, *types]
+            older = ["the state"] if accept_older_state(connection, context) else []
+            return [*source_changes, *target_changes, *types, *older]
 
 
 def _refuse_other_values(context: RunContext) -> None:
@@ -168,10 +172,11 @@ def _refuse_other_values(context: RunContext) -> None:
 def put_watermark(target: Target, start: str, *, state: str | None = None) -> str | None:
     """Put the watermark where a person says; rows that the ledger knows are not sent again.
 
-    Where the ledger is lost, or knows rows by another key, it is not known what was delivered
-    before. Then rows from the start on are sent, because the person said so; older ones that come
-    back are expired (`beyond_ledger`). Where the target changed, the new one got nothing yet, so
-    what is recorded of the old one is forgotten, but for erased rows.
+    Where the ledger is lost, is older than what this machine saw of it, or knows rows by another
+    key, it is not known what was delivered before. Then rows from the start on are sent, because
+    the person said so; older ones that come back are expired (`beyond_ledger`). Where the target
+    changed, the new one got nothing yet, so what is recorded of the old one is forgotten, but for
+    erased rows.
 
     Args:
         target: The destination, or the path of its YAML file.
@@ -194,6 +199,8 @@ def put_watermark(target: Target, start: str, *, state: str | None = None) -> st
     moved = replace(destination, model=destination.model.model_copy(update={"source": source}))
     with open_context(moved, state=state) as context:
         is_lost = _forget_refusals(context)
+        with context.store.read() as connection:
+            was_older = accept_older_state(connection, context)
         held = manual_lease(context, anew=True)
         first = first_watermark(context)
         cursor = None if first is None else first.cursor
@@ -201,9 +208,12 @@ def put_watermark(target: Target, start: str, *, state: str | None = None) -> st
         with context.store.write() as connection:
             watermark.put(connection, held, first)
             registry.set_start(connection, context.destination_id, cursor)
+            moment = None if since is None else microseconds_of(since)
             if is_lost:
-                moment = None if since is None else microseconds_of(since)
                 registry.set_horizon(connection, context.destination_id, moment)
+            elif was_older and moment is not None:
+                known = registry.horizon(connection, context.destination_id)
+                registry.set_horizon(connection, context.destination_id, max(moment, known or 0))
             release(connection, held)
         return cursor
 

@@ -10,7 +10,7 @@ from connector.config.loader import Target, destination_of
 from connector.engine.backlog import lag_seconds, survey, watermark_warning
 from connector.engine.bounds import first_watermark
 from connector.engine.context import RunContext, open_context
-from connector.engine.registration import lost_state
+from connector.engine.registration import lost_state, older_state
 from connector.engine.report import COUNTS
 from connector.errors import ConnectorError
 from connector.model import Mark
@@ -73,6 +73,7 @@ def status(target: Target, *, number_of_runs: int = 5, state: str | None = None)
         backlog, lag, warning = _backlog(context)
         warning = lost_state(context) or warning
         with context.store.read() as connection:
+            warning = older_state(connection, context) or warning
             number = context.destination_id
             place = watermark.read(connection, number) if number else None
             not_before = registry.not_before(connection, number) if number else None

@@ -8,7 +8,7 @@ from connector.engine.context import RunContext
 from connector.engine.fingerprints import changed_source, changed_target, source_of, target_of
 from connector.errors import StateMismatch
 from connector.state import intents, ledger, registry, watermark
-from connector.state.lease import Lease, acquire
+from connector.state.lease import Lease, acquire, newest_token
 from connector.state.registry import Witness
 
 PERSON = "a person at the command line"
@@ -69,9 +69,16 @@ def manual_lease(context: RunContext, *, anew: bool = False) -> Lease:
     """
     register(context, anew=anew)
     with context.store.write() as connection:
+        behind = _tokens_behind(connection, context)
         held = acquire(connection, context.destination_id, PERSON)
     context.store.forget_key()
+    note_token(context, held.token + behind)
     return held
+
+
+def note_token(context: RunContext, token: int) -> None:
+    """Remember outside the state how far it got, so that an older one is noticed."""
+    witness_of(context).set_token(token)
 
 
 def changes(connection: Connection, context: RunContext) -> tuple[list[str], list[str]]:
@@ -113,6 +120,30 @@ def lost_state(context: RunContext) -> str | None:
     )
 
 
+def older_state(connection: Connection, context: RunContext) -> str | None:
+    """Where the state is older than what this machine saw of it: a sentence on what to do."""
+    if not _tokens_behind(connection, context):
+        return None
+    name = context.name
+    return (
+        f"{name}: the state is older than the last run that began here: an older backup was"
+        " restored, or this is a copy that is behind. What was delivered since is not recorded and"
+        " would be sent again, with the same event ids; what was erased since would be sent too."
+        f" Restore the newest state; or erase again what was erased since (`capi erase {name} --key"
+        f" KEY`), and then, to go on from what the state knows, run `capi resolve {name}"
+        f" --accept-change`, or, to leave out what was delivered, `capi resolve {name} --restart"
+        " now|TIMESTAMP`"
+    )
+
+
+def accept_older_state(connection: Connection, context: RunContext) -> bool:
+    """Take the state as it is; returns whether it was older than what this machine saw of it."""
+    if not _tokens_behind(connection, context):
+        return False
+    note_token(context, newest_token(connection, context.destination_id))
+    return True
+
+
 def is_unused(connection: Connection, context: RunContext) -> bool:
     """Whether nothing was delivered yet, and no request is open."""
     number = context.destination_id
@@ -121,6 +152,17 @@ def is_unused(connection: Connection, context: RunContext) -> bool:
         and ledger.is_empty(connection, number)
         and not intents.listed(connection, number)
     )
+
+
+def _tokens_behind(connection: Connection, context: RunContext) -> int:
+    """How many leases were given out here of which the state knows nothing.
+
+    None, where it knows nothing of the destination at all: that is told as a lost state.
+    """
+    if not context.destination_id:
+        return 0
+    seen = witness_of(context).token()
+    return max(0, seen - newest_token(connection, context.destination_id))
 
 
 def _refuse_lost_state(context: RunContext, witness: Witness) -> None:

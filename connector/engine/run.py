@@ -28,7 +28,7 @@ from connector.engine.pipeline import Progress, deliver_pages
 from connector.engine.plan import Options, Plan, Slice
 from connector.engine.planner import PlanSlices, plan_slices
 from connector.engine.recovery import recover
-from connector.engine.registration import register
+from connector.engine.registration import note_token, older_state, register
 from connector.engine.report import COUNTS, Report, RunFailure
 from connector.engine.retention import prune
 from connector.engine.slice_reader import read_slices
@@ -37,6 +37,7 @@ from connector.errors import (
     ConnectorError,
     RunStopped,
     StateError,
+    StateMismatch,
     SystemicError,
     WarehouseError,
 )
@@ -187,11 +188,13 @@ def take_lease(context: RunContext, run_id: str | None, kind: str = "sync") -> L
 
     Raises:
         LeaseHeld: Another run is at work.
-        ConfigError, WarehouseError: The destination is not the one that the state knows.
+        ConfigError, WarehouseError: The destination is not the one that the state knows, or the
+            state is older than what this machine saw of it.
     """
     name = run_id or uuid.uuid4().hex
     try:
         register(context)
+        _refuse_older_state(context)
     except (ConfigError, WarehouseError):
         _record_refusal(context, name, kind)
         raise
@@ -201,6 +204,7 @@ def take_lease(context: RunContext, run_id: str | None, kind: str = "sync") -> L
         cursor = None if place is None else place.cursor
         runs.start(connection, context.destination_id, name, kind, cursor)
     context.store.forget_key()
+    note_token(context, held.token)
     return held
 
 
@@ -358,6 +362,13 @@ def _watermark(context: RunContext, held: Lease) -> Mark | None:
 def _hand_over(context: RunContext, held: Lease) -> None:
     with context.store.write() as connection:
         hand_over(connection, held)
+
+
+def _refuse_older_state(context: RunContext) -> None:
+    with context.store.read() as connection:
+        message = older_state(connection, context)
+    if message is not None:
+        raise StateMismatch(message)
 
 
 def _record_refusal(context: RunContext, run_id: str, kind: str) -> None:

@@ -79,6 +79,12 @@ def acquire(connection: Connection, destination_id: int, owner: str) -> Lease:
     return Lease(destination_id, token, owner)
 
 
+def newest_token(connection: Connection, destination_id: int) -> int:
+    """The fencing token that was given out last; 0 where none was."""
+    statement = sa.select(lease.c.token).where(lease.c.destination_id == destination_id)
+    return int(connection.execute(statement).scalar() or 0)
+
+
 def holder(connection: Connection, destination_id: int) -> str | None:
     """The run that holds the lease and may still be at work."""
     held = connection.execute(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -215,7 +216,10 @@ def forget_watermark_moves(connection: Connection, destination_id: int) -> None:
 
 
 class Witness:
-    """An empty file that outlives the state database and tells that a destination had state."""
+    """A file that outlives the state database: it tells that a destination had state.
+
+    It holds the newest fencing token that this machine saw, so that an older state is noticed.
+    """
 
     def __init__(self, root: Path, state: URL, name: str) -> None:
         """The witness of a destination.
@@ -236,6 +240,22 @@ class Witness:
         """Note that the destination has state."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path.touch(mode=0o600)
+
+    def token(self) -> int:
+        """The newest fencing token that was seen; 0 where none was."""
+        try:
+            text = self._path.read_text(encoding="ascii")
+        except FileNotFoundError:
+            return 0
+        return int(text) if text.isdecimal() else 0
+
+    def set_token(self, token: int) -> None:
+        """Note a fencing token; a reader finds the old one or the new one, never a part."""
+        self.put()
+        written = self._path.with_suffix(f".{os.getpid()}")
+        written.touch(mode=0o600)
+        written.write_text(str(token), encoding="ascii")
+        written.replace(self._path)
 
     def remove(self) -> None:
         """Let the destination begin anew after its state was lost."""

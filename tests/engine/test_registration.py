@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from connector.commands.erase import erase
 from connector.commands.rename import rename
+from connector.commands.replay import replay
 from connector.commands.resolve import resolve
 from connector.commands.status import status
 from connector.commands.sync import sync
@@ -205,6 +207,75 @@ def test_destinations_that_differ_are_not_taken_for_one(
     endpoint = f"{receiver.url}/signal/v1/conversion"
     project.write("env:WAREHOUSE_URL", endpoint, name="apex", **difference)
     assert sync(project.load("apex")).delivered == 1
+
+
+@pytest.fixture
+def restored(
+    project: Project, duck_destination: Make, duck: DuckDb, receiver: Receiver
+) -> Destination:
+    """A destination whose state is the one from before its last run, which delivered two rows."""
+    duck.insert(conversion(1, updated_at=ago(hours=3)))
+    made = duck_destination(source__lag="0s")
+    sync(made)
+    home = project.root / ".capi"
+    saved = shutil.copytree(home, project.root / "saved")
+    duck.insert(*(conversion(number, updated_at=ago(hours=2)) for number in (2, 3)))
+    assert sync(made).delivered == 2
+    erase(made, key=("c000003",))
+    for file in home.glob("state.db*"):
+        file.unlink()
+    for file in saved.glob("state.db*"):
+        shutil.copy(file, home)
+    return made
+
+
+def test_an_older_state_is_refused_until_a_person_says_what_is_to_be_done(
+    restored: Destination, receiver: Receiver
+) -> None:
+    """What the ledger does not remember any more is not sent again in silence."""
+    for command in (sync, replay):
+        with pytest.raises(StateMismatch, match="^acme: the state is older than the last run"):
+            command(restored)
+    assert "the state is older" in str(status(restored).warning)
+    assert status(restored).runs[0]["status"] == "refused"
+    assert events(receiver) == 3
+
+
+def test_an_older_state_is_accepted_after_what_was_erased_since_is_erased_again(
+    restored: Destination, receiver: Receiver
+) -> None:
+    """To erase rows, however many, does not make the state a newer one."""
+    for key in ("c000003", "c000004", "c000005", "c000006"):
+        erase(restored, key=(key,))
+    with pytest.raises(StateMismatch, match="the state is older"):
+        sync(restored)
+    assert resolve(restored, accept_change=True).accepted == ("the state",)
+    assert status(restored).warning is None
+    assert (sync(restored).delivered, events(receiver)) == (1, 4)
+    assert receiver.inbox.summary()["events"] == 3, "the same event id again"
+    assert resolve(restored, accept_change=True).accepted == ()
+
+
+def test_with_an_older_state_a_person_may_leave_out_what_was_delivered(
+    restored: Destination, duck: DuckDb, receiver: Receiver
+) -> None:
+    """Also where a backfill touches it later."""
+    resolve(restored, restart="now")
+    assert sync(restored).delivered == 0
+    duck.execute("update conversions set updated_at = now(), event_time = now() - interval 8 day")
+    duck.insert(conversion(9, updated_at=ago(minutes=0), event_time=ago(minutes=5)))
+    found = sync(restored)
+    assert (found.delivered, found.expired, events(receiver)) == (1, 2, 4)
+
+
+def test_a_renamed_destination_notices_an_older_state_too(
+    project: Project, restored: Destination
+) -> None:
+    shutil.move(project.path().parent, project.path("apex").parent)
+    renamed = project.load("apex")
+    rename(renamed, old="acme")
+    with pytest.raises(StateMismatch, match="^apex: the state is older"):
+        sync(renamed)
 
 
 def test_status_says_that_the_state_is_gone(

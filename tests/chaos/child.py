@@ -4,7 +4,7 @@ with time made faster where that is asked for.
 CHAOS_BACKOFF=0.01 shortens the pauses between retries, CHAOS_CLOCK=7200 puts warehouse and
 connector two hours ahead, CHAOS_MUTANT=NAME replaces one part of the connector by a wrong one,
 CHAOS_FILE_LIMIT=BYTES fills the disk, CHAOS_GIVEN_UP=FILE has it told which requests were left at
-the deadline.
+the deadline, CHAOS_LOCK_SECONDS=0.5 and CHAOS_IDLE_SECONDS=0.5 shorten waits on the state.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 from connector.delivery import exchange
 from connector.delivery.transports.base import TransportFailure
 from connector.model import Batch
+from connector.state import waits
 from tests.chaos import mutants
 from tests.support import commands
 
@@ -46,6 +47,9 @@ def prepare() -> None:
         from connector.delivery import retry
 
         retry.BACKOFF_BASE = float(os.environ["CHAOS_BACKOFF"])
+    for limit in ("LOCK_SECONDS", "IDLE_SECONDS"):
+        if os.environ.get(f"CHAOS_{limit}"):
+            setattr(waits, limit, float(os.environ[f"CHAOS_{limit}"]))
     if os.environ.get("CHAOS_CLOCK"):
         shift_clocks(dt.timedelta(seconds=float(os.environ["CHAOS_CLOCK"])))
     if os.environ.get("CHAOS_MUTANT"):

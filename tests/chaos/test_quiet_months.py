@@ -29,7 +29,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from connector.commands.erase import recorded
+from connector.commands.erase import erase, recorded
 from connector.commands.reconcile import reconcile
 from connector.commands.replay import replay
 from connector.commands.resolve import resolve
@@ -113,6 +113,8 @@ class Machine(RuleBasedStateMachine):
         self.made = project.load()
         self.number = 0
         self.events: dict[str, dt.datetime] = {}
+        self.erased: dict[str, int] = {}
+        """Row -> how often it had arrived when it was erased."""
 
     def _insert(self, count: int, late: dt.timedelta, age: dt.timedelta) -> None:
         made = []
@@ -204,6 +206,14 @@ class Machine(RuleBasedStateMachine):
         """What is in quarantine is tried again."""
         replay(self.made)
 
+    @precondition(lambda self: self.number)
+    @rule(data=st.data())
+    def erase(self, data: st.DataObject) -> None:
+        """A person has a row erased, whatever is recorded of it."""
+        key = f"c{data.draw(st.integers(1, self.number)):06d}"
+        erase(self.made, key=(key,))
+        self.erased.setdefault(key, self.wire.taken[key])
+
     @rule(days=st.none() | st.integers(0, 200))
     def restart(self, days: int | None) -> None:
         """A person puts the watermark elsewhere;
@@ -230,6 +240,12 @@ class Machine(RuleBasedStateMachine):
             }
             assert twice == {}
 
+    @invariant()
+    def nothing_of_an_erased_row_arrives(self) -> None:
+        """Whatever happens later, and however long ago it was erased."""
+        if hasattr(self, "wire"):
+            assert {key: self.wire.taken[key] for key in self.erased} == self.erased
+
     def teardown(self) -> None:
         """In the end everything that is owed was delivered."""
         if not hasattr(self, "folder"):
@@ -238,10 +254,10 @@ class Machine(RuleBasedStateMachine):
             self.clock.advance(hours=1)
             assert any(self._run(Options()).complete for _ in range(3))
             self.nothing_arrives_twice()
+            self.nothing_of_an_erased_row_arrives()
             new = [key for key, moment in self.events.items() if moment > self.clock.now - SURE]
-            assert {key: recorded(self.made, key=(key,)) for key in new} == dict.fromkeys(
-                new, "delivered"
-            )
+            states = dict.fromkeys(new, "delivered") | dict.fromkeys(self.erased, "erased")
+            assert {key: recorded(self.made, key=(key,)) for key in states} == states
         finally:
             self.patch.undo()
             shutil.rmtree(self.folder, ignore_errors=True)

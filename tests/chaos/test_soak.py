@@ -1,5 +1,6 @@
-"""`make chaos`: a thousand kills over fifty thousand rows, in storms of bad answers,
-with databases that restart, two runners at once and full disks.
+"""`make chaos`: a thousand kills over fifty thousand rows, in storms of bad answers, with databases
+that restart, two runners at once, full disks, rows that are mended and replayed, rows that are
+erased, and states that are restored from older backups.
 
 CHAOS_SEED=7 plays another game, CHAOS_KILLS=100 a shorter one.
 """
@@ -35,6 +36,10 @@ from tests.support.warehouses import PostgreSql
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "1000"))
 ROWS = 52 * KILLS
+COUNTED = (
+    *("sleepers", "full disks", "dagster", "erased", "mended", "replays"),
+    *("restores", "restores noticed"),
+)
 LONGEST = 14 * 60.0
 """Seconds after which no new kill is begun; what is there must still come out right."""
 
@@ -70,6 +75,7 @@ class Lane:
             self.writers.finish()
         self._supply(everything=True)
         self.world.calm_down(20, clock="3600")
+        self.world.replay_mended()
         assert self.world.violations(final=True) == []
         self.seconds = time.monotonic() - began
 
@@ -91,18 +97,54 @@ class Lane:
     def _one_run(self) -> None:
         self._let_time_pass()
         dice = self.chance.random()
-        if self.sleepers and (dice < 0.04 or self.world.runs % 20 == 19):
+        is_fourth = self.world.runs % 4 == 3
+        never_slept = is_fourth and not self.counts["sleepers"]
+        never_restored = is_fourth and not self.counts["restores noticed"]
+        if self.sleepers and (dice < 0.04 or self.world.runs % 20 == 19 or never_slept):
             self._two_at_once()
         elif self.full_disks and (dice < 0.04 or self.world.runs % 20 == 19):
             self._full_disk()
         elif self.dagster is not None and dice < 0.08:
             self._through_dagster()
-        elif dice < 0.5:
-            name = self.chance.choice(failpoints.NAMES)
-            once = name in ("after_plan", "before_settle")
-            self.world.run(failpoint=f"{name}:{1 if once else self.chance.randint(1, 25)}")
+        elif dice < 0.11:
+            self._erase()
+        elif dice < 0.17:
+            self._replay()
+        elif (dice < 0.20 or never_restored) and not self.world.is_on_postgresql:
+            self._back_up_or_restore()
+        elif dice < 0.58:
+            self._killed_at_a_failpoint()
         else:
             self._killed_at_random(self.world.start())
+
+    def _killed_at_a_failpoint(self, command: tuple[str, ...] = ("sync",), most: int = 25) -> None:
+        name = self.chance.choice(failpoints.NAMES)
+        once = name in ("after_plan", "before_settle")
+        times = 1 if once else self.chance.randint(1, most)
+        self.world.run(command=command, failpoint=f"{name}:{times}")
+
+    def _erase(self) -> None:
+        """A person has a row erased, whatever became of it."""
+        rows = sorted(self.world.read_rows())
+        if rows:
+            self.counts["erased"] += self.world.erase(self.chance.choice(rows))
+
+    def _replay(self) -> None:
+        """Refused rows are mended, and all are tried again; the replay may be killed."""
+        self.counts["mended"] += self.world.mend(3, self.chance)
+        if self.chance.random() < 0.5:
+            self._killed_at_a_failpoint(("replay",), most=3)
+        else:
+            self.world.run(command=("replay",))
+        self.counts["replays"] += 1
+
+    def _back_up_or_restore(self) -> None:
+        if self.world.backup is None:
+            self.world.back_up()
+        else:
+            refused = self.world.restore()
+            self.counts["restores"] += 1
+            self.counts["restores noticed"] += refused.code == 2
 
     def _killed_at_random(self, job: Any) -> None:
         began = time.time_ns()
@@ -226,6 +268,10 @@ def test_a_thousand_kills_lose_nothing(
     assert restarts
     assert lanes[1].counts["sleepers"]
     assert lanes[2].counts["full disks"]
+    for done in ("erased", "mended", "replays"):
+        assert all(lane.counts[done] for lane in lanes), done
+    for lane in (lanes[0], lanes[2]):
+        assert lane.counts["restores noticed"], "one where runs began since the backup"
 
 
 def _lanes(
@@ -288,7 +334,10 @@ def _table(lanes: list[Lane], books: list[Books], restarts: int, seconds: float)
     line(
         "lost",
         [
-            sum(row.good and key not in found for key, row in each.rows.items())
+            sum(
+                row.good and key not in found and key not in each.erased
+                for key, row in each.rows.items()
+            )
             for each, found in zip(books, arrived, strict=True)
         ],
     )
@@ -322,7 +371,7 @@ def _table(lanes: list[Lane], books: list[Books], restarts: int, seconds: float)
     line("requests", [len(each.calls) for each in books])
     line("ambiguous requests", [each.ambiguous_requests for each in books])
     line("extra copies", [each.extra_copies for each in books])
-    for name in ("sleepers", "full disks", "dagster"):
+    for name in COUNTED:
         line(name, [lane.counts[name] for lane in lanes])
     return "\n".join(
         [

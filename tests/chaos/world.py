@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import json
+import random
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 import pyarrow as pa
@@ -21,12 +23,24 @@ import sqlalchemy as sa
 from connector.model import RowState as Recorded
 from connector.state import ledger, tables
 from connector.state.keys import hash_keys
-from tests.chaos.books import Books, GivenUp, Row, Spell, State, violations
+from tests.chaos.books import (
+    ERASED,
+    Books,
+    Erasure,
+    GivenUp,
+    Restore,
+    Row,
+    Spell,
+    State,
+    violations,
+)
 from tests.chaos.mutants import NO_SEAM
 from tests.chaos.receiver import POISON, Receiver
 from tests.support.launcher import Job, Launcher
 from tests.support.projects import Project
 from tests.support.warehouses import PostgreSql, Sqlite, TestWarehouse, ago, conversion
+
+Found = TypeVar("Found")
 
 PLATFORMS = ("capi", "batching")
 PAGES_IN_FLIGHT = {"capi": 2, "batching": 4 + 2}
@@ -36,6 +50,9 @@ ATTEMPTS = 5
 of so many rows; and a runner that slept over the answers to its requests may send each of them so
 often.
 """
+
+MENDED = "1000.00"
+"""The value of a row that was refused and is good since; writers touch smaller ones alone."""
 
 
 def write_project(
@@ -170,6 +187,15 @@ class World:
         self.late: set[str] = set()
         self.changed: dict[str, int] = {}
         self.dagster: dict[str, dict[str, Any]] = {}
+        self.erased: dict[str, Erasure] = {}
+        self.mended: dict[str, int] = {}
+        self.restores: list[Restore] = []
+        self.backup: frozenset[str] | None = None
+
+    @property
+    def is_on_postgresql(self) -> bool:
+        """Whether the state is in PostgreSQL, and not in SQLite."""
+        return self.state.startswith("postgresql")
 
     def configure(self, **changes: Any) -> None:
         """Change the destination's settings."""
@@ -189,8 +215,10 @@ class World:
         self.late |= {each["conversion_id"] for each in made} if late else set()
         self.warehouse.insert(*made)
 
-    def start(self, target: str = "capi", **environment: str) -> Job:
-        """Begin a run.
+    def start(
+        self, target: str = "capi", command: tuple[str, ...] = ("sync",), **environment: str
+    ) -> Job:
+        """Begin a run, or another command with the destination.
 
         What the one before sent until now is its own: a receiver may read a request after its
         sender was killed.
@@ -198,6 +226,9 @@ class World:
         self.runs += 1
         if self.ended_uncleanly:
             self.unclean[-1] = self.unclean[-1]._replace(ended=time.time_ns())
+        for row, each in self.erased.items():
+            if each.since is None:
+                self.erased[row] = each._replace(since=time.time_ns())
         given = {
             **self.environment,
             **{
@@ -208,7 +239,7 @@ class World:
         arguments = (
             (str(self.project.path()), str(self.project.root))
             if target == "dagster"
-            else ("sync", "acme", "--json")
+            else (command[0], "acme", "--json", *command[1:])
         )
         return self.launcher.start(target, *arguments, cwd=self.project.root, environment=given)
 
@@ -229,10 +260,102 @@ class World:
             )
         return run
 
-    def run(self, target: str = "capi", **environment: str) -> Run:
-        """One run to its end. environment: failpoint, mutant, clock, file_limit."""
+    def run(
+        self, target: str = "capi", command: tuple[str, ...] = ("sync",), **environment: str
+    ) -> Run:
+        """One run to its end. environment: of `child`, without its prefix; and failpoint."""
         began = time.time_ns()
-        return self.end(self.start(target, **environment), began)
+        return self.end(self.start(target, command, **environment), began)
+
+    def erase(self, key: str) -> bool:
+        """Erase a row; False where that failed, as it may while the database restarts."""
+        was = self.read()
+        self.run(command=("erase", "--key", key))
+        now = self.read()
+        if now.ledger.get(key) == ERASED != was.ledger.get(key):
+            known = self.erased.get(key)
+            self.erased[key] = Erasure(
+                known and known.since, was.ledger.get(key, 0), was.refused.get(key, 0)
+            )
+        return now.ledger.get(key) == ERASED
+
+    def mend(self, most: int, chance: random.Random) -> int:
+        """Mend refused rows in the source, where no run looks; returns how many."""
+        refused = self.read().refused
+        rows = sorted(refused.keys() - self.mended.keys())
+        mending = (
+            f"update conversions set value = {MENDED} where conversion_id = {self.warehouse.mark}"
+        )
+        for key in chance.sample(rows, min(most, len(rows))):
+            self.mended[key] = refused[key]
+            self._waiting_for_databases(functools.partial(self.warehouse.execute, mending, key))
+        return min(most, len(rows))
+
+    def replay_mended(self) -> None:
+        """Replay each mended row that still is in quarantine, by its name."""
+        for key in sorted(self.mended.keys() & self.read().refused.keys()):
+            self.time_passes()
+            run = self.run(command=("replay", "--key", key))
+            assert run.complete, run.text
+
+    def back_up(self) -> None:
+        """Copy the state, which is in SQLite."""
+        self._copy(self.home / "state.db", self.home.with_name("backup.db"))
+        self.backup = frozenset(self.read().ledger)
+
+    def restore(self) -> Run:
+        """Put the backup in the state's place, as a person would; returns the run after that.
+
+        It is refused where a run began since the backup; the person repeats what was erased since,
+        and says that the next run may go on.
+        """
+        assert self.backup is not None
+        for file in self.home.glob("state.db*"):
+            file.unlink()
+        self._copy(self.home.with_name("backup.db"), self.home / "state.db")
+        (self.home / "state.db").chmod(0o600)
+        self.restores.append(Restore(time.time_ns(), self.backup))
+        self.backup = None
+        state = self.read()
+        self.dagster = {name: run for name, run in self.dagster.items() if name in state.runs}
+        self.mended = {
+            key: state.refused.get(key, refused)
+            for key, refused in self.mended.items()
+            if key in state.ledger
+        }
+        for key in self.erased:
+            assert state.ledger.get(key) == ERASED or self.erase(key)
+        refused = self.run()
+        if "is older than" in refused.text:
+            accepted = self.run(command=("resolve", "--accept-change"))
+            assert accepted.code == 0, accepted.text
+        return refused
+
+    @staticmethod
+    def _copy(source: Path, target: Path) -> None:
+        with (
+            contextlib.closing(sqlite3.connect(source)) as reading,
+            contextlib.closing(sqlite3.connect(target)) as writing,
+        ):
+            reading.backup(writing)
+
+    def read_rows(self) -> dict[str, Row]:
+        """What the source has; it is waited for while it restarts."""
+        return self._waiting_for_databases(lambda: read_rows(self.warehouse))
+
+    def read(self) -> State:
+        """The state as it is now; databases are waited for while they restart."""
+        return self._waiting_for_databases(
+            lambda: read_state(self.state, list(read_rows(self.warehouse)))
+        )
+
+    @staticmethod
+    def _waiting_for_databases(read: Callable[[], Found]) -> Found:
+        for _ in range(200):
+            with contextlib.suppress(sa.exc.OperationalError, psycopg.OperationalError):
+                return read()
+            time.sleep(0.1)
+        raise AssertionError("the databases are not back")
 
     def time_passes(self) -> None:
         """Whatever a platform asked to wait is over,
@@ -275,6 +398,9 @@ class World:
             PAGES_IN_FLIGHT[self.platform] * self.page,
             self.batch,
             read_given_up(self.given_up),
+            self.erased,
+            self.mended,
+            self.restores,
         )
 
     def violations(self, *, final: bool = False) -> list[str]:
@@ -319,9 +445,10 @@ def read_state(url: str, names: list[str]) -> State:
         runs = {
             run["run_id"]: dict(run) for run in connection.execute(sa.select(tables.run)).mappings()
         }
+        columns = (tables.quarantine.c.key_hash, tables.quarantine.c.attempts)
         quarantine = [
-            bytes(each.key_hash)
-            for each in connection.execute(sa.select(tables.quarantine.c.key_hash))
+            (bytes(each.key_hash), int(each.attempts))
+            for each in connection.execute(sa.select(*columns))
         ]
         intents = connection.execute(
             sa.select(sa.func.count()).select_from(tables.intent)
@@ -347,9 +474,8 @@ def read_state(url: str, names: list[str]) -> State:
             _microseconds(mark.cursor),
             None if mark.key is None else str(json.loads(mark.key)[0]),
         )
-    return State(
-        recorded, where, runs, [known.get(each, each.hex()) for each in quarantine], intents
-    )
+    named = [(known.get(each, each.hex()), attempts) for each, attempts in quarantine]
+    return State(recorded, where, runs, [name for name, _ in named], intents, dict(named))
 
 
 class Stuck(AssertionError):

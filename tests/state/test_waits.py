@@ -57,6 +57,8 @@ def test_a_locked_state_is_waited_for_and_then_told_with_who_holds_it(
     else:
         plain = state.set(drivername="postgresql").render_as_string(hide_password=False)
         other = psycopg.connect(plain)  # type: ignore[assignment]
+        # An end of its own, so that a wait without one fails here in place of going on for ever.
+        other.execute("set idle_in_transaction_session_timeout = '20s'")
         other.execute("select * from lease for update")
         holders = (
             r"run first of acme \(process \d+\); session \d+ of PostgreSQL, which is idle in a"

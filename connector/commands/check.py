@@ -181,8 +181,14 @@ def _risks(destination: Destination) -> Iterator[str]:
             f"identifiers {', '.join(plain)} leave this process readable, because the YAML lists"
             " them"
         )
-    for path, field in destination.model.extra_fields.items():
-        yield (
-            f"extra: {field.column} is sent as it is at {path}; make sure that it describes no"
-            " person"
-        )
+    model = destination.model
+    for section, fields in (
+        ("extra", model.extra_fields),
+        ("request_extra", model.request_extra_fields),
+    ):
+        for path, field in fields.items():
+            if field.column is not None:
+                yield (
+                    f"{section}: {field.column} is sent as it is at {path}; make sure that it"
+                    " describes no person"
+                )

@@ -108,7 +108,7 @@ def assemble(
         document = Document(None, str(path or name))
         _refuse_variables(policy, replace(document, value={"attributes": model.model_dump()}))
     try:
-        platform = platforms.load(model.platform, root, model.overrides)
+        platform = platforms.load(model.platform, root, model.overrides, model.account)
     except platforms.PlatformError as error:
         problem = document.problem(("attributes", *error.keys), str(error))
         raise DestinationError([problem]) from None

@@ -8,9 +8,17 @@ the library are made from them. A host may add keys of its own by a subclass of 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    model_validator,
+)
 from pydantic_core import CoreSchema
 
 from connector.config.secrets import REFERENCE
@@ -247,11 +255,17 @@ class Privacy(Section):
 
 
 class ExtraField(Section):
-    """A field of the record from a column of the query, as a mapping or as `column | type`."""
+    """A field of the record or the request, from a column of the query or the same for all.
+
+    As a text it is `column | type`.
+    """
 
     model_config = ConfigDict(title="Extra")
 
-    column: str = Field(description="column of the query")
+    column: str | None = Field(None, description="column of the query")
+    constant: str | int | float | bool | list[Any] | dict[str, Any] | None = Field(
+        None, description="in place of a column: the value, written as it stands here"
+    )
     functions: list[str] = Field([], description="functions of platform files, in order")
     type: Literal["text", "number", "integer", "boolean", "json"] | None = Field(
         None, description="how it is written; without it, as the column's own type asks for"
@@ -260,10 +274,19 @@ class ExtraField(Section):
         "drop", description="of a value that is not of this type: the field alone, or the row"
     )
 
+    @model_validator(mode="after")
+    def _column_or_constant(self) -> ExtraField:
+        if (self.column is None) == (self.constant is None):
+            raise ValueError("give a column of the query, or a constant")
+        if self.constant is not None and (self.functions or self.type):
+            raise ValueError("a constant is written as it stands, without functions and type")
+        return self
+
     @property
     def expression(self) -> str:
-        """As platform files write it: `column | function | type`."""
-        return " | ".join([self.column, *self.functions, *([self.type] if self.type else [])])
+        """As platform files write it: `column | function | type`. Of a column alone."""
+        parts = [self.column or "", *self.functions, *([self.type] if self.type else [])]
+        return " | ".join(parts)
 
 
 class DestinationModel(Section):
@@ -292,6 +315,9 @@ class DestinationModel(Section):
     extra: dict[str, str | ExtraField] = Field(
         {}, description="path in the record -> column of the query, such as `ltv | number`"
     )
+    request_extra: dict[str, str | ExtraField] = Field(
+        {}, description="path in the request beside its records -> likewise, or a constant"
+    )
     transform: str | None = Field(
         None,
         pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
@@ -316,10 +342,19 @@ class DestinationModel(Section):
     @property
     def extra_fields(self) -> dict[str, ExtraField]:
         """`extra`, with texts read as fields: path in the record -> field."""
-        return {
-            path: field if isinstance(field, ExtraField) else _field_of(field)
-            for path, field in self.extra.items()
-        }
+        return _fields_of(self.extra)
+
+    @property
+    def request_extra_fields(self) -> dict[str, ExtraField]:
+        """`request_extra` likewise: path in the request -> field."""
+        return _fields_of(self.request_extra)
+
+
+def _fields_of(fields: Mapping[str, str | ExtraField]) -> dict[str, ExtraField]:
+    return {
+        path: field if isinstance(field, ExtraField) else _field_of(field)
+        for path, field in fields.items()
+    }
 
 
 def _field_of(text: str) -> ExtraField:

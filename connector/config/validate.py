@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from connector.arrow.money import is_currency
 from connector.config.literal_secrets import literal_secrets, password_in_url, secret_in_path
-from connector.config.models import DestinationModel, Source
+from connector.config.models import DestinationModel, ExtraField, Source
 from connector.config.secrets import is_reference
 from connector.platforms.columns import COLUMNS
 from connector.platforms.expression import parse
@@ -228,23 +228,55 @@ def _is_zone(name: str) -> bool:
 
 
 def _extra_problems(model: DestinationModel, platform: Platform) -> Inconsistencies:
-    """Each field must be one column, through functions that exist, at a free place."""
+    """Each must be a constant or one column, through functions that exist, at a free place."""
     placed: set[str] = set()
     for path, field in model.extra_fields.items():
-        where = ("extra", path)
-        try:
-            expression = parse("extra." + field.expression)
-        except ValueError as error:
-            yield where, f"extra.{path}: {error}".replace("'extra.", "'")
-            continue
-        if len(expression.pipelines) != 1:
-            yield where, f"extra.{path}: give one column of the query, without alternatives"
-        for problem in problems(expression.pipelines[0], platform.tables):
-            yield where, f"extra.{path}: {problem}"
+        yield from _field_problems(("extra", path), field, platform)
         taken = _no_room(platform.event, path.split("."), placed)
         placed.add(path)
         if taken:
-            yield where, f"extra.{path}: {taken}"
+            yield ("extra", path), f"extra.{path}: {taken}"
+    placed.clear()
+    for path, field in model.request_extra_fields.items():
+        yield from _field_problems(("request_extra", path), field, platform)
+        taken = _no_room_beside_records(platform, path, placed)
+        placed.add(path)
+        if taken:
+            yield ("request_extra", path), f"request_extra.{path}: {taken}"
+
+
+def _field_problems(
+    where: tuple[str, ...], field: ExtraField, platform: Platform
+) -> Inconsistencies:
+    name = ".".join(where)
+    if field.column is None:
+        return
+    try:
+        expression = parse("extra." + field.expression)
+    except ValueError as error:
+        yield where, f"{name}: {error}".replace("'extra.", "'")
+        return
+    if len(expression.pipelines) != 1:
+        yield where, f"{name}: give one column of the query, without alternatives"
+    for problem in problems(expression.pipelines[0], platform.tables):
+        yield where, f"{name}: {problem}"
+
+
+def _no_room_beside_records(platform: Platform, path: str, placed: set[str]) -> str | None:
+    """Why nothing can be written at a path of the request's body; None where it can."""
+    if not isinstance(platform.body, dict):
+        return "a request of this platform holds nothing beside its records; see `extra`"
+    *parents, last = path.split(".")
+    holder: Any = platform.body
+    for key in parents:
+        holder = holder.get(key, {}) if isinstance(holder, dict) else None
+    test_mode = platform.test_mode
+    test_key = test_mode.name if test_mode is not None and test_mode.method == "body" else None
+    if path == test_key or (isinstance(holder, dict) and isinstance(holder.get(last), str)):
+        return (
+            f"the platform file fills {path} itself; see its keys under `account`, and `test_mode`"
+        )
+    return _no_room(platform.body, path.split("."), placed)
 
 
 def _no_room(template: Any, path: list[str], placed: set[str]) -> str | None:

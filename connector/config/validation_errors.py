@@ -18,7 +18,7 @@ def problems_of(
     """The errors of pydantic as problems, at most one a key.
 
     Where a key may have several forms, pydantic reports an error for each; the deepest one belongs
-    to the form that was meant.
+    to the form that was meant, and so does a sentence of a model's own.
 
     Args:
         document: The file that was validated.
@@ -29,7 +29,9 @@ def problems_of(
     for item in error.errors(include_input=False, include_url=False):
         path = _path(document, item)
         inner = next((known for known in found if known[: len(path)] == path), None)
-        if inner is None:
+        if inner == path and item["type"] == "value_error":
+            found[path] = item
+        elif inner is None:
             found = {
                 known: each for known, each in found.items() if path[: len(known)] != known
             } | {path: item}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -89,12 +90,13 @@ class BatchVerdicts:
 
     Args:
         redactor: decides what is kept of the platform's words.
+        beside: what the request says of its rows beside their records; no message may hold it.
 
     states: row -> verdict. ambiguous_rows: of requests that may have been taken.
     """
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
+    def __init__(self, redactor: Redactor, beside: Sequence[str] = ()) -> None:
+        self._redactor, self._beside = redactor, beside
         self.states: dict[int, RowState] = {}
         self.refusals: dict[int, Refused] = {}
         self.ambiguous_rows: set[int] = set()
@@ -125,4 +127,4 @@ class BatchVerdicts:
     def _refuse(self, batch: Batch, position: int, refusal: Refusal) -> None:
         row = batch.rows[position]
         self.states[row] = RowState.REJECTED
-        self.refusals[row] = self._redactor.refused(refusal, batch.records[position])
+        self.refusals[row] = self._redactor.refused(refusal, batch.records[position], self._beside)

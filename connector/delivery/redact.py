@@ -93,22 +93,24 @@ class Redactor:
         self._names = {name.lower(): name for name in names}
         self._impersonal, self._secrets = impersonal, secrets
 
-    def refused(self, refusal: Refusal, record: bytes) -> Refused:
+    def refused(self, refusal: Refusal, record: bytes, beside: Sequence[str] = ()) -> Refused:
         """Return what is kept of a refusal.
 
         Args:
             refusal: in the platform's words.
             record: JSON of the record that was refused.
+            beside: what its request said of it beside the record.
         """
         code, message, field = refusal
+        secrets = [*self._secrets, *beside]
         kind = hash(code)
         if self._keep == "none":
             return Refused(self._known_code(code), None, self._known_names(field), kind)
         if code not in self._codes.known:
-            code = redact_code(code, record, MAX_CODE, self._impersonal, self._secrets)
+            code = redact_code(code, record, MAX_CODE, self._impersonal, secrets)
         if field:
-            field = redact_code(field, record, MAX_FIELD, self._impersonal, self._secrets)
-        return Refused(code, redact(message, record, self._secrets), field or None, kind)
+            field = redact_code(field, record, MAX_FIELD, self._impersonal, secrets)
+        return Refused(code, redact(message, record, secrets), field or None, kind)
 
     def word(self, word: str, known: Collection[str], max_length: int) -> str:
         """Return what is kept of a word that is told of many records together."""

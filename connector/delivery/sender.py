@@ -30,6 +30,7 @@ from connector.delivery.transports.base import HttpRequest, Result, Transport
 from connector.errors import ConnectorError, EndpointError, InternalError, Postponed
 from connector.model import Batch, Page, PageResult
 from connector.platforms.answers import Answers
+from connector.platforms.columns import EXTRA
 
 
 class Sender:
@@ -172,7 +173,9 @@ class Sender:
 
     def _send_first(self, in_flight: PageInFlight, batch: Batch) -> None:
         """Make the first attempt of a batch."""
-        verdicts = self._new_verdicts()
+        group = in_flight.result.page.groups[batch.group]
+        beside = [value for name, value in group.items() if value and name.startswith(EXTRA)]
+        verdicts = self._new_verdicts(beside=beside)
         try:
             request = self._build(in_flight.result.page, batch)
             self._budget.count_request()

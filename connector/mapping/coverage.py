@@ -23,7 +23,7 @@ def usable_columns(destination: Destination) -> list[str]:
     for name in destination.identifiers:
         used |= platform.identifiers[name].columns | platform.identifiers[name].conditions
     used |= {"currency"} if "value" in used else set()
-    used |= {"country"} if used & {"phone", "postal_code"} else set()
+    used |= {"country"} if used & {"phone", "postal_code", "state"} else set()
     used -= set(destination.model.constants)
     return [name for name in COLUMNS if name in used]
 

@@ -10,9 +10,12 @@ import orjson
 from connector.arrow.records import Records
 from connector.config.destination import Destination
 from connector.mapping.constants import constants_of
+from connector.platforms.columns import EXTRA
 
 _EVENTS = "$events"
 _EVENT = "$event"
+_RECORDS = b"\x00"
+"""Stands for the records while the body around them is written; no JSON holds this byte."""
 
 Group = Mapping[str, str | None]
 """The request fields that the records of one request share: name -> value."""
@@ -51,10 +54,16 @@ class Envelope:
         if wanted and test_mode is not None and test_mode.method == "body":
             value = wanted if isinstance(wanted, str) else test_mode.value
             insert(body, test_mode.name.split("."), value)
-        text = orjson.dumps(body)
-        if text == orjson.dumps(_EVENT):
+        if body == _EVENT:
             return b"", b""
-        head, _, tail = text.partition(orjson.dumps(_EVENTS))
+        for path, field in self._destination.model.request_extra_fields.items():
+            if field.constant is not None:
+                insert(body, path.split("."), field.constant)
+        for name, value in group.items():
+            if name.startswith(EXTRA) and value is not None:
+                path = name.removeprefix(EXTRA)
+                insert(body, path.split("."), orjson.Fragment(value))
+        head, _, tail = orjson.dumps(body).partition(_RECORDS)
         return head + b"[", b"]" + tail
 
 
@@ -72,7 +81,9 @@ def _fill(template: Any, constants: Mapping[str, Mapping[str, Any]]) -> Any:
         return {key: value for key, value in filled.items() if value not in (None, {})}
     if isinstance(template, list):
         return [_fill(value, constants) for value in template]
-    if not isinstance(template, str) or template in (_EVENTS, _EVENT):
+    if template == _EVENTS:
+        return orjson.Fragment(_RECORDS)
+    if not isinstance(template, str) or template == _EVENT:
         return template
     if template.startswith("="):
         return template[1:]

@@ -1,4 +1,8 @@
-"""Which records may share a request: those whose request fields have the same values."""
+"""Which records may share a request: those whose request fields have the same values.
+
+Request fields are the platform file's `request`, and columns that a destination adds to the body
+under `request_extra`. The latter stand under their path with `extra.` before it, as JSON.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,9 @@ from connector.arrow.dictionary import map_distinct
 from connector.arrow.text import text_array
 from connector.config.destination import Destination
 from connector.mapping.bindings import RowBindings
+from connector.mapping.render import render
+from connector.mapping.template import Value
+from connector.platforms.columns import EXTRA
 from connector.platforms.expression import parse
 
 
@@ -18,6 +25,11 @@ class Grouper:
     def __init__(self, destination: Destination) -> None:
         platform = destination.platform
         self._request = {name: parse(text) for name, text in platform.request.items()}
+        self._extras = {
+            EXTRA + path: Value(parse(EXTRA + field.expression))
+            for path, field in destination.model.request_extra_fields.items()
+            if field.column is not None
+        }
         most = platform.event_names.most
         names = sorted(set(destination.model.events.values()))
         self._block = {name: str(rank // most) for rank, name in enumerate(names)} if most else {}
@@ -35,12 +47,13 @@ class Grouper:
             For each record its index into the list, shape (records,); and the request fields of
             each group.
         """
-        if not self._request and len(set(self._block.values())) < 2:
+        if not self._request and not self._extras and len(set(self._block.values())) < 2:
             return np.zeros(len(send), np.int32), [{}]
         columns = [
             text_array(rows.text(expression)).take(pa.array(send))
             for expression in self._request.values()
         ]
+        columns += [render(value, rows).take(pa.array(send)) for value in self._extras.values()]
         if self._block:
             names = text_array(rows.text(parse("event_name"))).take(pa.array(send))
             columns.append(map_distinct(names, self._block.get))
@@ -50,5 +63,5 @@ class Grouper:
             for values in zip(*(column.to_pylist() for column in columns), strict=True)
         ]
         return np.array(groups, np.int32), [
-            dict(zip(self._request, values, strict=False)) for values in seen
+            dict(zip((*self._request, *self._extras), values, strict=False)) for values in seen
         ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from connector.config.destination import Destination
+from connector.config.models import ExtraField
 from connector.mapping.envelope import insert
 from connector.platforms.columns import COLUMNS, EXTRA, numbered
 from connector.platforms.expression import FunctionCall, Pipeline, parse
@@ -54,7 +55,7 @@ def sent_fields(destination: Destination, given: Collection[str] | None = None) 
     """
     template = copy.deepcopy(destination.platform.event)
     for path, extra in destination.model.extra_fields.items():
-        insert(template, path.split("."), EXTRA + extra.expression)
+        insert(template, path.split("."), _leaf_of(extra))
     columns = _Columns(destination, given)
     found = [field for leaf in leaves(template) for field in columns.of_leaf(leaf)]
     for leaf in leaves(destination.platform.body):
@@ -63,7 +64,14 @@ def sent_fields(destination: Destination, given: Collection[str] | None = None) 
         space, _, name = str(leaf.value).partition(".")
         value = destination.platform.request[name] if space == "request" else leaf.value
         found += columns.of_leaf(Leaf(f"body.{leaf.place}", value, None))
+    for path, extra in destination.model.request_extra_fields.items():
+        found += columns.of_leaf(Leaf(f"body.{path}", _leaf_of(extra), None))
     return list(dict.fromkeys(found))
+
+
+def _leaf_of(extra: ExtraField) -> str | bool:
+    """A field's expression; no text where it is a constant."""
+    return True if extra.column is None else EXTRA + extra.expression
 
 
 class _Columns:

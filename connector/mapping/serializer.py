@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,7 +30,7 @@ from connector.mapping.person_arrays import spread_arrays
 from connector.mapping.reasons import reason_for
 from connector.mapping.render import render
 from connector.mapping.safe_paths import field_names, impersonal_places
-from connector.mapping.template import compile_template
+from connector.mapping.template import Constant, compile_template
 from connector.mapping.validate import judge
 from connector.model import Rejection
 from connector.platforms.columns import COLUMNS, EXTRA
@@ -91,9 +92,22 @@ class Serializer:
         self._transform = _transform_of(destination)
         self._constants = constants_of(destination)
         template = copy.deepcopy(self.platform.event)
-        self._extras = destination.model.extra_fields
-        for path, field in self._extras.items():
-            insert(template, path.split("."), EXTRA + field.expression)
+        extras = destination.model.extra_fields
+        for path, field in extras.items():
+            leaf = (
+                EXTRA + field.expression
+                if field.constant is None
+                else Constant(orjson.dumps(field.constant).decode())
+            )
+            insert(template, path.split("."), leaf)
+        self._extras_of_columns = [
+            field
+            for field in (
+                *extras.values(),
+                *destination.model.request_extra_fields.values(),
+            )
+            if field.column is not None
+        ]
         several = {name: spec.several for name, spec in self.platform.identifiers.items()}
         self._event = compile_template(template, self._constants, several)
         self.impersonal = impersonal_places(self._event, self.platform)
@@ -190,9 +204,9 @@ class Serializer:
 
     def _reject_bad_extras(self, conversions: Conversions, rows: RowBindings) -> None:
         """Reject rows with an extra value that is not of its type, where the YAML wants that."""
-        for field in self._extras.values():
+        for field in self._extras_of_columns:
             written = rows.text(parse(EXTRA + field.expression))
-            column = EXTRA + field.column
+            column = f"{EXTRA}{field.column}"
             if field.on_bad == "reject" and column in conversions.bad:
                 bad = conversions.bad[column] & ~present(written)
                 conversions.reject(bad, reason_for(column), column)

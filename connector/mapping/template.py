@@ -108,7 +108,7 @@ def compile_template(
     `$value`, only where its expressions have the values it lists.
 
     Args:
-        template: The template.
+        template: The template; a `Constant` in it stands as it is.
         constants: Space -> name -> value, for `account.x` and `param.x`.
         several: Identifier -> how many values of it are sent. A member of a list that names it is
             written once for each.
@@ -149,6 +149,8 @@ def _placed(template: Any, place: int) -> Any:
 
 
 def _compiled(template: Any, constants: Mapping[str, Mapping[str, Any]]) -> Node:
+    if isinstance(template, Constant):
+        return template
     if isinstance(template, dict):
         if "$when" in template:
             rest = {key: value for key, value in template.items() if key != "$when"}

@@ -44,8 +44,25 @@ ACTION_SOURCES = (
 SYSTEMS = ("ios", "android")
 """Values of `mobile_os`."""
 
-ITEM_FIELDS = ("id", "quantity", "price", "name", "category", "brand")
+MESSAGING_CHANNELS = ("whatsapp", "messenger", "instagram")
+"""Values of `messaging_channel`."""
+
+PAGE_TYPES = ("home", "searchresults", "category", "product", "cart", "purchase", "other")
+"""Values of `page_type`."""
+
+ITEM_FIELDS = ("id", "quantity", "price", "name", "category", "brand", "group_id")
 """Keys of an entry of `contents`."""
+
+_ATTRIBUTION: tuple[tuple[str, Kind, str, str], ...] = (
+    ("ad_callback", "text", "the callback that the click brought", "E.C.P.callback"),
+    ("campaign_id", "text", "the campaign", "1771234567890"),
+    ("ad_id", "text", "the ad", "1779876543210"),
+    ("creative_id", "text", "the creative", "1775555555555"),
+    ("attributed", "flag", "true where it was ascribed to this platform", "true"),
+    ("retargeting", "flag", "true where it was a retargeting campaign", "false"),
+    ("attribution_type", "text", "by what rule", "click_through"),
+    ("attribution_provider", "text", "who ascribed it", "AppsFlyer"),
+)
 
 COLUMNS: dict[str, Column] = {
     "event_name": Column(
@@ -157,6 +174,18 @@ COLUMNS: dict[str, Column] = {
     "lead_id": Column(
         "identity", "text", "the platform's id of a lead of its own form", "1234567890123456"
     ),
+    "subscription_id": Column(
+        "identity", "text", "the platform's id of a subscription", "sub-1234567"
+    ),
+    "ga_client_id": Column(
+        "identity", "text", "Google Analytics: client id of the browser", "1234567890.1700000000"
+    ),
+    "ga_app_instance_id": Column(
+        "identity",
+        "text",
+        "Google Analytics: id of the app's installation",
+        "8a9e8c0d4c3f4b1e9d2a7f6b5c4d3e2f",
+    ),
     "company": Column("identity", "text", "the person's employer", "Acme Ltd", True),
     "job_title": Column("identity", "text", "the person's position", "Engineer", True),
     "email_sha256": Column(
@@ -200,16 +229,52 @@ COLUMNS: dict[str, Column] = {
         "page before that; query and fragment are cut off",
         "https://shop.example/cart",
     ),
+    "page_title": Column("context", "text", "title of that page", "Thank you"),
+    "page_type": Column(
+        "context",
+        "choice",
+        f"what kind of page: {', '.join(PAGE_TYPES)}",
+        "purchase",
+        False,
+        PAGE_TYPES,
+    ),
+    "page_category": Column("context", "text", "category of products on that page", "tea"),
+    "page_keywords": Column("context", "text", "keywords of that page", "tea, green tea"),
+    "page_load_id": Column(
+        "context",
+        "text",
+        "a UUID that the events of one page view share",
+        "3f2b6f0e-7f0b-4a55-9d0c-0a5b1f6f6c11",
+    ),
+    "description": Column("context", "text", "what happened, in words", "spring sale"),
+    "messaging_channel": Column(
+        "context",
+        "choice",
+        f"of a conversation: {', '.join(MESSAGING_CHANNELS)}",
+        "whatsapp",
+        False,
+        MESSAGING_CHANNELS,
+    ),
     "lead_source": Column("context", "text", "the CRM that a lead's stage comes from", "HubSpot"),
     "app_id": Column("app", "text", "the store's or bundle's id of the app", "com.shop.example"),
     "app_name": Column("app", "text", "name of the app", "Shop"),
     "app_version": Column("app", "text", "its version", "4.2.1"),
     "os_version": Column("app", "text", "version of the device's system", "17.5"),
     "device_model": Column("app", "text", "model of the device", "iPhone15,2"),
+    "device_brand": Column("app", "text", "maker of the device", "Apple"),
+    "device_type": Column("app", "text", "kind of device", "phone"),
+    "device_carrier": Column("app", "text", "the device's mobile network", "Acme Mobile"),
+    "screen_width": Column("app", "integer", "of the device's screen, in pixels", "1179"),
+    "screen_height": Column("app", "integer", "of the device's screen, in pixels", "2556"),
+    "wifi": Column("app", "flag", "true where the device was in a Wi-Fi", "true"),
     "locale": Column("app", "text", "language and country of the device", "en_US"),
     "ad_tracking": Column(
         "app", "flag", "true where the person lets apps track, as the device says", "true"
     ),
+    **{
+        name: Column("attribution", kind, f"of an event that is ascribed to an ad: {what}", example)
+        for name, kind, what, example in _ATTRIBUTION
+    },
     "action_source": Column(
         "context",
         "choice",
@@ -237,6 +302,10 @@ COLUMNS: dict[str, Column] = {
             ("msclkid", "Microsoft click id", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"),
             ("twclid", "X click id", "23opevjt"),
             ("dclid", "Campaign Manager 360 click id", "CJqzq5vZ"),
+            ("impression_id", "Campaign Manager 360 impression id", "imp_0b1c2d"),
+            ("match_id", "Campaign Manager 360 match id", "match_77"),
+            ("session_attributes", "Google's session attributes, from its tag", "CAESBgoE"),
+            ("ctwa_clid", "Meta click id of an ad that opens WhatsApp", "ARAkLkA8rmlF"),
             ("oppref", "OpenAI click id", "op_abc"),
             ("obref", "OpenAI browser cookie", "ob_abc"),
             ("rdt_uuid", "Reddit browser cookie", "1677712978045.b8f7d2c1"),
@@ -250,7 +319,7 @@ COLUMNS: dict[str, Column] = {
     "contents": Column(
         "commerce",
         "json",
-        "list of {id, quantity, price, name, category, brand}, as JSON or nested columns",
+        f"list of {{{', '.join(ITEM_FIELDS)}}}, as JSON or nested columns",
         '[{"id":"sku-1","quantity":2,"price":9.5}]',
     ),
     "content_ids": Column(
@@ -260,6 +329,19 @@ COLUMNS: dict[str, Column] = {
         "commerce", "number", "what the person is expected to spend, in `currency`", "420.5"
     ),
     "num_items": Column("commerce", "integer", "number of items", "2"),
+    "event_parameters": Column(
+        "commerce", "json", "object of further parameters (GA4), as JSON", '{"session_id":"17"}'
+    ),
+    "custom_variables": Column(
+        "commerce", "json", "object of Google's custom variables, as JSON", '{"tier":"gold"}'
+    ),
+    "hotel_id": Column("travel", "text", "the hotel, as the ad platform knows it", "h-123"),
+    "check_in": Column("travel", "text", "day of arrival, ISO 8601", "2026-07-01"),
+    "check_out": Column("travel", "text", "day of departure, ISO 8601", "2026-07-05"),
+    "nights": Column("travel", "integer", "length of the stay", "4"),
+    "hotel_price": Column("travel", "number", "price of the stay, in `currency`", "640.00"),
+    "hotel_base_price": Column("travel", "number", "the same without taxes and fees", "560.00"),
+    "booking_url": Column("travel", "text", "page of the booking", "https://hotel.example/b"),
     "consent": Column("consent", "flag", "true where the person agreed to ad measurement", "true"),
     "opt_out": Column("consent", "flag", "true where the person opted out", "false"),
     "limited_data_use": Column(

@@ -37,14 +37,19 @@ def names() -> list[str]:
 
 
 def load(
-    name: str, root: Path | None = None, overrides: Mapping[str, Any] | None = None
+    name: str,
+    root: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    account: Mapping[str, Any] | None = None,
 ) -> Platform:
-    """Load a platform with a destination's overrides.
+    """Load a platform for a destination.
 
     Args:
         name: Its name, or the path of its file.
         root: Folder that a relative path starts from.
         overrides: Keys to merge into the file.
+        account: The destination's account keys, which choose among the file's `variants`. Without
+            them the file is read as it stands, and each of its variants is checked.
 
     Raises:
         PlatformError: There is no such platform, or the file or an override is wrong.
@@ -65,8 +70,40 @@ def load(
         raise PlatformError(f"there is no platform file {name}", ("platform",)) from None
     except DestinationError as error:
         raise PlatformError(str(error), ("platform",)) from None
+    if "variants" in (overrides or {}):
+        raise PlatformError(
+            "overrides: variants cannot be overridden; override the keys that they replace",
+            ("overrides", "variants"),
+        )
+    file = _validated(values, path)
+    for key, choices in file.variants.items():
+        default = file.account[key].default
+        for choice, changes in choices.items():
+            if account is None:
+                _validated(_merged(values, changes), path, f"variants.{key}.{choice}.")
+            elif str(account.get(key, default)) == choice:
+                values = _merged(values, changes)
+                file = _validated(values, path, f"variants.{key}.{choice}.")
+    return _validated(_merged(values, overrides), path, overridden=True) if overrides else file
+
+
+def _validated(
+    values: dict[str, Any], path: Path, where: str = "", *, overridden: bool = False
+) -> Platform:
+    """A platform of these values, whose names are all declared.
+
+    Args:
+        values: The file's, with what is merged into it.
+        path: The file.
+        where: The part of it that was merged in, for messages.
+        overridden: Whether the destination's overrides were.
+
+    Raises:
+        PlatformError: Something is wrong.
+    """
+    keys: tuple[str, ...]
     try:
-        platform = Platform.model_validate(_merged(values, overrides or {}))
+        platform = Platform.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         keys = tuple(str(part) for part in first["loc"])
@@ -76,12 +113,11 @@ def load(
             else str(first["msg"]).removeprefix("Value error, ")
         )
         raise PlatformError(
-            f"overrides: {'.'.join(keys)}: {message}"
-            if overrides
-            else f"{path}: {'.'.join(keys)}: {message}",
-            ("overrides", *keys) if overrides else ("platform",),
+            f"{'overrides' if overridden else path}: {where}{'.'.join(keys)}: {message}",
+            ("overrides", *keys) if overridden else ("platform",),
         ) from None
-    _check_names(platform, set(values.get("identifiers", ())), bool(overrides), path)
+    identifiers = set(_read(path, path.stat().st_mtime_ns).get("identifiers", ()))
+    _check_names(platform, identifiers, overridden, path, where)
     return platform
 
 
@@ -120,7 +156,9 @@ def _merged(base: Any, over: Any) -> Any:
     return merged
 
 
-def _check_names(platform: Platform, identifiers: set[str], overridden: bool, path: Path) -> None:
+def _check_names(
+    platform: Platform, identifiers: set[str], overridden: bool, path: Path, where: str
+) -> None:
     """Refuse an expression that does not parse, or names what is not declared.
 
     Args:
@@ -128,6 +166,7 @@ def _check_names(platform: Platform, identifiers: set[str], overridden: bool, pa
         identifiers: Those of the file itself; an override may take some away.
         overridden: Whether there are overrides, which are then to blame.
         path: The platform file.
+        where: The part of it that was merged in.
     """
     try:
         wrong = next(undeclared(platform, identifiers), None)
@@ -135,5 +174,5 @@ def _check_names(platform: Platform, identifiers: set[str], overridden: bool, pa
         wrong = str(error)
     if wrong is not None:
         raise PlatformError(
-            f"{path.name}: {wrong}", ("overrides",) if overridden else ("platform",)
+            f"{path.name}: {where}{wrong}", ("overrides",) if overridden else ("platform",)
         )

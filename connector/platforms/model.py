@@ -80,6 +80,10 @@ class Platform(StrictModel):
     answers: Answers = Answers()
     test_mode: TestMode | None = None
     consent: ConsentFields = ConsentFields()
+    variants: dict[str, dict[str, dict[str, Any]]] = Field(
+        {},
+        description="account key -> one of its choices -> keys of this file to replace for it",
+    )
     unproven: list[str] = Field(
         [], description="what no document settles and delivery depends on; `check` says each"
     )
@@ -130,6 +134,13 @@ class Platform(StrictModel):
                 raise ValueError(
                     f"'{name}' is not an action source; there are {', '.join(ACTION_SOURCES)}"
                 )
+        for key, choices in self.variants.items():
+            known = self.account[key].choices if key in self.account else None
+            if known is None:
+                raise ValueError(f"variants: account.{key} is not an account key with choices")
+            for choice in choices:
+                if choice not in known:
+                    raise ValueError(f"variants: account.{key} cannot be '{choice}'")
         for address in (self.endpoint, self.auth.token_url):
             problem = endpoint_problem(address) if address is not None else None
             if problem:

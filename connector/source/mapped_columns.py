@@ -21,7 +21,9 @@ def canonical_columns(
 
 def extra_columns(destination: Destination) -> list[str]:
     """Columns of the query that are sent beside the canonical ones."""
-    return list(dict.fromkeys(field.column for field in destination.model.extra_fields.values()))
+    model = destination.model
+    fields = (*model.extra_fields.values(), *model.request_extra_fields.values())
+    return list(dict.fromkeys(field.column for field in fields if field.column is not None))
 
 
 def missing_columns(
@@ -35,7 +37,15 @@ def missing_columns(
         for index, name in enumerate(source.keys)
     ]
     named += [(column, ("columns", name)) for name, column in model.columns.items()]
-    named += [(field.column, ("extra", path)) for path, field in model.extra_fields.items()]
+    named += [
+        (field.column, (section, path))
+        for section, fields in (
+            ("extra", model.extra_fields),
+            ("request_extra", model.request_extra_fields),
+        )
+        for path, field in fields.items()
+        if field.column is not None
+    ]
     missing: dict[str, tuple[str | int, ...]] = {}
     for name, where in named:
         if name not in names:

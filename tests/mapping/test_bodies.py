@@ -64,6 +64,7 @@ OBJECTS = {
     "custom_data.content_ids",
     "properties.content_ids",
     "customData.itemIds",
+    "customVariables",
 }
 """Places where a value is a list or an object by itself."""
 
@@ -141,6 +142,8 @@ def test_a_function_writes_json_whatever_the_texts_are(name: str, texts: list[st
     """
     argument = {
         "at_most": "(64)",
+        "first": "(2)",
+        "pairs": "(name,value)",
         "absent_from": "(words)",
         "when_in": "(words)",
         "where": "(event_name!=x)",

@@ -90,6 +90,17 @@ def test_what_stands_around_the_records_is_listed_too() -> None:
     assert fields["body.destinations.productDestinationId"].column == "event_name"
 
 
+def test_constants_and_what_a_destination_adds_to_the_request_are_listed_too() -> None:
+    destination = on_paper(
+        "meta",
+        extra={"custom_data.status": {"constant": "this or that"}},
+        request_extra={"upload_tag": "tag", "namespace_id": {"constant": 7}},
+    )
+    fields = {each.field: each for each in sent_fields(destination)}
+    assert fields["custom_data.status"].form == fields["body.namespace_id"].form == "constant"
+    assert (fields["body.upload_tag"].column, fields["body.upload_tag"].form) == ("tag", "plain")
+
+
 def test_a_plain_identifier_is_listed_only_where_the_yaml_sends_it() -> None:
     def forms(identifiers: list[str] | None) -> set[str]:
         found = sent_fields(capi(identifiers=identifiers), ["email", "event_name"])

@@ -71,6 +71,109 @@ NOBODY = {
 }
 
 
+ANDROID = {"action_source": "app", "mobile_os": "android", "event_source_url": None}
+IN_APP = full(conversion_id="c1", action_source="app", event_source_url=None)
+_ANALYTICS = {"account_type": "GOOGLE_ANALYTICS_PROPERTY", "account_id": "123456789"}
+_FLOODLIGHT = {
+    "account_type": "FLOODLIGHT_CONFIG",
+    "account_id": "7654321",
+    "floodlight_activity_id": "222",
+}
+
+MORE: dict[str, dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]] = {
+    "google": {
+        "analytics_of_a_web_stream": (
+            {"account": {**_ANALYTICS, "measurement_id": "G-ABC123"}, "events": {}},
+            [full(conversion_id="c1")],
+        ),
+        "analytics_of_an_app": (
+            {"account": {**_ANALYTICS, "measurement_id": "1:123:android:ab"}, "events": {}},
+            [full(conversion_id="c1", ga_client_id=None, event_name="add_to_cart")],
+        ),
+        "floodlight": (
+            {"account": _FLOODLIGHT, "events": {"Lead": "333"}},
+            [full(conversion_id="c1"), full(conversion_id="c2", event_name="Lead", event_id="e2")],
+        ),
+        "display_video": (
+            {
+                "account": {
+                    **_FLOODLIGHT,
+                    "account_type": "DISPLAY_VIDEO_ADVERTISER",
+                    "login_account_id": "55",
+                },
+                "events": {},
+            },
+            [full(conversion_id="c1")],
+        ),
+    },
+    "meta": {
+        "app": ({"account": {"pixel_id": "1", "partner_agent": "acme-1.0"}}, [IN_APP]),
+        "whatsapp": (
+            {"account": {"pixel_id": "1", "whatsapp_business_account_id": "17841"}},
+            [full(conversion_id="c1", action_source="business_messaging", limited_data_use=True)],
+        ),
+        "lead_of_a_crm": (
+            {},
+            [minimal("meta", action_source="system_generated", lead_id="123", lead_source="Acme")],
+        ),
+    },
+    "openai": {
+        "integration": (
+            {"account": {"pixel_id": "px_abc", "integration_source": "acme"}},
+            [minimal("openai")],
+        )
+    },
+    "pinterest": {
+        "app": (
+            {"account": {"ad_account_id": "549755885175", "partner_name": "ss-acme"}},
+            [IN_APP, full(conversion_id="c2", event_id="e2", limited_data_use=True, **ANDROID)],
+        )
+    },
+    "reddit": {
+        "partner": (
+            {"account": {"pixel_id": "a2_abc", "partner": "ACME", "partner_version": "1.2"}},
+            [minimal("reddit")],
+        )
+    },
+    "snapchat": {"app": ({}, [IN_APP])},
+    "linkedin": {
+        "lead_alone": (
+            {},
+            [minimal("linkedin", li_fat_id=None, lead_id="urn:li:leadGenFormResponse:77")],
+        ),
+        "company": (
+            {"identifiers": everything("linkedin")},
+            [minimal("linkedin", first_name="Al", last_name="Doe", company="Acme", job_title="MD")],
+        ),
+    },
+    "microsoft": {
+        "page": (
+            {},
+            [full(conversion_id="c1", event_name="Page View", page_type="product", hotel_id=None)],
+        )
+    },
+    "tiktok": {
+        "app": (
+            {"account": {"event_source": "app", "event_source_id": "73", "partner_name": "ACME"}},
+            [IN_APP, full(conversion_id="c2", event_id="e2", **ANDROID)],
+        ),
+        "lead_of_a_crm": (
+            {"account": {"event_source": "crm", "event_source_id": "77"}},
+            [
+                {
+                    "conversion_id": "c1",
+                    "event_name": "qualified",
+                    "event_time": "2026-05-31T10:00:00Z",
+                    "lead_id": "7123",
+                    "lead_source": "HubSpot",
+                }
+            ],
+        ),
+    },
+}
+"""Further cases of single platforms: what the destination says otherwise, and its rows."""
+
+
 def cases(name: str) -> dict[str, tuple[Destination, list[dict[str, Any]]]]:
     """What is previewed: the destination and its rows."""
     batch = [
@@ -87,6 +190,10 @@ def cases(name: str) -> dict[str, tuple[Destination, list[dict[str, Any]]]]:
         "full": (everyone, [full(conversion_id="c1")]),
         "minimal": (on_paper(name), [minimal(name)]),
         "batch": (on_paper(name), batch),
+        **{
+            case: (on_paper(name, **changes), rows)
+            for case, (changes, rows) in MORE.get(name, {}).items()
+        },
     }
 
 
@@ -129,8 +236,10 @@ def test_every_row_of_a_batch_is_in_one_request_or_rejected_with_a_reason(name: 
 DIALECTS = {dialect.name: dialect for dialect in all_dialects()}
 
 
-@pytest.mark.parametrize("case", ["full", "minimal", "batch"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [(name, case) for name in NAMES for case in ("full", "minimal", "batch", *MORE.get(name, {}))],
+)
 def test_the_receiver_accepts_every_golden_request(
     name: str, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,7 +331,7 @@ HASHED: dict[str, dict[str, str]] = {
         "userData.userIdentifiers.2.address.givenName": NAMES_WITH[0],
         "userData.userIdentifiers.2.address.familyName": NAMES_WITH[1],
     },
-    "linkedin": {"user.userIds.0.idValue": BASIC},
+    "linkedin": {"user.userIds.0.idValue": BASIC, "user.userIds.2.idValue": "8.8.4.4"},
     "meta": {
         f"user_data.{key}.0": text
         for key, text in (

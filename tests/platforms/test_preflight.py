@@ -303,7 +303,7 @@ IP = "8.8.4.4"
         ("reddit", {"client_ip": IP, "user_agent": AD}, True),
         ("reddit", {"external_id": "u1"}, True),
         ("linkedin", {"phone": "+14155552671"}, False),
-        ("linkedin", {"client_ip": IP}, False),
+        ("linkedin", {"client_ip": IP}, True),
         ("google", {"first_name": "Jane", "last_name": "Doe", "country": "US"}, False),
         (
             "google",
@@ -415,6 +415,7 @@ WINDOWS = {
     "snapchat": (37, 10),
     "pinterest": (7, 10),
     "reddit": (7, 5),
+    "google": (90, 10),
     "linkedin": (90, 0),
     "microsoft": (7, 10),
     "openai": (7, 10),

@@ -41,7 +41,11 @@ IDS = [f"{name}-{'.'.join(overrides)}-{number}" for number, (name, overrides) in
 def record(name: str, overrides: dict[str, Any], **changes: Any) -> Any:
     """A full record under these overrides, with every identifier."""
     identifiers = [
-        *everything(name),
+        *(
+            each
+            for each in everything(name)
+            if overrides.get("identifiers", {}).get(each, "there") is not None
+        ),
         *(each for each in overrides.get("identifiers", {}) if each not in everything(name)),
     ]
     (item,) = preview(
@@ -63,8 +67,34 @@ def test_an_override_is_accepted_and_changes_something(
         or not {"event", "identifiers"} & overrides.keys()
         or {"custom_data", "app_data"} & overrides.get("event", {}).keys()
         or "consent" in overrides
+        or "data_processing_options_state" in overrides.get("event", {})  # of limited use, below
         or "currencyCode" in overrides.get("event", {})  # of a Lead, below
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ({}, (1, 1000)),
+        ({"state": "Texas"}, (1, 1005)),
+        ({"state": "Ohio"}, (0, 0)),
+        ({"country": "Italy", "state": "MT"}, (0, 0)),
+        ({"state": None}, (0, 0)),
+        ({"limited_data_use": False}, (None, None)),
+    ],
+)
+def test_meta_is_told_the_state_of_a_limited_use(
+    place: dict[str, Any], told: tuple[int | None, int | None]
+) -> None:
+    """Of a row in the US; where Meta has no law of that state, it looks the place up itself."""
+    keys = ("data_processing_options_country", "data_processing_options_state")
+    sent = record("meta", {}, **{"limited_data_use": True, **place})
+    assert tuple(sent.get(key) for key in keys) == told
+    chosen = next(
+        overrides for name, overrides in CHOICES if name == "meta" and keys[1] in str(overrides)
+    )
+    left = record("meta", chosen, **{"limited_data_use": True, **place})
+    assert {left.get(key) for key in keys} == {None if told[0] is None else 0}
 
 
 def test_amazon_gets_a_currency_and_units_for_purchases_alone() -> None:

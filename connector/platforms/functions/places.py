@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connector.identifiers import country, places
 from connector.platforms.functions.registry import Context, Values, function, register_columnwise
@@ -17,6 +18,16 @@ register_columnwise(
     country.country_alpha2,
     country.country_alpha2_upper,
 )
+
+
+@function("us_state")
+def us_state(states: pa.Array, context: Context, _argument: str | None) -> Values:
+    """The two lower-case letters of a state, where the row's country is the US; null elsewhere."""
+    countries = context.column("country")
+    if countries is None:
+        return pa.nulls(len(states), pa.string())
+    in_us = pc.equal(country.country_alpha2(countries), "us")
+    return pc.if_else(in_us, places.state_code(states), None)
 
 
 @function("zip_meta", normaliser=True)

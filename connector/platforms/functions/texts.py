@@ -52,6 +52,12 @@ def custom_name(values: pa.Array, _context: Context, _argument: str | None) -> V
     return pc.if_else(pc.equal(named, ""), None, named)
 
 
+@function("first", argument="number")
+def first(values: pa.Array, _context: Context, argument: str | None) -> Values:
+    """The first characters, as many as the argument says: `en` of `en_US` by `first(2)`."""
+    return pc.utf8_slice_codeunits(values, 0, int(argument or "0"))
+
+
 @function("at_most", normaliser=True, argument="number")
 def at_most(values: pa.Array, _context: Context, argument: str | None) -> Values:
     """The value where it has no more characters than the argument says; null elsewhere."""

@@ -1,10 +1,13 @@
-"""Instants as numbers and as ISO 8601 text."""
+"""Instants as numbers and as ISO 8601 text, and days."""
 
 from __future__ import annotations
+
+import datetime as dt
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connector.arrow.dictionary import map_distinct
 from connector.arrow.text import time_text
 from connector.platforms.functions.registry import Context, Values, function
 
@@ -31,6 +34,19 @@ def iso_seconds(times: pa.Array, _context: Context, _argument: str | None) -> Va
 def iso_ms(times: pa.Array, _context: Context, _argument: str | None) -> Values:
     """`2026-04-13T14:30:00.000Z`, floored to the millisecond."""
     return time_text(floored(times, "ms"))
+
+
+@function("iso_date", normaliser=True)
+def iso_date(values: pa.Array, _context: Context, _argument: str | None) -> Values:
+    """The day, `2026-07-01`, of a date or a time in ISO 8601; null where there is no such day."""
+    return map_distinct(values, _day)
+
+
+def _day(text: str) -> str | None:
+    try:
+        return dt.date.fromisoformat(text[:10]).isoformat() if text[10:11] in "T " else None
+    except ValueError:
+        return None
 
 
 def floored(times: pa.Array, unit: str) -> pa.Array:

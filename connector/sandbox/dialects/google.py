@@ -100,7 +100,15 @@ _AD_IDS = (
     "mobileDeviceId",
     "matchId",
 )
-_GA4 = ("clientId", "userId")
+_GA4 = ("clientId", "appInstanceId", "userId")
+_FLOODLIGHT_IDS = {
+    "gclid",
+    "dclid",
+    "impressionId",
+    "matchId",
+    "mobileDeviceId",
+    "encryptedUserIds",
+}
 
 
 def _event_rule(hashed: Rule) -> Rule:
@@ -119,7 +127,8 @@ def _event_rule(hashed: Rule) -> Rule:
     )
     return thing(
         {
-            **dict.fromkeys(("transactionId", "eventName", *_GA4), text),
+            **dict.fromkeys(("transactionId", *_GA4), text),
+            "eventName": pattern("[A-Za-z][A-Za-z0-9_]{0,39}", "is no event name", "event_name"),
             "eventTimestamp": zoned(),
             "eventSource": _enum("WEB", "APP", "IN_STORE", "PHONE", "MESSAGE", "OTHER"),
             **dict.fromkeys(("conversionValue", "conversionCount"), number),
@@ -139,6 +148,9 @@ def _event_rule(hashed: Rule) -> Rule:
                 others="refuse",
             ),
             "eventDeviceInfo": thing({"userAgent": text, "ipAddress": text}),
+            "additionalEventParameters": each(
+                thing({"parameterName": text, "value": text}, required=("parameterName", "value"))
+            ),
             "cartData": thing({"merchantId": text, "items": each(item)}),
             "customVariables": each(thing({"variable": text, "value": text})),
             "userProperties": thing({}),
@@ -183,6 +195,10 @@ _REASONS = {
     "identifier": "INVALID_ARGUMENT",
     "identity": "NO_IDENTIFIERS_PROVIDED",
     "currency": "INVALID_CURRENCY_CODE",
+    "event_name": "INVALID_EVENT_NAME",
+    "both": "BOTH_CLIENT_ID_AND_APP_INSTANCE_ID_NOT_ALLOWED",
+    "late": "EVENT_TIME_INVALID",
+    "login": "OPERATING_ACCOUNT_LOGIN_ACCOUNT_MISMATCH",
     "userIdentifiers": "TOO_MANY_USER_IDENTIFIERS",
     "destinations": "INVALID_DESTINATION",
 }
@@ -194,6 +210,10 @@ def _reason(violation: Violation) -> str:
     return _REASONS.get(violation.code) or _REASONS.get(field) or "INVALID_FORMAT"
 
 
+_OWN_LOGIN = ("GOOGLE_ANALYTICS_PROPERTY", "FLOODLIGHT_CONFIG")
+"""Types of account that nobody else logs in for."""
+
+
 def _authenticate(received: Received) -> Reply | None:
     return None if has_token(received) else _answers.reply("wrong_token")
 
@@ -202,6 +222,11 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
     violations = list(_envelope("", received.body))
     if violations:
         return _invalid(violations)
+    for index, destination in enumerate(received.body["destinations"]):
+        operating, login = destination["operatingAccount"], destination.get("loginAccount")
+        if operating["accountType"] in _OWN_LOGIN and login not in (None, operating):
+            where = f"destinations[{index}].loginAccount"
+            return _invalid([Violation(where, "must be the operating account", "login")])
     events = listed(
         received, "events", _MOST, lambda message: _invalid([Violation("events", message, "count")])
     )
@@ -229,10 +254,29 @@ def _check(event: dict[str, Any], received: Received) -> Sequence[Violation]:
                     "identifier",
                 )
             )
+    product = received.body["destinations"][0]["operatingAccount"]["accountType"]
+    if product == "GOOGLE_ANALYTICS_PROPERTY":
+        violations += _check_analytics(event)
+    if product == "FLOODLIGHT_CONFIG" and not event.get("adIdentifiers", {}).keys() & (
+        _FLOODLIGHT_IDS
+    ):
+        violations.append(Violation("", "needs an identifier of the ad", "identity"))
     if not event.keys() & {"adIdentifiers", "userData", *_GA4}:
         violations.append(Violation("", "needs adIdentifiers or userData", "identity"))
     when = zoned(90 * DAY)("eventTimestamp", event["eventTimestamp"])
     return [*violations, *(violation._replace(warning=True) for violation in when)]
+
+
+def _check_analytics(event: dict[str, Any]) -> list[Violation]:
+    violations = []
+    if "eventName" not in event:
+        violations.append(Violation("eventName", "is required for Google Analytics", "missing"))
+    if {"clientId", "appInstanceId"} <= event.keys():
+        violations.append(Violation("", "has both clientId and appInstanceId", "both"))
+    if not event.keys() & {"clientId", "appInstanceId"}:
+        violations.append(Violation("", "needs clientId or appInstanceId", "missing"))
+    late = zoned(3 * DAY)("eventTimestamp", event["eventTimestamp"])
+    return [*violations, *(violation._replace(code="late") for violation in late)]
 
 
 def _placed(index: int, violation: Violation) -> Violation:

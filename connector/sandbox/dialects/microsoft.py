@@ -66,6 +66,13 @@ _USER: dict[str, Rule] = {
     "msclkid": _uuid,
     "clientIpAddress": address,
 }
+_day = pattern(r"\d{4}-\d{2}-\d{2}", "must be YYYY-MM-DD")
+_HOTEL: dict[str, Rule] = {
+    **dict.fromkeys(("totalPrice", "basePrice"), number),
+    **dict.fromkeys(("checkInDate", "checkOutDate"), _day),
+    "lengthOfStay": integer,
+    **dict.fromkeys(("partnerHotelId", "bookingHref"), text),
+}
 _CUSTOM: dict[str, Rule] = {
     **dict.fromkeys(
         ("eventCategory", "eventLabel", "searchTerm", "transactionId", "ecommCategory"), text
@@ -77,7 +84,7 @@ _CUSTOM: dict[str, Rule] = {
     ),
     "itemIds": each(text),
     "pageType": one_of("home", "product", "category", "searchresults", "cart", "purchase", "other"),
-    "hotelData": thing({}),
+    "hotelData": thing(_HOTEL, others="warn"),
 }
 _event = thing(
     {

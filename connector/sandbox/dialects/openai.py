@@ -82,7 +82,7 @@ _USER: dict[str, Rule] = {
     "ip_address": address,
 }
 _CONTENT: dict[str, Rule] = {
-    **dict.fromkeys(("id", "name", "content_type"), text),
+    **dict.fromkeys(("id", "group_id", "name", "content_type"), text),
     "quantity": integer,
     "amount": integer,
     "currency": currency,

@@ -102,14 +102,21 @@ _APP = (
     "device_model",
     "device_type",
     "os_version",
-    "language",
 )
+_APP_INFO: dict[str, Rule] = {
+    **dict.fromkeys(
+        ("app_id", "app_name", "app_package_name", "app_store", "app_version", "user_agent"), text
+    ),
+    **dict.fromkeys(("install_time", "window_height", "window_width"), integer),
+}
 _event = thing(
     {
         "event_name": one_of(*_NAMES),
         "action_source": one_of("app_android", "app_ios", "web", "offline"),
         "event_time": moment(1),
         **dict.fromkeys(("event_id", "event_source_url", *_APP), text),
+        "app_info": thing(_APP_INFO, others="refuse"),
+        "language": pattern("[a-z]{2}", "must be a language of two letters"),
         "partner_name": pattern("direct|ss-.+", "must be direct or begin with ss-"),
         **dict.fromkeys(("opt_out", "wifi"), boolean),
         "user_data": thing(_USER, others="warn"),

@@ -71,6 +71,20 @@ _PROPERTIES: dict[str, Rule] = {
     "value": number,
     "num_items": integer,
 }
+_AD: dict[str, Rule] = {
+    **dict.fromkeys(
+        (
+            "callback",
+            "campaign_id",
+            "ad_id",
+            "creative_id",
+            "attribution_type",
+            "attribution_provider",
+        ),
+        text,
+    ),
+    **dict.fromkeys(("is_retargeting", "attributed"), boolean),
+}
 _event = thing(
     {
         "event": text,
@@ -80,10 +94,11 @@ _event = thing(
         "properties": thing(_PROPERTIES),
         "page": thing({"url": text, "referrer": text}),
         "lead": thing({"lead_id": text, "lead_event_source": text}),
-        **dict.fromkeys(("app", "ad", "device"), thing({})),
+        "ad": thing(_AD),
+        **dict.fromkeys(("app", "device"), thing({})),
         **dict.fromkeys(("limited_data_use", "limit_data_use_for_advertising"), boolean),
     },
-    required=("event", "event_time", "user"),
+    required=("event", "event_time"),
 )
 _envelope = thing(
     {
@@ -115,6 +130,8 @@ def _events(received: Received) -> list[dict[str, Any]] | Reply:
 
 def _check(event: dict[str, Any], received: Received) -> Sequence[Violation]:
     violations = _event("", event)
+    if not violations and received.body["event_source"] != "crm" and "user" not in event:
+        return [Violation("user", "is required", "missing")]
     if (
         not violations
         and received.body["event_source"] == "web"

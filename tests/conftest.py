@@ -17,7 +17,7 @@ import pytest
 
 from connector.config.destination import Destination
 from connector.sandbox.server import Receiver, Settings, running
-from tests.support.fresh_state import repeat_first_migration
+from tests.support.migrations import read_revisions_once, repeat_first_migration
 from tests.support.projects import TOKEN, Project
 from tests.support.warehouses import DuckDb, PostgreSql, Sqlite, TestWarehouse
 from tests.tiers import pytest_addoption, pytest_collection_modifyitems  # noqa: F401
@@ -34,9 +34,10 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cheap_states() -> Iterator[None]:
-    """Tables of new SQLite states are made by alembic once in a process."""
+def cheap_migrations() -> Iterator[None]:
+    """Migrations that need not run again in one process do not."""
     with pytest.MonkeyPatch.context() as patch:
+        read_revisions_once(patch)
         repeat_first_migration(patch)
         yield
 

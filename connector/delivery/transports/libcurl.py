@@ -75,7 +75,8 @@ class LibcurlTransport:
         ca_file: str | None = None,
         origins: Collection[str] | None = None,
     ) -> None:
-        tls_context(ca_file)
+        if ca_file is not None:
+            tls_context(ca_file)  # curl would tell of an unreadable file at the first request
         _initialize_without_key_log()
         self._timeout, self._ca_file, self._origins = timeout, ca_file or certifi.where(), origins
         self._multi = pycurl.CurlMulti()

@@ -1,13 +1,15 @@
-"""New SQLite states get the tables that the migrations made in the first one of this process.
+"""Migrations that cost the suite less: they take more processor time than most tests do.
 
-A migration by alembic takes more processor time than all else that most tests do. States that hold
-something, other databases and other processes are migrated as in production.
+Of our state and of Dagster's own storage alike. States that hold something, other databases than
+SQLite and other processes are migrated as in production.
 """
 
 from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
 
 from connector.state import migrations
@@ -15,6 +17,23 @@ from connector.state import migrations
 _STATEMENTS = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
 
 _by_alembic = migrations.upgrade
+
+
+def read_revisions_once(patch: pytest.MonkeyPatch) -> None:
+    """Have alembic read the files of a folder of revisions once in this process.
+
+    Dagster has some ninety, and reads them twice for each instance.
+    """
+    read = ScriptDirectory.from_config
+    known: dict[str, ScriptDirectory] = {}
+
+    def from_config(config: Config) -> ScriptDirectory:
+        folder = str(config.get_main_option("script_location"))
+        if folder not in known:
+            known[folder] = read(config)
+        return known[folder]
+
+    patch.setattr(ScriptDirectory, "from_config", from_config)
 
 
 def repeat_first_migration(patch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from connector.state.store import Store
-from tests.support.fresh_state import repeat_first_migration
+from tests.support.migrations import repeat_first_migration
 
 
 def dumped(path: Path) -> list[str]:

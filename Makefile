@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 PEERS := .venv-peers/.installed
 DAGSTER_PORT ?= 3000
 
-.PHONY: help demo dev check test chaos bench bench-peers lint format docs lock clean
+.PHONY: help demo dev check test chaos bench bench-peers lint format docs site lock clean
 
 help:
 	@echo "make demo    install, build a sample warehouse, deliver it through Dagster to a local receiver"
@@ -16,7 +16,8 @@ help:
 	@echo "make chaos   1,000 kills over 50,000 rows (about fifteen minutes)"
 	@echo "make bench   benchmarks: whole processes with defaults against a good script"
 	@echo "make bench-peers   the same against drt-core and dlt, in an environment of their own"
-	@echo "make lint    ruff, mypy, the contracts of imports, the conventions of this code"
+	@echo "make lint    ruff, mypy, the contracts of imports, the conventions of this code, the documentation"
+	@echo "make site    the documentation as a site, in .site/"
 
 $(INSTALLED): requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed"; exit 1; }
@@ -62,6 +63,11 @@ lint: $(INSTALLED)
 	$(VENV)/bin/lint-imports
 	$(RUN) -m scripts.docs --check
 	$(RUN) -m pytest -q tests/test_conventions.py
+	@$(MAKE) --no-print-directory site
+
+# Nothing is fetched; a link that leads nowhere is an error.
+site: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet --strict
 
 format: $(INSTALLED)
 	$(RUN) -m ruff check --fix .
@@ -83,4 +89,4 @@ lock: $(INSTALLED)
 	$(COMPILE) benchmarks/peers/requirements.in --output-file benchmarks/peers/requirements.lock
 
 clean:
-	rm -rf $(VENV) .venv-peers .capi .dagster
+	rm -rf $(VENV) .venv-peers .capi .dagster .site

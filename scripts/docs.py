@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that are made from the code, and the table of countries.
+"""Write the pages and parts of the documentation that are made from the code, and two tables of it.
 
 `--check` only says whether they are up to date.
 """
@@ -17,6 +17,8 @@ from connector.platforms import loader as platforms
 from connector.platforms.columns import column_table
 from scripts.country_names import country_names
 from scripts.module_index import module_index
+from scripts.platform_pages import index_page, platform_pages
+from scripts.python_page import python_page
 
 ROOT = Path(__file__).parent.parent
 
@@ -62,19 +64,22 @@ def open_facts() -> str:
 
 def generated() -> dict[Path, str]:
     """File -> the text it should have."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    for name, part in (("columns", column_table()), ("platforms", platform_table())):
-        text = _replace(text, name, part)
+    docs = ROOT / "docs"
+    readme, columns = ROOT / "README.md", docs / "columns.md"
     schema, policy = (
         orjson.dumps(each, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
         for each in (json_schema(), policy_schema())
     )
+    platforms_of_docs = docs / "platforms"
     return {
-        readme: text,
-        ROOT / "docs" / "destination.schema.json": schema,
-        ROOT / "docs" / "modules.md": module_index(),
-        ROOT / "docs" / "policy.schema.json": policy,
+        readme: _replace(readme.read_text(encoding="utf-8"), "platforms", platform_table()),
+        columns: _replace(columns.read_text(encoding="utf-8"), "columns", column_table()),
+        docs / "destination.schema.json": schema,
+        docs / "modules.md": module_index(),
+        docs / "policy.schema.json": policy,
+        docs / "python.md": python_page(ROOT / "connector" / "__init__.pyi"),
+        platforms_of_docs / "index.md": index_page(platform_table()),
+        **{platforms_of_docs / f"{name}.md": page for name, page in platform_pages().items()},
         ROOT / "connector" / "identifiers" / "country_names.json": country_names(),
         ROOT / "connector" / "platforms" / "open_facts.json": open_facts(),
     }
@@ -106,6 +111,7 @@ def main() -> int:
             sys.stderr.write(f"{path.relative_to(ROOT)} is out of date; run: make docs\n")
         return 1 if stale else 0
     for path in stale:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(generated()[path], encoding="utf-8")
         sys.stdout.write(f"wrote {path.relative_to(ROOT)}\n")
     return 0

@@ -4,13 +4,23 @@ generated parts are fresh, and every link leads somewhere.
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 
+import connector
+from connector import errors
+from connector.cli.app import app
+from connector.mapping import reasons
 from scripts.docs import ROOT, generated
+
+OFFLINE = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "http_proxy": "http://127.0.0.1:9"}
 
 PAGES = [
     ROOT / "README.md",
@@ -38,7 +48,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "at_least"), [("README.md", 11), ("docs/security.md", 30)], ids=lambda each: str(each)
+    ("page", "at_least"),
+    [("docs/promise.md", 30), ("docs/security.md", 30)],
+    ids=lambda each: str(each),
 )
 def test_every_promise_names_a_test_that_exists(page: str, at_least: int) -> None:
     """Pages link tests by file and name: `[words](tests/file.py "test_name")`."""
@@ -94,3 +106,76 @@ def test_the_architecture_speaks_of_every_package_and_in_the_order_of_its_import
 
 def test_a_run_is_read_in_eight_files() -> None:
     assert len(re.findall(r"^\d\. \[`[^`]+\.py`\]", section("A run, in eight files"), re.M)) == 8
+
+
+def test_the_site_is_built_of_all_pages_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    """`mkdocs build --strict` ends with an error where a link or a page leads nowhere."""
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    built = subprocess.run(
+        build, cwd=ROOT, capture_output=True, text=True, timeout=300, env=OFFLINE, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) >= len(list((ROOT / "docs").rglob("*.md")))
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert (
+            re.findall(r"<(?:script|img|link|iframe)[^>]+(?:src|href)=.?(?:https?:)?//", text) == []
+        )
+    python = (tmp_path / "python.html").read_text(encoding="utf-8")
+    assert [name for name in connector.__all__ if f'.{name}"' not in python] == ["__version__"]
+
+
+OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, each in vars(errors).items()
+        if isinstance(each, type) and issubclass(each, errors.ConnectorError)
+    ],
+)
+def test_every_error_has_an_entry_that_says_what_to_do(name: str) -> None:
+    if name == "ConnectorError":
+        return
+    code = getattr(errors, name).exit_code
+    assert re.search(rf"^\| `{name}` \| {code} \| .+ \| .+ \|$", OPERATING, re.M)
+
+
+@pytest.mark.parametrize(
+    "reason", [*reasons._TEXTS, "platform_rejected", "missing_COLUMN", "bad_COLUMN", "bad_contents"]
+)
+def test_every_reason_has_an_entry_that_says_what_to_do(reason: str) -> None:
+    assert re.search(rf"^\| `{reason}` \| .+ \|$", OPERATING, re.M)
+
+
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+OPTIONS = {
+    name: {option for parameter in command.params for option in parameter.opts}
+    for name, command in COMMANDS.items()
+}
+
+
+def shown(page: Path) -> list[str]:
+    """Lines of code and words set as code."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"`([^`\n]+)`", text) + re.findall(r"^(?: {4,}|\$ )(.+)$", text, re.M)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_that_are_shown_exist_with_their_options(page: Path) -> None:
+    for line in shown(page):
+        found = re.match(r"(?:\S*bin/)?capi (?:--project \S+ )?([a-z][a-z-]*)(.*)", line)
+        if found:
+            verb, rest = found[1], found[2].partition("#")[0]
+            assert verb in OPTIONS, line
+            assert set(re.findall(r"(?<!\S)\[?(--[a-z-]+)", rest)) <= OPTIONS[verb] | {"--help"}, (
+                line
+            )
+
+
+def test_every_command_is_in_the_table_of_commands() -> None:
+    named = re.findall(r"^\| `capi ([a-z-]+(?:\\\|[a-z-]+)*)", OPERATING, re.M)
+    assert set(COMMANDS) - {verb for each in named for verb in each.split("\\|")} == set()

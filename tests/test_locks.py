@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = sorted(set(PROJECT["optional-dependencies"]) - {"dev", "judges"})
+EXTRAS = sorted(set(PROJECT["optional-dependencies"]) - {"dev", "docs", "judges"})
 LOCKS = ["requirements.lock", *(f"locks/{extra}.lock" for extra in EXTRAS)]
 
 

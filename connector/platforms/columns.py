@@ -363,7 +363,7 @@ def numbered(name: str) -> tuple[str, ...]:
 
 
 def column_table() -> str:
-    """The canonical columns as a Markdown table, for the README."""
+    """The canonical columns as a Markdown table, for `docs/columns.md`."""
     lines = ["| column | group | type | rule | example |", "|---|---|---|---|---|"]
     lines += [
         f"| `{name}` | {column.group} | {column.kind} | {column.rule} | `{column.example}` |"

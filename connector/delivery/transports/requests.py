@@ -94,7 +94,7 @@ class RequestsTransport:
         with self._deadlines.deadline_in(self._timeout) as deadline:
             result = self._exchange(request, deadline)
         if deadline.expired and (isinstance(result, HttpResponse) or result.kind == "unknown"):
-            return TransportFailure("unknown", f"no complete answer within {self._timeout:g} s")
+            return _too_late(self._timeout)
         return result
 
     def submit(self, request: HttpRequest, on_response: OnResponse) -> None:
@@ -151,7 +151,7 @@ class RequestsTransport:
             OSError,
             ValueError,
         ) as error:
-            return _failure(error, connected=deadline.connected)
+            return _failure(error, connected=deadline.connected, timeout=self._timeout)
         finally:
             if response is not None:
                 _close(response)
@@ -182,15 +182,21 @@ def _close(response: requests.Response) -> None:
     response.close()
 
 
+def _too_late(timeout: float) -> TransportFailure:
+    """Of the deadline and the socket's own timeout, either may end a silent request."""
+    return TransportFailure("unknown", f"no complete answer within {timeout:g} s")
+
+
 _BROKEN_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
-def _failure(error: BaseException, *, connected: bool) -> TransportFailure:
+def _failure(error: BaseException, *, connected: bool, timeout: float) -> TransportFailure:
     """Translate a network exception; its text is dropped, because it may quote the address.
 
     Args:
         error: The exception.
         connected: Whether there was a connection, with TLS, on which the request could leave.
+        timeout: Seconds that the request had.
     """
     causes = list(_causes(error))
     if not connected:
@@ -203,7 +209,7 @@ def _failure(error: BaseException, *, connected: bool) -> TransportFailure:
     if any(
         isinstance(cause, TimeoutError | urllib3.exceptions.ReadTimeoutError) for cause in causes
     ):
-        return TransportFailure("unknown", "no answer in time")
+        return _too_late(timeout)
     return TransportFailure("unknown", "the connection broke")
 
 

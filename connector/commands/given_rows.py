@@ -76,7 +76,7 @@ def _refuse_unknown(destination: Destination, names: Iterable[str], extra: Seque
     if unknown:
         raise ConfigError(
             f"the rows have columns that are not canonical: {', '.join(unknown[:10])}"
-            f"{suggest(unknown[0], COLUMNS)}; `capi check` and docs/columns.md list the ones there are"
+            f"{suggest(unknown[0], COLUMNS)}; `capi check` and docs/columns.md list those there are"
         )
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "loader",
     "models",
     "policy",
+    "profile",
     "secrets",
     "tls",
     "unreachable",

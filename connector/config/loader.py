@@ -12,6 +12,7 @@ from connector.config.environment import filled
 from connector.config.host import Host, host_of
 from connector.config.models import DestinationModel
 from connector.config.policy import PolicyFile, read_policy
+from connector.config.profile import profile_problems, reduced
 from connector.config.validate import inconsistencies
 from connector.config.validation_errors import problems_of
 from connector.errors import DestinationError, Problem
@@ -112,10 +113,14 @@ def assemble(
     except platforms.PlatformError as error:
         problem = document.problem(("attributes", *error.keys), str(error))
         raise DestinationError([problem]) from None
-    destination = Destination(name, model, platform, root, path, document)
+    destination = Destination(name, model, reduced(model, platform), root, path, document)
     problems = [
         destination.problem(message, keys)
-        for found in (inconsistencies(model, platform), (host or host_of()).problems(destination))
+        for found in (
+            inconsistencies(model, platform),
+            profile_problems(model, platform),
+            (host or host_of()).problems(destination),
+        )
         for keys, message in found
     ]
     problems += [] if policy is None else policy.problems(destination)

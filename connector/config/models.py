@@ -231,8 +231,18 @@ class Consent(Section):
 
 
 class Privacy(Section):
-    """What is made less readable before it leaves, and what is kept."""
+    """What may leave, what is made less readable before it does, and how long it is remembered."""
 
+    profile: Literal["hipaa"] | None = Field(
+        None,
+        description="hipaa: only what is listed under identifiers, privacy.fields and events is"
+        " sent, with consent alone, and of addresses of pages the host",
+    )
+    fields: list[str] | None = Field(
+        None,
+        description="fields that a profile lets pass, as `capi check` calls them; url_path lets"
+        " whole addresses of pages pass",
+    )
     platform_messages: Literal["none", "redacted"] = Field(
         "none",
         description="what is kept of a platform's own words about a refused row. none: its code"

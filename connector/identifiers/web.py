@@ -43,6 +43,16 @@ def url_page(urls: pa.Array) -> pa.Array:
     return over_distinct(_without_query(urls), _web_page)
 
 
+def url_origin(urls: pa.Array) -> pa.Array:
+    """Scheme and host of a web address, with a slash; null for anything else."""
+    return over_distinct(urls, _origins)
+
+
+def _origins(urls: pa.Array) -> pa.Array:
+    found = pc.extract_regex(urls, r"^(?P<origin>https?://[^\s/@?#]+)(?P<end>[/?#]|$)")
+    return pc.binary_join_element_wise(pc.struct_field(found, "origin"), "/", "")
+
+
 def _without_query(urls: pa.Array) -> pa.Array:
     if contains_bytes(urls, below=ord(" ")):
         return pc.replace_substring_regex(urls, r"[?#].*$", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from connector.config.destination import Destination
@@ -17,8 +18,16 @@ _ALWAYS = ("event_name", "event_time", "event_id", "consent", "opt_out", "limite
 def usable_columns(destination: Destination) -> list[str]:
     """Canonical columns that this destination can use, in canonical order; nothing else is read."""
     platform = destination.platform
-    used = {*_ALWAYS, *template_columns(platform.event), *_rule_columns(platform)}
-    for text in (*platform.request.values(), *platform.fields.values()):
+    used = {*_ALWAYS, *template_columns(platform.event)}
+    if destination.model.privacy.profile is None:
+        used.update(_rule_columns(platform))
+        fields = platform.fields
+    else:
+        # What is not sent is not read either; a row whose platform needs it is rejected here.
+        used.update(_deciding_columns(platform))
+        named = re.findall(r"\bfield\.(\w+)", repr((platform.event, platform.request)))
+        fields = {name: platform.fields[name] for name in named}
+    for text in (*platform.request.values(), *fields.values()):
         used.update(parse(text).columns, parse(text).conditions)
     for name in destination.identifiers:
         used |= platform.identifiers[name].columns | platform.identifiers[name].conditions
@@ -33,6 +42,11 @@ def _rule_columns(platform: Platform) -> Iterator[str]:
     yield from (name for name in platform.required if name in COLUMNS)
     for rule in platform.required_when:
         yield from (name for name in (rule.column, *rule.need) if name in COLUMNS)
+    yield from _deciding_columns(platform)
+
+
+def _deciding_columns(platform: Platform) -> Iterator[str]:
+    """Canonical columns of which the age window and the event_id depend, sent or not."""
     if platform.windows.max_age_by:
         yield "action_source"
     if platform.event_id.recipe == "user_id_and_timestamp":

@@ -62,8 +62,9 @@ def sent_fields(destination: Destination, given: Collection[str] | None = None) 
         if leaf.value in ("$event", "$events"):
             continue
         space, _, name = str(leaf.value).partition(".")
-        value = destination.platform.request[name] if space == "request" else leaf.value
-        found += columns.of_leaf(Leaf(f"body.{leaf.place}", value, None))
+        value = destination.platform.request.get(name) if space == "request" else leaf.value
+        if value is not None:
+            found += columns.of_leaf(Leaf(f"body.{leaf.place}", value, None))
     for path, extra in destination.model.request_extra_fields.items():
         found += columns.of_leaf(Leaf(f"body.{path}", _leaf_of(extra), None))
     return list(dict.fromkeys(found))

@@ -6,7 +6,7 @@ import re
 
 from hypothesis import given, settings
 
-from connector.identifiers.web import url_page, user_agent_text
+from connector.identifiers.web import url_origin, url_page, user_agent_text
 from tests.support.encoding import TEXTS, applied
 
 
@@ -41,6 +41,32 @@ def test_a_page_loses_what_may_describe_a_person() -> None:
         )
         == [None] * 5
     )
+
+
+def test_of_a_page_only_its_host_is_left() -> None:
+    assert applied(
+        url_origin,
+        "https://clinic.example/oncology/a?b#c",
+        "http://clinic.example:8080",
+        "https://clinic.example?visit=1",
+        "https://jane@clinic.example/",
+        "clinic.example/a",
+        None,
+    ) == [
+        "https://clinic.example/",
+        "http://clinic.example:8080/",
+        "https://clinic.example/",
+        None,
+        None,
+        None,
+    ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXTS, TEXTS)
+def test_nothing_of_a_path_is_left(path: str, query: str) -> None:
+    address = f"https://clinic.example/{path}?{query}"
+    assert applied(url_origin, address) in (["https://clinic.example/"], [None])
 
 
 def test_an_escaped_address_in_a_path_does_not_leave() -> None:

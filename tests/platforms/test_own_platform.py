@@ -237,6 +237,7 @@ TYPES = {"text", "number", "integer", "boolean", "json"}
 def test_every_function_is_used_by_a_platform_or_a_documented_override() -> None:
     files = [*(DOCS.parent / "connector" / "platforms").glob("*.yaml"), DOCS / "uncertain-facts.md"]
     files += [DOCS.parent / EXAMPLE, Path(__file__).parent / "test_vectors.py"]
+    files.append(DOCS.parent / "connector" / "config" / "profile.py")
     told = "\n".join(file.read_text(encoding="utf-8") for file in files)
     unused = {name for name in FUNCTIONS if not re.search(rf"\| {name}\b", told)}
     assert unused - TYPES == set()

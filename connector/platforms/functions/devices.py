@@ -16,7 +16,12 @@ from connector.platforms.functions.registry import (
 )
 
 register_columnwise(
-    ip.public_ip, ip.public_ipv4, web.user_agent_text, web.user_agent_start, web.url_page
+    ip.public_ip,
+    ip.public_ipv4,
+    web.user_agent_text,
+    web.user_agent_start,
+    web.url_page,
+    web.url_origin,
 )
 
 

@@ -51,6 +51,8 @@ class Bisection:
         ended: set when the run ends.
         credentials: the settings that hold them, for whoever has to renew one.
         on_retry: called for each retry that is scheduled.
+        build_validation: makes the request that has a batch judged without delivering it, where
+            the platform has an address for that.
     """
 
     def __init__(
@@ -63,11 +65,13 @@ class Bisection:
         ended: threading.Event,
         credentials: str = "",
         on_retry: OnRetry | None = None,
+        build_validation: Callable[[Page, Batch], HttpRequest] | None = None,
     ) -> None:
         self._exchange, self._build, self._rate_limiter = exchange, build, rate_limiter
         self._budget, self._guard, self._ended = budget, guard, ended
         self._policy = RetryPolicy(budget, ended, on_retry=on_retry)
         self._credentials = credentials
+        self._build_validation = build_validation
 
     def resolve(self, page: Page, batch: Batch, verdicts: BatchVerdicts, first: Attempt) -> None:
         """Record a verdict on every record of a batch.
@@ -84,11 +88,17 @@ class Bisection:
             RunEnded: the run ended meanwhile.
         """
         waiting, probed = [batch], self._guard.accept_all
+        validated = self._build_validation is None
         attempt: Attempt | None = first
         while waiting:
             part = waiting.pop()
             unlocated, attempt = self._send(page, part, verdicts, attempt), None
             rest = verdicts.without_verdict(part)
+            too_large = unlocated is not None and unlocated.by_bytes
+            if not validated and not too_large and len(rest) > 1:
+                validated = True
+                if self._validate(page, rest, verdicts):
+                    unlocated, rest = None, verdicts.without_verdict(rest)
             if (
                 unlocated is not None
                 and not unlocated.by_bytes
@@ -102,6 +112,24 @@ class Bisection:
                 waiting += reversed(halves(rest, by_bytes=unlocated.by_bytes))
             elif len(rest):
                 waiting.append(rest)
+
+    def _validate(self, page: Page, batch: Batch, verdicts: BatchVerdicts) -> bool:
+        """Refuse all records of a batch that the platform's validation names.
+
+        Returns:
+            Whether it named any. Where it did not, or could not be asked, the batch is halved.
+        """
+        if self._build_validation is None:
+            return False
+        self._await_turn()
+        self._budget.count_request()
+        request = self._build_validation(page, batch)
+        outcome = self._exchange.validate(request, batch, verdicts)
+        if not isinstance(outcome, PerRecord) or not outcome.refused:
+            return False
+        log.info("bisection: validation refused %d of %d records", len(outcome.refused), len(batch))
+        verdicts.record(batch, PerRecord(refused=outcome.refused))
+        return True
 
     def _probe(self, page: Page, batch: Batch, verdicts: BatchVerdicts) -> None:
         """Try single records of a refused batch before it is halved.

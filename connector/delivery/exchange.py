@@ -128,6 +128,34 @@ class Exchange:
         Returns:
             What is to be done next, and with which credentials the request was signed.
         """
+        outcome = self._outcome(response, sent, batch, verdicts)
+        if isinstance(outcome, Retry):
+            self.heed(outcome, batch, verdicts)
+        elif not isinstance(outcome, Halt):
+            self._auth.accepted(sent.renewals)
+        return Attempt(outcome, sent.renewals)
+
+    def validate(self, request: HttpRequest, batch: Batch, verdicts: BatchVerdicts) -> Outcome:
+        """Have a batch judged at an address that takes nothing.
+
+        Returns:
+            What was said of its records; that none was refused does not mean that any was taken.
+        """
+        signed, renewals = self._auth.sign(request)
+        sent = Sent(renewals, self._concurrency.sent())
+        outcome = self._outcome(self._transport.send(signed), sent, batch, verdicts)
+        if isinstance(outcome, Retry):
+            self.heed(outcome._replace(ambiguous=False), batch, verdicts)
+        return outcome
+
+    def _outcome(
+        self,
+        response: HttpResponse | TransportFailure,
+        sent: Sent,
+        batch: Batch,
+        verdicts: BatchVerdicts,
+    ) -> Outcome:
+        """Count a response and interpret it."""
         verdicts.requests += 1
         if isinstance(response, HttpResponse):
             verdicts.statuses[str(response.status)] += 1
@@ -136,11 +164,7 @@ class Exchange:
             verdicts.statuses[response.detail] += 1
         outcome = self._interpret(response, batch)
         self._adapt(sent.ticket, response, outcome)
-        if isinstance(outcome, Retry):
-            self.heed(outcome, batch, verdicts)
-        elif not isinstance(outcome, Halt):
-            self._auth.accepted(sent.renewals)
-        return Attempt(outcome, sent.renewals)
+        return outcome
 
     def heed(self, outcome: Retry, batch: Batch, verdicts: BatchVerdicts) -> None:
         """Prepare for another attempt.

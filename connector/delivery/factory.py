@@ -62,6 +62,9 @@ def open_sender(
     def build(page: Page, batch: Batch) -> HttpRequest:
         return builder.build(body(page, batch))
 
+    def build_validation(page: Page, batch: Batch) -> HttpRequest:
+        return builder.build_validation(body(page, batch))
+
     # A new token is waited for, and a transport must not wait for itself.
     token_transport = (
         open_transport("requests", connections=1, **options)
@@ -73,6 +76,7 @@ def open_sender(
         auth_for(destination, token_transport, tokens=tokens),
         destination.answers,
         build,
+        build_validation=None if builder.validator_url is None else build_validation,
         concurrency=concurrency,
         rate_limiter=RateLimiter(model.delivery.rate or limits.rate),
         budget=budget,

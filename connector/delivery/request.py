@@ -36,6 +36,10 @@ class RequestBuilder:
                 given = model.test_mode if isinstance(model.test_mode, str) else None
                 query[platform.test_mode.name] = given or str(platform.test_mode.value)
         self.url = self.address(path, query)
+        validator = platform.answers.located.validator
+        self.validator_url = (
+            None if validator in (None, path) else self.address(str(validator), query)
+        )
         self._headers = {
             "Content-Type": "application/json",
             **{name: _fill(text, self._values) for name, text in platform.headers.items()},
@@ -56,6 +60,16 @@ class RequestBuilder:
     def build(self, body: bytes) -> HttpRequest:
         """Build the request that carries a body."""
         return HttpRequest("POST", self.url, self._headers, body)
+
+    def build_validation(self, body: bytes) -> HttpRequest:
+        """Build the request that has a body judged without delivering it.
+
+        Raises:
+            ValueError: The platform has no such address, or test mode goes there anyway.
+        """
+        if self.validator_url is None:
+            raise ValueError("there is no address that only judges")
+        return HttpRequest("POST", self.validator_url, self._headers, body)
 
 
 def _fill(text: str, values: Mapping[str, str], *, quote: bool = False) -> str:

@@ -61,6 +61,7 @@ class Sender:
         answers: Answers,
         build: Callable[[Page, Batch], HttpRequest],
         *,
+        build_validation: Callable[[Page, Batch], HttpRequest] | None = None,
         concurrency: ConcurrencyLimit,
         rate_limiter: RateLimiter,
         budget: RetryBudget | None = None,
@@ -85,6 +86,7 @@ class Sender:
             self._ended,
             credentials,
             on_retry,
+            build_validation,
         )
         self._pending: deque[tuple[PageInFlight, Batch]] = deque()
         self._slots = concurrency

@@ -66,6 +66,8 @@ class Located(StrictModel):
         message: Likewise; several are tried.
         warning: Key that marks an entry as harmless.
         ok: Key -> values that mean the record was accepted.
+        validator: Path of an address that judges the same body, takes none of it and names every
+            bad record, where answers name the first one alone. A refused batch is sent there once.
     """
 
     path: list[str] = []
@@ -80,6 +82,7 @@ class Located(StrictModel):
     field: str | None = None
     warning: str | None = None
     ok: dict[str, list[str | int | bool]] = {}
+    validator: str | None = None
 
 
 class Code(StrictModel):

@@ -56,6 +56,8 @@ def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[
     filled = [platform.path, *platform.headers.values(), *platform.query.values()]
     if platform.test_mode is not None and platform.test_mode.method == "path":
         filled.append(str(platform.test_mode.value))
+    if platform.answers.located.validator is not None:
+        filled.append(platform.answers.located.validator)
     if platform.answers.poll is not None:
         filled.append(platform.answers.poll.path)
     for name in (name for text in filled for name in re.findall(r"\{(\w+)\}", text)):

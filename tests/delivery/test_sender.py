@@ -124,6 +124,7 @@ def run(
     *,
     raw: bool = False,
     concurrency: int = 1,
+    validates: bool = False,
     auth: AuthScheme | None = None,
     **options: Any,
 ) -> Iterator[Run]:
@@ -135,6 +136,9 @@ def run(
                 "POST", server.url, {}, b'{"data":[' + b",".join(batch.records) + b"]}"
             )
 
+        def build_validation(page: Page, batch: Batch) -> HttpRequest:
+            return build(page, batch)._replace(url=server.url + "/validate")
+
         sender = Sender(
             transport,
             auth or NoAuth(),
@@ -143,6 +147,7 @@ def run(
             concurrency=ConcurrencyLimit.fixed(concurrency),
             rate_limiter=options.pop("rate_limiter", RateLimiter(None)),
             redactor=options.pop("redactor", Redactor("redacted", spec.codes)),
+            build_validation=build_validation if validates else None,
             **options,
         )
         try:
@@ -487,6 +492,45 @@ def test_a_platform_that_names_one_record_at_a_time_is_followed_to_the_end() -> 
     ) as sender:
         result = sender.deliver(THOUSAND)
     assert rows(result, RowState.REJECTED) == list(bad)
+
+
+BAD = [0, 17, 500, 999]
+
+
+@pytest.mark.parametrize(
+    ("said", "requests"),
+    [
+        ("names all", 3),
+        ("takes all", 1 + 1 + len(BAD)),
+        ("is not there", 1 + 1 + len(BAD)),
+        ("wants to be left alone", 1 + 1 + len(BAD)),
+    ],
+)
+def test_a_refused_batch_is_validated_once_and_nothing_counts_as_taken_for_that(
+    said: str, requests: int
+) -> None:
+    platform = BatchingPlatform(BAD, lambda found, count: named(found[:1], count))
+    judging = BatchingPlatform(BAD, named)
+    otherwise = {
+        "takes all": Reply(200, {"received": len(THOUSAND) - 1}),
+        "is not there": Reply(404, {}),
+        "wants to be left alone": Reply(429, {}, {"Retry-After": "0"}),
+    }
+
+    def behave(request: Request) -> Reply:
+        if request.target.endswith("/validate"):
+            return otherwise.get(said) or judging(request)
+        return platform(request)
+
+    with run(behave, BY_INDEX, validates=True) as sender:
+        result = sender.deliver(THOUSAND)
+        assert sender.requests == requests
+        assert sum(each.target.endswith("/validate") for each in sender.server.requests) == 1
+    assert sender.sender.error is None
+    assert rows(result, RowState.REJECTED) == BAD
+    assert len(platform.taken) == len(rows(result, RowState.DELIVERED)) == 996
+    assert max(platform.taken.values()) == 1
+    assert (result.requests, result.ambiguous) == (requests, 0)
 
 
 def test_a_body_that_is_too_large_is_cut_by_bytes_and_a_record_that_is_too_large_refused(

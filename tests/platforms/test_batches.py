@@ -26,13 +26,14 @@ from tests.support.projects import Project
 ROWS = 1000
 LOCATED = {
     **{"linkedin": 3, "google": 3, "reddit": 2, "microsoft": 1, "pinterest": 1},
+    "snapchat": 3,
     **{"amazon": 2, "thetradedesk": 20, "thetradedesk_offline": 1},
 }
 """Platforms that name every bad record at once -> requests for a batch with bad ones,
 however many they are.
 """
 
-ONE_BY_ONE = ("tiktok", "snapchat")
+ONE_BY_ONE = ("tiktok",)
 """Platforms that name the first bad record alone."""
 
 UNLOCATED = ("meta", "openai", "x")

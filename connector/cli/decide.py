@@ -64,7 +64,7 @@ def erase(name: Name, key: Key, json: Json = False) -> None:
         if json:
             output.print_json(done.to_json())
         else:
-            output.say(messages.erased(destination.platform.title, done.before))
+            output.say(messages.erased(destination.platform.title, done))
 
 
 def rename(

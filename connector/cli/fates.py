@@ -83,6 +83,9 @@ def rejected(
     name: Name,
     reason: Reason = None,
     since: Since = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="only the row with this key; once for each key column")
+    ] = None,
     format: Format = "table",
     file: Output = None,
     json: Json = False,
@@ -93,7 +96,12 @@ def rejected(
 
     with output.errors(json):
         formats.refuse_unknown(format, file)
-        found = look(load(name), reason=reason, since=since_moment(since))
+        found = look(
+            load(name),
+            reason=reason,
+            since=since_moment(since),
+            key=tuple(key) if key else None,
+        )
         _list(FIELDS, found, "json" if json else format, file, none="no row is in quarantine")
 
 

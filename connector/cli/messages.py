@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from connector.cli import output
 
 if TYPE_CHECKING:
+    from connector.commands.erase import Erasure
     from connector.commands.lint import IdentifierQuality
     from connector.commands.overview import OverviewEntry
     from connector.commands.platforms import PlatformFacts
@@ -54,13 +55,21 @@ def beyond_ledger(rows: int, command: str) -> str:
     )
 
 
-def erased(platform: str, before: str | None) -> str:
+def erased(platform: str, done: Erasure) -> str:
     """What a person who erased a row has to know.
 
     Args:
         platform: Its title.
-        before: What was recorded of the row.
+        done: What was recorded of the row, and where its key still is.
     """
+    said = _erased(platform, done.before)
+    if done.still_in:
+        files = ", ".join(map(str, done.still_in))
+        said += f". Its key still stands in {files}: delete old backups, and erase it again"
+    return said
+
+
+def _erased(platform: str, before: str | None) -> str:
     if before is None:
         return (
             "erased; it was not recorded, so see that the key is written as in the warehouse. A row"

@@ -9,6 +9,7 @@ from functools import partial
 
 from connector.commands.findings import Findings
 from connector.config.destination import Destination
+from connector.config.personal_keys import are_personal, is_personal
 from connector.errors import DestinationError, Problem
 from connector.mapping.coverage import usable_columns, would_add
 from connector.mapping.sent_fields import sent_fields
@@ -96,6 +97,12 @@ def _check_first_rows(findings: Findings, destination: Destination, reader: Sour
     rows = next(iter(reader.read(Range(), SAMPLE_ROWS)), None)
     if rows is None or not len(rows):
         return
+    if destination.keys_are_personal is None and are_personal(destination, rows.keys):
+        findings.warnings.append(
+            f"keys ({', '.join(destination.model.source.keys)}) look as if they described a person,"
+            " so only their hashes are kept, and no key is shown. Say privacy.keys: hashed, or"
+            " plain if they do not"
+        )
     encoded = Serializer(destination).encode(rows.table, rows.joined_keys(), utc_now())
     if encoded.rejected and not len(encoded.positions):
         reasons = Counter(why.reason for why in encoded.rejected.values())
@@ -144,7 +151,8 @@ def _repeated_keys(destination: Destination, reader: SourceReader) -> Iterator[s
     repeated = reader.duplicate_keys()
     if repeated:
         keys = "; ".join(", ".join(key) for key in repeated)
-        shown = "personal ones" if destination.personal_key or "@" in keys else keys
+        personal = any(is_personal(destination, key) for key in repeated)
+        shown = "personal ones" if personal else keys
         yield (
             f"several rows share a key ({shown}); a key must identify one conversion, so make the"
             " query distinct or add a column to source.key"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -13,6 +14,7 @@ from connector.engine.context import open_context
 from connector.engine.registration import manual_lease
 from connector.model import RowState
 from connector.state import intents, ledger, quarantine
+from connector.state.erasure import forget_key, wipe
 from connector.state.keys import hash_of
 from connector.state.lease import release
 
@@ -23,9 +25,11 @@ class Erasure:
 
     Attributes:
         before: What was recorded of it, as by `recorded`; None where nothing was.
+        still_in: Files beside the state that hold its key nevertheless, such as backups.
     """
 
     before: str | None
+    still_in: list[Path] = field(default_factory=list)
 
     @property
     def known(self) -> bool:
@@ -34,7 +38,11 @@ class Erasure:
 
     def to_json(self) -> dict[str, Any]:
         """As `capi erase --json` prints it."""
-        return {"erased": True, "was_known": self.known}
+        return {
+            "erased": True,
+            "was_known": self.known,
+            "still_in": [str(path) for path in self.still_in],
+        }
 
 
 def erase(target: Target, *, key: tuple[str, ...], state: str | None = None) -> Erasure:
@@ -61,8 +69,9 @@ def erase(target: Target, *, key: tuple[str, ...], state: str | None = None) -> 
             ledger.record(
                 connection, context.destination_id, [key_hash], [RowState.ERASED], [None], None
             )
+            forget_key(connection, context.destination_id, key)
             release(connection, held)
-        return Erasure(before)
+        return Erasure(before, wipe(context.store.url, key))
 
 
 def recorded(target: Target, *, key: tuple[str, ...], state: str | None = None) -> str | None:

@@ -6,14 +6,16 @@ import datetime as dt
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from connector.commands.key import refuse_other_columns
 from connector.commands.moments import text_of_moment
 from connector.config.loader import Target, destination_of
 from connector.delivery.redact import UNREGISTERED
-from connector.engine.context import open_context
+from connector.engine.context import RunContext, open_context
 from connector.mapping.reasons import explained
 from connector.platforms.answers import Codes
 from connector.state import quarantine
 from connector.state.clock import microseconds_of
+from connector.state.keys import hash_of
 from connector.state.quarantine import Quarantined
 
 _NO_WORDS = (
@@ -67,6 +69,7 @@ def rejected(
     *,
     reason: str | None = None,
     since: dt.datetime | None = None,
+    key: tuple[str, ...] | None = None,
     state: str | None = None,
 ) -> list[RejectedRow]:
     """The rows in quarantine.
@@ -75,11 +78,27 @@ def rejected(
         target: The destination, or the path of its YAML file.
         reason: Only rows with this reason code.
         since: Only rows that were tried then or later.
+        key: Only the row with this key, also where keys are kept as hashes.
         state: SQLAlchemy URL of the state database; default: as for `sync`.
+
+    Raises:
+        ConfigError: The key has other columns than source.key.
     """
     destination = destination_of(target)
-    with open_context(destination, state=state) as context, context.store.read() as connection:
-        codes = destination.platform.answers.codes
+    refuse_other_columns(destination, key)
+    with open_context(destination, state=state) as context:
+        key_hash = None if key is None else hash_of(key, context.store.key())
+        return _listed(context, reason, since, key_hash)
+
+
+def _listed(
+    context: RunContext,
+    reason: str | None,
+    since: dt.datetime | None,
+    key_hash: bytes | None,
+) -> list[RejectedRow]:
+    with context.store.read() as connection:
+        codes = context.destination.platform.answers.codes
         return [
             rejected_row(row, codes)
             for row in quarantine.listed(
@@ -87,6 +106,7 @@ def rejected(
                 context.destination_id,
                 reason=reason,
                 since_us=None if since is None else microseconds_of(since),
+                key_hash=key_hash,
             )
         ]
 

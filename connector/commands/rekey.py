@@ -62,7 +62,7 @@ class Rekeying:
         return asdict(self)
 
 
-def rekey(targets: Sequence[Target], *, forget: bool = False) -> Rekeying:
+def rekey(targets: Sequence[Target], *, forget: bool = False, state: str | None = None) -> Rekeying:
     """Replace the installation's key, in one transaction.
 
     The new key is CAPI_INSTALLATION_KEY; without it, one is made and stored. The old one is the
@@ -75,6 +75,7 @@ def rekey(targets: Sequence[Target], *, forget: bool = False) -> Rekeying:
     Args:
         targets: All destinations that share the state, or the paths of their YAML files.
         forget: A person agreed to forget what the warehouse does not have.
+        state: SQLAlchemy URL of the state database; default: as for `sync`.
 
     Raises:
         ConfigError: There is no other key; the state knows a destination that is not among these;
@@ -83,7 +84,7 @@ def rekey(targets: Sequence[Target], *, forget: bool = False) -> Rekeying:
         StateMismatch: The old key is not the one that the state was made with.
     """
     destinations = [destination_of(target) for target in targets]
-    urls = {state_url(each.root) for each in destinations}
+    urls = {state_url(each.root, state) for each in destinations}
     if len(urls) != 1:
         raise ConfigError("name the destinations of one project, which share a state database")
     with ExitStack() as opened:
@@ -98,7 +99,9 @@ def rekey(targets: Sequence[Target], *, forget: bool = False) -> Rekeying:
                 " over only with their YAML files: give the paths of these too, or put them back"
             )
         contexts = [
-            opened.enter_context(open_context(each)) for each in destinations if each.name in known
+            opened.enter_context(open_context(each, state=state))
+            for each in destinations
+            if each.name in known
         ]
         held = [opened.enter_context(_held(context, change)) for context in contexts]
         hashes = [opened.enter_context(_Hashes(context, change)) for context in contexts]

@@ -13,6 +13,7 @@ from connector.commands.key import refuse_other_columns
 from connector.commands.moments import text_of_moment
 from connector.commands.rejected import RejectedRow, rejected_row
 from connector.config.loader import Target, destination_of
+from connector.config.personal_keys import is_personal
 from connector.engine.context import RunContext, open_context
 from connector.errors import ConnectorError
 from connector.model import Range
@@ -128,7 +129,7 @@ def show(target: Target, *, key: tuple[str, ...], state: str | None = None) -> C
     advice = _NEXT["beyond_ledger" if is_beyond and now == "expired" else now]
     return ConversionHistory(
         destination.name,
-        None if destination.personal_key else key,
+        None if is_personal(destination, key) else key,
         now,
         cursor,
         None if refused is None else rejected_row(refused, destination.platform.answers.codes),

@@ -9,6 +9,7 @@ from typing import Any
 
 from connector.commands.moments import text_of_moment
 from connector.config.loader import Target, destination_of
+from connector.config.personal_keys import are_personal
 from connector.engine.context import RunContext, open_context
 from connector.engine.recorded_rows import read_recorded
 from connector.mapping.reasons import explained
@@ -150,9 +151,9 @@ def _places(
 ) -> dict[bytes, _Place]:
     """Key hash -> key and cursor, for rows that the warehouse still has."""
     found: dict[bytes, _Place] = {}
-    personal = context.destination.personal_key
     for rows in _ranges(context, since) if wanted else ():
         for page in read_recorded(context, rows):
+            personal = are_personal(context.destination, page.rows.keys)
             for row, key_hash in enumerate(page.hashes):
                 if key_hash in wanted:
                     place = page.rows.mark(row)

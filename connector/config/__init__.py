@@ -14,6 +14,7 @@ __all__ = [
     "literal_secrets",
     "loader",
     "models",
+    "personal_keys",
     "policy",
     "profile",
     "secrets",

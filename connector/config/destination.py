@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,13 @@ from connector.platforms.answers import Answers
 from connector.platforms.columns import COLUMNS
 from connector.platforms.model import Platform
 from connector.syntax.yaml import Document
+
+_PERSONAL_NAME = re.compile(
+    r"(?i)(?:\b|_)(?:e_?mail|mail|phone|mobile|msisdn|tel|ssn|mrn|patient|passport|iban|dob|birth\w*"
+    r"|surname|(?:first|last|full|given|family|customer|client|user|person|contact|member)_?name)"
+    r"(?:\b|_)"
+)
+"""Names of columns that describe a person, or number one for others than us."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +110,36 @@ class Destination:
             if (name in chosen if chosen is not None else not spec.plain)
         )
 
-    @property
-    def personal_key(self) -> bool:
-        """Whether a column of the key describes a person, or is a digest of one that does.
+    @functools.cached_property
+    def keys_are_personal(self) -> bool | None:
+        """Whether keys are kept and shown as hashes alone; None where what they look like decides.
 
-        Then no key is stored or shown.
+        `privacy.keys` says so, or a column of the key describes a person by its name or by what the
+        query makes it of, or is a digest of one that does.
         """
+        if self.model.privacy.keys is not None:
+            return self.model.privacy.keys == "hashed"
         personal = {
             self.model.columns.get(name, name)
             for name, column in COLUMNS.items()
             if column.personal or name.endswith("_sha256")
         }
-        return not personal.isdisjoint(self.model.source.keys)
+        keys = self.model.source.keys
+        if not personal.isdisjoint(keys) or any(map(_PERSONAL_NAME.search, keys)):
+            return True
+        return True if any(map(self._is_made_of_personal_columns, keys)) else None
+
+    def _is_made_of_personal_columns(self, key: str) -> bool:
+        """Whether the query gives this name to a column that describes a person by its own."""
+        try:
+            query = self.query()
+        except DestinationError:
+            return False
+        alias = rf"(?is)([^,;]{{1,200}}?)\bas\s+[\"`\[]?{re.escape(key)}\b"
+        return any(
+            _PERSONAL_NAME.search(re.split(r"(?i)\bselect\b", made_of)[-1])
+            for made_of in re.findall(alias, query)
+        )
 
 
 def _find(name: str, root: Path, file: Path | None) -> Path:

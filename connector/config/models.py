@@ -253,6 +253,11 @@ class Privacy(Section):
     obscure_order_id: bool = Field(
         False, description="send SHA-512 (base64) in place of the order id"
     )
+    keys: Literal["plain", "hashed"] | None = Field(
+        None,
+        description="how the keys of rows are kept and shown; default: hashed where they may"
+        " describe a person, by the names of their columns or by what they look like, else plain",
+    )
     retention: Duration = Field(
         dt.timedelta(days=30), description="how long the quarantine remembers a row"
     )

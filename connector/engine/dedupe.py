@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from connector.arrow.composite_key import SEPARATOR
 from connector.config.destination import Destination
+from connector.config.personal_keys import are_personal
 from connector.errors import ConfigError
 from connector.model import RowState, SliceKind
 from connector.source.reader import SourceReader
@@ -198,20 +198,13 @@ class Deduplicator:
     def _shared(self, read: Rows, keys: Iterable[tuple[str, ...]]) -> ConfigError:
         shown = (
             "personal ones"
-            if is_personal(self.destination, read)
+            if are_personal(self.destination, read.keys)
             else ", ".join(sorted(", ".join(key) for key in keys)[:5])
         )
         return ConfigError(
             f"{self.destination.name}: several rows of the query share a key ({shown}); a key must"
             " identify one conversion, so make the query distinct or add a column to source.key"
         )
-
-
-def is_personal(destination: Destination, read: Rows) -> bool:
-    """Whether keys may describe a person, by their column or by what they look like."""
-    return destination.personal_key or bool(
-        pc.any(pc.match_substring(read.joined_keys(), "@")).as_py()
-    )
 
 
 def _at(rows: Sequence[int], values: list[Item]) -> list[Item]:

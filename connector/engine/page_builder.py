@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from connector.arrow.masks import Mask
 from connector.config.destination import Destination
+from connector.config.personal_keys import are_personal
 from connector.delivery.batch import BatchLimits, cut
-from connector.engine.dedupe import Chosen, Deduplicator, is_personal
+from connector.engine.dedupe import Chosen, Deduplicator
 from connector.engine.horizon import unproven
 from connector.model import Batch, Mark, Page, Range, Rejection, RowState, SliceKind
 from connector.source.reader import SourceReader
@@ -215,7 +216,7 @@ class PageBuilder:
             chosen.versions,
         )
         kept = self._encode(chosen, as_of)
-        personal = is_personal(self.destination, read)
+        personal = are_personal(self.destination, read.keys)
         keys = (
             read.keys if chosen.whole else tuple(part.take(chosen.positions) for part in read.keys)
         )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+import pyarrow as pa
+
+from connector.config.personal_keys import are_personal
 from connector.engine.backlog import survey
 from connector.engine.bounds import lookback_range
 from connector.engine.context import RunContext
@@ -74,9 +77,9 @@ def _cut(context: RunContext, waiting: Range, ends: Sequence[Mark]) -> Iterator[
     Where keys may describe a person, it is cut between their cursor values, because such keys are
     not handed on.
     """
-    personal = context.destination.personal_key or any(
-        "@" in part for end in ends for part in end.key or ()
-    )
+    columns = zip(*(end.key or () for end in ends), strict=True)
+    keys = [pa.array(texts, pa.string()) for texts in columns]
+    personal = are_personal(context.destination, keys)
     start, number = waiting.after, 0
     for end in ends:
         if not personal:

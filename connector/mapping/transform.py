@@ -22,6 +22,7 @@ import pyarrow as pa
 from connector.arrow.composite_key import SEPARATOR
 from connector.arrow.convert import to_frame, to_table
 from connector.config.destination import Destination
+from connector.config.personal_keys import is_personal
 from connector.errors import ConfigError
 from connector.platforms.columns import COLUMNS, EXTRA
 from connector.syntax.spelling import suggest
@@ -107,10 +108,10 @@ class Transform:
     def _place(self, keys: pa.Array, row: int | None) -> str:
         if row is None:
             return f"for a page of {len(keys)} rows, though for none of them alone"
-        key = keys[row].as_py().replace(SEPARATOR, " ")
-        if self._destination.personal_key or "@" in key:
+        parts = keys[row].as_py().split(SEPARATOR)
+        if is_personal(self._destination, parts):
             return f"at row {row} of a page; its key is personal, and not shown"
-        return f"at the row with key {key}"
+        return f"at the row with key {' '.join(parts)}"
 
     def _refuse_other_shape(self, frame: pd.DataFrame, result: Any) -> None:
         if not isinstance(result, pd.DataFrame):

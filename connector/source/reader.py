@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
 from connector.config.destination import Destination
+from connector.config.personal_keys import is_personal
 from connector.errors import ConfigError
 from connector.model import Mark, Range
 from connector.source import safety_lag, slicing, survey, time_unit
@@ -291,12 +292,11 @@ class SourceReader:
         return rows
 
     def _shared_key(self, page: Rows, row: int) -> str:
-        key = ", ".join(page.mark(row).key or ())
-        personal = "@" in key or self._destination.personal_key
+        key = page.mark(row).key or ()
+        shown = "one of them" if is_personal(self._destination, key) else repr(", ".join(key))
         return (
-            f"{self._destination.name}: two rows of the query share the key"
-            f" {'one of them' if personal else repr(key)}; a key must identify one conversion, so"
-            " make the query distinct or add a column to source.key"
+            f"{self._destination.name}: two rows of the query share the key {shown}; a key must"
+            " identify one conversion, so make the query distinct or add a column to source.key"
         )
 
     def _query(self) -> Description:

@@ -7,6 +7,7 @@ __all__ = [
     "clock",
     "concurrency",
     "connections",
+    "erasure",
     "insert",
     "installation",
     "intents",

@@ -12,6 +12,9 @@ from connector.config.unreachable import obstacle
 from connector.errors import ConfigError
 from connector.state import waits
 
+_KEEP = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = FAST")
+"""What is committed lasts; what is deleted is overwritten where that costs no page more."""
+
 _ROOM = ("cache_size = -8000", "temp_store = MEMORY")
 """A cache for pages of the ledger, in KiB, and no file for what a failed statement would undo."""
 
@@ -40,7 +43,7 @@ def open_engine(url: URL) -> Engine:
         # Transactions begin below, and nowhere else.
         connection.isolation_level = None  # type: ignore[attr-defined]
         cursor = connection.cursor()  # type: ignore[attr-defined]
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", *_ROOM):
+        for pragma in (*_KEEP, *_ROOM):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -164,7 +164,8 @@ def _row(name: str, result: Any, key: dg.AssetKey) -> list[str]:
         else []
     )
     if not events:
-        return [name, "failed", "", "", "", "", "", ""]
+        nothing = ["0", "0", "0", "", "0", "", ""]  # an observation, but no materialization
+        return [name, *(nothing if result.success else ["failed", *[""] * 6])]
     values = {label: each.value for label, each in events[0].metadata.items()}
     reasons = values.get("rejected_by_reason")
     by_reason = (

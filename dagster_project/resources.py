@@ -16,6 +16,7 @@ from connector.engine.context import RunContext, open_context
 from connector.engine.plan import Options, Plan, Slice
 from connector.engine.report import Report, RunFailure
 from connector.engine.run import Planned
+from connector.engine.slice_ends import SliceEnd, end_slice
 
 
 class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -66,6 +67,13 @@ class CapiResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def deliver(self, destination: Destination, planned: Plan, each: Slice) -> RunFailure | None:
         """Deliver one slice of a plan; see `connector.deliver`."""
         return steps.deliver(self.warehouse.of(destination), planned, each, state=self.state.url)
+
+    def end_slice(
+        self, destination: Destination, planned: Plan, each: Slice, failure: RunFailure | None
+    ) -> SliceEnd:
+        """Record that a slice has ended; see `connector.engine.slice_ends`."""
+        with self.session(destination) as session:
+            return end_slice(session, planned, each, failure)
 
     def settle(self, destination: Destination, planned: Plan, failure: RunFailure | None) -> Report:
         """End the run and report; see `connector.settle`."""

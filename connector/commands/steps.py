@@ -57,6 +57,9 @@ def deliver(
 
     Returns:
         Why it ended early, if it did.
+
+    Raises:
+        RunStopped: The run ended before.
     """
     destination = in_mode(destination_of(target), planned.options)
     with open_context(destination, state=state) as context:

@@ -31,6 +31,7 @@ __all__ = [
     "requeue",
     "retention",
     "run",
+    "slice_ends",
     "slice_reader",
     "unrecorded",
 ]

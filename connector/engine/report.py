@@ -114,6 +114,11 @@ class Report:
         )
 
     @property
+    def found_nothing(self) -> bool:
+        """No row was settled, and no result came that the platform tells later."""
+        return not (self.rows_read or self.unsent or self.tallies.get("later"))
+
+    @property
     def rejection_rate(self) -> float:
         """Share of the rows read that were rejected."""
         return self.rejected / self.rows_read if self.rows_read else 0.0

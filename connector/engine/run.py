@@ -223,7 +223,11 @@ def deliver(
 
     Returns:
         Why it ended early; None where it is complete. Its counts are in the state.
+
+    Raises:
+        RunStopped: The run ended before.
     """
+    _refuse_ended(context, planned.run_id)
     try:
         with Heartbeat(context.store, planned.lease):
             failure = _deliver(context, planned, [each], progress)

@@ -8,13 +8,23 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
-from connector import ConnectorError, Destination, LeaseHeld, Plan, Report, RunFailure, Slice
-from connector.engine.outcome import problem_of
-from connector.engine.unrecorded import is_recorded
+from connector import (
+    ConnectorError,
+    Destination,
+    LeaseHeld,
+    Plan,
+    Planned,
+    Report,
+    RunFailure,
+    RunStopped,
+    Slice,
+)
+from connector.engine.slice_ends import SliceEnd
+from connector.engine.unrecorded import is_recorded as leaves_trace
 from connector.errors import StateMismatch
-from dagster_project.components.checks import check_results, check_specs
+from dagster_project.components.checks import check_specs
 from dagster_project.components.logs import forwarded
-from dagster_project.components.metadata import metadata_of
+from dagster_project.components.outcome import show_failure, show_success, show_unrecorded
 from dagster_project.components.run_config import CONFIG, options_of
 from dagster_project.resources import CapiResource
 
@@ -50,25 +60,43 @@ def build_asset(destination: Destination, spec: dg.AssetSpec) -> dg.AssetsDefini
         work = _failing(context, lambda: _plan(context, capi, destination, key))
         if work is None:
             return
+        if work["failure"]:
+            report = _failing(context, lambda: _settle(capi, destination, work))
+            failure = show_failure(context, destination, key, report)
+            raise failure or dg.Failure(work["failure"]["message"], allow_retries=False)
         yield dg.Output(work, "work")
         for each in work["plan"]["slices"] if work["plan"] else []:
             yield dg.DynamicOutput(
                 each, mapping_key=f"{each['kind']}_{each['number']}", output_name="slices"
             )
 
-    @dg.op(name=f"{name}_deliver", pool=f"capi/{destination.name}")
+    @dg.op(
+        name=f"{name}_deliver",
+        pool=f"capi/{destination.name}",
+        out=dg.Out(dict, is_required=False),
+    )
     def deliver_op(
         context: dg.OpExecutionContext,
         capi: CapiResource,
         work: dict,  # type: ignore[type-arg]
         work_slice: dict,  # type: ignore[type-arg]
-    ) -> dict:  # type: ignore[type-arg]
-        """Send one slice; what became of it is in the state."""
+    ) -> Iterator[Any]:
+        """Send one slice; what became of it is in the state. The last one settles a failed run."""
         planned, each = Plan.from_json(work["plan"]), Slice.from_json(work_slice)
-        failure = _failing(context, lambda: capi.deliver(destination, planned, each))
-        if failure is not None:
+        failure = _failing(context, lambda: _deliver(capi, destination, planned, each))
+        end = _failing(context, lambda: capi.end_slice(destination, planned, each, failure))
+        shown = None
+        if end.must_settle:
+            report = _failing(context, lambda: _settle_failed(capi, destination, planned, end))
+            if report is not None:
+                shown = show_failure(context, destination, key, report)
+        if failure is None:
+            yield dg.Output({})
+        elif end.is_new_cause:
+            metadata = {} if shown is None else shown.metadata
+            raise dg.Failure(failure.message, metadata=metadata, allow_retries=False)
+        else:
             context.log.error(failure.message)
-        return {} if failure is None else vars(failure)
 
     @dg.op(
         name=f"{name}_settle",
@@ -81,27 +109,23 @@ def build_asset(destination: Destination, spec: dg.AssetSpec) -> dg.AssetsDefini
         context: dg.OpExecutionContext,
         capi: CapiResource,
         work: dict,  # type: ignore[type-arg]
-        failures: list,  # type: ignore[type-arg]
+        delivered: list,  # type: ignore[type-arg]
     ) -> Iterator[Any]:
-        """End the run and show its counts."""
-        report = _failing(context, lambda: _settle(capi, destination, work, failures))
-        problem, metadata = problem_of(destination, report), metadata_of(report)
-        results = check_results(destination, key, report) if work["plan"] else []
-        if problem is not None or not work["plan"]:
-            # Nothing was materialized, or not as it should be: its counts are an observation.
-            context.log_event(dg.AssetObservation(asset_key=key, metadata=metadata))
-        if problem is not None:
-            for result in results:
-                context.log_event(_evaluation(result))
-            raise dg.Failure(problem.message, metadata=metadata, allow_retries=False)
-        if work["plan"]:
-            yield dg.Output(None, "result", metadata=metadata)
-            yield from results
+        """End a run whose slices are all complete, and show its counts."""
+        report = _failing(context, lambda: _settle(capi, destination, work))
+        is_recorded = work["plan"] is not None
+        failure = show_failure(context, destination, key, report, is_recorded=is_recorded)
+        if failure is not None:
+            raise failure
+        if is_recorded:
+            yield from show_success(context, destination, key, report)
+        else:
+            show_unrecorded(context, key, report)
 
     def compose(**inputs: Any) -> Any:
         work, slices = plan_op.alias("plan")(**inputs)
-        failures = slices.map(lambda each: deliver_op.alias("deliver")(work, each)).collect()
-        settled = settle_op.alias("settle")(work, failures)
+        delivered = slices.map(lambda each: deliver_op.alias("deliver")(work, each)).collect()
+        settled = settle_op.alias("settle")(work, delivered)
         return {
             "result": settled.result,
             **{output: getattr(settled, output) for output in outputs.values()},
@@ -160,7 +184,7 @@ def _plan(
         None where a run that no person asked for meets another one at work.
     """
     options = options_of(context.op_config)
-    if not is_recorded(destination, options):
+    if not leaves_trace(destination, options):
         report = capi.run_unrecorded(destination, options)
         return {"plan": None, "report": vars(report), "failure": None}
     _refuse_lost_state(context, capi, destination, key)
@@ -189,26 +213,31 @@ def _refuse_lost_state(
         )
 
 
-def _settle(
-    capi: CapiResource,
-    destination: Destination,
-    work: dict[str, Any],
-    failures: list[dict[str, Any]],
-) -> Report:
+def _deliver(
+    capi: CapiResource, destination: Destination, planned: Plan, each: Slice
+) -> RunFailure | None:
+    """Deliver a slice; what kept it from the start is a failure of it too, once the run goes on."""
+    try:
+        return capi.deliver(destination, planned, each)
+    except RunStopped:
+        raise
+    except ConnectorError as error:
+        return RunFailure.of(error)
+
+
+def _settle_failed(
+    capi: CapiResource, destination: Destination, planned: Plan, end: SliceEnd
+) -> Report | None:
+    """End a run that failed; None where a slice that ended at the same moment did so."""
+    try:
+        return capi.settle(destination, planned, end.failure)
+    except RunStopped:
+        return None
+
+
+def _settle(capi: CapiResource, destination: Destination, work: dict[str, Any]) -> Report:
+    """End a run; one that left no trace ended when it was planned."""
     if work["plan"] is None:
         return Report(**work["report"])
-    first = next(
-        (RunFailure(**failure) for failure in (work["failure"], *failures) if failure), None
-    )
-    return capi.settle(destination, Plan.from_json(work["plan"]), first)
-
-
-def _evaluation(result: dg.AssetCheckResult) -> Any:
-    """A check's result as the event of a step that fails."""
-    return dg.AssetCheckEvaluation(
-        asset_key=result.asset_key,  # type: ignore[arg-type]
-        check_name=str(result.check_name),
-        passed=result.passed,
-        metadata=dict(result.metadata),
-        severity=result.severity,
-    )
+    planned = Planned.from_json(work)
+    return capi.settle(destination, planned.plan, planned.failure)

@@ -50,6 +50,17 @@ def metadata_of(report: Report) -> dict[str, Any]:
     return {**numbers, **shown, **marks, "run_id": report.run_id}
 
 
+def standing_of(report: Report) -> dict[str, Any]:
+    """Of a run that found nothing: how far behind its destination is."""
+    found = {
+        "backlog": int(report.facts.get("waiting") or 0),
+        "lag_seconds": float(report.facts.get("lag_seconds") or 0.0),
+        "watermark": report.mark_to,
+        "run_id": report.run_id,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _table(counts: dict[str, int], column: str, counted: str) -> dg.TableMetadataValue:
     schema = dg.TableSchema(columns=[dg.TableColumn(column), dg.TableColumn(counted, "int")])
     return dg.MetadataValue.table(

@@ -119,11 +119,12 @@ def test_a_second_materialization_sends_nothing(
     duck.insert(*(conversion(number) for number in range(10)))
     made = duck_destination()
     first, second = materialize(made, instance), materialize(made, instance)
-    assert second.success
-    assert second.counts(
-        "rows_read", "delivered", "http_requests", "lag_seconds", "rows_per_second"
-    ) == (0, 0, 0, 0.0, 0.0)
-    assert second.values["mark_from"] == second.values["mark_to"] == first.values["mark_to"]
+    assert second.found_nothing, "the page keeps the numbers of the last delivery"
+    assert second.counts("backlog", "lag_seconds", "watermark") == (0, 0.0, first.values["mark_to"])
+    assert set(second.checks) == CHECKS
+    latest = instance.get_latest_materialization_event(dg.AssetKey(["capi", "acme"]))
+    assert latest is not None
+    assert latest.run_id == first.run_id
     assert receiver.inbox.summary()["requests"] == 10
 
 
@@ -131,8 +132,8 @@ def test_an_empty_table_is_no_failure(
     duck_destination: Make, receiver: Receiver, instance: dg.DagsterInstance
 ) -> None:
     run = materialize(duck_destination(), instance)
-    assert run.success
-    assert run.counts("rows_read", "dagster/row_count") == (0, 0)
+    assert run.found_nothing
+    assert run.counts("backlog", "lag_seconds") == (0, 0.0)
     assert receiver.inbox.summary()["requests"] == 0
 
 

@@ -13,7 +13,7 @@ from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from tests.conftest import Make
 from tests.support.dagster import materialize, materialize_in_processes
-from tests.support.projects import Project
+from tests.support.projects import TOKEN, Project
 from tests.support.warehouses import DuckDb
 
 pytestmark = pytest.mark.slow
@@ -75,6 +75,8 @@ def test_the_mark_stops_at_a_gap_and_later_slices_are_not_sent_twice(
     made = duck_destination(delivery__slice_rows=SLICE_ROWS)
     first = materialize(made, instance)
     assert "404" in first.failure
+    assert list(first.failed_steps) == ["deliver[range_0]"]
+    assert "settle" not in first.steps("STEP_START")
     later = [number for number in SENT if number >= SLICE_ROWS]
     before = [number for number in SENT if number < BAD]
     assert len(later) + len(before) <= receiver.inbox.summary()["events"] < len(SENT)
@@ -88,6 +90,21 @@ def test_the_mark_stops_at_a_gap_and_later_slices_are_not_sent_twice(
         0,
     )
     assert status(made).backlog == 0
+
+
+@pytest.mark.usefixtures("backlog")
+def test_one_cause_is_one_red_step_and_the_run_is_settled_all_the_same(
+    duck_destination: Make, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = duck_destination(delivery__slice_rows=SLICE_ROWS)
+    monkeypatch.setenv("ACME_TOKEN", "an-old-token")
+    run = materialize(made, instance)
+    assert list(run.failed_steps) == ["deliver[range_0]"]
+    assert "401" in run.failure
+    assert run.counts("delivered", "retries") == (0, 0)
+    assert status(made).runs[0]["status"] == "failed"
+    monkeypatch.setenv("ACME_TOKEN", TOKEN)
+    assert materialize(made, instance).success, "the lease was given back"
 
 
 def assert_mark_is_before(duck: DuckDb, mark: str, number: int) -> None:

@@ -91,6 +91,16 @@ class Run:
         return dict(shown.metadata)
 
     @property
+    def found_nothing(self) -> bool:
+        """Whether the run was good and left the asset's page as it was."""
+        shown = [set(each.metadata) for each in self.observations]
+        is_good = self.success and not self.materializations
+        return is_good and shown in (
+            [{"backlog", "lag_seconds", "run_id"}],
+            [{"backlog", "lag_seconds", "run_id", "watermark"}],
+        )
+
+    @property
     def values(self) -> dict[str, Any]:
         """The metadata as plain values."""
         return {label: each.value for label, each in self.metadata.items()}

@@ -131,6 +131,7 @@ class Page:
         dropped: Column and reason -> rows whose value was left out.
         matched: Identifier -> records that have it.
         resent: Set where an interrupted run may have sent the page already.
+        events: event_name, event_id and event_time of each row, where there is an audit.
         closes: The slice ends with this page, which is empty; it has an `upto` only where the
             slice has an end.
     """
@@ -154,6 +155,7 @@ class Page:
     dropped: Counter[str] = field(default_factory=Counter)
     matched: Counter[str] = field(default_factory=Counter)
     resent: Resent | None = None
+    events: pa.Table | None = None
     closes: bool = False
 
     @classmethod
@@ -188,6 +190,7 @@ class Page:
                 if set(batch.rows) <= place.keys()
             ],
             prior={place[row]: state for row, state in self.prior.items() if row in place},
+            events=None if self.events is None else self.events.take(np.asarray(rows, np.int64)),
         )
 
     def unsent(self, rows: set[int]) -> Page:
@@ -203,11 +206,13 @@ class Page:
         import pyarrow as pa  # late, for start-up: most who import this module need no Arrow
 
         offset = len(self)
-        keys, versions = None, None
+        keys, versions, events = None, None, None
         if self.keys is not None and more.keys is not None:
             keys = tuple(map(pa.concat_arrays, zip(self.keys, more.keys, strict=True)))
         if self.versions is not None and more.versions is not None:
             versions = self.versions + more.versions
+        if self.events is not None and more.events is not None:
+            events = pa.concat_tables([self.events, more.events])
         return replace(
             self,
             upto=more.upto,
@@ -219,6 +224,7 @@ class Page:
             batches=self.batches
             + [replace(batch, rows=[row + offset for row in batch.rows]) for batch in more.batches],
             prior=self.prior | {row + offset: state for row, state in more.prior.items()},
+            events=events,
         )
 
     def digest(self) -> bytes:
@@ -243,6 +249,8 @@ class PageResult:
         ambiguous: Requests whose records may or may not have been taken.
         open_ambiguous: Whether such a request is still unsettled.
         receipts: Under which the platform tells the final result later.
+        answers: HTTP status and number of the request that settled each row, shape (n, 2), 0 where
+            none did; None where there is no audit.
     """
 
     page: Page
@@ -254,6 +262,7 @@ class PageResult:
     ambiguous: int = 0
     open_ambiguous: bool = False
     receipts: list[str] = field(default_factory=list)
+    answers: np.ndarray | None = None
 
     @classmethod
     def of(cls, page: Page) -> PageResult:
@@ -261,7 +270,8 @@ class PageResult:
         states = np.zeros(len(page), np.int8)
         for row, (state, _) in page.own.items():
             states[row] = state
-        return cls(page, states)
+        answers = None if page.events is None else np.zeros((len(page), 2), np.int32)
+        return cls(page, states, answers=answers)
 
     @property
     def complete(self) -> bool:

@@ -113,6 +113,7 @@ def status(
                 ("pages in flight", found.in_flight),
                 ("wait until", found.not_before),
                 ("ledger complete from", found.horizon),
+                ("rows that wait for the audit's files", found.audit_waiting or None),
                 ("warning", found.warning),
             ],
         )

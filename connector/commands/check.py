@@ -49,6 +49,7 @@ def check(target: Target, *, root: Path | None = None) -> Findings:
         (_certificate, ("delivery", "ca_file")),
         (_host, ()),
         (_transform, ("transform",)),
+        (_audit, ("audit", "path")),
     ):
         findings.collect(destination, partial(part, destination), keys)
     findings.warnings += _risks(destination)
@@ -106,6 +107,14 @@ def _transform(destination: Destination) -> None:
         from connector.mapping.transform import Transform  # late: only who uses it needs pandas
 
         Transform(destination)
+
+
+def _audit(destination: Destination) -> None:
+    """The file system of `audit.path` opens; that it can be written to is seen by the first run."""
+    if destination.model.audit is not None:
+        from connector.engine.audit_files import open_folder  # late: only who has one needs it
+
+        open_folder(destination)
 
 
 def _state(findings: Findings, destination: Destination) -> None:

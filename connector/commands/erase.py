@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from sqlalchemy.engine import Connection
 
 from connector.commands.key import refuse_other_columns
 from connector.config.loader import Target, destination_of
-from connector.engine.context import open_context
+from connector.engine.audit import decided, put_entries
+from connector.engine.context import RunContext, open_context
 from connector.engine.registration import manual_lease
 from connector.model import RowState
 from connector.state import intents, ledger, quarantine
@@ -65,13 +67,34 @@ def erase(target: Target, *, key: tuple[str, ...], state: str | None = None) -> 
         key_hash = hash_of(key, context.store.key())
         with context.store.write() as connection:
             before = recorded_in(connection, context.destination_id, key_hash)
+            if context.destination.model.audit is not None:
+                _audit(context, connection, key_hash)
             quarantine.remove(connection, context.destination_id, [key_hash])
             ledger.record(
                 connection, context.destination_id, [key_hash], [RowState.ERASED], [None], None
             )
             forget_key(connection, context.destination_id, key)
             release(connection, held)
-        return Erasure(before, wipe(context.store.url, key))
+        copies = wipe(context.store.url, key)
+        if context.destination.model.audit is not None:
+            copies += _audit_files(context, key)
+        return Erasure(before, copies)
+
+
+def _audit(context: RunContext, connection: Connection, key_hash: bytes) -> None:
+    """Put down in the audit that the row was erased, by its hash alone."""
+    tried = quarantine.tries(connection, context.destination_id, [key_hash]).get(key_hash)
+    entry = decided([key_hash.hex()], RowState.ERASED, "erased", [tried])
+    put_entries(connection, context.destination_id, f"erase-{uuid.uuid4().hex}", [entry])
+
+
+def _audit_files(context: RunContext, key: tuple[str, ...]) -> list[Path]:
+    """Write the audit, and return its files that hold the key's text from before."""
+    # Late: most destinations have none, and need no reader of Parquet.
+    from connector.engine.audit_files import files_with, publish
+
+    publish(context)
+    return [Path(name) for name in files_with(context.destination, " ".join(key))]
 
 
 def recorded(target: Target, *, key: tuple[str, ...], state: str | None = None) -> str | None:

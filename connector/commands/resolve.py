@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from connector.config.loader import Target, destination_of
 from connector.config.validate import start_time
+from connector.engine.audit import decided, key_text, put_entries
 from connector.engine.bounds import first_watermark
 from connector.engine.context import RunContext, open_context
 from connector.engine.drift import changed_types
@@ -18,11 +20,13 @@ from connector.engine.registration import (
     manual_lease,
     witness_of,
 )
+from connector.engine.run import publish_audit
 from connector.errors import ConfigError
 from connector.model import Mark, Range, RowState
 from connector.state import intents, ledger, quarantine, receipts, registry, watermark
 from connector.state.clock import microseconds_of
 from connector.state.lease import release
+from connector.state.quarantine import Tries
 
 Decision = Literal["delivered", "resend"]
 
@@ -99,11 +103,18 @@ def settle_ambiguous(target: Target, decision: Decision, *, state: str | None = 
             rows = list(quarantine.listed(connection, number, state="ambiguous_expired"))
             hashes, cursors = [row.key_hash for row in rows], [row.cursor for row in rows]
             ledger.record(connection, number, hashes, [row_state] * len(rows), cursors, None)
+            if context.destination.model.audit is not None:
+                texts = [key_text(row.key, row.key_hash) for row in rows]
+                tried = [Tries(row.attempts, row.first_seen) for row in rows]
+                entry = decided(texts, row_state, f"resolved_{decision}", tried)
+                run_id = f"resolve-{uuid.uuid4().hex}"
+                put_entries(connection, number, run_id, [entry] if rows else [])
             if decision == "delivered":
                 quarantine.remove(connection, number, hashes)
             else:
                 quarantine.reopen(connection, number, hashes)
             release(connection, held)
+        publish_audit(context)
         return len(rows)
 
 

@@ -14,7 +14,7 @@ from connector.engine.registration import lost_state, older_state
 from connector.engine.report import COUNTS
 from connector.errors import ConnectorError
 from connector.model import Mark
-from connector.state import intents, ledger, quarantine, registry, runs, watermark
+from connector.state import audit, intents, ledger, quarantine, registry, runs, watermark
 from connector.state.lease import holder
 
 
@@ -35,6 +35,7 @@ class Status:
         recorded: State of a row -> rows that the ledger knows.
         runs: The last runs with their counts.
         horizon: From when on the ledger is complete; None where it never forgot anything.
+        audit_waiting: Rows that could not be written to the audit's files yet.
         warning: Why the warehouse cannot be asked, or rows that are added may never be read.
     """
 
@@ -51,12 +52,18 @@ class Status:
     runs: list[dict[str, Any]]
     horizon: str | None = None
     warning: str | None = None
+    audit_waiting: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """As `capi status --json` prints it; `horizon` is there once the ledger forgot anything."""
+        """As `capi status --json` prints it.
+
+        `horizon` is there once the ledger forgot anything, `audit_waiting` where it is not 0.
+        """
         found = {name: getattr(self, name) for name in self.__dataclass_fields__}
         if self.horizon is None:
             del found["horizon"]
+        if not self.audit_waiting:
+            del found["audit_waiting"]
         return found
 
 
@@ -87,6 +94,7 @@ def status(target: Target, *, number_of_runs: int = 5, state: str | None = None)
                 state.name.lower(): number
                 for state, number in ledger.count(connection, context.destination_id).items()
             }
+            audit_waiting = audit.count(connection, context.destination_id)
             under_way = len(intents.listed(connection, context.destination_id))
         return Status(
             destination.name,
@@ -102,6 +110,7 @@ def status(target: Target, *, number_of_runs: int = 5, state: str | None = None)
             [_run(each, at_work) for each in latest],
             text_of_microseconds(horizon),
             warning,
+            audit_waiting,
         )
 
 

@@ -217,6 +217,19 @@ class Alerts(Section):
     webhook: Secret = Field(description="address of a Slack-compatible webhook, as a reference")
 
 
+class Audit(Section):
+    """Where it is written down what became of each row."""
+
+    path: str = Field(
+        description="folder for one Parquet file a run: from the project's root, absolute, or an"
+        " address such as s3://bucket/folder or gs://bucket/folder; env:NAME where it holds a"
+        " secret"
+    )
+    retention: Duration = Field(
+        dt.timedelta(days=400), description="how long its files are kept; whole days of UTC"
+    )
+
+
 class Consent(Section):
     """Which rows may be sent."""
 
@@ -352,6 +365,7 @@ class DestinationModel(Section):
     delivery: Delivery = Delivery()
     checks: Checks = Checks()
     alerts: OptionalSection[Alerts] = None
+    audit: OptionalSection[Audit] = None
     overrides: dict[str, Any] = Field({}, description="keys of the platform file to replace")
 
     @property

@@ -164,6 +164,11 @@ def _hosts(destination: Destination) -> _Named:
     if not is_reference(model.source.warehouse):
         for host in _warehouse_hosts(model.source.warehouse):
             yield ("source", "warehouse"), f"the host {host}", (host,)
+    if model.audit is not None and "://" in model.audit.path:
+        parts = urlsplit(model.audit.path)
+        given = dict(parse_qsl(parts.query)).get("endpoint_override")
+        host = _host(urlsplit(f"//{given}").hostname) if given else _host(parts.hostname)
+        yield ("audit", "path"), f"the host or bucket {host}", (host,)
 
 
 def _warehouse_hosts(url: str) -> Iterator[str]:
@@ -187,6 +192,8 @@ def _files(destination: Destination) -> _Named:
     named["source", "warehouse"] = model.source.warehouse
     if model.alerts is not None:
         named |= {("alerts", name): value for name, value in model.alerts if value is not None}
+    if model.audit is not None:
+        named["audit", "path"] = model.audit.path
     for keys, value in named.items():
         if value.startswith("file:"):
             path = os.path.normpath(os.path.join(root, value.removeprefix("file:")))

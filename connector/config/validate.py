@@ -24,6 +24,12 @@ Inconsistencies = Iterator[tuple[tuple[str, ...], str]]
 """Keys below `attributes` of the YAML, and a sentence on what is wrong there."""
 
 
+_ADDRESS_ADVICE = (
+    "the address holds a password; put the whole address in an environment variable and write"
+    " env:NAME"
+)
+
+
 def inconsistencies(model: DestinationModel, platform: Platform) -> Inconsistencies:
     """Yields what is wrong between a destination's sections, or between it and its platform."""
     yield from _account_problems(model, platform)
@@ -49,6 +55,9 @@ def inconsistencies(model: DestinationModel, platform: Platform) -> Inconsistenc
                     f"'{name}' describes a person and cannot be the same in every row",
                 )
     yield from _consent_problems(model, platform)
+    path = "" if model.audit is None else model.audit.path
+    if not is_reference(path) and password_in_url(path):
+        yield ("audit", "path"), _ADDRESS_ADVICE
     problem = test_mode_problem(model, platform)
     if problem is not None:
         yield ("test_mode",), problem
@@ -169,10 +178,7 @@ def _source_problems(source: Source) -> Inconsistencies:
     if not is_reference(source.warehouse) and password_in_url(source.warehouse):
         yield (
             ("source", "warehouse"),
-            (
-                "the address holds a password; put the whole address in an environment variable and"
-                " write env:NAME"
-            ),
+            _ADDRESS_ADVICE,
         )
     if not is_reference(source.warehouse) and "://" not in source.warehouse:
         yield (

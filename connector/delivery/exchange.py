@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from functools import partial
@@ -37,10 +38,12 @@ class Sent(NamedTuple):
 
     Attributes:
         renewals: How often the credentials had been renewed when it was signed.
+        number: Of the request, from 1.
     """
 
     renewals: int
     ticket: Ticket
+    number: int
 
 
 class Attempt(NamedTuple):
@@ -81,6 +84,7 @@ class Exchange:
         self._transport, self._auth, self._answers = transport, RenewedAuth(auth), answers
         self._rate_limiter, self._concurrency, self._clock = rate_limiter, concurrency, clock
         self.heard = False
+        self._numbers = itertools.count(1)
         self._last: tuple[tuple[int, bytes, str | None, int] | None, Outcome] = None, Delivered()
 
     def submit(
@@ -95,7 +99,7 @@ class Exchange:
             on_response: Called in a thread of the transport with what was sent and its result.
         """
         signed, renewals = self._auth.sign(request)
-        sent = Sent(renewals, self._concurrency.sent())
+        sent = Sent(renewals, self._concurrency.sent(), next(self._numbers))
         self._transport.submit(signed, partial(on_response, sent))
 
     def send(self, request: HttpRequest, batch: Batch, verdicts: BatchVerdicts) -> Attempt:
@@ -107,7 +111,7 @@ class Exchange:
             verdicts: Of the batch; its counts of requests and statuses grow.
         """
         signed, renewals = self._auth.sign(request)
-        sent = Sent(renewals, self._concurrency.sent())
+        sent = Sent(renewals, self._concurrency.sent(), next(self._numbers))
         return self.read_response(self._transport.send(signed), sent, batch, verdicts)
 
     def read_response(
@@ -142,7 +146,7 @@ class Exchange:
             What was said of its records; that none was refused does not mean that any was taken.
         """
         signed, renewals = self._auth.sign(request)
-        sent = Sent(renewals, self._concurrency.sent())
+        sent = Sent(renewals, self._concurrency.sent(), next(self._numbers))
         outcome = self._outcome(self._transport.send(signed), sent, batch, verdicts)
         if isinstance(outcome, Retry):
             self.heed(outcome._replace(ambiguous=False), batch, verdicts)
@@ -159,6 +163,7 @@ class Exchange:
         verdicts.requests += 1
         if isinstance(response, HttpResponse):
             verdicts.statuses[str(response.status)] += 1
+            verdicts.answer = response.status, sent.number
             self.heard = True
         else:
             verdicts.statuses[response.detail] += 1

@@ -57,6 +57,9 @@ class PageInFlight:
         result.receipts += verdicts.receipts
         if len(verdicts.states) == len(batch):
             _write(verdicts.states, result.states)
+            if result.answers is not None:
+                for rows, answer in verdicts.answered:
+                    result.answers[rows] = answer
             result.refusals.update(verdicts.refusals)
         else:
             result.open_ambiguous |= not verdicts.ambiguous_rows <= verdicts.states.keys()
@@ -92,7 +95,9 @@ class BatchVerdicts:
         redactor: decides what is kept of the platform's words.
         beside: what the request says of its rows beside their records; no message may hold it.
 
-    states: row -> verdict. ambiguous_rows: of requests that may have been taken.
+    states: row -> verdict. ambiguous_rows: of requests that may have been taken. answer: HTTP
+    status and number of the latest request that was answered. answered: rows, and the answer that
+    gave their verdicts.
     """
 
     def __init__(self, redactor: Redactor, beside: Sequence[str] = ()) -> None:
@@ -103,9 +108,16 @@ class BatchVerdicts:
         self.statuses: Counter[str] = Counter()
         self.receipts: list[str] = []
         self.requests = self.retries = self.ambiguous = 0
+        self.answer = 0, 0
+        self.answered: list[tuple[list[int], tuple[int, int]]] = []
 
     def record(self, batch: Batch, outcome: Delivered | PerRecord | Unlocated) -> None:
         """Record what a response says of the records of its request."""
+        rows = batch.rows
+        if isinstance(outcome, PerRecord):
+            rows = [batch.rows[position] for position in (*outcome.delivered, *outcome.refused)]
+        if not isinstance(outcome, Unlocated) or len(batch) == 1:
+            self.answered.append((rows, self.answer))
         if isinstance(outcome, Delivered):
             self.states.update(dict.fromkeys(batch.rows, RowState.DELIVERED))
             self.receipts += [outcome.receipt] if outcome.receipt is not None else []

@@ -4,6 +4,8 @@ May import: everything up to the four stages (source, mapping, delivery, state).
 """
 
 __all__ = [
+    "audit",
+    "audit_files",
     "backlog",
     "bounds",
     "checkpoint",

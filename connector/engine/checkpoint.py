@@ -14,6 +14,7 @@ import numpy as np
 from sqlalchemy.engine import Connection
 
 from connector.engine import failpoints
+from connector.engine.audit import AuditTrail
 from connector.engine.page_builder import BEYOND_LEDGER
 from connector.model import Mark, Page, PageResult, RowState
 from connector.state import intents, ledger, quarantine, receipts, runs, slice_progress, watermark
@@ -36,6 +37,7 @@ class Checkpointer:
         held: Lease,
         run_id: str,
         on_commit: Callable[[Counter[str]], None] | None = None,
+        audit: AuditTrail | None = None,
     ) -> None:
         """For one run.
 
@@ -44,9 +46,10 @@ class Checkpointer:
             held: The lease that permits to record.
             run_id: The run that counts what is recorded.
             on_commit: Called with the counts of each commit.
+            audit: Puts down what became of each row, where the destination wants that.
         """
         self._store, self._held, self._run_id = store, held, run_id
-        self._on_commit = on_commit
+        self._on_commit, self._audit = on_commit, audit
         self._destination_id = held.destination_id
 
     def advance(self, done: Sequence[PageResult], starting: Sequence[Page]) -> None:
@@ -149,6 +152,8 @@ class Checkpointer:
             self._destination_id,
             [refused for refused in quarantined.values() if refused is not None],
         )
+        if self._audit is not None:
+            self._audit.put(connection, results)
         quarantine.remove(
             connection,
             self._destination_id,

@@ -217,6 +217,7 @@ class PageBuilder:
         )
         kept = self._encode(chosen, as_of)
         personal = are_personal(self.destination, read.keys)
+        is_audited = self.destination.model.audit is not None
         keys = (
             read.keys if chosen.whole else tuple(part.take(chosen.positions) for part in read.keys)
         )
@@ -245,6 +246,7 @@ class PageBuilder:
                     row - start: state for row, state in chosen.prior.items() if start <= row < stop
                 },
                 changed=chosen.changed if not pages else 0,
+                events=kept.events.slice(start, stop - start) if is_audited else None,
             )
             self._fill(page, kept, start)
             if not pages:

@@ -37,3 +37,8 @@ def prune(context: RunContext, *, read_to_the_end: bool) -> None:
         quarantine.prune(connection, number, max(microseconds_of(kept), 0))
         runs.prune(connection, number, microseconds_of(earlier(now, KEEP_RUNS)))
         registry.set_pruned_at(connection, number, microseconds_of(now))
+    if context.destination.model.audit is not None:
+        # Late: most destinations have none, and need no writer of Parquet.
+        from connector.engine.audit_files import prune as prune_audit
+
+        prune_audit(context, now)

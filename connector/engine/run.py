@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.engine import Connection
 
 from connector.engine import failpoints
+from connector.engine.audit import AuditTrail
 from connector.engine.bounds import first_watermark, set_first_watermark
 from connector.engine.checkpoint import Checkpointer
 from connector.engine.context import RunContext
@@ -263,6 +264,7 @@ def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Re
                     registry.set_caught_up(connection, planned.destination_id)
             runs.finish(connection, planned.run_id, _status_of(failure))
             release(connection, planned.lease)
+        publish_audit(context)
         if failure is None:
             prune(context, read_to_the_end=planned.reads_to_the_end)
         report = _report(context, planned, failure)
@@ -290,6 +292,15 @@ def abort(context: RunContext, held: Lease, status: str = "interrupted") -> None
     with contextlib.suppress(ConnectorError), context.store.write() as connection:
         runs.finish(connection, held.owner, status)
         release(connection, held)
+
+
+def publish_audit(context: RunContext) -> None:
+    """Write down what became of rows; what cannot be written now waits for the next run."""
+    if context.destination.model.audit is not None:
+        # Late: most destinations have none, and need no writer of Parquet.
+        from connector.engine.audit_files import publish
+
+        publish(context)
 
 
 def failure_of(
@@ -351,7 +362,10 @@ def _checkpointer(context: RunContext, held: Lease) -> Checkpointer:
         context.recorded.update(counts)
         context.instrumentation.result(counts)
 
-    return Checkpointer(context.store, held, held.owner, tell)
+    destination, audit = context.destination, None
+    if destination.model.audit is not None:
+        audit = AuditTrail(held.destination_id, held.owner, destination.platform.answers.codes)
+    return Checkpointer(context.store, held, held.owner, tell, audit)
 
 
 def _watermark(context: RunContext, held: Lease) -> Mark | None:

@@ -54,6 +54,8 @@ class Serialized:
         expired, suppressed, left_out: Row numbers.
         dropped: (column, reason) -> rows whose value was left out.
         matched: Identifier -> records that carry it.
+        events: event_name as the source has it, event_id and event_time of each row, also of those
+            that are not sent, shape (rows,).
     """
 
     rows: int
@@ -67,6 +69,7 @@ class Serialized:
     left_out: np.ndarray
     dropped: dict[tuple[str, str], int]
     matched: dict[str, int]
+    events: pa.Table
 
     @property
     def refused(self) -> dict[int, Rejection]:
@@ -187,6 +190,13 @@ class Serializer:
             matched={
                 name: int(present(values)[send].sum()) for name, (values, _) in identifiers.items()
             },
+            events=pa.table(
+                {
+                    "event_name": source_names,
+                    "event_id": rows.event_ids,
+                    "event_time": conversions.table["event_time"],
+                }
+            ),
         )
 
     def body(self, records: Records, group: Mapping[str, str | None]) -> bytes:

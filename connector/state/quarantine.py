@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -47,6 +48,28 @@ class Quarantined:
     attempts: int = 1
     first_seen: int = 0
     last_seen: int = 0
+
+
+class Tries(NamedTuple):
+    """How often a row was tried.
+
+    Attributes:
+        attempts: How often.
+        first_seen: When first, in unix microseconds.
+    """
+
+    attempts: int
+    first_seen: int
+
+
+def tries(
+    connection: Connection, destination_id: int, hashes: Sequence[bytes]
+) -> dict[bytes, Tries]:
+    """How often rows in quarantine were tried, by their key hashes."""
+    return {
+        found.key_hash: Tries(found.attempts, found.first_seen)
+        for found in _find(connection, destination_id, hashes)
+    }
 
 
 def put(connection: Connection, destination_id: int, rows: Sequence[Quarantined]) -> None:

@@ -240,6 +240,24 @@ receipt = Table(
     Column("at", BigInteger, nullable=False),
 )
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _id, primary_key=True),
+    Column("destination_id", ForeignKey("destination.id", ondelete="CASCADE"), nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column(
+        "entries",
+        LargeBinary,
+        nullable=False,
+        comment="an Arrow stream of what became of rows, until it is written to the audit's files",
+    ),
+    Index("audit_of_destination", "destination_id", "run_id", "id"),
+    sqlite_autoincrement=True,
+)
+
 ledger = Table(
     "ledger",
     metadata,

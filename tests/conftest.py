@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pandas  # noqa: F401  pyarrow imports it with its first conversion, which would count against the deadline of a test's first example
 import platformdirs
 import psycopg
 import pytest
+from hypothesis import settings
 
 from connector.config.destination import Destination
 from connector.sandbox.server import Receiver, Settings, running
@@ -24,6 +24,10 @@ from tests.tiers import pytest_addoption, pytest_collection_modifyitems  # noqa:
 
 for name in [name for name in os.environ if name.startswith("CAPI_")]:
     del os.environ[name]
+
+# No test asserts seconds: on a busy machine the first example of a property may take many.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what it runs in the background, and all processes that tests interrupt

@@ -11,6 +11,7 @@ import tokenize
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.projects import REPOSITORY
 
@@ -172,3 +173,8 @@ def test_the_decision_on_packages_names_modules_that_exist() -> None:
         elif not (REPOSITORY / "connector" / package / f"{name.removesuffix('.py')}.py").exists():
             missing.append(name)
     assert missing == []
+
+
+def test_no_property_has_a_deadline() -> None:
+    """On a busy machine an example may take any time; work is counted, seconds never."""
+    assert settings().deadline is None

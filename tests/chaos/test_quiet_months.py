@@ -279,7 +279,7 @@ def test_months_pass_and_nothing_arrives_twice() -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=int(os.environ.get("CHAOS_EXAMPLES", "20")),
+            max_examples=int(os.environ.get("CHAOS_EXAMPLES", "14")),
             stateful_step_count=20,
             deadline=None,
             derandomize="CHAOS_SEED" not in os.environ,

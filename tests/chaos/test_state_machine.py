@@ -366,7 +366,7 @@ class TestMachine(Machine.TestCase):
     """Found again by seed: set CHAOS_SEED for other examples than the usual ones."""
 
     settings = settings(
-        max_examples=int(os.environ.get("CHAOS_EXAMPLES", "40")),
+        max_examples=int(os.environ.get("CHAOS_EXAMPLES", "25")),
         stateful_step_count=20,
         deadline=None,
         derandomize="CHAOS_SEED" not in os.environ,

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from connector.sandbox.server import Receiver
@@ -36,8 +37,13 @@ def defs():
     return load_from_defs_folder(path_within_project=Path(__file__).parent)
 """
 
-UPSTREAM = """
-import datetime as dt
+ORDERS = (
+    "create table orders as select 'c1' as order_number, 'a@shop.example.org' as email,"
+    " 'Purchase' as event_name, now() - interval 2 hour as updated_at,"
+    " now() - interval 2 hour as event_time"
+)
+
+UPSTREAM = f"""
 import os
 
 import dagster as dg
@@ -47,12 +53,15 @@ import duckdb
 @dg.asset(key=["shop", "orders"])
 def orders() -> None:
     with duckdb.connect(os.environ["WAREHOUSE_FILE"]) as warehouse:
-        warehouse.execute(
-            "create table orders as select 'c1' as order_number, 'a@shop.example.org' as email,"
-            " 'Purchase' as event_name, now() - interval 2 hour as updated_at,"
-            " now() - interval 2 hour as event_time"
-        )
+        warehouse.execute({ORDERS!r})
 """
+
+
+def build_orders(shop: Path) -> None:
+    """What the asset upstream makes, without a process of Dagster's."""
+    with duckdb.connect(str(shop / "warehouse.duckdb")) as warehouse:
+        warehouse.execute(ORDERS)
+
 
 QUERY = "select *, order_number as order_id from orders"
 
@@ -185,7 +194,7 @@ def test_the_command_line_finds_destinations_through_the_projects_own_pyproject(
     run: Run, shop: Path, tmp_path: Path, receiver: Receiver
 ) -> None:
     """And it takes the same root as Dagster: another one would mean another state."""
-    run(f"{UPSTREAM}\norders()")
+    build_orders(shop)
     for cwd, options in ((shop / "src" / "shop", []), (tmp_path, ["--project", str(shop)])):
         found = run(CAPI, *options, "check", "acme", cwd=cwd)
         assert found.returncode == 0, found.stdout + found.stderr
@@ -260,7 +269,7 @@ def test_a_subclass_says_how_the_asset_looks(run: Run, shop: Path) -> None:
     (shop / "src/shop/own.py").write_text(OWN_COMPONENT, encoding="utf-8")
     done = run(SHOW)
     assert done.stdout == "capi/acme marketing team:growth gold\n", done.stderr
-    run(f"{UPSTREAM}\norders()")
+    build_orders(shop)
     checked = run(CAPI, "check", "acme")
     assert checked.returncode == 0, checked.stdout + checked.stderr
 

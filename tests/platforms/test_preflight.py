@@ -227,7 +227,7 @@ CHANGES = st.dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), CHANGES), min_size=20, max_size=60))
 @example([(True, {"limited_data_use": 11, "state": 3})])  # a state that has no code, and its flag
 @pytest.mark.parametrize("name", NAMES)

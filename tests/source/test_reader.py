@@ -198,9 +198,7 @@ def test_random_rows_are_read_once_and_in_order_whatever_the_page(
     made = unsent(source__cursor="moment", source__key=key)
     rows = st.sets(st.tuples(st.integers(0, 3), TEXTS, NUMBERS, UUIDS), max_size=14)
 
-    @settings(
-        max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None
-    )
+    @settings(max_examples=9, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(rows, st.integers(1, 5), st.data())
     def prove(found: set[tuple[int, str, int, str]], size: int, data: st.DataObject) -> None:
         warehouse.execute("delete from places")

@@ -41,8 +41,10 @@ def load(name: str) -> Destination:
         ConfigError: There is none.
         DestinationError: With all problems of its file.
     """
-    from connector.config import loader  # late: `capi --help` does without it
+    from connector.arrow import pandas_import  # late: `capi --help` does without them
+    from connector.config import loader
 
+    pandas_import.postpone()
     return loader.load(path_of(name))
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import importlib.util
 import logging
+import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -17,6 +19,9 @@ from connector.config.destination import Destination
 from connector.engine.hooks import Details, ResultDetails, ResultHook, RetryDetails, RetryHook
 
 log = logging.getLogger(__name__)
+
+_CHOOSES_PROVIDER = ("OTEL_METRICS_EXPORTER", "OTEL_PYTHON_METER_PROVIDER")
+"""Settings by which OpenTelemetry takes counts to somewhere."""
 
 _hooks: tuple[tuple[RetryHook, ...], tuple[ResultHook, ...]] | None = None
 
@@ -79,8 +84,16 @@ def _active() -> tuple[tuple[RetryHook, ...], tuple[ResultHook, ...]]:
     return _default() if _hooks is None else _hooks
 
 
-@functools.cache
 def _default() -> tuple[tuple[RetryHook, ...], tuple[ResultHook, ...]]:
+    """Nothing, and nothing is imported, while neither process nor environment names a provider."""
+    is_used = "opentelemetry.metrics" in sys.modules or any(
+        os.environ.get(name) for name in _CHOOSES_PROVIDER
+    )
+    return _counters() if is_used else ((), ())
+
+
+@functools.cache
+def _counters() -> tuple[tuple[RetryHook, ...], tuple[ResultHook, ...]]:
     if importlib.util.find_spec("opentelemetry") is None:
         return (), ()
     if importlib.util.find_spec("opentelemetry.sdk") is None:

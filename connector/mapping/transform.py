@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from connector.arrow import pandas_import
 from connector.arrow.composite_key import SEPARATOR
 from connector.arrow.convert import to_frame, to_table
 from connector.config.destination import Destination
@@ -68,6 +69,7 @@ class Transform:
             ) from None
 
     def _import(self) -> Callable[[pd.DataFrame], Any]:
+        pandas_import.require()
         module_name, _, name = self._name.partition(":")
         try:
             with _importable_from(self._destination.root):

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from connector.arrow import pandas_import
 from connector.config.destination import Destination
 from connector.config.extras import missing_driver
 from connector.config.home import home
@@ -83,6 +84,7 @@ class Warehouse:
         if self._reader is None:
             self._reader = self.dialect.reader(self.engine)
         table = self._reader.fetch(connection, statement)
+        pandas_import.require_for(table.schema)
         return table.rename_columns([names.get(name, name) for name in table.column_names])
 
     def close(self) -> None:

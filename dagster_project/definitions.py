@@ -1,4 +1,7 @@
-"""What Dagster loads of the demo: every destination under `defs/`, and the executor."""
+"""What Dagster loads of the demo: every destination under `defs/`.
+
+Steps run in this process, if `CAPI_EXECUTOR` does not say otherwise.
+"""
 
 from __future__ import annotations
 
@@ -11,4 +14,6 @@ import dagster as dg
 def defs() -> dg.Definitions:
     """All definitions of this project."""
     loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    if loaded.executor is not None:
+        return loaded
     return dg.Definitions.merge(loaded, dg.Definitions(executor=dg.in_process_executor))

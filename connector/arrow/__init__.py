@@ -10,6 +10,7 @@ __all__ = [
     "dictionary",
     "masks",
     "money",
+    "pandas_import",
     "records",
     "text",
     "times",

@@ -26,6 +26,7 @@ from dagster_project.components.checks import check_specs
 from dagster_project.components.logs import forwarded
 from dagster_project.components.outcome import show_failure, show_success, show_unrecorded
 from dagster_project.components.run_config import CONFIG, options_of
+from dagster_project.executor import refuse_local_state
 from dagster_project.resources import CapiResource
 
 Result = TypeVar("Result")
@@ -183,6 +184,7 @@ def _plan(
     Returns:
         None where a run that no person asked for meets another one at work.
     """
+    refuse_local_state(destination, context.job_def.executor_def.name, capi.state.url)
     options = options_of(context.op_config)
     if not leaves_trace(destination, options):
         report = capi.run_unrecorded(destination, options)

@@ -19,6 +19,7 @@ from dagster_project.components.automation import (
     build_sensor,
 )
 from dagster_project.components.translator import asset_spec
+from dagster_project.executor import chosen_executor
 from dagster_project.model import HOST, CapiDestinationModel, schedule_problems
 from dagster_project.resources import resources_of
 
@@ -87,6 +88,7 @@ class CapiDestination(dg.Component):
             schedules=[each for each in (schedule, reconcile.schedule) if each is not None],
             sensors=[each for each in sensors if each is not None],
             resources=resources_of(context),
+            executor=chosen_executor(),
         )
 
 

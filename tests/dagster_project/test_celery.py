@@ -133,7 +133,11 @@ def test_two_workers_deliver_the_slices_of_a_backlog(
     lasting_instance: dg.DagsterInstance,
     broker: str,
     workers: list[Path],
+    postgres: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """With a state that several machines could share: a SQLite file would be refused."""
+    monkeypatch.setenv("CAPI_STATE_URL", postgres)
     project.query("select * from backlog")
     duck.execute(BACKLOG)
     made = duck_destination(delivery__slice_rows=SLICE_ROWS)

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.executor_definition import multiple_process_executor_requirements
+from dagster._core.execution.retries import RetryMode
+from dagster._core.executor.in_process import InProcessExecutor
 
 from connector.config.destination import Destination
 from connector.config.loader import load
@@ -44,6 +47,7 @@ def load_definitions(
         schedules=built.schedules,
         sensors=built.sensors,
         resources=built.resources if resources is None else resources,
+        executor=built.executor,
     )
 
 
@@ -202,8 +206,19 @@ def celery_job(name: str, root: str, environment: Mapping[str, str]) -> dg.JobDe
     return _job(name, root, environment, celery_executor)
 
 
+def job_by_setting(name: str, root: str, environment: Mapping[str, str]) -> dg.JobDefinition:
+    """The asset's job with the executor that CAPI_EXECUTOR names."""
+    return _job(name, root, environment, None)
+
+
+@dg.executor(name="elsewhere", requirements=multiple_process_executor_requirements())
+def elsewhere(_context: dg.InitExecutorContext) -> Any:
+    """An executor that the connector does not know; it runs steps in this process."""
+    return InProcessExecutor(retries=RetryMode.DISABLED)
+
+
 def _job(
-    name: str, root: str, environment: Mapping[str, str], executor: dg.ExecutorDefinition
+    name: str, root: str, environment: Mapping[str, str], executor: dg.ExecutorDefinition | None
 ) -> dg.JobDefinition:
     """Each step builds it anew. environment: what it finds there."""
     os.environ |= environment
@@ -236,18 +251,8 @@ def materialize_in_processes(
 
     again: a failed run to go on with, as the UI's "re-execute from failure" does.
     """
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith(("CAPI_", "ACME_", "WAREHOUSE_", "DAGSTER_"))
-    }
-    job = dg.build_reconstructable_job(
-        "tests.support.dagster",
-        "multiprocess_job",
-        (destination.name, str(destination.root), environment),
-    )
     with dg.execute_job(
-        job,
+        _reconstructable("multiprocess_job", destination),
         instance=instance,
         run_config={**op_config(destination, **config), "execution": {"config": PROCESSES}},
         reexecution_options=None
@@ -256,3 +261,26 @@ def materialize_in_processes(
         raise_on_error=False,
     ) as result:
         return Run(instance, result.run_id)
+
+
+def materialize_by_setting(destination: Destination, instance: dg.DagsterInstance) -> Run:
+    """Materialize with the executor that CAPI_EXECUTOR names."""
+    with dg.execute_job(
+        _reconstructable("job_by_setting", destination),
+        instance=instance,
+        run_config=op_config(destination),
+        raise_on_error=False,
+    ) as result:
+        return Run(instance, result.run_id)
+
+
+def _reconstructable(name: str, destination: Destination) -> Any:
+    """A job of this module that each process builds anew, with what it finds in the environment."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("CAPI_", "ACME_", "WAREHOUSE_", "DAGSTER_"))
+    }
+    return dg.build_reconstructable_job(
+        "tests.support.dagster", name, (destination.name, str(destination.root), environment)
+    )

@@ -1,3 +1,5 @@
+from .commands.acts import RecordedAct as RecordedAct
+from .commands.acts import acts as acts
 from .commands.check import check as check
 from .commands.data_map import DataMapEntry as DataMapEntry
 from .commands.data_map import data_map as data_map
@@ -106,6 +108,7 @@ __all__ = [
     "Problem",
     "Progress",
     "Reconciliation",
+    "RecordedAct",
     "RefusedRow",
     "RejectedRow",
     "RekeyedDestination",
@@ -126,6 +129,7 @@ __all__ = [
     "UnsentRow",
     "WarehouseError",
     "__version__",
+    "acts",
     "check",
     "data_map",
     "deliver",

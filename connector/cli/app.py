@@ -39,6 +39,7 @@ for command in (
     decide.rename,
     decide.rekey,
     inspect.lint_identifiers,
+    privacy.acts,
     privacy.data_map,
     inspect.platforms,
     inspect.schema,

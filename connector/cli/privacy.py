@@ -1,4 +1,4 @@
-"""Commands for who answers for people's data: what leaves, and for whom."""
+"""Commands for who answers for people's data: what leaves, and what people decided."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from connector.cli import output
 from connector.cli.find import START, WHERE
-from connector.cli.options import Json
+from connector.cli.options import Json, Name, Since, load, since_moment
 
 # The library is imported inside of commands, so that `capi --help` does not wait for it.
 
@@ -40,6 +40,24 @@ def data_map(
             _write_markdown(FIELDS, found)
         else:
             output.rows("", list(FIELDS), found, none=f"no destination here; {WHERE}")
+
+
+def acts(name: Name, since: Since = None, json: Json = False) -> None:
+    """Show who resolved, erased, replayed, renamed or rekeyed what, and when."""
+    from connector.commands.acts import acts as look
+
+    with output.errors(json):
+        found = [each.to_json() for each in look(load(name), since=since_moment(since))]
+        if json:
+            for each in found:
+                output.print_json(each)
+        else:
+            shown = [{**each, "details": _in_words(each["details"])} for each in found]
+            output.rows("", ["at", "verb", "person", "details"], shown, none="no acts yet")
+
+
+def _in_words(details: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in details.items() if value is not None)
 
 
 def _write_markdown(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

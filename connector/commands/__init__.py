@@ -4,10 +4,12 @@ May import: everything up to engine.
 """
 
 __all__ = [
+    "acts",
     "alerts",
     "check",
     "check_source",
     "data_map",
+    "decisions",
     "destinations",
     "encode",
     "erase",

@@ -15,7 +15,7 @@ from connector.engine.audit import decided, put_entries
 from connector.engine.context import RunContext, open_context
 from connector.engine.registration import manual_lease
 from connector.model import RowState
-from connector.state import intents, ledger, quarantine
+from connector.state import acts, intents, ledger, quarantine
 from connector.state.erasure import forget_key, wipe
 from connector.state.keys import hash_of
 from connector.state.lease import release
@@ -74,6 +74,8 @@ def erase(target: Target, *, key: tuple[str, ...], state: str | None = None) -> 
                 connection, context.destination_id, [key_hash], [RowState.ERASED], [None], None
             )
             forget_key(connection, context.destination_id, key)
+            details = {"key_hash": key_hash.hex(), "before": before}
+            acts.record(connection, context.name, "erase", details)
             release(connection, held)
         copies = wipe(context.store.url, key)
         if context.destination.model.audit is not None:

@@ -21,7 +21,7 @@ from connector.engine.context import RunContext, open_context
 from connector.engine.registration import manual_lease
 from connector.errors import ConfigError, ConnectorError
 from connector.model import Range
-from connector.state import installation, intents, ledger, quarantine, registry, watermark
+from connector.state import acts, installation, intents, ledger, quarantine, registry, watermark
 from connector.state.installation import KeyChange
 from connector.state.keys import HASH_BYTES, hash_keys, hash_of
 from connector.state.lease import Heartbeat, Lease, fence, release
@@ -119,6 +119,9 @@ def rekey(targets: Sequence[Target], *, forget: bool = False, state: str | None 
             if lost and not forget:
                 raise ConfigError(_would_forget(lost))
             installation.replace_key(connection, change.new)
+            forgotten = sum(each.forgotten for each in done)
+            details = {"destinations": len(done), "forgotten": forgotten}
+            acts.record(connection, None, "rekey", details)
             stored = installation.is_stored(connection)
     return Rekeying(done, stored)
 

@@ -11,7 +11,7 @@ from connector.config.loader import Target, destination_of
 from connector.engine.context import RunContext, open_context
 from connector.engine.registration import PERSON, is_unused, witness_of
 from connector.errors import ConfigError
-from connector.state import registry
+from connector.state import acts, registry
 from connector.state.lease import acquire, release
 from connector.state.registry import Witness
 from connector.syntax.spelling import suggest
@@ -55,6 +55,8 @@ def rename(target: Target, *, old: str, state: str | None = None) -> Renaming:
             _make_room(connection, context)
             held = acquire(connection, number, PERSON)
             registry.rename(connection, number, context.name)
+            acts.rename(connection, old, context.name)
+            acts.record(connection, context.name, "rename", {"old": old})
             release(connection, held)
         former = Witness(destination.root, context.store.url, old)
         witness_of(context).set_token(former.token())

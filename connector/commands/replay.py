@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connector.commands.decisions import record_replay
 from connector.commands.key import refuse_other_columns
 from connector.config.loader import Target, destination_of
 from connector.engine.context import RunContext, open_context
@@ -41,5 +42,6 @@ def replay(
         return [Slice(0, "replay", reason=reason, key=key)]
 
     with open_context(destination, state=state) as context:
+        record_replay(context, reason, key)
         planned = prepare(context, Options(), "replay", cut, run_id=run_id, progress=progress)
         return run(context, planned, progress)

@@ -23,7 +23,7 @@ from connector.engine.registration import (
 from connector.engine.run import publish_audit
 from connector.errors import ConfigError
 from connector.model import Mark, Range, RowState
-from connector.state import intents, ledger, quarantine, receipts, registry, watermark
+from connector.state import acts, intents, ledger, quarantine, receipts, registry, watermark
 from connector.state.clock import microseconds_of
 from connector.state.lease import release
 from connector.state.quarantine import Tries
@@ -113,6 +113,8 @@ def settle_ambiguous(target: Target, decision: Decision, *, state: str | None = 
                 quarantine.remove(connection, number, hashes)
             else:
                 quarantine.reopen(connection, number, hashes)
+            details = {"ambiguous": decision, "rows": len(rows)}
+            acts.record(connection, context.name, "resolve", details)
             release(connection, held)
         publish_audit(context)
         return len(rows)
@@ -155,7 +157,9 @@ def accept_changes(target: Target, *, state: str | None = None) -> list[str]:
                 )
             accept_change(connection, context)
             older = ["the state"] if accept_older_state(connection, context) else []
-            return [*source_changes, *target_changes, *types, *older]
+            accepted = [*source_changes, *target_changes, *types, *older]
+            acts.record(connection, context.name, "resolve", {"accepted": accepted})
+            return accepted
 
 
 def _refuse_other_values(context: RunContext) -> None:
@@ -225,6 +229,8 @@ def put_watermark(target: Target, start: str, *, state: str | None = None) -> st
             elif was_older and moment is not None:
                 known = registry.horizon(connection, context.destination_id)
                 registry.set_horizon(connection, context.destination_id, max(moment, known or 0))
+            details = {"restart": start, "watermark": cursor}
+            acts.record(connection, context.name, "resolve", details)
             release(connection, held)
         return cursor
 

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from connector.commands.decisions import record_options
 from connector.config.loader import Target, destination_of
 from connector.engine.context import open_context
 from connector.engine.pipeline import Progress
@@ -54,6 +55,7 @@ def sync(
     with open_context(destination, state=state) as context:
         if not is_recorded(destination, options):
             return run_unrecorded(context, options, progress)
+        record_options(context, options)
         planned = prepare(context, options, "sync", plan_slices, run_id=run_id, progress=progress)
         expect_waiting(context, options, progress)
         return run(context, planned, progress)

@@ -4,6 +4,7 @@ May import: everything up to config; no other stage.
 """
 
 __all__ = [
+    "acts",
     "audit",
     "clock",
     "concurrency",

@@ -320,3 +320,19 @@ quarantine = Table(
     Column("last_seen", BigInteger, nullable=False),
     Index("quarantine_of_key", "destination_id", "key_hash", unique=True),
 )
+
+act = Table(
+    "act",
+    metadata,
+    Column("id", _id, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column(
+        "destination",
+        String(255),
+        nullable=True,
+        comment="its name, which outlives the destination; null: all",
+    ),
+    Column("verb", String(16), nullable=False),
+    Column("person", String(255), nullable=False, comment="CAPI_ACTOR, otherwise user and host"),
+    Column("details", Text, nullable=False, comment="JSON; rows by the hash of their key alone"),
+)

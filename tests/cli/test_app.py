@@ -63,6 +63,7 @@ VERBS = [
     "resolve",
     "erase",
     "lint-identifiers",
+    "acts",
     "data-map",
     "platforms",
     "schema",

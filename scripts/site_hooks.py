@@ -8,6 +8,9 @@ from typing import Any
 
 _LINK = re.compile(r"(?<!!)\[(?P<words>[^\]]+)\]\((?P<target>[^)\s]+)(?P<title> \"[^\"]*\")?\)")
 
+_ROW = re.compile(r"^\|.*$", re.M)
+_CODE = re.compile(r"`[^`\n]+`")
+
 
 def on_config(config: Any) -> None:
     """List the pages of a folder where the navigation has `folder/*`."""
@@ -37,10 +40,12 @@ def _expanded(entries: list[Any], docs: Path) -> list[Any]:
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
     """Replace links to files beside `docs/` by words and the file's name.
 
-    The pages are read in the repository as well, where such links lead to code and tests.
+    The pages are read in the repository as well, where such links lead to code and tests, and where
+    a `|` in a table's code needs a backslash; here it would be shown.
     """
     folder = PurePosixPath(page.file.src_uri).parent
-    return _LINK.sub(lambda link: _inside(link, folder, Path(config["docs_dir"])), markdown)
+    text = _LINK.sub(lambda link: _inside(link, folder, Path(config["docs_dir"])), markdown)
+    return _ROW.sub(lambda row: _CODE.sub(lambda code: code[0].replace("\\|", "|"), row[0]), text)
 
 
 def _inside(link: re.Match[str], folder: PurePosixPath, docs: Path) -> str:

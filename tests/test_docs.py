@@ -8,17 +8,21 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 
+import duckdb
 import pytest
 import typer
+import yaml
 
 import connector
 from connector import errors
 from connector.cli.app import app
 from connector.mapping import reasons
 from scripts.docs import ROOT, generated
+from tests.support.projects import Project
 
 OFFLINE = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "http_proxy": "http://127.0.0.1:9"}
 
@@ -122,6 +126,9 @@ def test_the_site_is_built_of_all_pages_and_loads_nothing_from_elsewhere(tmp_pat
         assert (
             re.findall(r"<(?:script|img|link|iframe)[^>]+(?:src|href)=.?(?:https?:)?//", text) == []
         )
+    assert "<code>capi report NAME [--by day|reason|event_name]" in (
+        tmp_path / "operating.html"
+    ).read_text(encoding="utf-8")
     python = (tmp_path / "python.html").read_text(encoding="utf-8")
     assert [name for name in connector.__all__ if f'.{name}"' not in python] == ["__version__"]
 
@@ -179,3 +186,50 @@ def test_commands_that_are_shown_exist_with_their_options(page: Path) -> None:
 def test_every_command_is_in_the_table_of_commands() -> None:
     named = re.findall(r"^\| `capi ([a-z-]+(?:\\\|[a-z-]+)*)", OPERATING, re.M)
     assert set(COMMANDS) - {verb for each in named for verb in each.split("\\|")} == set()
+
+
+def example(page: str, first_line: str) -> str:
+    """A block of code that begins with a line."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    [block] = re.findall(rf"^ +{re.escape(first_line)}\n(?: {{4,}}.*\n)+", text, re.M)
+    return textwrap.dedent(block)
+
+
+COMPONENT = "type: dagster_project.components.CapiDestination"
+
+
+def test_the_example_delivers(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query, destination = (example("README.md", each) for each in ("-- sql/orders.sql", COMPONENT))
+    assert query == example("docs/start.md", "-- sql/orders.sql")
+    assert destination == example("docs/start.md", COMPONENT)
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as warehouse:
+        warehouse.execute("create schema shop")
+        warehouse.execute(
+            "create table shop.orders as select 'o1' as order_id, now() - interval 1 hour as"
+            " updated_at, now() - interval 2 hour as ordered_at, 'a@shop.example.org' as"
+            " customer_email, 9.5 as total, 'EUR' as currency"
+        )
+    monkeypatch.setenv("WAREHOUSE_URL", f"duckdb:///{tmp_path / 'w.duckdb'}")
+    monkeypatch.setenv("ACME_DSP_TOKEN", "token")
+    project.query(query, "orders")
+    project.write_text(destination)
+    assert connector.check(project.load()).errors == []
+    assert connector.sync(project.load(), options=connector.Options(dry_run=True)).unsent == 1
+
+
+def test_every_key_that_is_shown_with_its_default_is_accepted(project: Project) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    block = text.partition("## Keys with their defaults\n")[2].partition("\n## ")[0]
+    lines = re.findall(r"^    (\w+: .+)$", block, re.M)
+    assert len(lines) >= 10
+    for line in lines:
+        [(key, value)] = yaml.safe_load(line).items()
+        changes = (
+            {f"{key}__{name}": each for name, each in value.items()}
+            if key == "source"
+            else {key: value}
+        )
+        project.write("env:WAREHOUSE_URL", "https://px.dsp.example/x", **changes)
+        project.load()

@@ -151,6 +151,8 @@ REMEDIES = {
     ("linkedin", "old_version"): "overrides.params.version",
     ("amazon", "wrong_token"): "advertising::campaign_management",
     ("amazon", "no_permission"): "account.account_id",
+    ("amazon", "denied_at_the_gateway"): "account.account_id",
+    ("amazon", "no_such_address"): "check endpoint and its region",
     ("google", "no_permission"): "account.account_id",
     ("google", "no_action"): "account.conversion_action_id",
     ("linkedin", "no_rule_of_this_api"): "Insight Tag",

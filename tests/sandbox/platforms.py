@@ -102,7 +102,8 @@ class Platform:
 
     event: a full, good event by its number. wrap: the body of a request with events. most: how
     many it may hold. bad: what makes an event one that is refused. headers: of a request to a URL,
-    with a token. partial: good events pass beside bad ones.
+    with a token. partial: good events pass beside bad ones. taken: status of the answer to good
+    events. denied: of the answer to a wrong token; None where there are no credentials.
     """
 
     name: str
@@ -115,6 +116,8 @@ class Platform:
         "Authorization": f"Bearer {token}"
     }
     partial: bool = False
+    taken: int = 200
+    denied: int | None = 401
 
     def send(
         self,
@@ -406,6 +409,63 @@ def x_event(number: int) -> Json:
     }
 
 
+def amazon_event(number: int) -> Json:
+    return {
+        "eventDescription": {
+            "name": "Order",
+            "conversionType": "OFF_AMAZON_PURCHASES",
+            "eventSource": "WEBSITE",
+            "eventIngestionMethod": "SERVER_TO_SERVER",
+        },
+        "countryCode": "US",
+        "eventTime": dt.datetime.fromtimestamp(now(hours=1), dt.UTC).isoformat(),
+        "eventId": f"e{number}",
+        "value": 12.5,
+        "currencyCode": "EUR",
+        "unitsSold": 1,
+        "matchKeys": [{"type": "EMAIL", "values": [sha("person@example.org")]}],
+        "consent": {"amazonConsent": {"amznUserData": "GRANTED"}},
+    }
+
+
+def taboola_event(number: int) -> Json:
+    return {
+        "click-id": "GiDxLZcEVjwEqkGfKQMQndUYMIeZXFHmZ0DrHIJhGS6kKiDzkGUos9GzkpqG",
+        "timestamp": now(hours=1) * 1000,
+        "name": "purchase",
+        "revenue": 12.5,
+        "currency": "EUR",
+        "quantity": 1,
+        "orderid": f"e{number}",
+    }
+
+
+def thetradedesk_event(number: int) -> Json:
+    return {
+        "adv": "a1",
+        "tracker_id": "t1",
+        "event_name": "purchase",
+        "value": "12.50",
+        "currency": "EUR",
+        "order_id": f"e{number}",
+        "adid": "9a3c1f52-7f4e-4a3c-8d39-0c6f5a2b1e77",
+        "adid_type": "TDID",
+        "items": [{"item_code": "sku", "qty": "1", "price": "12.50"}],
+    }
+
+
+def thetradedesk_item(number: int) -> Json:
+    return {
+        "TrackingTagId": "t1",
+        "TimestampUtc": "2026-11-27T10:00:00Z",
+        "TDID": "9a3c1f52-7f4e-4a3c-8d39-0c6f5a2b1e77",
+        "OrderId": f"e{number}",
+        "Value": "12.50",
+        "ValueCurrency": "EUR",
+        "EventName": "purchase",
+    }
+
+
 def oauth1(
     method: str, url: str, consumer: tuple[str, str], token: tuple[str, str], nonce: str, stamp: str
 ) -> dict[str, str]:
@@ -445,7 +505,7 @@ def x_headers(url: str, token: str) -> dict[str, str]:
     )
 
 
-def google_token(url: str, **changes: str) -> Answer:
+def google_token(url: str, path: str = "/oauth2/token", **changes: str) -> Answer:
     """What the token endpoint says."""
     form = {
         "grant_type": "refresh_token",
@@ -454,12 +514,21 @@ def google_token(url: str, **changes: str) -> Answer:
         "refresh_token": "sandbox-refresh-token",
         **changes,
     }
-    return call("POST", f"{'/'.join(url.split('/')[:3])}/oauth2/token", data=form)
+    return call("POST", f"{'/'.join(url.split('/')[:3])}{path}", data=form)
 
 
 def google_headers(url: str, token: str) -> dict[str, str]:
     access = google_token(url).body["access_token"] if token == TOKEN else token
     return {"Authorization": f"Bearer {access}"}
+
+
+def amazon_headers(url: str, token: str) -> dict[str, str]:
+    granted = google_token(url, "/auth/o2/token").body["access_token"] if token == TOKEN else token
+    return {
+        "Authorization": f"Bearer {granted}",
+        "Amazon-Ads-ClientId": "sandbox-client",
+        "Amazon-Ads-AccountId": "ENTITY1",
+    }
 
 
 def linkedin_headers(_url: str, token: str) -> dict[str, str]:
@@ -497,6 +566,7 @@ PLATFORMS = {
             1000,
             {"user": {"email": "person@example.org"}},
             lambda _url, token: {"Access-Token": token},
+            denied=200,
         ),
         Platform(
             "snapchat",
@@ -568,8 +638,49 @@ PLATFORMS = {
             {"identifiers": [{"hashed_email": "person@example.org"}]},
             x_headers,
         ),
+        Platform(
+            "amazon",
+            "/adsApi/v1/create/events",
+            amazon_event,
+            lambda events: {"events": events},
+            500,
+            {"countryCode": "usa"},
+            amazon_headers,
+            partial=True,
+            taken=207,
+        ),
+        Platform(
+            "taboola",
+            "/123/log/3/bulk-s2s-action",
+            taboola_event,
+            lambda events: {"actions": events},
+            1000,
+            {"click-id": "short"},
+            lambda _url, _token: {},
+            partial=True,
+            taken=204,
+            denied=None,
+        ),
+        Platform(
+            "thetradedesk",
+            "/track/realtimeconversion",
+            thetradedesk_event,
+            lambda events: {"data": events},
+            100,
+            {"value": 12.5},
+            lambda _url, _token: {},
+            denied=None,
+        ),
+        Platform(
+            "thetradedesk_offline",
+            "/providerapi/offlineconversion",
+            thetradedesk_item,
+            lambda events: {"DataProviderId": "p", "Items": events},
+            1000,
+            {"TimestampUtc": "yesterday"},
+            lambda _url, token: {"TTD-Auth": token},
+            partial=True,
+            denied=403,
+        ),
     )
 }
-
-OF_OWN_SHAPE = ("amazon", "taboola", "thetradedesk", "thetradedesk_offline")
-"""What holds for all others does not for these; each has a test file of its own."""

@@ -16,7 +16,6 @@ from connector.errors import ConfigError
 from connector.sandbox.inbox import Arrivals, Inbox
 from connector.sandbox.server import Receiver, Settings, running
 from tests.sandbox.platforms import (
-    OF_OWN_SHAPE,
     PLATFORMS,
     TOKEN,
     call,
@@ -114,7 +113,7 @@ def test_nonsense_changes_nothing_and_is_explained(receiver: Receiver, wanted: A
 def test_control_tells_what_there_is_and_no_secret(receiver: Receiver) -> None:
     body = call("GET", f"{receiver.url}/control").body
     assert (body["fail_rate"], body["reject_rate"], body["requests"]) == (0, 0, 0)
-    assert set(body["addresses"]) == {"capi", *PLATFORMS, *OF_OWN_SHAPE}
+    assert set(body["addresses"]) == {"capi", *PLATFORMS}
     assert "sandbox-" not in str(body)
 
 

@@ -76,7 +76,7 @@ def _reply(_received: Received, judged: Sequence[Judged]) -> Reply:
             "number": str(index + 1),
             "code": _code(refusal),
             "said": f"{refusal.field} {refusal.message}",
-            "order": each_one.event.get("OrderId"),
+            "order": each_one.event.get("OrderId") if isinstance(each_one.event, dict) else None,
         }
         for index, each_one in enumerate(judged)
         if (refusal := each_one.refused) is not None

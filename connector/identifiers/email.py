@@ -75,6 +75,25 @@ def _read_address(text: str) -> str | None:
     return address if not too_long and _MATCH.match(address) else None
 
 
+def email_u_label(emails: pa.Array) -> pa.Array:
+    """As `email_basic`, with an international domain in its own letters: `info@müller.example`.
+
+    Source: facebook-business, snap-business-sdk and google-ads-datamanager hash such a domain as it
+    came, UID2 too.
+    """
+    basic = email_basic(emails)
+    international = pc.match_substring_regex(basic, r"[@.]xn--")
+    return map_exceptions(basic, basic, pc.fill_null(international, False), _with_u_label)
+
+
+def _with_u_label(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    try:
+        return f"{local}@{idna.decode(domain)}"
+    except idna.IDNAError:
+        return address
+
+
 def email_gmail(emails: pa.Array) -> pa.Array:
     """As `email_basic`; without dots and `+suffix` for gmail.com and googlemail.com.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from connector.arrow.dictionary import over_distinct
-from connector.identifiers.characters import CONTROL, PUNCTUATION, lower_without
+from connector.identifiers.characters import CONTROL, PUNCTUATION, SPACE, lower_without
 
 
 def name_basic(names: pa.Array) -> pa.Array:
@@ -20,8 +20,13 @@ def name_joined(names: pa.Array) -> pa.Array:
     """
     return over_distinct(
         names,
-        lambda each: lower_without(each, CONTROL, r"[!-/:-@\[-`{-~]", r"\s", lettered=True),
+        lambda each: lower_without(each, CONTROL, r"[!-/:-@\[-`{-~]", SPACE, lettered=True),
     )
+
+
+def name_nospace(names: pa.Array) -> pa.Array:
+    """As `name_basic` without spaces. Source: TikTok, as Segment's connector sends names."""
+    return over_distinct(names, lambda each: lower_without(each, CONTROL, SPACE))
 
 
 def name_nopunct(names: pa.Array) -> pa.Array:

@@ -19,6 +19,7 @@ from connector.identifiers.email import (
     email_basic,
     email_gmail,
     email_strip_all,
+    email_u_label,
     email_uid2,
     is_placeholder,
 )
@@ -254,3 +255,20 @@ def test_a_placeholder_is_nobody(text: str) -> None:
 )
 def test_a_person_whose_address_resembles_a_placeholder_stays(text: str) -> None:
     assert applied(email_basic, text) == [text]
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        ("Info@Müller.Example", "info@müller.example"),
+        ("info@xn--mller-kva.example", "info@müller.example"),
+        ("info@shop.xn--fiqs8s", "info@shop.中国"),
+        ("info@xn--zzzz.example", "info@xn--zzzz.example"),
+        ("xn--a@shop.example", "xn--a@shop.example"),
+        ("Jane@shop.example", "jane@shop.example"),
+        ("no address", None),
+    ],
+)
+def test_a_domain_in_its_own_letters(written: str, form: str | None) -> None:
+    assert applied(email_u_label, written) == [form]
+    assert applied(email_u_label, form or "") == [form], "it is its own normal form"

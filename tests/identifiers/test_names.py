@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.identifiers.names import name_basic, name_nopunct
+from connector.identifiers.names import name_basic, name_joined, name_nopunct, name_nospace
 from connector.identifiers.places import (
     city_nospace,
     lower_alnum,
@@ -52,6 +52,10 @@ def test_names_are_what_python_makes_of_them(name: str) -> None:
     if not any(unicodedata.category(letter)[0] in "LN" for letter in no_punctuation):
         no_punctuation = ""
     assert applied(name_basic, name) == [plain or None]
+    joined = "".join("".join(c for c in plain if c not in string.punctuation).split())
+    lettered = any(unicodedata.category(letter)[0] in "LN" for letter in joined)
+    assert applied(name_joined, name) == [joined if lettered else None]
+    assert applied(name_nospace, name) == ["".join(plain.split()) or None]
     assert applied(name_nopunct, name) == [no_punctuation or None]
     assert applied(city_nospace, name) == ["".join(no_punctuation.split()) or None]
     assert applied(lower_alnum, name) == [

@@ -5,6 +5,7 @@ from connector.platforms.functions.registry import register_columnwise
 
 register_columnwise(
     email.email_basic,
+    email.email_u_label,
     email.email_gmail,
     email.email_uid2,
     email.email_strip_all,

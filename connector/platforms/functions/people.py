@@ -8,7 +8,11 @@ from connector.identifiers import demographics, names
 from connector.platforms.functions.registry import Context, Values, function, register_columnwise
 
 register_columnwise(
-    names.name_basic, names.name_nopunct, names.name_joined, demographics.gender_f_m
+    names.name_basic,
+    names.name_nopunct,
+    names.name_joined,
+    names.name_nospace,
+    demographics.gender_f_m,
 )
 
 

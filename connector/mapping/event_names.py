@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow.compute as pc
 
 from connector.arrow.dictionary import map_distinct
@@ -17,9 +19,7 @@ class EventNameMapper:
         model, self._rule = destination.model, destination.platform.event_names
         self._names = {**self._rule.names, **model.events}
         self._known = {*self._rule.known, *self._names.values()}
-        self._optional = self._rule.mapping == "optional" or bool(
-            self._rule.unless and self._rule.unless in model.account
-        )
+        self._optional = bool(self._rule.unless and self._rule.unless in model.account)
 
     def apply(self, conversions: Conversions) -> None:
         """Replace `event_name`; reject rows whose name the platform does not take."""
@@ -32,5 +32,9 @@ class EventNameMapper:
         conversions.replace("event_name", mapped)
 
     def _mapped(self, name: str) -> str | None:
-        passes = self._optional or (self._rule.mapping == "listed" and name in self._known)
+        rule = self._rule
+        if rule.mapping == "optional":
+            passes = rule.pattern is None or re.fullmatch(rule.pattern, name) is not None
+        else:
+            passes = self._optional or (rule.mapping == "listed" and name in self._known)
         return self._names.get(name) or (name if passes else None)

@@ -105,7 +105,8 @@ class EventNames(StrictModel):
         mapping: `optional` sends other names as they are, `listed` rejects names that are neither
             mapped nor known, `required` wants every name in the destination's own `events`.
         unless: Account key that stands in for a required mapping.
-        pattern: Regular expression of what the destination's `events` must map to, whole.
+        pattern: Regular expression of what the destination's `events` must map to, whole; where
+            mapping is optional, also of names that are sent as they are.
         longest: Characters of a name; a row with a longer one is rejected.
         most: Distinct names in one request; batches are cut accordingly.
     """

@@ -142,7 +142,6 @@ def test_a_function_writes_json_whatever_the_texts_are(name: str, texts: list[st
     """
     argument = {
         "at_most": "(64)",
-        "first": "(2)",
         "pairs": "(name,value)",
         "absent_from": "(words)",
         "when_in": "(words)",

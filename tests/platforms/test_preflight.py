@@ -28,7 +28,6 @@ from connector.sandbox.server import Receiver
 from tests.platforms.parts import (
     BATCHING,
     NAMES,
-    everything,
     full,
     minimal,
     on_paper,
@@ -100,6 +99,22 @@ HOSTILE: dict[str, list[Any]] = {
         '[{"id":"","price":-1,"quantity":0}]', '[{"id":7,"price":9.999,"quantity":2.0}]',
     ],
     "content_ids": ["[]", "no json", "[1,null]", '[""]', '{"a":1}'],
+    "screen_width": ["0", "-1", "wide"],
+    "wifi": ["perhaps", "false"],
+    "messaging_channel": ["email", ""],
+    "page_type": ["shop", "", "home"],
+    "page_load_id": ["no", "85b04ded09dd4015ad30581e45452dd9"],
+    "locale": ["", "x", "EN"],
+    "check_in": ["tomorrow", "2026-02-30", "2026-07-01 10:00:00", "20260701"],
+    "nights": ["0", "-1", "1.5"],
+    "hotel_price": ["-1", "1e3", "n/a"],
+    "booking_url": ["", "no url"],
+    "attributed": ["perhaps", "no"],
+    "lead_id": ["", "no number", "9" * 30],
+    "ga_client_id": ["", "a@b.example", "x" * 300],
+    "match_id": ["", "x" * 300],
+    "event_parameters": ["[]", "{}", "no json", '{"a":null}', '{"":1,"b":{"c":[1]},"d":true}'],
+    "custom_variables": ["[]", '"x"', '{"tier":""}', '{"tier":1e99}'],
     "num_items": ["0", "-1", "2.5", "many", "99999999999"],
     "consent": ["perhaps", "false"],
     "opt_out": ["perhaps", "true"],
@@ -205,10 +220,45 @@ def spoilt(name: str) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_what_passes_our_rules_is_accepted_by_the_platform(name: str) -> None:
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in NAMES),
+    (
+        "google",
+        {
+            "account": {
+                "account_type": "GOOGLE_ANALYTICS_PROPERTY",
+                "account_id": "1",
+                "measurement_id": "G-A",
+            },
+            "events": {},
+        },
+    ),
+    (
+        "google",
+        {
+            "account": {
+                "account_type": "FLOODLIGHT_CONFIG",
+                "account_id": "1",
+                "floodlight_activity_id": "2",
+            },
+            "events": {},
+        },
+    ),
+    *(
+        ("tiktok", {"account": {"event_source": source, "event_source_id": "7"}})
+        for source in ("app", "offline", "crm")
+    ),
+]
+"""Platforms, and what their files say otherwise for single kinds of account."""
+
+
+@pytest.mark.parametrize(("name", "account"), VARIANTS)
+def test_what_passes_our_rules_is_accepted_by_the_platform(
+    name: str, account: dict[str, Any]
+) -> None:
     rows = spoilt(name)
-    for changes in ({}, {"identifiers": everything(name)}):
+    every = list(on_paper(name, **account).platform.identifiers)
+    for changes in (account, {"identifiers": every, **account}):
         serializer, found = encoded(name, rows, **changes)
         said = refusals(name, serializer, found)
         assert said == [], [
@@ -219,7 +269,7 @@ def test_what_passes_our_rules_is_accepted_by_the_platform(name: str) -> None:
             )
             for row, where, why in said[:3]
         ]
-        assert len(found.records) > len(rows) / 4
+        assert len(found.records) > len(rows) / (4 if not account else 20)
 
 
 CHANGES = st.dictionaries(
@@ -376,6 +426,10 @@ def test_who_cannot_be_matched_is_not_sent(
         ("linkedin", {"event_name": "Refund"}, "unknown_event_name"),
         ("x", {"event_name": "Refund"}, "unknown_event_name"),
         ("google", {"event_name": "Refund"}, "unknown_event_name"),
+        ("google", {"gclid": None}, "no_identity"),
+        ("taboola", {"tblci": None}, "no_identity"),
+        ("thetradedesk", {"tdid": None}, "no_identity"),
+        ("thetradedesk_offline", {"tdid": None}, "no_identity"),
         ("microsoft", {"event_name": "Page View"}, "missing_event_source_url"),
         ("amazon", {"country": None}, "missing_country"),
         ("amazon", {"country": "Atlantis"}, "bad_country"),
@@ -396,6 +450,47 @@ def test_what_the_platform_requires_is_required_before_it_is_sent(
 ) -> None:
     assert verdict(name, recent(minimal(name))) == "sent"
     assert verdict(name, recent(minimal(name, **changes))) == reason
+
+
+ANALYTICS = next(account for name, account in VARIANTS if "G-A" in str(account))
+FLOODLIGHT = next(account for name, account in VARIANTS if "FLOODLIGHT" in str(account))
+CRM = next(account for name, account in VARIANTS if "crm" in str(account))
+LEAD = {"ttclid": None, "lead_id": "7123", "lead_source": "HubSpot"}
+
+
+@pytest.mark.parametrize(
+    ("name", "account", "changes", "said"),
+    [
+        ("google", ANALYTICS, {}, "no_identity"),
+        ("google", ANALYTICS, {"ga_client_id": "1.2"}, "sent"),
+        ("google", ANALYTICS, {"ga_app_instance_id": "a1", "event_name": "view_item"}, "sent"),
+        ("google", ANALYTICS, {"ga_client_id": "1.2", "event_name": "4711"}, "unknown_event_name"),
+        (
+            "google",
+            ANALYTICS,
+            {"ga_client_id": "1.2", "event_name": "x" * 41},
+            "unknown_event_name",
+        ),
+        ("google", FLOODLIGHT, {"gclid": None, "wbraid": "Cl8"}, "no_identity"),
+        ("google", FLOODLIGHT, {"gclid": None, "dclid": "CJq"}, "sent"),
+        ("google", FLOODLIGHT, {"gclid": None, "match_id": "m-1"}, "sent"),
+        ("tiktok", CRM, {"lead_id": None}, "missing_lead_id"),
+        ("tiktok", CRM, LEAD, "sent"),
+        ("tiktok", CRM, {**LEAD, "lead_source": None}, "missing_lead_source"),
+    ],
+)
+def test_what_one_kind_of_account_requires_is_required_there(
+    name: str, account: dict[str, Any], changes: dict[str, Any], said: str
+) -> None:
+    assert verdict(name, recent(minimal(name, **changes)), **account) == said
+
+
+def test_google_analytics_takes_what_is_three_days_old_and_floodlight_what_is_four_weeks() -> None:
+    client = {"ga_client_id": "1.2"}
+    for days, account in ((3, ANALYTICS), (28, FLOODLIGHT)):
+        row = minimal("google", **client)
+        assert verdict("google", recent(row, days=days - 0.01), **account) == "sent"
+        assert verdict("google", recent(row, days=days + 0.01), **account) == "expired"
 
 
 def test_a_key_that_meta_requires_and_the_destination_leaves_out_spoils_no_batch() -> None:

@@ -52,10 +52,12 @@ def custom_name(values: pa.Array, _context: Context, _argument: str | None) -> V
     return pc.if_else(pc.equal(named, ""), None, named)
 
 
-@function("first", argument="number")
-def first(values: pa.Array, _context: Context, argument: str | None) -> Values:
-    """The first characters, as many as the argument says: `en` of `en_US` by `first(2)`."""
-    return pc.utf8_slice_codeunits(values, 0, int(argument or "0"))
+@function("language", normaliser=True)
+def language(values: pa.Array, _context: Context, _argument: str | None) -> Values:
+    """The language of a locale in two lower-case letters, `en` of `en_US`; null elsewhere."""
+    small = lower_case(values)
+    known = pc.match_substring_regex(small, r"^[a-z]{2}([_.-].*)?$")
+    return pc.if_else(known, pc.utf8_slice_codeunits(small, 0, 2), None)
 
 
 @function("at_most", normaliser=True, argument="number")

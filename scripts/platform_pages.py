@@ -80,6 +80,7 @@ def _page(facts: PlatformFacts, platform: Platform) -> str:
         _test_mode(platform),
         "## What its documents leave open",
         _open_facts(facts),
+        *_variants(facts, platform),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -120,8 +121,12 @@ def _limits(facts: PlatformFacts) -> Iterator[tuple[str, str]]:
 def _identity(facts: PlatformFacts) -> str:
     if not facts.identity:
         return "A row needs one of these, whichever."
-    groups = " or ".join(" with ".join(f"`{name}`" for name in group) for group in facts.identity)
-    return f"A row needs {groups}."
+    return _identity_of(facts.identity)
+
+
+def _identity_of(groups: Iterable[Iterable[str]]) -> str:
+    alternatives = " or ".join(" with ".join(f"`{name}`" for name in group) for group in groups)
+    return f"A row needs {alternatives}."
 
 
 def _identifiers(facts: PlatformFacts, platform: Platform) -> Iterator[tuple[str, ...]]:
@@ -148,9 +153,10 @@ def _required(facts: PlatformFacts, platform: Platform) -> str:
 
 def _fields(template: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
     """The leaves of a template: dotted path, expression."""
-    if isinstance(template, dict) and not any(str(key).startswith("$") for key in template):
+    if isinstance(template, dict) and not {"$value", "$each", "$list", "$join"} & template.keys():
         for key, value in template.items():
-            yield from _fields(value, (*path, str(key)))
+            if not str(key).startswith("$"):
+                yield from _fields(value, (*path, str(key)))
     else:
         yield f"`{'.'.join(path)}`", f"`{_cell(_expression(template))}`"
 
@@ -222,6 +228,28 @@ def _open_facts(facts: PlatformFacts) -> str:
         lines.append(f"- {fact.says}")
         lines += [f"  `{override}`" for override in fact.overrides]
     return "\n".join(lines) or "Nothing."
+
+
+def _variants(facts: PlatformFacts, platform: Platform) -> Iterator[str]:
+    """What differs for destinations with one value of an account key."""
+    for key, choices in platform.variants.items():
+        for choice in choices:
+            other = loader.load(facts.name, account={key: choice})
+            groups = other.identity.any_of
+            same = set(_fields(platform.event))
+            age = other.windows.max_age
+            yield f"## With `account: {{{key}: {choice}}}`"
+            if groups != platform.identity.any_of:
+                yield _identity_of(groups)
+            if age is not None and age != platform.windows.max_age:
+                yield f"Oldest conversion: {_span(age.total_seconds())}."
+            if other.event_names != platform.event_names:
+                yield _events(other)
+            yield "\n".join(f"Not proven: {each}." for each in other.unproven)
+            yield _table(
+                ("field of a record", "from"),
+                (field for field in _fields(other.event) if field not in same),
+            )
 
 
 def _table(head: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:

@@ -195,6 +195,7 @@ def platform_in_full(facts: PlatformFacts) -> list[tuple[str, Any]]:
         ("test mode", facts.test_mode or "none; rehearse against `capi sandbox`"),
         ("refused records", "named" if facts.refusals == "named" else "found by halving"),
         ("good records beside bad ones", "taken" if facts.partial else "sent again"),
+        *((f"other rules by {key}", ", ".join(choices)) for key, choices in facts.variants.items()),
     ]
 
 

@@ -45,6 +45,7 @@ class PlatformFacts:
         consent: Whether it has a field for a person's consent.
         refusals: How a refused record is found: `named`, or by `halving` the batch.
         partial: Whether good records of a request with bad ones are taken.
+        variants: Account key -> its choices for which the file says something else.
         unproven: What delivery depends on and no document settles.
         open_facts: What its documents leave open, and the overrides that choose otherwise.
     """
@@ -74,6 +75,7 @@ class PlatformFacts:
     consent: bool
     refusals: str
     partial: bool
+    variants: dict[str, list[str]]
     unproven: list[str]
     open_facts: list[OpenFact]
 
@@ -139,6 +141,7 @@ def _facts(name: str, platform: Platform) -> PlatformFacts:
         consent="consent" in template_columns(platform.event),
         refusals="named" if named else "halving",
         partial=bool(answers.partial or answers.located.taken or in_order),
+        variants={key: list(choices) for key, choices in platform.variants.items()},
         unproven=platform.unproven,
         open_facts=open_facts(name),
     )

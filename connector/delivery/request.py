@@ -24,8 +24,10 @@ class RequestBuilder:
     def __init__(self, destination: Destination) -> None:
         platform, model = destination.platform, destination.model
         self._base = model.endpoint or platform.endpoint or ""
+        defaults = {name: field.default for name, field in platform.account.items()}
         self._values = {
             **platform.params,
+            **{name: value for name, value in defaults.items() if value is not None},
             **{name: str(value) for name, value in model.account.items()},
         }
         path, query = platform.path, dict(platform.query)

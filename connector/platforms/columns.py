@@ -314,6 +314,8 @@ COLUMNS: dict[str, Column] = {
             ("ttd_impression_id", "The Trade Desk impression id", "7e5c1a90"),
             ("tdid", "The Trade Desk cookie", "6d92078a-8246-4ba4-ae5b-76104861e7dc"),
             ("uid2", "UID2 of the person, from a UID2 operator", "AKaNkgRC4TY="),
+            ("click_id", "click id of a network that you added yourself", "kc_8f2a"),
+            ("browser_id", "browser cookie of such a network", "kb_77"),
         )
     },
     "contents": Column(

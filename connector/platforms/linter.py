@@ -61,8 +61,11 @@ def undeclared(platform: Platform, removed: Set[str] = frozenset()) -> Iterator[
     if platform.answers.poll is not None:
         filled.append(platform.answers.poll.path)
     for name in (name for text in filled for name in re.findall(r"\{(\w+)\}", text)):
-        if name not in platform.params and name not in platform.account:
+        field = platform.account.get(name)
+        if name not in platform.params and field is None:
             yield f"{{{name}}} is neither one of params nor a key of account"
+        elif field is not None and field.optional and field.default is None:
+            yield f"{{{name}}} may be left out of account, and then has no value; give it a default"
     for column, decided in (
         ("opt_out", platform.consent.opt_out),
         ("limited_data_use", platform.consent.limited_data_use),

@@ -112,8 +112,9 @@ def _validated(
             if first["type"] == "extra_forbidden"
             else str(first["msg"]).removeprefix("Value error, ")
         )
+        at = f"{where}{'.'.join(keys)}".rstrip(".")
         raise PlatformError(
-            f"{'overrides' if overridden else path}: {where}{'.'.join(keys)}: {message}",
+            ": ".join(filter(None, ("overrides" if overridden else str(path), at, message))),
             ("overrides", *keys) if overridden else ("platform",),
         ) from None
     identifiers = set(_read(path, path.stat().st_mtime_ns).get("identifiers", ()))

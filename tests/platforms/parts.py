@@ -343,6 +343,8 @@ def full(**changes: Any) -> dict[str, Any]:
         "locale": "en_US",
         "ad_tracking": True,
         "dclid": "CJqzq5vZ",
+        "click_id": "kc_8f2a",
+        "browser_id": "kb_77",
         "oppref": "op_abc",
         "obref": "ob_abc",
         "rdt_uuid": "1677712978045.b8f7d2c1",

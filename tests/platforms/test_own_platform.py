@@ -4,9 +4,10 @@ and it speaks of every key, function and steering key there is.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 from connector.commands.platforms import platform_facts
 from connector.commands.sync import sync
 from connector.errors import DestinationError
-from connector.platforms import linter
+from connector.platforms import linter, loader
 from connector.platforms.functions import FUNCTIONS
 from connector.platforms.model import Platform
 from tests.platforms.parts import AS_OF, fill, full, quarantined, recent
@@ -291,3 +292,156 @@ def test_a_slip_of_a_stranger_is_told_with_what_was_meant(
     with pytest.raises(DestinationError) as raised:
         platform_facts("zephyr.yaml", root=tmp_path)
     assert said in str(raised.value)
+
+
+KESTREL = """
+title: Kestrel Ads
+docs: https://kestrel.example/docs
+endpoint: https://in.kestrel.example
+path: /{version}/orgs/{org}/conversions
+params: {version: v3}
+version_ends: {v3: 2027-06-30}
+account: {org: {type: digits}, region: {choices: [eu, us], default: us}}
+auth: {method: header, name: X-Kestrel-Token}
+headers: {X-Kestrel-Region: "{region}"}
+body: $events
+limits: {max_events: 200, rate: 50/s}
+dedupe_window: 24h
+fields: {page: event_source_url | url_page}
+required_when:
+  - {column: event_name, values: [Purchase, sale], need: [value, currency]}
+windows: {max_age: 14d, max_future: 5m, margin: 2m}
+event_names: {names: {Purchase: sale, Lead: lead}, longest: 32}
+identifiers:
+  mail: {value: email | email_basic | sha256_hex, hashed: email_sha256 | prehashed_hex, several: 2}
+  tel: {value: phone | phone_digits | sha256_hex, hashed: phone_sha256 | prehashed_hex}
+  click: {value: click_id | click_id(kclid)}
+identity: {any_of: [[mail], [tel], [click]]}
+event:
+  kind: event_name
+  ts: event_time | unix_s
+  ref: event_id
+  uid: {mail: [identifier.mail], tel: identifier.tel, click: identifier.click}
+  url: field.page
+  amount: {$all: [minor, iso], minor: value | minor_units, iso: currency}
+  lines: {$each: contents, item: {p: id, n: quantity | whole}}
+variants: {region: {eu: {endpoint: https://in-eu.kestrel.example, windows: {max_age: 7d}}}}
+answers:
+  success: {status: [202], count: accepted}
+  partial: [207]
+  codes:
+    path: [header.x-kestrel-code]
+    known:
+      slow_down: {means: retry}
+      token_gone: {means: auth, remedy: ask Kestrel for a new token}
+  message: [header.x-kestrel-message]
+  located: {path: [results], index: pos, first: 1, ok: {state: [ok]}, code: why, message: why}
+test_mode: {method: query, name: dry, value: "1"}
+"""
+"""Another one: an array as body, its own click id, regions, positions from 1, words in headers."""
+
+
+class Kestrel:
+    """Takes what is good of a request and names the rest, as its documents would say."""
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, Any]] = []
+        self.slow = 1
+
+    def __call__(self, request: Request) -> Reply:
+        assert request.target == "/v3/orgs/77/conversions"
+        if request.headers["x-kestrel-token"] != KEY:
+            return Reply(403, None, {"X-Kestrel-Code": "token_gone", "X-Kestrel-Message": "no"})
+        if self.slow:
+            self.slow -= 1
+            return Reply(400, None, {"X-Kestrel-Code": "slow_down", "Retry-After": "0"})
+        events = orjson.loads(request.body)
+        bad = [place for place, event in enumerate(events, 1) if event["uid"]["click"] == "kc-7"]
+        self.taken += [event for place, event in enumerate(events, 1) if place not in bad]
+        if not bad:
+            return Reply(202, {"accepted": len(events)})
+        results = [{"pos": str(place), "state": "bad", "why": "unknown_click"} for place in bad]
+        return Reply(207, {"results": results})
+
+
+def kestrel_destination(project: Project, server: Server, rows: Sequence[dict[str, Any]]) -> Any:
+    (project.root / "kestrel.yaml").write_text(KESTREL, encoding="utf-8")
+    attributes = {
+        "platform": "kestrel.yaml",
+        "endpoint": server.url,
+        "account": {"org": "77"},
+        "auth": {"bearer": "env:ACME_KEY"},
+        "source": {
+            "warehouse": fill(project, rows),
+            "query": "sql/conversions.sql",
+            "cursor": "updated_at",
+            "key": "conversion_id",
+            "start": "all",
+            "lag": "0s",
+        },
+    }
+    kind = "dagster_project.components.CapiDestination"
+    project.write_text(yaml.safe_dump({"type": kind, "attributes": attributes}))
+    return project.load()
+
+
+def test_a_network_of_another_shape_is_added_by_its_file_alone(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        recent(
+            full(
+                conversion_id=f"c{n}",
+                event_id=None,
+                click_id=f"https://a.example/?kclid=kc-{n % 10}",
+            )
+        )
+        for n in range(20)
+    ]
+    kestrel = Kestrel()
+    with serving(answering(kestrel)) as server:
+        monkeypatch.setenv("ACME_KEY", "another")
+        destination = kestrel_destination(project, server, rows)
+        failure = sync(destination).failure
+        assert failure is not None
+        assert "ask Kestrel for a new token" in failure.message
+        monkeypatch.setenv("ACME_KEY", KEY)
+        report = sync(destination)
+    assert (report.failure, report.delivered, report.rejected) == (None, 18, 2)
+    assert report.http_requests == 2, "once it was too slow, and then it named the bad ones"
+    assert {event["uid"]["click"] for event in kestrel.taken} == {
+        f"kc-{n}" for n in range(10) if n != 7
+    }
+    assert server.requests[-1].headers["x-kestrel-region"] == "us", "the default of the account key"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("{eu: {endpoint", "{ue: {endpoint", "variants: account.region cannot be 'ue'"),
+        ("windows: {max_age: 7d}", "window: {max_age: 7d}", "variants.region.eu.window: there is"),
+        ("{region: {eu", "{regio: {eu", "account.regio is not an account key with choices"),
+        ("default: us", "optional: true", "{region} may be left out of account"),
+        ("value | minor_units", "value | minor_unit", "did you mean 'minor_units'?"),
+    ],
+)
+def test_a_slip_in_what_differs_by_an_account_key_is_told(
+    right: str, wrong: str, said: str, tmp_path: Path
+) -> None:
+    assert right in KESTREL
+    (tmp_path / "kestrel.yaml").write_text(KESTREL.replace(right, wrong, 1), encoding="utf-8")
+    with pytest.raises(DestinationError) as raised:
+        platform_facts("kestrel.yaml", root=tmp_path)
+    assert said in str(raised.value)
+    assert ": :" not in str(raised.value)
+
+
+def test_a_destination_gets_what_its_account_chooses(tmp_path: Path) -> None:
+    (tmp_path / "kestrel.yaml").write_text(KESTREL, encoding="utf-8")
+    for region, host, days in (("eu", "in-eu", 7), ("us", "in", 14), (None, "in", 14)):
+        account = {"org": "77"} if region is None else {"org": "77", "region": region}
+        chosen = loader.load("kestrel.yaml", tmp_path, None, account)
+        assert chosen.endpoint == f"https://{host}.kestrel.example"
+        assert chosen.windows.max_age == dt.timedelta(days=days)
+    with pytest.raises(loader.PlatformError, match="variants cannot be overridden"):
+        loader.load("kestrel.yaml", tmp_path, {"variants": {}}, {"org": "77"})

@@ -15,6 +15,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from connector.config.destination import Destination
+from connector.config.documents import FILE, destinations_in
 from connector.config.host import Host, Inconsistency
 from connector.config.models import DestinationModel, OptionalSection, Section
 from connector.syntax.units import Duration, Period
@@ -145,7 +146,7 @@ def problems(destination: Destination) -> Iterator[Inconsistency]:
                 " package, and root_module in pyproject.toml"
             ),
         )
-    for message in _namesakes(destination.file):
+    for message in _namesakes(destination):
         yield (), message
 
 
@@ -191,29 +192,28 @@ def _freshness_problems(freshness: Freshness | None) -> Iterator[Inconsistency]:
         )
 
 
-def _namesakes(path: Path | None) -> Iterator[str]:
+def _namesakes(destination: Destination) -> Iterator[str]:
     """Yields a sentence for each other destination below the same `defs` with the same name here.
 
     `a-b` and `a_b` are one name: those of schedules, sensors and jobs have underscores alone.
 
     Args:
-        path: The destination's defs.yaml.
+        destination: The one that must be told from all others.
     """
-    if path is None or path.name != "defs.yaml":
+    path = destination.file
+    if path is None or path.name != FILE:
         return
-    folder = path.resolve().parent
-    for top in [each for each in folder.parents if each.name == "defs"][:1]:
-        for other in sorted(top.rglob("defs.yaml")):
-            if (
-                other.parent != folder
-                and word(other.parent.name) == word(folder.name)
-                and _is_destination(other)
-            ):
-                ours, theirs = (each.relative_to(top.parent) for each in (folder, other.parent))
-                yield (
-                    f"the folders {ours} and {theirs} would have the same names in Dagster; rename"
-                    " one of them"
-                )
+    file = path.resolve()
+    for top in [each for each in file.parents if each.name == "defs"][:1]:
+        for other in sorted(top.rglob(FILE)):
+            for name, _, _ in destinations_in(other) if _is_destination(other) else ():
+                is_another = other != file or name != destination.name
+                if is_another and word(name) == word(destination.name):
+                    ours, theirs = (each.parent.relative_to(top.parent) for each in (file, other))
+                    yield (
+                        f"{destination.name} in {ours} and {name} in {theirs} would have the same"
+                        " names in Dagster; rename one of them"
+                    )
 
 
 def _is_destination(path: Path) -> bool:

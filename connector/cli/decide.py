@@ -104,7 +104,7 @@ def rekey(
     from connector.commands.rekey import rekey as replace
 
     with output.errors(json):
-        chosen = names or [str(each.file) for each in list_destinations(START.get())]
+        chosen = names or [each.target for each in list_destinations(START.get())]
         done = replace([load(name) for name in chosen], forget=yes)
         if json:
             output.print_json(done.to_json())

@@ -20,15 +20,18 @@ def path_of(name: str) -> Path:
     """The YAML file that a person means.
 
     Args:
-        name: The path of the file, or of its folder; or the folder's name below the definitions of
-            the project that `START` lies in.
+        name: The path of the file (`FILE#NAME` of several in it), or of its folder; or a
+            destination's name below the definitions of the project that `START` lies in.
 
     Raises:
         ConfigError: There is none; the message tells which ones there are.
     """
-    from connector.commands.destinations import FILE, definition_folders, list_destinations
+    from connector.commands.destinations import definition_folders, list_destinations
+    from connector.config.documents import FILE, split_target
 
-    path = Path(name)
+    path, one_of_several = split_target(name)
+    if one_of_several is not None:
+        return Path(name)
     if (path / FILE).is_file():
         return path / FILE
     if path.suffix in (".yaml", ".yml") or path.is_file():
@@ -36,7 +39,10 @@ def path_of(name: str) -> Path:
     for folder in definition_folders(START.get()):
         if (folder / name / FILE).is_file():
             return folder / name / FILE
-    known = [each.name for each in list_destinations(START.get())]
+    found = {each.name: each.target for each in list_destinations(START.get())}
+    if name in found:
+        return Path(found[name])
+    known = list(found)
     raise ConfigError(
         f"there is no destination '{name}'; there are {', '.join(known)}{suggest(name, known)}"
         if known

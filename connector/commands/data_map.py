@@ -64,7 +64,7 @@ def data_map(folder: Path | None = None) -> list[DataMapEntry]:
         DestinationError: A destination's YAML has problems; a map without it would mislead.
     """
     return [
-        entry for each in list_destinations(folder) for entry in _of_destination(load(each.file))
+        entry for each in list_destinations(folder) for entry in _of_destination(load(each.target))
     ]
 
 

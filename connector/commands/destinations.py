@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FILE = "defs.yaml"
-
-_PLATFORM = re.compile(r"^\s+platform:\s*(?P<name>[^#\n]*)", re.MULTILINE)
+from connector.config.documents import FILE, destinations_in
 
 
 @dataclass(frozen=True)
@@ -18,14 +15,21 @@ class ListedDestination:
     """A destination as its file names it; the rest of the file is not read.
 
     Attributes:
-        name: The name of its folder.
+        name: The name of its folder, or what `name` says.
         platform: What the file says.
         file: Its YAML file.
+        is_alone: Whether the file has no other destination.
     """
 
     name: str
     platform: str
     file: Path
+    is_alone: bool = True
+
+    @property
+    def target(self) -> str:
+        """The path that means this destination, for every verb."""
+        return str(self.file) if self.is_alone else f"{self.file}#{self.name}"
 
     def to_json(self) -> dict[str, Any]:
         """As `capi list --json` prints it."""
@@ -41,11 +45,8 @@ def list_destinations(folder: Path | None = None) -> list[ListedDestination]:
     found: dict[str, ListedDestination] = {}
     for definitions in definition_folders(folder):
         for path in sorted(definitions.glob(f"*/{FILE}")):
-            platform = _PLATFORM.search(path.read_text("utf-8", errors="replace"))
-            name = path.parent.name
-            # A project may have components of other kinds.
-            if platform is not None and name not in found:
-                found[name] = ListedDestination(name, platform["name"].strip(" \"'"), path)
+            for name, platform, is_alone in destinations_in(path):
+                found.setdefault(name, ListedDestination(name, platform, path, is_alone))
     return sorted(found.values(), key=lambda each: each.name)
 
 

@@ -48,7 +48,7 @@ def overview(folder: Path | None = None, *, number_of_runs: int = 1) -> list[Ove
     for each in list_destinations(folder):
         try:
             entry = OverviewEntry(
-                each.name, each.platform, status(each.file, number_of_runs=number_of_runs)
+                each.name, each.platform, status(each.target, number_of_runs=number_of_runs)
             )
         except ConnectorError as error:
             entry = OverviewEntry(each.name, each.platform, None, str(error), error.exit_code)

@@ -6,6 +6,7 @@ May import: everything up to platforms.
 __all__ = [
     "credentials",
     "destination",
+    "documents",
     "engines",
     "environment",
     "extras",

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from connector.config.destination import Destination
+from connector.config.documents import choose, default_name, split_target
 from connector.config.environment import filled
 from connector.config.host import Host, host_of
 from connector.config.models import DestinationModel
@@ -21,27 +22,27 @@ from connector.syntax import yaml as strict_yaml
 from connector.syntax.yaml import Document
 
 Target = Destination | Path | str
-"""What every verb takes: a destination, or the path of its YAML file."""
+"""What every verb takes: a destination, or the path of its YAML file (`FILE#NAME` of several)."""
 
 
 def load(path: Path | str, root: Path | None = None) -> Destination:
     """Read one destination.
 
     Args:
-        path: Its YAML file.
+        path: Its YAML file; `FILE#NAME` means one of several in a file.
         root: Folder that relative paths in it start from; default: the project's, see
             `project_root`.
 
     Raises:
         DestinationError: With all problems of the file.
     """
-    path = Path(path)
+    file, name = split_target(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise DestinationError([Problem("the file cannot be read", str(path))]) from None
-    document = strict_yaml.load(text, str(path))
-    return build(document, root or project_root(path), path)
+        raise DestinationError([Problem("the file cannot be read", str(file))]) from None
+    document = choose(strict_yaml.load_all(text, str(file)), file, name)
+    return build(document, root or project_root(file), file)
 
 
 def destination_of(target: Target) -> Destination:
@@ -59,7 +60,8 @@ def build(document: Document, root: Path, path: Path | None) -> Destination:
     Args:
         document: The file.
         root: Folder that relative paths in it start from.
-        path: Where the file was read; its folder or its name gives the destination's name.
+        path: Where the file was read; its folder or its name gives the destination's name, unless
+            the YAML has one.
 
     Raises:
         DestinationError: With all problems of the file.
@@ -72,15 +74,7 @@ def build(document: Document, root: Path, path: Path | None) -> Destination:
         model = host.file_model.model_validate(value).attributes  # type: ignore[attr-defined]
     except ValidationError as error:
         raise DestinationError(problems_of(document, error, host.file_model)) from None
-    where = path.resolve() if path is not None else None
-    name = (
-        "destination"
-        if where is None
-        else where.parent.name
-        if where.name == "defs.yaml"
-        else where.stem
-    )
-    return assemble(name, model, root, path, document, host)
+    return assemble(model.name or default_name(path), model, root, path, document, host)
 
 
 def assemble(

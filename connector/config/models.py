@@ -325,6 +325,12 @@ class DestinationModel(Section):
     platform: str = Field(
         description="the API it speaks: capi, meta, tiktok, ...; or the path of a platform file"
     )
+    name: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.-]{1,100}$",
+        description="how it is called; default: its folder's name. Required where a file has"
+        " several destinations, as YAML documents",
+    )
     endpoint: str | None = Field(
         None, description="base address; required for capi, elsewhere only for a stand-in"
     )

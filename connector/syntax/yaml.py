@@ -54,11 +54,39 @@ class Document:
 
 
 def load(text: str, file: str) -> Document:
-    """Read one YAML document.
+    """Read a file of one YAML document.
 
     Raises:
         DestinationError: Something could be misread; with its line.
     """
+    roots = _roots(text, file)
+    if len(roots) > 1:
+        raise _error(
+            roots[1],
+            file,
+            "one document a file: the text after the second '---' belongs in a file of its own",
+        )
+    return _document(roots[0], file) if roots else Document(None, file)
+
+
+def load_all(text: str, file: str) -> list[Document]:
+    """Read a file of one or more YAML documents; an empty one counts as one.
+
+    Raises:
+        DestinationError: Something could be misread; with its line.
+    """
+    return [_document(root, file) for root in _roots(text, file)] or [Document(None, file)]
+
+
+def _document(root: yaml.Node | None, file: str) -> Document:
+    document = Document(None, file)
+    if root is not None:
+        document.value = _construct(root, (), document)
+    return document
+
+
+def _roots(text: str, file: str) -> list[yaml.Node | None]:
+    """The top nodes of a file's documents."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise DestinationError([Problem(f"the file is larger than {MAX_BYTES // 1024} kB", file)])
     try:
@@ -84,16 +112,7 @@ def load(text: str, file: str) -> Document:
                 )
             ]
         ) from None
-    if len(roots) > 1:
-        raise _error(
-            roots[1],
-            file,
-            "one document a file: the text after the second '---' belongs in a file of its own",
-        )
-    document = Document(None, file)
-    if roots and roots[0] is not None:
-        document.value = _construct(roots[0], (), document)
-    return document
+    return roots
 
 
 class _Composer(Composer, Resolver):

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from connector.config.destination import Destination
+from connector.config.documents import FILE
 from connector.config.loader import assemble, load
 from connector.errors import DestinationError
 from dagster_project.components.assets import build_asset
@@ -55,10 +56,13 @@ class CapiDestination(dg.Component):
         """
         folder, root = Path(context.path), Path(context.project_root)
         try:
-            if (folder / "defs.yaml").is_file():
-                return cls(_checked(load(folder / "defs.yaml", root)))
-            assert isinstance(attributes, CapiDestinationModel)
-            return cls(_checked(assemble(folder.name, attributes, root, None, host=HOST)))
+            assert attributes is None or isinstance(attributes, CapiDestinationModel)
+            name = attributes.name if attributes is not None else None
+            if (folder / FILE).is_file():
+                file = folder / FILE
+                return cls(_checked(load(f"{file}#{name}" if name else file, root)))
+            assert attributes is not None
+            return cls(_checked(assemble(name or folder.name, attributes, root, None, host=HOST)))
         except DestinationError as error:
             message = str(error)
         raise dg.DagsterInvalidDefinitionError(message)

@@ -274,6 +274,34 @@ def test_a_subclass_says_how_the_asset_looks(run: Run, shop: Path) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+ASSETS = """
+from shop.definitions import defs
+
+definitions = defs()
+print(*sorted(each.to_user_string() for each in definitions.resolve_all_asset_keys()))
+print(*sorted(each.name for each in definitions.jobs or () if "reconcile" in each.name))
+"""
+
+
+def test_one_file_may_hold_several_destinations(run: Run, shop: Path, receiver: Receiver) -> None:
+    path = shop / "src/shop/defs/acme/defs.yaml"
+    text = path.read_text(encoding="utf-8")
+    named = [
+        text.replace("attributes:\n  platform", f"attributes:\n  name: {name}\n  platform")
+        for name in ("acme", "beta")
+    ]
+    named[1] = named[1].replace("env:ACME_ADVERTISER", "13")
+    path.write_text("---".join(named), encoding="utf-8")
+    done = run(ASSETS)
+    assert done.stdout.splitlines() == [
+        "capi/acme capi/beta shop/orders",
+        "acme_reconcile beta_reconcile",
+    ], done.stderr
+    assert run(RUN).stdout.splitlines()[-1] == "delivered 1"
+    assert run(CAPI, "sync", "beta").returncode == 0
+    assert receiver.inbox.summary()["accepted"] == 2, "each has a ledger of its own"
+
+
 def test_a_package_of_ones_own_with_our_name_is_found_and_told(run: Run, shop: Path) -> None:
     (shop / "src" / "dagster_project").mkdir()
     (shop / "src" / "dagster_project" / "__init__.py").touch()

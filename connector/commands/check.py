@@ -115,6 +115,12 @@ def _audit(destination: Destination) -> None:
         from connector.engine.audit_files import open_folder  # late: only who has one needs it
 
         open_folder(destination)
+        if destination.model.audit.table is not None and not Warehouse(destination).dialect.loads:
+            raise ConfigError(
+                "audit.table needs DuckDB or PostgreSQL; leave it out, and load the files of"
+                " audit.path",
+                at=("audit", "table"),
+            )
 
 
 def _state(findings: Findings, destination: Destination) -> None:

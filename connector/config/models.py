@@ -225,8 +225,15 @@ class Audit(Section):
         " address such as s3://bucket/folder or gs://bucket/folder; env:NAME where it holds a"
         " secret"
     )
+    table: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$",
+        description="table of the source's warehouse that gets the same rows, in bulk (DuckDB,"
+        " PostgreSQL); it is created where it is missing, so the user of source.warehouse must be"
+        " allowed to write to it",
+    )
     retention: Duration = Field(
-        dt.timedelta(days=400), description="how long its files are kept; whole days of UTC"
+        dt.timedelta(days=400), description="how long its rows are kept; whole days of UTC"
     )
 
 

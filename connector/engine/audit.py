@@ -17,8 +17,8 @@ from connector.engine.page_builder import BEYOND_LEDGER
 from connector.mapping.reasons import explained
 from connector.model import Page, PageResult, RowState
 from connector.platforms.answers import Codes
-from connector.state import audit, quarantine
-from connector.state.clock import microseconds_of, now_us
+from connector.state import audit, clock, quarantine
+from connector.state.clock import microseconds_of
 from connector.state.quarantine import Tries
 
 _MOMENT = pa.timestamp("us", "UTC")
@@ -82,7 +82,7 @@ class AuditTrail:
         It comes between two changes of the quarantine: rows that were refused now are in it, and
         those that leave it are still there.
         """
-        now = now_us()
+        now = clock.now_us()
         batches = [self._entries(connection, each, now) for each in results if each.states.any()]
         put_entries(connection, self._destination_id, self._run_id, batches)
 
@@ -125,7 +125,7 @@ def decided(
         reason: What the person did.
         tries: How often each was tried before, shape (n,); None where that is not known.
     """
-    now, rows = now_us(), len(keys)
+    now, rows = clock.now_us(), len(keys)
     nothing = pa.nulls(rows)
     columns = {
         "key": keys,

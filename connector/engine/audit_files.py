@@ -24,6 +24,7 @@ from connector.engine import failpoints
 from connector.engine.audit import ENTRY
 from connector.engine.context import RunContext
 from connector.errors import ConfigError, ConnectorError
+from connector.source.dialects.base import BulkRows
 from connector.source.watermark import earlier
 from connector.state import audit
 from connector.state.audit import WaitingRun
@@ -39,10 +40,11 @@ SCHEMA = pa.schema(
         ("destination", pa.string()),
         ("platform", pa.string()),
         ("run_id", pa.string()),
+        ("part", pa.int64()),
         *ENTRY,
     ]
 )
-"""Columns of the audit's files."""
+"""Columns of the audit's files, and of its table."""
 
 
 def publish(context: RunContext) -> int:
@@ -59,6 +61,7 @@ def publish(context: RunContext) -> int:
     for run in waiting:
         try:
             _write(context, run)
+            _load(context, run)
             with context.store.write() as connection:
                 audit.drop(connection, context.destination_id, run)
         except (OSError, pa.ArrowException, ConnectorError) as error:
@@ -97,11 +100,12 @@ def files_with(destination: Destination, key: str) -> list[str]:
 
 
 def prune(context: RunContext, now: dt.datetime) -> None:
-    """Remove files that are past the audit's retention; a failure waits for the next day."""
+    """Remove files and rows that are past retention; a failure waits for the next day."""
     section = context.destination.model.audit
     if section is None:
         return
-    last_day = earlier(now, section.retention).date().isoformat()
+    cut = earlier(now, section.retention).replace(hour=0, minute=0, second=0, microsecond=0)
+    last_day = cut.date().isoformat()
     try:
         system, folder = open_folder(context.destination)
         chosen = fs.FileSelector(folder, allow_not_found=True)
@@ -109,9 +113,12 @@ def prune(context: RunContext, now: dt.datetime) -> None:
             is_day = info.type == fs.FileType.Directory and _DAY.match(info.base_name)
             if is_day and info.base_name < last_day:
                 system.delete_dir(info.path)
+        if section.table is not None:
+            same = {"destination": context.name}
+            context.warehouse.warehouse.delete_before(section.table, same, "settled_at", cut)
     except (OSError, pa.ArrowException, ConnectorError) as error:
         log.warning(
-            "%s: old files of the audit could not be removed (%s); the next day's run tries again",
+            "%s: old rows of the audit could not be removed (%s); the next day's run tries again",
             context.name,
             error if isinstance(error, ConnectorError) else type(error).__name__,
         )
@@ -167,15 +174,28 @@ def _write(context: RunContext, run: WaitingRun) -> None:
         raise
 
 
+def _load(context: RunContext, run: WaitingRun) -> None:
+    """Write the same rows into the warehouse's table; those of an earlier try make way."""
+    section = context.destination.model.audit
+    if section is not None and section.table is not None:
+        same: dict[str, str | int] = {
+            "destination": context.name,
+            "run_id": run.run_id,
+            "part": run.first,
+        }
+        rows = BulkRows(section.table, SCHEMA, _batches(context, run), same)
+        context.warehouse.warehouse.load(rows)
+
+
 def _batches(context: RunContext, run: WaitingRun) -> Iterator[pa.RecordBatch]:
     """The run's entries, with what is the same for all of them."""
     destination = context.destination
-    same = (destination.name, destination.platform_name, run.run_id)
+    same = (destination.name, destination.platform_name, run.run_id, run.first)
     with context.store.read() as connection:
         for entries in audit.entries(connection, context.destination_id, run):
             table = pa.ipc.open_stream(entries).read_all().combine_chunks()
             for batch in table.to_batches():
-                columns = [pa.repeat(pa.scalar(text), batch.num_rows) for text in same]
+                columns = [pa.repeat(pa.scalar(value), batch.num_rows) for value in same]
                 yield pa.record_batch([*columns, *batch.columns], schema=SCHEMA)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -21,7 +22,7 @@ from connector.config.secrets import is_reference, resolve
 from connector.errors import ConfigError, WarehouseError
 from connector.source import spill
 from connector.source.dialects import dialect_of
-from connector.source.dialects.base import Dialect, DriverError, Reader
+from connector.source.dialects.base import BulkRows, Cause, Dialect, DriverError, Reader
 from connector.source.errors import warehouse_error
 
 _AT = ("source", "warehouse")
@@ -86,6 +87,69 @@ class Warehouse:
         table = self._reader.fetch(connection, statement)
         pandas_import.require_for(table.schema)
         return table.rename_columns([names.get(name, name) for name in table.column_names])
+
+    def load(self, rows: BulkRows) -> None:
+        """Write rows into a table in bulk; nothing may be read meanwhile.
+
+        Raises:
+            ConfigError: the address or the driver is wrong, or this database cannot do it.
+            WarehouseError: it was not written.
+        """
+        if not self.dialect.loads:
+            raise ConfigError(
+                f"{self._destination.name}: audit.table needs DuckDB or PostgreSQL; leave it out,"
+                " and load the files of audit.path",
+                at=("audit", "table"),
+            )
+        self.close()
+        try:
+            self.dialect.load(self.url, rows)
+        except (SQLAlchemyError, DriverError) as error:
+            raise self._not_written(rows.table, error) from None
+
+    def delete_before(
+        self, table: str, same: Mapping[str, str], column: str, moment: dt.datetime
+    ) -> None:
+        """Delete rows of a table, if it is there.
+
+        Args:
+            table: its name, behind its schema and a dot where it has one.
+            same: column -> value that they have.
+            column: of times.
+            moment: they are from before it.
+
+        Raises:
+            WarehouseError: they are still there.
+        """
+        self.close()
+        schema, _, name = table.rpartition(".")
+        columns: list[sa.ColumnClause[Any]] = [sa.column(each) for each in (*same, column)]
+        found = sa.table(name, *columns, schema=schema or None)
+        conditions = [found.c[each] == value for each, value in same.items()]
+        engine = self.dialect.writable_engine(self.url)
+        try:
+            with engine.begin() as connection:
+                if sa.inspect(connection).has_table(name, schema or None):
+                    is_old = found.c[column] < moment
+                    connection.execute(found.delete().where(*conditions, is_old))
+        except (SQLAlchemyError, DriverError) as error:
+            raise self._not_written(table, error) from None
+        finally:
+            engine.dispose()
+
+    def _not_written(self, table: str, error: SQLAlchemyError | DriverError) -> WarehouseError:
+        origin = getattr(error, "orig", None) or error
+        locked = self.dialect.cause(origin) is Cause.LOCKED
+        remedy = (
+            "another program has the file open"
+            if locked
+            else "the user of source.warehouse must be allowed to create it and to write to it"
+        )
+        return WarehouseError(
+            f"{self._destination.name}: the table {table} could not be written"
+            f" ({type(origin).__name__}): {remedy}",
+            at=("audit", "table"),
+        )
 
     def close(self) -> None:
         """Give connections back; others can then write to a DuckDB file."""

@@ -6,6 +6,8 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 
@@ -24,7 +26,7 @@ from connector.sandbox.server import Receiver
 from tests.conftest import Make
 from tests.support.clock import FakeClock
 from tests.support.projects import Project
-from tests.support.warehouses import DuckDb, TestWarehouse, ago, conversion
+from tests.support.warehouses import DuckDb, Sqlite, TestWarehouse, ago, conversion
 
 AUDIT = {"path": "audit"}
 
@@ -274,3 +276,64 @@ def test_a_replayed_row_and_one_that_is_refused_again_count_their_tries(
         "c000001": ("rejected", 2),
         "c000002": ("delivered", 2),
     }
+
+
+def table_rows(warehouse: TestWarehouse, table: str = "capi_audit") -> list[tuple[str, str, str]]:
+    """Key, state and run of each row of the warehouse's table."""
+    sql = f"select key, state, run_id from {table} order by settled_at, key"
+    if isinstance(warehouse, DuckDb):
+        with duckdb.connect(str(warehouse.path)) as connection:
+            return connection.execute(sql).fetchall()
+    with psycopg.connect(warehouse.url) as connection:
+        return connection.execute(sql).fetchall()  # type: ignore[call-overload, no-any-return]
+
+
+def test_the_same_rows_are_in_a_table_of_the_warehouse(
+    project: Project, destination: Make, warehouse: TestWarehouse
+) -> None:
+    warehouse.insert(conversion(1), conversion(2, email=None))
+    made = destination(audit={**AUDIT, "table": "capi_audit"})
+    if isinstance(warehouse, Sqlite):
+        [problem] = check(made).errors
+        assert "audit.table needs DuckDB or PostgreSQL" in problem.message
+        return
+    assert check(made).errors == []
+    report = sync(made)
+    rows = [("c000001", "delivered", report.run_id), ("c000002", "rejected", report.run_id)]
+    assert table_rows(warehouse) == rows
+    warehouse.insert(conversion(3))
+    again = sync(made)
+    assert table_rows(warehouse) == [*rows, ("c000003", "delivered", again.run_id)]
+    assert len(entries(project)) == 3
+
+
+def test_a_table_that_cannot_be_written_waits_and_has_each_row_once(
+    project: Project, duck_destination: Make, duck: DuckDb
+) -> None:
+    duck.insert(*(conversion(number) for number in range(5)))
+    made = duck_destination(audit={**AUDIT, "table": "capi_audit"})
+    duck.execute("create table capi_audit (nothing integer)")
+    sync(made)
+    assert (status(made).audit_waiting, len(files(project))) == (5, 1)
+    duck.execute("drop table capi_audit")
+    sync(made)
+    assert (len(table_rows(duck)), len(files(project)), status(made).audit_waiting) == (5, 1, 0)
+    assert len(by_key(entries(project))) == 5
+
+
+def test_old_rows_of_the_table_go(
+    project: Project, destination: Make, warehouse: TestWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(warehouse, Sqlite):
+        return
+    warehouse.execute("create schema audit")
+    clock = FakeClock(monkeypatch, dt.datetime.now(dt.UTC) - dt.timedelta(days=100))
+    table = "audit.capi"
+    made = destination(audit={**AUDIT, "retention": "30d", "table": table})
+    for number in range(2):
+        times = {"updated_at": clock.ago(hours=1), "event_time": clock.ago(hours=2)}
+        warehouse.insert(conversion(number, **times))
+        sync(made)
+        clock.advance(days=20)
+    sync(made)
+    assert [key for key, *_ in table_rows(warehouse, table)] == ["c000001"]

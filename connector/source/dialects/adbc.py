@@ -65,7 +65,7 @@ class AdbcReader:
 
         try:
             if self._connection is None:
-                self._connection = _connect(connection.connection.driver_connection)
+                self._connection = connect(connection.connection.driver_connection)
             table = self._run(*_compiled(statement))
             self._connection.rollback()
         except (adbc_driver_manager.Error, pa.ArrowException):
@@ -95,7 +95,7 @@ class AdbcReader:
             return cursor.fetch_arrow_table()
 
 
-def _connect(known: Any) -> Any:
+def connect(known: Any) -> Any:
     """A connection over ADBC to the same database as a connection of psycopg."""
     # Late: the drivers are an extra of the package.
     import adbc_driver_postgresql.dbapi

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -93,6 +93,28 @@ class Wanted(NamedTuple):
     described: Sequence[Any]
 
 
+class BulkRows(NamedTuple):
+    """Rows for a table of the warehouse.
+
+    Attributes:
+        table: its name, behind its schema and a dot where it has one.
+        schema: its columns.
+        batches: the rows.
+        replaces: column -> value; rows that have all of them make way for the new ones.
+    """
+
+    table: str
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    replaces: dict[str, str | int]
+
+
+def quoted(connection: Connection, table: str) -> str:
+    """A table's name for SQL, behind its schema where it has one."""
+    quote = connection.dialect.identifier_preparer.quote
+    return ".".join(map(quote, table.split(".")))
+
+
 class Dialect(ABC):
     """One kind of database.
 
@@ -104,6 +126,7 @@ class Dialect(ABC):
         spills: whether it may write rows to disk while it sorts, inside this process.
         limit_sorts_rows: whether ORDER BY with LIMIT sorts whole rows. Then a read finds its end by
             cursor and key alone, and reads the range up to there without a LIMIT.
+        loads: whether rows can be written in bulk, see `load`.
     """
 
     title: str
@@ -112,6 +135,7 @@ class Dialect(ABC):
     collation: str | None = None
     spills = False
     limit_sorts_rows = False
+    loads = False
 
     # Opening
 
@@ -224,6 +248,24 @@ class Dialect(ABC):
     def in_little_memory(self, connection: Connection, fetch: Callable[[], Result]) -> Result:
         """Call `fetch`, which sorts much, so that a database inside this process takes little."""
         return fetch()
+
+    # Writing
+
+    def writable_engine(self, url: URL) -> Engine:
+        """An engine that may write, where the database's user may."""
+        return self.create_engine(url)
+
+    def load(self, url: URL, rows: BulkRows) -> None:
+        """Write rows into a table, which is created where it is missing, in one transaction.
+
+        Args:
+            url: Of the database.
+            rows: What to write.
+
+        Raises:
+            SQLAlchemyError, DriverError: Nothing of it was written.
+        """
+        raise NotImplementedError(f"{self.title}: loads is False")
 
     # Errors
 

@@ -20,6 +20,7 @@ from connector.arrow.text import text_array, whole
 from connector.config.engines import create_engine
 from connector.source.column_types import YEAR_1, ColumnType, NamedType
 from connector.source.dialects.base import (
+    BulkRows,
     Cause,
     Dialect,
     DriverError,
@@ -27,6 +28,7 @@ from connector.source.dialects.base import (
     Result,
     UnorderedType,
     Wanted,
+    quoted,
 )
 from connector.source.sql_text import Raw
 
@@ -46,11 +48,36 @@ class DuckDb(Dialect):
     collation = "C"
     spills = True
     limit_sorts_rows = True
+    loads = True
 
     def create_engine(self, url: URL) -> Engine:
         """A file opens read-only."""
         arguments = {} if self.file(url) is None else {"read_only": True}
         return create_engine(url, connect_args=arguments)
+
+    def writable_engine(self, url: URL) -> Engine:
+        """A file opens for writing, which needs that nobody else has it open."""
+        return create_engine(url)
+
+    def load(self, url: URL, rows: BulkRows) -> None:
+        """Arrow batches, which DuckDB reads where they lie."""
+        engine = self.writable_engine(url)
+        try:
+            with engine.begin() as connection:
+                table = quoted(connection, rows.table)
+                views: Any = connection.connection.driver_connection
+                views.register("_capi_none", rows.schema.empty_table())
+                connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {table} AS FROM _capi_none")
+                conditions = " AND ".join(f"{name} = ?" for name in rows.replaces)
+                connection.exec_driver_sql(
+                    f"DELETE FROM {table} WHERE {conditions}",  # noqa: S608  names of ours
+                    tuple(rows.replaces.values()),
+                )
+                batches = pa.RecordBatchReader.from_batches(rows.schema, rows.batches)
+                views.register("_capi_rows", batches)
+                connection.exec_driver_sql(f"INSERT INTO {table} BY NAME FROM _capi_rows")
+        finally:
+            engine.dispose()
 
     def spill_into(self, engine: Engine, folder: Path | None) -> None:
         """Encrypted, in a folder of ours; otherwise it lies open beside the warehouse.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.sql.elements import ColumnElement
@@ -15,8 +17,17 @@ from sqlalchemy.sql.elements import ColumnElement
 from connector.config.engines import create_engine
 from connector.errors import WarehouseError
 from connector.source.column_types import YEAR_1, ColumnType, IsoForm
-from connector.source.dialects.adbc import TRANSACTION_SETTINGS, AdbcReader
-from connector.source.dialects.base import Dialect, Reader, RowReader, UnorderedType, Wanted
+from connector.source.dialects.adbc import TRANSACTION_SETTINGS, AdbcReader, connect
+from connector.source.dialects.base import (
+    BulkRows,
+    Dialect,
+    DriverError,
+    Reader,
+    RowReader,
+    UnorderedType,
+    Wanted,
+    quoted,
+)
 
 _TYPES: dict[int, ColumnType] = {
     1184: ColumnType("zoned", "TIMESTAMP WITH TIME ZONE", YEAR_1),
@@ -38,12 +49,23 @@ _NATIVE = frozenset((16, 17, 18, 19, 20, 21, 23, 25, 701, 1042, 1043, 1700, 2950
 precision, texts, UUID. Every other type is selected by an expression that gives one of these."""
 
 
+_SQL_TYPES = {
+    pa.string(): "text",
+    pa.int16(): "smallint",
+    pa.int32(): "integer",
+    pa.int64(): "bigint",
+    pa.timestamp("us", "UTC"): "timestamp with time zone",
+}
+"""Types of columns that `load` creates."""
+
+
 class PostgreSql(Dialect):
     """A PostgreSQL server."""
 
     title = "PostgreSQL"
     backslash_escapes = False
     collation = "C"
+    loads = True
 
     def address(self, url: URL, root: Path) -> URL:
         """SQLAlchemy would take psycopg2 where the URL names no driver."""
@@ -60,6 +82,33 @@ class PostgreSql(Dialect):
             },
             isolation_level="REPEATABLE READ",
         )
+
+    def load(self, url: URL, rows: BulkRows) -> None:
+        """COPY over ADBC, in binary."""
+        import adbc_driver_manager  # late: the driver is an extra of the package
+
+        engine = self.writable_engine(url)
+        try:
+            with engine.connect() as connection:
+                table = quoted(connection, rows.table)
+                writer = connect(connection.connection.driver_connection)
+            with contextlib.closing(writer), writer.cursor() as cursor:
+                cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} ({_columns(rows.schema)})")
+                conditions = " AND ".join(
+                    f"{name} = ${place}" for place, name in enumerate(rows.replaces, 1)
+                )
+                cursor.execute(
+                    f"DELETE FROM {table} WHERE {conditions}",  # noqa: S608  names of ours
+                    tuple(rows.replaces.values()),
+                )
+                schema, _, name = rows.table.rpartition(".")
+                batches = pa.RecordBatchReader.from_batches(rows.schema, rows.batches)
+                cursor.adbc_ingest(name, batches, mode="append", db_schema_name=schema or None)
+                writer.commit()
+        except adbc_driver_manager.Error as error:
+            raise DriverError(error) from None
+        finally:
+            engine.dispose()
 
     def begin(self, connection: Connection) -> None:
         """Nothing can be written; times come in UTC, and in the form of ISO 8601."""
@@ -200,6 +249,11 @@ def _iso_time(column: Any, zone: str) -> ColumnElement[Any]:
         (sa.and_(column >= first, column < end), sa.func.to_char(column, form)),
         else_=sa.cast(column, sa.Text()),
     )
+
+
+def _columns(schema: pa.Schema) -> str:
+    """Columns of a new table, in SQL."""
+    return ", ".join(f"{field.name} {_SQL_TYPES[field.type]}" for field in schema)
 
 
 DIALECT = PostgreSql()

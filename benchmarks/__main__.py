@@ -9,7 +9,7 @@ import time
 
 from benchmarks.measure import LONG, Options
 
-PARTS = ("sync", "cost", "single", "start", "read", "encode", "growth", "idle")
+PARTS = ("sync", "cost", "single", "start", "read", "encode", "growth", "idle", "follow")
 """What `make bench` runs: modules of this package, each with `run(options)`, which prints."""
 
 ON_DEMAND = ("peers",)

@@ -13,6 +13,7 @@ from .commands.erase import Erasure as Erasure
 from .commands.erase import erase as erase
 from .commands.erase import recorded as recorded
 from .commands.findings import Findings as Findings
+from .commands.follow import follow as follow
 from .commands.lint import IdentifierQuality as IdentifierQuality
 from .commands.lint import lint_identifiers as lint_identifiers
 from .commands.overview import OverviewEntry as OverviewEntry
@@ -136,6 +137,7 @@ __all__ = [
     "encode",
     "erase",
     "expired",
+    "follow",
     "lint_identifiers",
     "list_destinations",
     "load",

@@ -17,4 +17,5 @@ __all__ = [
     "output",
     "privacy",
     "receiver",
+    "signals",
 ]

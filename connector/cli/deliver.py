@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connector.cli import messages, output
-from connector.cli.options import Json, Moment, Name, load, moment
+from connector.cli.options import Json, Moment, Name, interval, load, moment
+from connector.cli.signals import ended_by_signals
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from connector.config.destination import Destination
+    from connector.engine.plan import Options
     from connector.engine.report import Report
 
 # The library is imported inside of commands, so that `capi --help` does not wait for it.
@@ -38,9 +42,19 @@ def sync(
             " ledger's memory, and record refusals of nearly all of them",
         ),
     ] = False,
+    follow: Annotated[
+        str | None,
+        typer.Option(
+            help="look for new rows this often, such as 1s, until SIGTERM or Ctrl-C ends it",
+            metavar="TIME",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Deliver what waits behind the high-water mark, once.
+    """Deliver what waits behind the high-water mark, once, or as it comes with --follow.
+
+    With --follow there is a report each minute, at each failure, and at the end; what cannot be
+    reached is waited for.
 
     Exits with 1 where the run is incomplete, where all rows were rejected, or a greater share of
     them than checks.rejection_rate.fail (0.25).
@@ -53,9 +67,33 @@ def sync(
         options = Options(
             dry_run, limit, moment(since), moment(until), replay_rejected, test_mode, yes
         )
+        if follow is not None:
+            _follow(destination, options, interval(follow), json)
+            return
         with output.progress(destination, show=not json) as progress:
             report = deliver(destination, options=options, progress=progress)
         _finish(destination, report, json, dry_run=dry_run)
+
+
+def _follow(destination: Destination, options: Options, every: dt.timedelta, json: bool) -> None:
+    """Deliver until a signal ends it, which is no failure."""
+    from connector.commands.follow import follow
+    from connector.engine.outcome import problem_of
+
+    def show(report: Report) -> None:
+        if json:
+            output.print_json(report.to_json())
+        else:
+            output.say(messages.followed(destination.name, report))
+        problem = problem_of(destination, report)
+        if problem is not None:
+            output.complain(f"{destination.name}: {problem.message}")
+
+    with ended_by_signals() as stop:
+        last = follow(destination, every=every, stop=stop, on_report=show, options=options)
+        problem = problem_of(destination, last)
+        if problem is not None and not stop.is_set():
+            raise typer.Exit(problem.exit_code)
 
 
 def replay(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from connector.commands.platforms import PlatformFacts
     from connector.commands.preview import Previewed
     from connector.commands.rekey import Rekeying
+    from connector.engine.report import Report
 
 NOT_REPLAYED = {
     None: "no row with this key is recorded; see that it is written as in the warehouse",
@@ -226,3 +227,19 @@ def _span(seconds: float | None) -> str | None:
         if seconds % length == 0:
             return f"{seconds / length:g}{unit}"
     return f"{seconds:g}s"
+
+
+def followed(name: str, report: Report) -> str:
+    """One line on a run of `capi sync --follow`."""
+    lag = report.facts.get("lag_seconds")
+    counts = ", ".join(
+        f"{count} {getattr(report, count):,}"
+        for count in ("rejected", "expired", "suppressed", "late")
+        if getattr(report, count)
+    )
+    return (
+        f"{name}: delivered {report.delivered:,} of {report.rows_read:,} rows"
+        f" in {report.http_requests:,} requests"
+        + (f", {counts}" if counts else "")
+        + ("" if lag is None else f", lag {lag:.1f} s")
+    )

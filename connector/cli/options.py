@@ -89,6 +89,20 @@ def since_moment(text: str | None) -> dt.datetime | None:
         ) from None
 
 
+def interval(text: str) -> dt.timedelta:
+    """A time between two things, such as 1s.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    from connector.syntax.units import parse_duration  # late: `capi --help` does without it
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"'{text}': {error}") from None
+
+
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a file of JSON Lines; of standard input for `-`.
 

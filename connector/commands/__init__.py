@@ -14,6 +14,7 @@ __all__ = [
     "encode",
     "erase",
     "findings",
+    "follow",
     "given_rows",
     "key",
     "lint",

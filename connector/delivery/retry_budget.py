@@ -20,6 +20,11 @@ class RetryBudget:
     retries: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
+    def begin_run(self) -> None:
+        """Begin anew: what an earlier run was allowed is no allowance for this one."""
+        with self._lock:
+            self.requests = self.retries = 0
+
     def count_request(self) -> None:
         """Count a first attempt."""
         with self._lock:

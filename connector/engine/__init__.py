@@ -15,6 +15,7 @@ __all__ = [
     "drift",
     "failpoints",
     "fingerprints",
+    "follow",
     "guards",
     "hooks",
     "horizon",

@@ -10,6 +10,10 @@ from connector.source.survey import Survey
 from connector.state import registry
 from connector.state.lease import holder
 
+LOOK_BACK_SECONDS = 300
+"""What asks again and again looks for late rows no more often: that reads all keys within
+`lookback`."""
+
 
 def survey(context: RunContext, after: Mark | None, *, everything: bool = False) -> Survey:
     """What waits behind a place, usually the watermark.

@@ -192,10 +192,12 @@ class RunContext:
 
             yield sender
             if sender.cache_info().currsize:
-                self._keep_concurrency()
+                self.keep_concurrency()
 
-    def _keep_concurrency(self) -> None:
-        """Leave to the next run how many requests in flight the platform took."""
+    def keep_concurrency(self) -> None:
+        """Leave to the next run how many requests in flight the platform took, if any were sent."""
+        if "concurrency" not in vars(self):
+            return
         learned = self.concurrency.learned
         at = learned.throttled_at
         kept = concurrency.Kept(

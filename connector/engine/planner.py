@@ -32,10 +32,9 @@ def plan_slices(context: RunContext, after: Mark | None, options: Options) -> li
     if options.since is not None:
         slices = _between(context, options)
     else:
-        slices = _new(context, after, options)
-        late = lookback_range(context, after) if options.limit is None else None
-        if late is not None:
-            slices.append(Slice(len(slices), "late", late.after, late.upto, late.before))
+        slices = new_slices(context, after, options)
+        if options.limit is None:
+            slices += late_slice(context, after, len(slices))
     if options.replay_rejected:
         slices.append(Slice(len(slices), "replay", beyond_ledger=options.yes))
     elif options.yes and _has_unproven_rows(context):
@@ -51,8 +50,26 @@ def _has_unproven_rows(context: RunContext) -> bool:
         )
 
 
-def _new(context: RunContext, after: Mark | None, options: Options) -> list[Slice]:
-    """Rows behind the watermark."""
+def late_slice(context: RunContext, after: Mark | None, number: int) -> list[Slice]:
+    """The slice of rows that were committed late, behind the watermark; none where none can be.
+
+    Args:
+        context: The destination.
+        after: The watermark.
+        number: The slice's number.
+    """
+    late = lookback_range(context, after)
+    return [] if late is None else [Slice(number, "late", late.after, late.upto, late.before)]
+
+
+def new_slices(context: RunContext, after: Mark | None, options: Options) -> list[Slice]:
+    """Slices of the rows beyond the watermark.
+
+    Args:
+        context: The destination.
+        after: The watermark.
+        options: What the run was asked to do.
+    """
     found = context.surveyed or survey(context, after)
     if found.waiting == 0:
         return []

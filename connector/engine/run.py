@@ -44,11 +44,15 @@ from connector.errors import (
 )
 from connector.model import Mark, Page
 from connector.state import concurrency, registry, runs, slice_progress, watermark
-from connector.state.lease import Heartbeat, Lease, acquire, hand_over, release
+from connector.state.lease import Heartbeat, Lease, acquire, hand_over, release, reserve
 
 if TYPE_CHECKING:
     from connector.delivery.sender import Sender
 log = logging.getLogger(__name__)
+
+
+OpenSender = Callable[[], "Sender"]
+"""Opens the sender of a run when it is first called, and returns the same one from then on."""
 
 
 @dataclass(frozen=True)
@@ -158,10 +162,7 @@ def prepare(
             accept_all = options.yes or kind != "sync"
             failure = _recover(context, held, accept_all, progress)
             slices = cut(context, context.watermark(), options) if failure is None else []
-            with context.store.write() as connection:
-                watermark.begin_to_look(connection, held)
-                numbers = [each.number for each in slices if each.kind == "range"]
-                slice_progress.plan(connection, held, numbers)
+            begin_slices(context, held, slices)
     except BaseException as error:
         abort(context, held, _status_of_refusal(error))
         raise
@@ -177,6 +178,20 @@ def prepare(
         facts=context.facts,
     )
     return Planned(planned, failure)
+
+
+def begin_slices(context: RunContext, held: Lease, slices: Sequence[Slice]) -> None:
+    """Record which slices the watermark moves over from now on.
+
+    Args:
+        context: The destination.
+        held: The lease of the run.
+        slices: What it delivers next.
+    """
+    with context.store.write() as connection:
+        watermark.begin_to_look(connection, held)
+        numbers = [each.number for each in slices if each.kind == "range"]
+        slice_progress.plan(connection, held, numbers)
 
 
 def take_lease(context: RunContext, run_id: str | None, kind: str = "sync") -> Lease:
@@ -238,13 +253,20 @@ def deliver(
     return failure
 
 
-def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Report:
+def settle(
+    context: RunContext,
+    planned: Plan,
+    failure: RunFailure | None,
+    *,
+    following: str | None = None,
+) -> Report:
     """End a run: record its status, release its lease, prune the ledger.
 
     Args:
         context: The destination.
         planned: The plan of the run.
         failure: Why it ended early, if it did.
+        following: The run of this process that the lease is kept for.
 
     Returns:
         What the whole run did, over all of its steps.
@@ -263,7 +285,10 @@ def settle(context: RunContext, planned: Plan, failure: RunFailure | None) -> Re
                 if planned.reads_to_the_end:
                     registry.set_caught_up(connection, planned.destination_id)
             runs.finish(connection, planned.run_id, _status_of(failure))
-            release(connection, planned.lease)
+            if following is None:
+                release(connection, planned.lease)
+            else:
+                reserve(connection, planned.lease, following)
         publish_audit(context)
         if failure is None:
             prune(context, read_to_the_end=planned.reads_to_the_end)
@@ -327,19 +352,60 @@ def failure_of(
 def _deliver(
     context: RunContext, planned: Plan, slices: Sequence[Slice], progress: Progress | None
 ) -> RunFailure | None:
-    """Deliver slices with one sender: one is read while pages of the one before are in flight."""
     refuse_too_early(context)
-    checkpointer = _checkpointer(context, planned.lease)
     try:
         with context.sender(accept_all=planned.accepts_all_refusals) as sender:
+            return deliver_slices(context, planned, slices, sender, progress)
+    except ConnectorError as error:
+        return RunFailure.of(error)
 
-            def send(pages: Iterator[list[Page]]) -> ConnectorError | None:
-                return deliver_pages(pages, sender, checkpointer, progress)
 
-            numbers = [each.number for each in slices]
-            error = recover(context, planned.lease, checkpointer, send, numbers)
-            error = error or send(read_slices(context, slices, planned.options, resumed=True))
-            return failure_of(context, sender, error)
+def deliver_slices(
+    context: RunContext,
+    planned: Plan,
+    slices: Sequence[Slice],
+    sender: OpenSender,
+    progress: Progress | None = None,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> RunFailure | None:
+    """Deliver slices with one sender: one is read while pages of the one before are in flight.
+
+    Args:
+        context: The destination.
+        planned: The plan that the slices are part of.
+        slices: What to deliver, in order.
+        sender: Opens the sender.
+        progress: Notified of rows that are settled.
+        stop: Once it is true, no further page is begun.
+
+    Returns:
+        Why it ended early; None where all is recorded.
+    """
+    checkpointer = _checkpointer(context, planned.lease)
+    is_cut = False
+
+    def send(pages: Iterator[list[Page]]) -> ConnectorError | None:
+        return deliver_pages(pages, sender, checkpointer, progress)
+
+    def until_stopped() -> Iterator[list[Page]]:
+        nonlocal is_cut
+        for read in read_slices(context, slices, planned.options, resumed=True):
+            if stop():
+                is_cut = True
+                return
+            yield read
+
+    try:
+        numbers = [each.number for each in slices]
+        error = recover(context, planned.lease, checkpointer, send, numbers)
+        error = error or send(until_stopped())
+        if error is None and is_cut:
+            error = RunStopped(
+                f"{context.name}: was asked to end while rows wait; the next run goes on from here"
+            )
+            return RunFailure.of(error)
+        return failure_of(context, sender, error)
     except ConnectorError as error:
         return RunFailure.of(error)
 

@@ -125,6 +125,15 @@ def hand_over(connection: Connection, held: Lease) -> bool:
     return _prolong(connection, held, IDLE_SECONDS, None)
 
 
+def reserve(connection: Connection, held: Lease, following: str) -> None:
+    """Keep the lease for the run that follows in this process, if it is still ours."""
+    statement = lease.update().where(
+        lease.c.destination_id == held.destination_id, lease.c.token == held.token
+    )
+    expires_at = clock_us(connection) + int(IDLE_SECONDS * 1_000_000)
+    connection.execute(statement.values(owner=following, process=_process(), expires_at=expires_at))
+
+
 class Heartbeat:
     """Prolongs a lease from a thread of its own while a block runs."""
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from connector.commands.alerts import Standing, post, standing
 from connector.config.destination import Destination
-from connector.engine.backlog import anything_waits, run_at_work
+from connector.engine.backlog import LOOK_BACK_SECONDS, anything_waits, run_at_work
 from connector.errors import ConnectorError
 from dagster_project.components.translator import name_of
 from dagster_project.model import attributes
@@ -20,9 +20,6 @@ IN_PROGRESS = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
 ]
-
-LOOK_BACK_SECONDS = 300
-"""A sensor that polls looks for late rows no more often: that reads all keys within `lookback`."""
 
 
 class Reconcile(NamedTuple):

@@ -17,6 +17,7 @@ from connector.sandbox.server import Receiver
 from dagster_project.resources import CapiResource, State, Warehouse
 from tests.conftest import Make
 from tests.support.dagster import load_definitions, materialize
+from tests.support.following import following, until
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, ago, conversion
 
@@ -49,6 +50,19 @@ def begin_run(
         status=status,
         asset_selection={dg.AssetKey([destination.platform_name, destination.name])},
     )
+
+
+def test_a_destination_that_is_followed_is_left_alone(
+    duck_destination: Make, duck: DuckDb, receiver: Receiver, instance: dg.DagsterInstance
+) -> None:
+    duck.insert(conversion(1))
+    made = duck_destination(poll="30s")
+    with following(made) as followed:
+        until(lambda: receiver.inbox.summary()["events"])
+        requests, skipped = poll(made, instance)
+    assert (requests, followed.error) == ([], None)
+    assert skipped is not None
+    assert skipped.endswith("is still at work")
 
 
 def test_a_waiting_row_starts_a_run(

@@ -2,17 +2,25 @@
 whatever goes wrong.
 
 A person who exists nowhere else stands in every column, and a token and a password that exist
-nowhere else open the doors. Each fault is then met twice, at the command line and in Dagster, and
-all that was printed, logged or stored is searched.
+nowhere else open the doors. Each fault is then met twice, at the command line and in Dagster, with
+every logger at DEBUG. All that was printed, logged or stored is searched for any six characters in
+a row, in every form, also in files that are gone again, and in those that a killed process leaves.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import logging
+import os
+import re
+import signal
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from logging import Logger
 from pathlib import Path
 from typing import Any
 
@@ -28,29 +36,42 @@ from connector.errors import ConnectorError
 from connector.sandbox.faults import Fault, Script
 from connector.sandbox.server import Receiver
 from tests.support import canary
-from tests.support.dagster import materialize, persistent_instance
+from tests.support.dagster import materialize, materialize_in_processes, persistent_instance
 from tests.support.projects import Project
 from tests.support.servers import Reply as Answered
 from tests.support.servers import answering, closed_port, https, serving
+from tests.support.watch import Watch
 
 
 class Echo(Script):
-    """Answers that quote all that was sent, wherever an answer has text."""
+    """Answers that quote what was sent, wherever an answer has text; parts of it, or all."""
 
-    def __init__(self, status: int, take: bool = False) -> None:
+    def __init__(self, status: int, take: bool = False, parts: bool = False) -> None:
         super().__init__()
-        self.status, self.take = status, take
+        self.status, self.take, self.parts = status, take, parts
 
     def next(self, body: bytes, path: str, *, named: bool = False) -> Fault | None:
         """Quote the request."""
-        text = body.decode()
+        text = " ".join(parts_of(body.decode())) if self.parts else body.decode()
         quoted = {
             "code": canary.NORMAL["email"][0],
-            "message": f"bad record: {text} {canary.TOKEN}",
+            "message": f"bad record: {text} {canary.TOKEN[: 14 if self.parts else None]}",
             "error_user_msg": text,
             "field": canary.PERSON["order_id"],
         }
         return Fault(status=self.status, take=self.take, body={"error": quoted, "error_data": text})
+
+
+def parts_of(text: str) -> Iterator[str]:
+    """Yield parts of what was sent, as platforms write them."""
+    values = [value for value in re.findall(r'"([^"]+)"', text) if len(value) > 6]
+    for number, value in enumerate(values):
+        part = value[: len(value) // 2 + 4] if number % 2 else value[len(value) // 3 :]
+        yield part
+        yield base64.b64encode(part.encode()).decode()
+        yield part.encode().hex()
+        yield "".join(f"&#{ord(char)};" for char in part)
+        yield "".join(f"%{byte:02X}" for byte in part.encode())
 
 
 @dataclass
@@ -61,8 +82,10 @@ class World:
     receiver: Receiver
     home: Path
     monkeypatch: pytest.MonkeyPatch
+    watch: Watch
     platform: str = "capi"
     endpoint: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
 
     def write(self, **changes: Any) -> None:
         """Write the destination."""
@@ -80,12 +103,33 @@ class World:
             "env:WAREHOUSE_URL",
             (self.endpoint or self.receiver.url) + path,
             delivery__timeout="1s",
-            **{**meta, **changes},
+            **{**meta, **self.options, **changes},
         )
 
     def state(self) -> list[Path]:
         """Files of the state database."""
         return sorted((self.project.root / ".capi").glob("state.db*"))
+
+
+@pytest.fixture
+def loud(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What loggers say, every one at DEBUG."""
+    caplog.set_level(logging.DEBUG)
+    known = logging.root.manager.loggerDict.values()
+    loggers = [
+        each
+        for each in known
+        if isinstance(each, Logger) and not each.name.startswith("uvicorn")  # the receiver's own
+    ]
+    before = [(each, each.level, each.propagate) for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.DEBUG)
+        if not each.propagate:
+            each.addHandler(caplog.handler)
+    yield caplog
+    for each, level, _ in before:
+        each.setLevel(level)
+        each.removeHandler(caplog.handler)
 
 
 @pytest.fixture
@@ -95,7 +139,7 @@ def world(
     receiver: Receiver,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> World:
+) -> Iterator[World]:
     canary.create(postgres)
     monkeypatch.setenv(
         "WAREHOUSE_URL", postgres.replace("postgres:@", f"postgres:{canary.PASSWORD}@")
@@ -104,9 +148,14 @@ def world(
     home = tmp_path / "dagster home"
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     receiver.state.secrets = replace(receiver.settings, token=canary.TOKEN)
-    made = World(project, receiver, home, monkeypatch)
+    temporary = tmp_path / "temporary"
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    watch = Watch([project.root, home, temporary], tmp_path / "kept")
+    made = World(project, receiver, home, monkeypatch, watch)
     made.write()
-    return made
+    yield made
+    watch.stop()
 
 
 Prepare = Callable[[World], contextlib.AbstractContextManager[None] | None]
@@ -121,11 +170,16 @@ def fault(**values: Any) -> Prepare:
     return prepare
 
 
-def echo(status: int, *, take: bool = False) -> Prepare:
-    """The receiver quotes every request in its answer."""
+def echo(
+    status: int, *, take: bool = False, parts: bool = False, words: str | None = None
+) -> Prepare:
+    """The receiver quotes every request in its answer, and perhaps words of it are kept."""
 
     def prepare(world: World) -> None:
-        world.receiver.script = Echo(status, take)
+        world.receiver.script = Echo(status, take, parts)
+        if words is not None:
+            world.options["privacy__platform_messages"] = words
+            world.write()
 
     return prepare
 
@@ -153,7 +207,8 @@ def nobody_at_the_endpoint(world: World) -> None:
 
 def a_state_that_cannot_be_reached(world: World) -> None:
     world.monkeypatch.setenv(
-        "CAPI_STATE_URL", f"postgresql://zzcanary:{canary.PASSWORD}@127.0.0.1:{closed_port()}/state"
+        "CAPI_STATE_URL",
+        f"postgresql://{canary.STEM}:{canary.PASSWORD}@127.0.0.1:{closed_port()}/state",
     )
 
 
@@ -165,7 +220,8 @@ def a_state_that_is_broken(world: World) -> None:
 
 def a_warehouse_that_cannot_be_reached(world: World) -> None:
     world.monkeypatch.setenv(
-        "WAREHOUSE_URL", f"postgresql://zzcanary:{canary.PASSWORD}@127.0.0.1:{closed_port()}/shop"
+        "WAREHOUSE_URL",
+        f"postgresql://{canary.STEM}:{canary.PASSWORD}@127.0.0.1:{closed_port()}/shop",
     )
 
 
@@ -179,6 +235,21 @@ def a_query_that_fails_over_a_value(world: World) -> None:
 
 def a_personal_key(world: World) -> None:
     world.write(source__key=["email", "conversion_id"])
+
+
+def a_phone_under_another_name(world: World) -> None:
+    """Nothing but what the query makes of it, and what it looks like, tells what it is."""
+    world.project.query(
+        "select *, phone || right(conversion_id, 1) as reference from conversions"
+        " where phone is not null and conversion_id <> 'd9'"
+    )
+    world.write(source__key="reference")
+
+
+def a_number_of_a_patient(world: World) -> None:
+    """Nobody can tell by looking at it; the YAML says so."""
+    world.project.query("select *, ssn || conversion_id as reference from conversions")
+    world.write(source__key="reference", privacy__keys="hashed")
 
 
 def a_secret_in_the_yaml(world: World) -> None:
@@ -205,7 +276,13 @@ def yaml_that_is_none(world: World) -> None:
 FAULTS: dict[str, tuple[Prepare, int]] = {
     "delivered": (nothing, 0),
     "a personal key": (a_personal_key, 0),
+    "a phone under another name as key": (a_phone_under_another_name, 0),
+    "the number of a patient as key": (a_number_of_a_patient, 0),
     "400 that quotes the record": (echo(400), 1),
+    "400 that quotes the record, its words kept": (echo(400, words="redacted"), 1),
+    "400 that quotes parts": (echo(400, parts=True), 1),
+    "400 that quotes parts, its words kept": (echo(400, parts=True, words="redacted"), 1),
+    "401 that quotes parts, its words kept": (echo(401, parts=True, words="redacted"), 3),
     "422 that quotes the record": (echo(422), 1),
     "401 that quotes the token": (echo(401), 3),
     "an old token": (an_old_token, 3),
@@ -249,20 +326,26 @@ def prepared(world: World, prepare: Prepare) -> Iterator[None]:
 
 
 def assert_no_trace(world: World, found: dict[str, bytes]) -> None:
-    """0 hits in what was printed, and in all that lies in the project but for what a person wrote
-    there.
+    """0 hits in what was printed, and in all that appeared in a file or lies in one, but for what a
+    person wrote.
     """
-    stored = canary.files(world.project.root, but=["dagster_project", "sql"])
+    written = [str(world.project.root / name) for name in ("dagster_project", "sql")]
+    stored = world.watch.stop()
+    stored |= canary.files(world.project.root)
     if world.home.is_dir():
         stored |= canary.files(world.home)
-    assert canary.hits(found | stored) == []
+    places = found | {
+        place: content for place, content in stored.items() if not place.startswith(tuple(written))
+    }
+    assert canary.hits(places) == []
+    size = sum(map(len, places.values()))
+    print(f"0 hits in {len(places)} places, {size:,} bytes")
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_command_line_tells_nothing(
-    world: World, name: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    world: World, name: str, capfd: pytest.CaptureFixture[str], loud: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     prepare, code = FAULTS[name]
     world.monkeypatch.chdir(world.project.root)
     with prepared(world, prepare):
@@ -283,7 +366,7 @@ def test_the_command_line_tells_nothing(
         printed |= {
             "other stdout": captured.out.encode(),
             "other stderr": captured.err.encode(),
-            "logs": caplog.text.encode(),
+            "logs": loud.text.encode(),
         }
         assert not any(b"Traceback" in text for text in printed.values())
         assert_no_trace(world, printed)
@@ -301,9 +384,8 @@ def test_a_process_of_its_own_tells_nothing_either(world: World, name: str) -> N
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_dagster_keeps_nothing(
-    world: World, name: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    world: World, name: str, capfd: pytest.CaptureFixture[str], loud: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     prepare, code = FAULTS[name]
     world.platform = "meta"
     world.write()
@@ -328,11 +410,59 @@ def test_dagster_keeps_nothing(
         printed = {
             "stdout": captured.out,
             "stderr": captured.err,
-            "logs": caplog.text,
+            "logs": loud.text,
             "metadata": metadata,
             "error": told,
         }
         assert_no_trace(world, {place: text.encode() for place, text in printed.items()})
+
+
+KILLED = ("after_plan", "before_intent", "before_send", "after_send", "inside_commit")
+"""While planning, sending and committing."""
+
+LOUD = (
+    "import logging; logging.basicConfig(level=logging.DEBUG);"
+    " from connector.cli.app import main; main()"
+)
+
+
+@pytest.mark.parametrize("failpoint", KILLED)
+def test_a_killed_process_leaves_nothing(world: World, failpoint: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOUD, "sync", "acme"],
+        cwd=world.project.root,
+        env={**os.environ, "CAPI_FAILPOINT": failpoint, "CAPI_DEBUG": "1"},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert b"DEBUG" in done.stderr
+    assert_no_trace(world, {"stdout": done.stdout, "stderr": done.stderr})
+
+
+@pytest.mark.slow
+def test_steps_in_processes_of_their_own_keep_nothing(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    world.platform = "meta"
+    for name in ("WAREHOUSE_URL", "ACME_TOKEN"):  # of the environment, the job's arguments hold all
+        (tmp_path / name).write_text(os.environ[name], encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+        world.monkeypatch.delenv(name)
+    world.write(
+        source__key=["phone", "conversion_id"],
+        source__warehouse=f"file:{tmp_path / 'WAREHOUSE_URL'}",
+        auth__bearer=f"file:{tmp_path / 'ACME_TOKEN'}",
+    )
+    world.receiver.script = Echo(400, parts=True)
+    with persistent_instance(world.home) as instance:
+        run = materialize_in_processes(load(world.project.path(), world.project.root), instance)
+        assert not run.success
+        told = repr(run.observations) + repr([vars(event) for event in run.events])
+    captured = capfd.readouterr()
+    printed = {"stdout": captured.out, "stderr": captured.err, "metadata": told}
+    assert_no_trace(world, {place: text.encode() for place, text in printed.items()})
 
 
 def test_the_person_was_there_all_the_time(world: World) -> None:
@@ -347,11 +477,9 @@ def test_the_person_was_there_all_the_time(world: World) -> None:
         str(number): repr(event).encode()
         for number, event in enumerate(world.receiver.inbox.latest)
     }
-    found = {trace for _, trace in canary.hits(arrived)}
-    assert len(found) >= 10
-    assert canary.PERSON["ssn"] not in found, (
-        "a column that no destination asks for left the database"
-    )
+    found = {trace.partition(",")[0] for _, trace in canary.hits(arrived)}
+    assert len(found) >= 6, found
+    assert "ssn" not in found, "a column that no destination asks for left the database"
 
 
 @pytest.mark.parametrize(
@@ -367,3 +495,25 @@ def test_the_person_was_there_all_the_time(world: World) -> None:
 def test_the_search_finds_what_is_there(text: str, tmp_path: Path) -> None:
     (tmp_path / "log").write_text(f"something {text} something", encoding="utf-8")
     assert canary.hits(canary.files(tmp_path))
+
+
+@pytest.mark.parametrize("form", canary.FORMS)
+def test_the_search_finds_six_characters_in_every_form(form: str) -> None:
+    part = canary.TOKEN[9:15]
+    for written in canary.FORMS[form](part):
+        assert canary.hits({"a file": b"something" + written + b"something"})
+        assert not canary.hits({"a file": b"something" + written[1:] + b"something"})
+
+
+def test_files_that_are_gone_again_are_searched(tmp_path: Path) -> None:
+    watch = Watch([tmp_path / "work"], tmp_path / "kept")
+    for number in range(20):
+        file = tmp_path / "work" / str(number)
+        file.write_text("x" * number)
+        while str(file) not in watch.names.values():
+            assert watch.is_alive
+        file.write_text(f"{number} {canary.TOKEN}")
+        file.unlink()
+    found = watch.stop()
+    assert len(found) == 20
+    assert len({place for place, _ in canary.hits(found)}) == 20

@@ -114,11 +114,13 @@ class Destination:
     def keys_are_personal(self) -> bool | None:
         """Whether keys are kept and shown as hashes alone; None where what they look like decides.
 
-        `privacy.keys` says so, or a column of the key describes a person by its name or by what the
-        query makes it of, or is a digest of one that does.
+        `privacy.keys` or a profile says so, or a column of the key describes a person by its name
+        or by what the query makes it of, or is a digest of one that does.
         """
         if self.model.privacy.keys is not None:
             return self.model.privacy.keys == "hashed"
+        if self.model.privacy.profile is not None:
+            return True
         personal = {
             self.model.columns.get(name, name)
             for name, column in COLUMNS.items()

@@ -275,8 +275,9 @@ class Privacy(Section):
     )
     keys: Literal["plain", "hashed"] | None = Field(
         None,
-        description="how the keys of rows are kept and shown; default: hashed where they may"
-        " describe a person, by the names of their columns or by what they look like, else plain",
+        description="how the keys of rows are kept and shown; default: hashed with a"
+        " profile, and where they may describe a person, by the names of their columns or by what"
+        " they look like, else plain",
     )
     retention: Duration = Field(
         dt.timedelta(days=30), description="how long the quarantine remembers a row"

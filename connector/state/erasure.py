@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -43,17 +43,19 @@ def wipe(url: URL, key: Sequence[str]) -> list[Path]:
         key: Texts of the key columns.
 
     Returns:
-        Files that hold it nevertheless: backups, and the file itself where others keep it open.
+        Files that hold it nevertheless: backups, and the file itself where others keep it open, or
+        the disk has no room for another one.
     """
     if url.get_backend_name() != "sqlite" or not url.database:
         return []
     file, text = Path(url.database), json.dumps(key).encode()
     log = file.with_name(f"{file.name}-wal")
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    # What was erased is erased, whether or not the file can be rewritten now.
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, isolation_level=None)) as opened:
+        opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if _holds(file, text) or _holds(log, text):
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            opened.execute("VACUUM")
+            opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     files = [file, log, *sorted(file.parent.glob(f"{file.name}.*.backup"))]
     return [each for each in files if _holds(each, text)]
 

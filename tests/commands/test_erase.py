@@ -115,6 +115,21 @@ def test_backups_that_hold_an_erased_key_are_named(
     assert erase(made, key=("c2-of-somebody",)).still_in == []
 
 
+def test_a_file_that_others_read_is_named_and_rewritten_by_the_next_erasure(
+    duck_destination: Make, duck: DuckDb, project: Project
+) -> None:
+    duck.insert(conversion(1), conversion(2, conversion_id="c2-of-somebody", email=None))
+    made = duck_destination()
+    sync(made)
+    state = project.root / ".capi" / "state.db"
+    with contextlib.closing(sqlite3.connect(state, isolation_level=None)) as reader:
+        reader.execute("begin")
+        reader.execute("select count(*) from mark").fetchone()
+        done = erase(made, key=("c2-of-somebody",))
+        assert (done.before, bool(done.still_in)) == ("rejected", True)
+    assert erase(made, key=("c2-of-somebody",)).still_in == []
+
+
 def test_postgresql_keeps_no_erased_key_in_its_tables(
     duck_destination: Make, duck: DuckDb, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,17 @@ def test_ids_are_shown_unless_the_yaml_says_hashed(duck_destination: Make, what:
     assert are_personal(duck_destination(privacy={"keys": "hashed"}), texts(IDS[what]))
 
 
+def test_with_a_profile_no_key_is_shown(duck_destination: Make) -> None:
+    profile = {"profile": "hipaa", "fields": ["conversion_type", "timestamp", "event_id"]}
+    changes = {"identifiers": ["HashedEmail"], "events": {"Purchase": "Purchase"}}
+    made = duck_destination(privacy=profile, consent={"require": True}, **changes)
+    assert are_personal(made, texts(IDS["ids"]))
+    made = duck_destination(
+        privacy={**profile, "keys": "plain"}, consent={"require": True}, **changes
+    )
+    assert not are_personal(made, texts(IDS["ids"]))
+
+
 def test_national_phones_are_known_by_the_region(duck_destination: Make) -> None:
     phones = texts([f"415555{number}" for number in range(2600, 2700)])
     assert are_personal(duck_destination(source__default_region="US"), phones)

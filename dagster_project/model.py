@@ -7,6 +7,7 @@ where its own validation is asked for.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,8 +170,27 @@ def schedule_problems(destination: Destination) -> Iterator[Inconsistency]:
             where = ".".join(keys)
             yield (
                 keys,
-                f"{where}: '{cron}' is no cron expression of five fields that ever comes due",  # noqa,
+                f"{where}: '{cron}' is no cron expression of five fields that ever comes due",
             )
+
+
+TICKS = 400
+"""Of a schedule that are looked at for its longest interval: more than a year of a daily one."""
+
+
+def longest_interval(destination: Destination) -> dt.timedelta | None:
+    """The longest time between two ticks of what starts runs by itself; None where nothing does."""
+    model = attributes(destination)
+    condition = model.asset.automation_condition
+    cron = model.schedule or (None if condition is None else cron_of(condition))
+    if cron is None:
+        return model.poll
+    # Late: only checks and alerts ask.
+    from croniter import croniter  # type: ignore[import-untyped]
+
+    begin = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    ticks = itertools.islice(croniter(cron, begin).all_next(dt.datetime), TICKS)
+    return max((later - tick for tick, later in itertools.pairwise(ticks)), default=None)
 
 
 def cron_of(condition: str) -> str | None:
@@ -229,6 +249,7 @@ HOST = Host(
     problems,
     schedule_problems,
     find_project,
+    longest_interval,
     file_keys=("requirements", "post_processing"),
 )
 """What the entry point names."""

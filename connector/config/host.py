@@ -6,6 +6,7 @@ The library knows no host by name. A host registers a `Host` under the entry poi
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import functools
 import re
@@ -47,6 +48,10 @@ def _no_project(_start: Path) -> Project | None:
     return None
 
 
+def _no_interval(_destination: Destination) -> dt.timedelta | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Host:
     """Keys and checks that one host adds.
@@ -56,6 +61,7 @@ class Host:
         model: The keys under `attributes`.
         problems: What is wrong with a destination for this host. Runs whenever one is read.
         slow_problems: The same, where it takes long to find out. Runs in `check` alone.
+        interval: The longest time between two runs of a destination's schedule, if it has one.
         file_keys: Keys beside `attributes` that the host reads by itself.
         project: The project of this host that a folder lies in, if any.
     """
@@ -65,6 +71,7 @@ class Host:
     problems: Callable[[Destination], Iterator[Inconsistency]] = _nothing
     slow_problems: Callable[[Destination], Iterator[Inconsistency]] = _nothing
     project: Callable[[Path], Project | None] = _no_project
+    interval: Callable[[Destination], dt.timedelta | None] = _no_interval
     file_keys: tuple[str, ...] = ()
 
     @functools.cached_property

@@ -204,10 +204,24 @@ class Checks(Section):
     rejection_rate: Threshold = Threshold(warn=0.05, fail=0.25)
     late_rows: Threshold = Threshold(warn=0)
     lag: Duration | None = Field(
-        None, description="warn when the oldest waiting row is older than this"
+        None,
+        description="red when the oldest row waited for longer; default: three intervals of the"
+        " schedule, at least 15m, and source.lag",
     )
     match_keys: dict[str, float] = Field(
         {}, description="identifier -> least share of rows that must carry it"
+    )
+    match_keys_fall: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="warn when the share of an identifier is lower than the median of the last ten"
+        " runs by more than this part of it",
+    )
+    completeness: bool = Field(
+        True,
+        description="once a day, count the two days before source.lookback in the warehouse; each"
+        " of their rows must be recorded",
     )
 
 

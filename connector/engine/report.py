@@ -63,10 +63,12 @@ class Report:
         seconds: Wall-clock time.
         changed: Rows that were delivered before and have changed since.
         unsent: Rows that a dry run would have sent.
-        tallies: Kind -> name -> how many; kinds are rejected, dropped, status, match, resent and
-            later.
+        tallies: Kind -> name -> how many; kinds are rejected, dropped, status, match, resent,
+            later and completeness.
         concurrency: Requests in flight that the platform bore at the end; None before anything
             was sent.
+        usual_match: Identifier -> median share of delivered rows with it, of the last ten runs;
+            empty before there are five.
         facts: What the survey found.
         failure: Why it ended early.
     """
@@ -89,6 +91,7 @@ class Report:
     unsent: int = 0
     tallies: dict[str, dict[str, int]] = field(default_factory=dict)
     concurrency: int | None = None
+    usual_match: dict[str, float] = field(default_factory=dict)
     facts: Facts = field(default_factory=dict)
     failure: RunFailure | None = None
 

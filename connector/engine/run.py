@@ -22,9 +22,11 @@ from connector.engine import failpoints
 from connector.engine.audit import AuditTrail
 from connector.engine.bounds import first_watermark, set_first_watermark
 from connector.engine.checkpoint import Checkpointer
+from connector.engine.completeness import count_closed_window
 from connector.engine.context import RunContext
 from connector.engine.drift import remember
 from connector.engine.guards import inspect_source, refuse_too_early
+from connector.engine.history import usual_match
 from connector.engine.pipeline import Progress, deliver_pages
 from connector.engine.plan import Options, Plan, Slice
 from connector.engine.planner import PlanSlices, plan_slices
@@ -279,6 +281,8 @@ def settle(
     try:
         if failure is None:
             _settle_deferred(context, planned.run_id)
+            with contextlib.suppress(WarehouseError):  # the rows are delivered all the same
+                count_closed_window(context, planned)
         with context.store.write() as connection:
             if failure is None:
                 _record_lookback(connection, planned)
@@ -507,6 +511,7 @@ def _report(context: RunContext, planned: Plan, failure: RunFailure | None) -> R
         row = runs.get(connection, planned.run_id) or {}
         tallies = runs.tallies(connection, planned.run_id)
         kept = concurrency.read(connection, planned.destination_id)
+        usual = usual_match(connection, planned.destination_id, planned.run_id)
     return Report(
         planned.run_id,
         **{name: int(row.get(name) or 0) for name in (*COUNTS, "changed")},
@@ -516,6 +521,7 @@ def _report(context: RunContext, planned: Plan, failure: RunFailure | None) -> R
         seconds=round(row.get("seconds") or 0.0, 3),
         tallies=tallies,
         concurrency=None if kept is None else kept.in_flight,
+        usual_match=usual,
         facts=planned.facts,
         failure=failure,
     )

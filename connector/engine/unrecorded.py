@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from typing import Any
 
 from connector.config.destination import Destination
 from connector.config.validate import test_mode_problem
@@ -64,9 +65,12 @@ def run_unrecorded(
             error = deliver_pages(pages, sender, checkpointer, progress)
             failure = failure_of(context, sender, error)
     cursor = None if after is None else after.cursor
+    counts: dict[str, Any] = {
+        name: checkpointer.counts[name] for name in (*COUNTS, "changed", "unsent")
+    }
     return Report(
         uuid.uuid4().hex,
-        **{name: checkpointer.counts[name] for name in (*COUNTS, "changed", "unsent")},
+        **counts,
         mark_from=cursor,
         mark_to=cursor,
         complete=failure is None,

@@ -125,6 +125,8 @@ class Poll(StrictModel):
         path, param: Of the address that is asked.
         states: Dotted path to the results; `*` steps into lists.
         pending: States that are not final.
+        success: Final states of a request of which every record was taken; without them nothing is
+            said about the other ones.
         known: States and reasons that there are; another one is counted without its name.
         counts: Dotted path to entries of reason and count.
         reason, count: Keys of such an entry.
@@ -135,6 +137,7 @@ class Poll(StrictModel):
     param: str
     states: str
     pending: list[str] = []
+    success: list[str] = []
     known: list[str] = []
     counts: str | None = None
     reason: str = "reason"

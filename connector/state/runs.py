@@ -186,6 +186,54 @@ def latest_rows(connection: Connection, destination_id: int, most: int = 20) -> 
     return [int(rows) for rows in connection.execute(statement).scalars()]
 
 
+def match_counts(
+    connection: Connection, destination_id: int, without: str, most: int
+) -> list[tuple[int, dict[str, int]]]:
+    """Of the latest complete scheduled runs that delivered: rows, and identifier -> rows with it.
+
+    Args:
+        connection: A transaction.
+        destination_id: The destination.
+        without: A run that is left out.
+        most: How many runs.
+    """
+    chosen = (
+        sa.select(run.c.run_id, run.c.delivered)
+        .where(
+            run.c.destination_id == destination_id,
+            run.c.status == "complete",
+            run.c.kind == "sync",
+            run.c.delivered > 0,
+            run.c.run_id != without,
+        )
+        .order_by(run.c.id.desc())
+        .limit(most)
+    )
+    delivered = {run_id: int(number) for run_id, number in connection.execute(chosen)}
+    counts: dict[str, dict[str, int]] = {run_id: {} for run_id in delivered}
+    for run_id, name, number in connection.execute(
+        sa.select(tally.c.run_id, tally.c.name, tally.c.count).where(
+            tally.c.run_id.in_(delivered), tally.c.kind == "match"
+        )
+    ):
+        counts[run_id][name] = int(number)
+    return [(number, counts[run_id]) for run_id, number in delivered.items()]
+
+
+def counted_since(connection: Connection, destination_id: int, kind: str, since_us: int) -> bool:
+    """Whether a run that began after a moment has a tally of a kind."""
+    chosen = (
+        sa.select(tally.c.run_id)
+        .join(run, run.c.run_id == tally.c.run_id)
+        .where(
+            run.c.destination_id == destination_id,
+            run.c.started_at >= since_us,
+            tally.c.kind == kind,
+        )
+    )
+    return connection.execute(chosen.limit(1)).first() is not None
+
+
 def prune(connection: Connection, destination_id: int, before_us: int) -> int:
     """Drop runs that ended before a moment, with their tallies."""
     stale = sa.select(run.c.run_id).where(

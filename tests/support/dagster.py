@@ -30,6 +30,8 @@ CHECKS = {
     "late_rows",
     "match_keys",
     "lag",
+    "completeness",
+    "receipt",
     "api_version",
     "watermark_ahead",
 }

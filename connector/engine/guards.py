@@ -126,6 +126,7 @@ def _usual_rows(context: RunContext) -> int | None:
 def _facts(context: RunContext, after: Mark | None, found: Survey) -> dict[str, int | float | None]:
     return {
         "waiting": found.waiting,
+        "source_rows": found.rows,
         "null_cursors": found.null_cursors,
         "early_cursors": found.early_cursors,
         "watermark_ahead": int(end_before_watermark(context, after, found) is not None),

@@ -34,6 +34,7 @@ class Survey:
         now: the database's clock.
         before: cursor text that bounds this run; None where the cursor is no time.
         everything: whether rows behind the watermark were looked at too.
+        rows: rows of the query; None where rows behind the watermark were not looked at.
         waiting: rows between watermark and bound.
         at_watermark: those of them with the watermark's own cursor value.
         oldest: cursor text of the first row that waits; None where the cursor is no time.
@@ -49,6 +50,7 @@ class Survey:
     now: dt.datetime
     before: str | None
     everything: bool
+    rows: int | None = None
     waiting: int = 0
     at_watermark: int = 0
     oldest: str | None = None
@@ -127,7 +129,8 @@ def survey(
     cursor = query.cursor
     if cursor is None:
         rows = connection.execute(sa.select(sa.func.count()).select_from(query.table)).scalar()
-        return Survey(now, None, everything=True, null_cursors=int(rows or 0))
+        count = int(rows or 0)
+        return Survey(now, None, everything=True, rows=count, null_cursors=count)
     before = safety_lag.upper_bound(connection, cursor, now, lag)
     counted = _predicates(query, cursor, after, before, now)
     irregular = {
@@ -143,8 +146,11 @@ def survey(
             sa.func.min(sa.case((counted[name], column))).label(f"oldest {name}")
             for name in ("waiting", "beyond")
         ]
+    whole = everything or after is None
+    if whole:
+        columns.append(sa.func.count().label("rows"))
     statement = sa.select(*columns).select_from(query.table)
-    if after is not None and not everything:
+    if not whole:
         statement = statement.where(
             sa.or_(counted["at or beyond"], counted["null cursor"], counted["early cursor"])
         )
@@ -153,7 +159,8 @@ def survey(
     return Survey(
         now,
         before,
-        everything=everything or after is None,
+        everything=whole,
+        rows=int(found["rows"]) if whole else None,
         waiting=numbers["waiting"],
         at_watermark=numbers["waiting"] - numbers["beyond"],
         oldest=exact_text(found["oldest waiting"]) if cursor.is_time else None,

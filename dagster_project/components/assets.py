@@ -24,8 +24,14 @@ from connector.engine.unrecorded import is_recorded as leaves_trace
 from connector.errors import StateMismatch
 from dagster_project.components.checks import check_specs
 from dagster_project.components.logs import forwarded
-from dagster_project.components.outcome import show_failure, show_success, show_unrecorded
+from dagster_project.components.outcome import (
+    show_failure,
+    show_source,
+    show_success,
+    show_unrecorded,
+)
 from dagster_project.components.run_config import CONFIG, options_of
+from dagster_project.components.translator import source_key
 from dagster_project.executor import refuse_local_state
 from dagster_project.resources import CapiResource
 
@@ -46,6 +52,8 @@ def build_asset(destination: Destination, spec: dg.AssetSpec) -> dg.AssetsDefini
     name = key.to_python_identifier()  # as Dagster calls the graph
     outputs = {check.name: f"{name}_{check.name}" for check in checks}
     upstream = {f"upstream_{number}": dep for number, dep in enumerate(spec.deps)}
+    table = source_key(destination)
+    is_observed = table in {dep.asset_key for dep in spec.deps}
 
     @dg.op(
         name=f"{name}_plan",
@@ -115,6 +123,8 @@ def build_asset(destination: Destination, spec: dg.AssetSpec) -> dg.AssetsDefini
         """End a run whose slices are all complete, and show its counts."""
         report = _failing(context, lambda: _settle(capi, destination, work))
         is_recorded = work["plan"] is not None
+        if is_recorded and is_observed:
+            show_source(context, table, report)
         failure = show_failure(context, destination, key, report, is_recorded=is_recorded)
         if failure is not None:
             raise failure

@@ -19,7 +19,7 @@ from dagster_project.components.automation import (
     build_schedule,
     build_sensor,
 )
-from dagster_project.components.translator import asset_spec
+from dagster_project.components.translator import asset_spec, with_source
 from dagster_project.executor import chosen_executor
 from dagster_project.model import HOST, CapiDestinationModel, schedule_problems
 from dagster_project.resources import resources_of
@@ -77,7 +77,7 @@ class CapiDestination(dg.Component):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Everything that Dagster shows of this destination."""
         destination = self.destination
-        spec = self.get_asset_spec(destination)
+        spec = with_source(self.get_asset_spec(destination), destination)
         asset = build_asset(destination, spec)
         reconcile = build_reconcile(destination)
         schedule = build_schedule(destination, asset)

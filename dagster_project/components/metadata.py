@@ -35,7 +35,7 @@ def metadata_of(report: Report) -> dict[str, Any]:
     numbers |= {
         name: int(value)
         for name, value in report.facts.items()
-        if name != "lag_seconds" and value is not None
+        if name not in ("lag_seconds", "source_rows") and value is not None
     }
     shown = {
         title: _table(report.tallies[kind], *columns)
@@ -55,6 +55,17 @@ def standing_of(report: Report) -> dict[str, Any]:
     found = {
         "backlog": int(report.facts.get("waiting") or 0),
         "lag_seconds": float(report.facts.get("lag_seconds") or 0.0),
+        "watermark": report.mark_to,
+        "run_id": report.run_id,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def source_of(report: Report) -> dict[str, Any]:
+    """Of the warehouse table: its rows, where they were counted, and how far it is delivered."""
+    found = {
+        "dagster/row_count": report.facts.get("source_rows"),
+        "waiting": report.facts.get("waiting"),
         "watermark": report.mark_to,
         "run_id": report.run_id,
     }

@@ -8,7 +8,7 @@ import dagster as dg
 from connector import Destination, Report
 from connector.engine.outcome import problem_of
 from dagster_project.components.checks import check_results
-from dagster_project.components.metadata import metadata_of, standing_of
+from dagster_project.components.metadata import metadata_of, source_of, standing_of
 
 
 def show_failure(
@@ -65,6 +65,11 @@ def show_success(
 def show_unrecorded(context: dg.OpExecutionContext, key: dg.AssetKey, report: Report) -> None:
     """Show a run that leaves no trace, such as a dry run."""
     context.log_event(dg.AssetObservation(asset_key=key, metadata=metadata_of(report)))
+
+
+def show_source(context: dg.OpExecutionContext, source: dg.AssetKey, report: Report) -> None:
+    """Show on the page of the warehouse table how many rows it has, and how far it is delivered."""
+    context.log_event(dg.AssetObservation(asset_key=source, metadata=source_of(report)))
 
 
 def _evaluation(result: dg.AssetCheckResult) -> Any:

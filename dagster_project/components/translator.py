@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -21,6 +22,22 @@ def asset_key(destination: Destination) -> dg.AssetKey:
 def name_of(destination: Destination) -> str:
     """The destination's name, as ops, jobs, schedules and sensors may be called."""
     return word(destination.name)
+
+
+def source_key(destination: Destination) -> dg.AssetKey:
+    """What the query reads, as an external asset: `[warehouse, <name of the query's file>]`."""
+    return dg.AssetKey(["warehouse", word(Path(destination.model.source.query).stem)])
+
+
+def with_source(spec: dg.AssetSpec, destination: Destination) -> dg.AssetSpec:
+    """The asset below its warehouse table, where nothing else is named upstream.
+
+    One that runs by a condition stays as it is: a condition asks whether upstream assets changed,
+    and of this one nobody but the destination's own runs would know.
+    """
+    if spec.automation_condition is not None or list(spec.deps):
+        return spec
+    return spec.replace_attributes(deps=[source_key(destination)])
 
 
 def asset_spec(destination: Destination) -> dg.AssetSpec:

@@ -16,6 +16,8 @@ from tests.support.dagster import CHECKS, load_definitions
 from tests.support.projects import Project
 
 KEY = dg.AssetKey(["capi", "acme"])
+TABLE = dg.AssetKey(["warehouse", "conversions"])
+"""What the query reads, as an external asset."""
 
 
 def asset_of(definitions: dg.Definitions, key: dg.AssetKey = KEY) -> dg.AssetSpec:
@@ -26,7 +28,7 @@ def asset_of(definitions: dg.Definitions, key: dg.AssetKey = KEY) -> dg.AssetSpe
 def test_the_asset_is_named_after_platform_and_destination(duck_destination: Make) -> None:
     assert {
         spec.key for spec in load_definitions(duck_destination()).resolve_all_asset_specs()
-    } == {KEY}
+    } == {KEY, TABLE}
 
 
 def test_the_asset_looks_as_its_yaml_says(duck_destination: Make) -> None:
@@ -145,7 +147,11 @@ def test_two_destinations_share_a_project(project: Project, duck_destination: Ma
         poll="1m",
     )
     both = dg.Definitions.merge(load_definitions(first), load_definitions(project.load("other")))
-    assert set(both.resolve_all_asset_keys()) == {KEY, dg.AssetKey(["capi", "other"])}
+    assert set(both.resolve_all_asset_keys()) == {
+        KEY,
+        dg.AssetKey(["capi", "other"]),
+        TABLE,
+    }
     dg.Definitions.validate_loadable(both)
 
 

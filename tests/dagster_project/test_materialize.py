@@ -15,7 +15,7 @@ from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from dagster_project.resources import CapiResource, State, Warehouse
 from tests.conftest import Make
-from tests.support.dagster import CHECKS, materialize
+from tests.support.dagster import CHECKS, load_definitions, materialize
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, ago, conversion
 
@@ -90,6 +90,40 @@ def test_metadata_equals_what_the_state_recorded(
     assert (state.mark, state.runs[0]["status"]) == (run.values["mark_to"], "complete")
     assert state.recorded == {"delivered": 20, "rejected": 3, "expired": 1, "suppressed": 2}
     assert len(rejected(made)) == run.values["rejected"]
+
+
+def test_the_warehouse_table_is_an_external_asset_with_its_rows_and_the_watermark(
+    duck_destination: Make, duck: DuckDb, instance: dg.DagsterInstance
+) -> None:
+    duck.insert(*(conversion(number) for number in range(5)))
+    made, table = duck_destination(), dg.AssetKey(["warehouse", "conversions"])
+    definitions = load_definitions(made)
+    graph = definitions.resolve_asset_graph()
+    assert graph.get(dg.AssetKey(["capi", "acme"])).parent_keys == {table}
+    assert graph.get(table).is_external
+    first, second = materialize(made, instance), materialize(made, instance)
+    [shown] = first.sources
+    assert shown.asset_key == table
+    values = {label: each.value for label, each in shown.metadata.items()}
+    assert values == {
+        "dagster/row_count": 5,
+        "waiting": 5,
+        "watermark": first.values["mark_to"],
+        "run_id": first.run_id,
+    }
+    [later] = second.sources
+    assert set(later.metadata) == {"waiting", "watermark", "run_id"}, "rows are counted once a day"
+
+
+@pytest.mark.parametrize(
+    "asset", [{"deps": ["shop/orders"]}, {"automation_condition": "on_cron(@daily)"}]
+)
+def test_where_an_upstream_or_a_condition_is_named_the_table_is_none(
+    duck_destination: Make, asset: dict[str, object]
+) -> None:
+    definitions = load_definitions(duck_destination(asset=asset))
+    keys = definitions.resolve_asset_graph().get_all_asset_keys()
+    assert dg.AssetKey(["warehouse", "conversions"]) not in keys
 
 
 def test_speed_and_lag_are_what_they_say(

@@ -78,11 +78,13 @@ class Run:
             for event in self.events
             if event.is_step_materialization
         ]
-        self.observations = [
+        observed = [
             event.asset_observation_data.asset_observation
             for event in self.events
             if event.is_asset_observation
         ]
+        self.sources = [each for each in observed if each.asset_key.path[0] == "warehouse"]
+        self.observations = [each for each in observed if each not in self.sources]
         evaluations = [
             event.asset_check_evaluation_data
             for event in self.events

@@ -26,6 +26,9 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_PACKAGE = os.path.join(os.path.dirname(__file__), "")
+"""The folder of this package, to tell its own lines from those of libraries."""
+
 
 class ConnectorError(Exception):
     """Base of all errors that this package raises on purpose."""
@@ -111,7 +114,7 @@ class InternalError(ConnectorError):
     def of(cls, error: BaseException) -> InternalError:
         """An unexpected exception as a sentence: its class, and where in this package it arose."""
         frames = traceback.extract_tb(error.__traceback__)
-        ours = [frame for frame in frames if "connector" in frame.filename] or list(frames)
+        ours = [frame for frame in frames if frame.filename.startswith(_PACKAGE)] or list(frames)
         where = f" at {os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else ""
         return cls(
             f"unexpected {type(error).__name__}{where}; what was committed is safe, and the next"

@@ -53,7 +53,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize(
     ("page", "at_least"),
-    [("docs/promise.md", 30), ("docs/security.md", 30)],
+    [("docs/promise.md", 30), ("docs/promises-tests.md", 80), ("docs/security.md", 30)],
     ids=lambda each: str(each),
 )
 def test_every_promise_names_a_test_that_exists(page: str, at_least: int) -> None:

@@ -51,8 +51,12 @@ class Sender:
         clock: unix seconds.
 
     error: why the run has to end early. not_before: unix seconds before which the platform wants
-    no request.
+    no request. ready: batches that should wait to begin. on_progress: called, in any thread, when a
+    page is finished and when fewer than these wait.
     """
+
+    ready = 2
+    """So that no connection ever waits for the next batch."""
 
     def __init__(
         self,
@@ -96,11 +100,17 @@ class Sender:
         self._pool = ThreadPoolExecutor(concurrency.maximum, thread_name_prefix="capi-send")
         self.error: ConnectorError | None = None
         self.not_before: float | None = None
+        self.on_progress: Callable[[], None] = lambda: None
 
     @property
     def concurrency(self) -> int:
         """Batches that may be in flight now."""
         return self._slots.limit
+
+    @property
+    def is_short(self) -> bool:
+        """Whether fewer batches wait to begin than should."""
+        return len(self._pending) < self.ready
 
     def submit(self, page: Page) -> PageInFlight:
         """Begin to send a page's batches; returns at once."""
@@ -127,6 +137,7 @@ class Sender:
         self._ended.set()
         self._rate_limited.set()
         self._start_pending()
+        self.on_progress()
 
     def close(self) -> None:
         """Stop all threads, once the requests in flight are finished."""
@@ -157,6 +168,8 @@ class Sender:
                     self._wake_pacer()
                     return wait
                 in_flight, batch = self._pending.popleft()
+            if self.is_short:
+                self.on_progress()
             self._send_first(in_flight, batch)
 
     def _wake_pacer(self) -> None:
@@ -245,6 +258,8 @@ class Sender:
             with self._changed:
                 self._slots.release()
                 self._changed.notify_all()
+            if in_flight.done():
+                self.on_progress()
         self._start_pending()
 
     def _postpone(self, outcome: Retry) -> None:

@@ -66,7 +66,11 @@ class Checkpointer:
         with self._store.write() as connection:
             fence(connection, self._held)
             self._record(connection, done)
-            intents.forget(connection, self._destination_id, _numbers(done))
+            sending = [page for page in starting if page.batches]
+            replaced = [*(result.page for result in done), *sending]
+            intents.forget(
+                connection, self._destination_id, [(page.slice, page.number) for page in replaced]
+            )
             self._finish_pages(connection, [result.page for result in done])
             receipts.keep(
                 connection,
@@ -81,9 +85,7 @@ class Checkpointer:
                 if any(result.page.kind == "range" for result in done)
                 else None,
             )
-            intents.announce(
-                connection, self._held, [_intent(page) for page in starting if page.batches]
-            )
+            intents.announce(connection, self._held, [_intent(page) for page in sending])
             failpoints.reach("inside_commit")
         failpoints.reach("after_commit")
         self._tell(counts)

@@ -338,7 +338,8 @@ class PageBuilder:
 def reads_under_way(batch_size: int, concurrency: int) -> int:
     """How many reads before one may not be recorded yet.
 
-    One that waits, those in flight, and as many that wait to be recorded; each may be in parts.
+    One that waits, those in flight, those announced ahead, and those that wait to be recorded; each
+    may be in parts.
     """
     in_flight = -(-concurrency * batch_size // ROWS_TOGETHER)
-    return 1 + 2 * (in_flight + 1)
+    return 1 + 2 * (in_flight + 2)

@@ -1,7 +1,14 @@
-"""Pages go out, results come back, and each step of it is recorded in one transaction."""
+"""Pages go out, results come back, and each step of it is recorded in one transaction.
+
+Commits are grouped: the next one comes once COMMIT_ROWS are settled or after COMMIT_SECONDS,
+whichever is first, and earlier only where connections would wait for pages that it has to announce.
+So what a kill may send twice is what was settled since the last commit, and what is in flight.
+"""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
@@ -10,14 +17,17 @@ from connector.engine.checkpoint import Checkpointer, NullCheckpointer
 from connector.engine.memory import system_allocator
 from connector.errors import ConnectorError, Fenced, StateError
 from connector.model import Page, PageResult, RowState
-from connector.source.prefetch import read_ahead
+from connector.source.prefetch import Prefetch, read_ahead
 
 if TYPE_CHECKING:
     from connector.delivery.in_flight import PageInFlight
     from connector.delivery.sender import Sender
 
-READY = 2
-"""Requests that wait beside those in flight, so that connections never wait for a commit."""
+COMMIT_ROWS = 10_000
+"""So many rows, beside those in flight, may be announced and not be recorded yet."""
+
+COMMIT_SECONDS = 0.25
+"""So long after the first of them rows are recorded, however few they are."""
 
 _LEAST_PAGES = 2
 
@@ -53,32 +63,32 @@ def deliver_pages(
     Raises:
         Fenced, StateError: Nothing more could be recorded, so nothing more is sent.
     """
-    in_flight: deque[PageInFlight] = deque()
-    done: list[PageResult] = []
     with system_allocator(), read_ahead(pages) as reads:
         waiting = deque(next(reads, ()))
         if not waiting:
             return None
         sender = open_sender()
+        pipeline = _Pipeline(sender, reads, waiting)
+        done = pipeline.done
         try:
             while sender.error is None:
-                starting = _next_pages(waiting, reads, in_flight, sender.concurrency + READY)
+                starting = pipeline.next_pages()
                 if done or starting:
                     checkpointer.advance(done, starting)
                     _tell(progress, done)
-                done = []
-                in_flight.extend(sender.submit(page) for page in starting)
-                if not in_flight:
+                    done.clear()
+                elif not pipeline.in_flight:
                     return None
-                done = _finished(in_flight, sender)
+                pipeline.in_flight.extend(sender.submit(page) for page in starting)
+                pipeline.gather()
         except (Fenced, StateError):
             sender.end()
             raise
         except BaseException:
             sender.end()
-            _record_unfinished(checkpointer, done, in_flight, sender)
+            _record_unfinished(checkpointer, done, pipeline.in_flight, sender)
             raise
-        _record_unfinished(checkpointer, done, in_flight, sender)
+        _record_unfinished(checkpointer, done, pipeline.in_flight, sender)
         _tell(progress, done)
     return sender.error
 
@@ -103,36 +113,93 @@ def count_pages(
             _tell(progress, results)
 
 
-def _next_pages(
-    waiting: deque[Page], reads: Iterator[list[Page]], in_flight: deque[PageInFlight], enough: int
-) -> list[Page]:
-    """Pages to start, until there are enough requests; pages that were read do not wait for more.
+class _Pipeline:
+    """Pages on their way from the reader to the next commit.
 
-    A page with nothing to send counts as one request. One that closes a slice does not wait for
-    the rows of the next, nor they for it.
+    in_flight: pages that were announced, in order. done: those before them, which are finished and
+    not recorded yet.
     """
-    starting: list[Page] = []
-    requests = sum(max(1, len(delivery.result.page.batches)) for delivery in in_flight)
-    while requests < enough or len(in_flight) + len(starting) < _LEAST_PAGES:
-        if not waiting and all(page.closes for page in starting):
-            waiting.extend(next(reads, ()))
-        if not waiting:
-            break
-        starting.append(waiting.popleft())
-        requests += max(1, len(starting[-1].batches))
-    return starting
+
+    def __init__(self, sender: Sender, reads: Prefetch[list[Page]], waiting: deque[Page]) -> None:
+        self._sender, self._reads, self._waiting = sender, reads, waiting
+        self._ahead, self._announced, self._is_read = sender.ready, 0, False
+        self._progress = threading.Condition()
+        self.in_flight: deque[PageInFlight] = deque()
+        self.done: list[PageResult] = []
+        sender.on_progress = reads.on_ready = self._wake
+
+    def next_pages(self) -> list[Page]:
+        """Pages to start, until there are enough requests.
+
+        Pages that were read do not wait for more, and finished ones not for the reader. A page that
+        closes a slice does not wait for the rows of the next, nor they for it.
+        """
+        starting: list[Page] = []
+        is_idle = not (self.done or self.in_flight)
+        while self._has_room(len(starting)):
+            if not self._waiting and all(page.closes for page in starting):
+                if not (is_idle or self._reads.ready()):
+                    break
+                self._read()
+            if not self._waiting:
+                break
+            starting.append(self._waiting.popleft())
+            self._announced += _requests_of(starting[-1])
+        return starting
+
+    def gather(self) -> None:
+        """Wait until there is a reason to commit; moves pages that are finished to `done`."""
+        due = None
+        while self.in_flight:
+            with self._progress:
+                self._progress.wait_for(
+                    lambda: self.in_flight[0].done() or self._is_short(),
+                    None if due is None else max(0.0, due - time.monotonic()),
+                )
+            if self.in_flight[0].done():
+                result = self._sender.finish(self.in_flight[0])
+                if not result.complete:
+                    return
+                self.done.append(result)
+                self.in_flight.popleft()
+                self._announced -= _requests_of(result.page)
+                due = due or time.monotonic() + COMMIT_SECONDS
+            if self._is_short():
+                self._ahead = min(2 * self._ahead, self._most_ahead())
+                return
+            if due is not None and time.monotonic() >= due:
+                return
+
+    def _read(self) -> None:
+        read = next(self._reads, None)
+        self._is_read = read is None
+        self._waiting.extend(read or ())
+
+    def _has_room(self, starting: int = 0) -> bool:
+        """Whether more requests may be announced, or there are too few pages."""
+        pages = len(self.in_flight) + starting
+        return pages < _LEAST_PAGES or self._announced < self._sender.concurrency + self._ahead
+
+    def _is_short(self) -> bool:
+        """Whether connections would soon wait, though there is something for them."""
+        has_more = bool(self._waiting) or (not self._is_read and self._reads.ready())
+        return has_more and self._sender.is_short and self._has_room()
+
+    def _most_ahead(self) -> int:
+        """Requests with as many rows as one commit records, of pages like the latest."""
+        pages = [result.page for result in self.done]
+        pages += [flying.result.page for flying in self.in_flight]
+        rows = sum(len(page) for page in pages)
+        return max(self._ahead, COMMIT_ROWS * sum(map(_requests_of, pages)) // max(rows, 1))
+
+    def _wake(self) -> None:
+        with self._progress:
+            self._progress.notify_all()
 
 
-def _finished(in_flight: deque[PageInFlight], sender: Sender) -> list[PageResult]:
-    """Wait for the first page in flight; returns it and those behind it that are finished."""
-    done: list[PageResult] = []
-    while in_flight and (not done or in_flight[0].done()):
-        result = sender.finish(in_flight[0])
-        if not result.complete:
-            break
-        done.append(result)
-        in_flight.popleft()
-    return done
+def _requests_of(page: Page) -> int:
+    """Requests of a page; one with nothing to send counts as one."""
+    return max(1, len(page.batches))
 
 
 def _record_unfinished(

@@ -49,8 +49,7 @@ class Intent:
 
 
 def announce(connection: Connection, held: Lease, intents: Sequence[Intent]) -> None:
-    """Record pages whose requests leave next, with one statement."""
-    forget(connection, held.destination_id, [(found.slice, found.page) for found in intents])
+    """Record pages whose requests leave next, with one statement; of none is there an intent."""
     insert(
         connection,
         intent,
@@ -77,16 +76,10 @@ def announce(connection: Connection, held: Lease, intents: Sequence[Intent]) -> 
 
 
 def forget(connection: Connection, destination_id: int, pages: Sequence[tuple[int, int]]) -> None:
-    """Drop the intents of these pages: (slice, page) of each."""
-    for number in {slice_number for slice_number, _ in pages}:
-        mine = [page for slice_number, page in pages if slice_number == number]
-        connection.execute(
-            intent.delete().where(
-                intent.c.destination_id == destination_id,
-                intent.c.slice == number,
-                intent.c.page.in_(mine),
-            )
-        )
+    """Drop the intents of these pages, with one statement: (slice, page) of each."""
+    if pages:
+        mine = sa.tuple_(intent.c.slice, intent.c.page).in_(pages)
+        connection.execute(intent.delete().where(intent.c.destination_id == destination_id, mine))
 
 
 def clear(connection: Connection, destination_id: int) -> None:

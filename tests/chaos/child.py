@@ -4,7 +4,8 @@ with time made faster where that is asked for.
 CHAOS_BACKOFF=0.01 shortens the pauses between retries, CHAOS_CLOCK=7200 puts warehouse and
 connector two hours ahead, CHAOS_MUTANT=NAME replaces one part of the connector by a wrong one,
 CHAOS_FILE_LIMIT=BYTES fills the disk, CHAOS_GIVEN_UP=FILE has it told which requests were left at
-the deadline, CHAOS_LOCK_SECONDS=0.5 and CHAOS_IDLE_SECONDS=0.5 shorten waits on the state.
+the deadline, CHAOS_LOCK_SECONDS=0.5 and CHAOS_IDLE_SECONDS=0.5 shorten waits on the state,
+CHAOS_COMMIT_ROWS=40 makes commits small, so that a game has many.
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ def prepare() -> None:
         from connector.delivery import retry
 
         retry.BACKOFF_BASE = float(os.environ["CHAOS_BACKOFF"])
+    if os.environ.get("CHAOS_COMMIT_ROWS"):
+        from connector.engine import pipeline
+
+        pipeline.COMMIT_ROWS = int(os.environ["CHAOS_COMMIT_ROWS"])
     for limit in ("LOCK_SECONDS", "IDLE_SECONDS"):
         if os.environ.get(f"CHAOS_{limit}"):
             setattr(waits, limit, float(os.environ[f"CHAOS_{limit}"]))

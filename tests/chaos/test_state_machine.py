@@ -33,7 +33,7 @@ from connector.delivery import factory as dispatch
 from connector.delivery import retry
 from connector.delivery.transports.base import HttpRequest, HttpResponse, TransportFailure
 from connector.engine import context as session
-from connector.engine import failpoints
+from connector.engine import failpoints, pipeline
 from connector.engine.plan import Options
 from connector.source import survey
 from connector.state import lease
@@ -41,9 +41,11 @@ from connector.state.store import Store
 from tests.chaos.books import Books, Spell, violations
 from tests.chaos.receiver import FAULTS, Call, Entry, is_poisoned, records_of
 from tests.chaos.world import (
-    PAGES_IN_FLIGHT,
+    COMMIT_PAGES,
     PLATFORMS,
+    SINGLE_COMMIT_ROWS,
     SINGLE_PAGE,
+    UNRECORDED_PAGES,
     invalid,
     poisoned,
     read_rows,
@@ -119,6 +121,8 @@ class Machine(RuleBasedStateMachine):
         self.patch.setattr(failpoints, "reach", self.reach)
         self.patch.setattr(lease, "_is_dead", lambda _process: True)
         self.patch.setattr(retry, "BACKOFF_BASE", 0.0)
+        rows = SINGLE_COMMIT_ROWS if self.batch == 1 else COMMIT_PAGES * self.batch
+        self.patch.setattr(pipeline, "COMMIT_ROWS", rows)
         write = Store.write
 
         def write_if_alive(store: Store) -> Any:
@@ -277,7 +281,7 @@ class Machine(RuleBasedStateMachine):
             self.late,
             {},
             {},
-            PAGES_IN_FLIGHT[platform] * self.page,
+            UNRECORDED_PAGES[platform] * self.page,
             self.batch,
         )
 

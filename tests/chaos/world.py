@@ -43,8 +43,9 @@ from tests.support.warehouses import PostgreSql, Sqlite, TestWarehouse, ago, con
 Found = TypeVar("Found")
 
 PLATFORMS = ("capi", "batching")
-PAGES_IN_FLIGHT = {"capi": 2, "batching": 4 + 2}
-SINGLE_PAGE = 400
+COMMIT_PAGES = 2
+UNRECORDED_PAGES = {"capi": 2 + 1, "batching": 4 + 2 + COMMIT_PAGES + 1}
+SINGLE_PAGE, SINGLE_COMMIT_ROWS = 400, 100
 ATTEMPTS = 5
 """The design's own bounds, written down again: what a kill may send twice is at most so many pages
 of so many rows; and a runner that slept over the answers to its requests may send each of them so
@@ -172,6 +173,9 @@ class World:
             "WAREHOUSE_URL": self.warehouse.url,
             "CHAOS_BACKOFF": "0.01",
             "CHAOS_GIVEN_UP": str(root / "given up"),
+            "CHAOS_COMMIT_ROWS": str(
+                SINGLE_COMMIT_ROWS if self.batch == 1 else COMMIT_PAGES * self.batch
+            ),
         }
         if state is not None:
             self.environment["CAPI_STATE_URL"] = state
@@ -299,7 +303,9 @@ class World:
             assert run.complete, run.text
 
     def back_up(self) -> None:
-        """Copy the state, which is in SQLite."""
+        """Copy the state, which is in SQLite, if there is one yet."""
+        if not self._has_state():
+            return
         self._copy(self.home / "state.db", self.home.with_name("backup.db"))
         self.backup = frozenset(self.read().ledger)
 
@@ -345,9 +351,16 @@ class World:
 
     def read(self) -> State:
         """The state as it is now; databases are waited for while they restart."""
-        return self._waiting_for_databases(
-            lambda: read_state(self.state, list(read_rows(self.warehouse)))
-        )
+        return self._waiting_for_databases(self._read_state)
+
+    def _has_state(self) -> bool:
+        """Whether a run lived long enough to make one."""
+        return self.is_on_postgresql or (self.home / "state.db").exists()
+
+    def _read_state(self) -> State:
+        if not self._has_state():
+            return State({}, None, {}, ())
+        return read_state(self.state, list(read_rows(self.warehouse)))
 
     @staticmethod
     def _waiting_for_databases(read: Callable[[], Found]) -> Found:
@@ -384,7 +397,7 @@ class World:
         """What all three parties have written down;
         the state is read first, so that it can only be behind.
         """
-        state = read_state(self.state, list(read_rows(self.warehouse)))
+        state = self._read_state()
         calls, entries = self.receiver.received(self.name)
         return Books(
             read_rows(self.warehouse),
@@ -395,7 +408,7 @@ class World:
             self.late,
             self.changed,
             self.dagster,
-            PAGES_IN_FLIGHT[self.platform] * self.page,
+            UNRECORDED_PAGES[self.platform] * self.page,
             self.batch,
             read_given_up(self.given_up),
             self.erased,

@@ -28,7 +28,7 @@ from connector.delivery.sender import Sender
 from connector.delivery.transports.base import HttpRequest
 from connector.delivery.transports.requests import RequestsTransport
 from connector.engine.checkpoint import NullCheckpointer
-from connector.engine.pipeline import READY, deliver_pages
+from connector.engine.pipeline import deliver_pages
 from connector.errors import ConnectorError, EndpointError, Fenced, InternalError, Postponed
 from connector.model import Batch, Mark, Page, PageResult, RowState
 from connector.platforms.answers import Answers
@@ -934,7 +934,7 @@ def test_a_run_that_was_taken_over_sends_nothing_more() -> None:
         with pytest.raises(Fenced):
             deliver_pages(pages(50), lambda: sender.sender, notes)
         sender.sender.close()
-        assert sender.requests <= 2 * (1 + READY + len(page_of(THOUSAND[:3], 1).batches))
+        assert sender.requests <= 2 * (1 + Sender.ready + len(page_of(THOUSAND[:3], 1).batches))
 
 
 def test_a_person_who_interrupts_a_departure_is_not_made_to_wait_for_it() -> None:

@@ -60,6 +60,8 @@ def split_commit() -> None:
                 else None,
             )
             announced = [progress._intent(page) for page in starting if page.batches]
+            pages = [(found.slice, found.page) for found in announced]
+            intents.forget(connection, self._destination_id, pages)
             intents.announce(connection, self._held, announced)
         failpoints.reach("after_commit")
 

@@ -79,7 +79,7 @@ docs: $(INSTALLED)
 COMPILE = $(RUN) -m uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 # What runs in production is locked to the versions that are tested; a file for each extra, whole.
-EXTRAS := postgresql snowflake bigquery databricks redshift fast celery sandbox ui
+EXTRAS := postgresql snowflake bigquery databricks redshift fast celery sandbox dashboard ui
 
 lock: $(INSTALLED)
 	$(COMPILE) pyproject.toml --extra dev --output-file requirements-dev.lock

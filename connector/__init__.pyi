@@ -18,6 +18,7 @@ from .commands.lint import IdentifierQuality as IdentifierQuality
 from .commands.lint import lint_identifiers as lint_identifiers
 from .commands.overview import OverviewEntry as OverviewEntry
 from .commands.overview import overview as overview
+from .commands.page import dashboard as dashboard
 from .commands.platforms import PlatformFacts as PlatformFacts
 from .commands.platforms import platform_facts as platform_facts
 from .commands.preview import PreviewedRejection as PreviewedRejection
@@ -132,6 +133,7 @@ __all__ = [
     "__version__",
     "acts",
     "check",
+    "dashboard",
     "data_map",
     "deliver",
     "encode",

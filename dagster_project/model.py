@@ -251,5 +251,6 @@ HOST = Host(
     find_project,
     longest_interval,
     file_keys=("requirements", "post_processing"),
+    schedule=lambda destination: attributes(destination).schedule,
 )
 """What the entry point names."""

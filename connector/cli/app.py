@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli import decide, deliver, fates, inspect, output, privacy, receiver
+from connector.cli import dashboard, decide, deliver, fates, inspect, output, privacy, receiver
 from connector.cli.find import START
 from connector.cli.memory import return_large_blocks
 
@@ -44,6 +44,7 @@ for command in (
     inspect.platforms,
     inspect.schema,
     receiver.sandbox,
+    dashboard.dashboard,
 ):
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 

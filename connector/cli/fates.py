@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connector.cli import formats, output
+from connector.cli.dashboard import write_page
+from connector.cli.find import complete
 from connector.cli.options import Json, Key, Name, Since, load, since_moment
 from connector.errors import ConfigError
 
@@ -55,19 +57,38 @@ def show(name: Name, key: Key, json: Json = False) -> None:
 
 
 def report(
-    name: Name,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="a destination, or the path of a YAML file; not with --html",
+            metavar="[NAME]",
+            autocompletion=complete,
+        ),
+    ] = None,
     by: Annotated[str, typer.Option(help="day, reason or event_name")] = "day",
     since: Since = None,
     format: Format = "table",
     file: Output = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="write a page of all destinations", metavar="FILE"),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Count what became of the rows that the query gives, against the warehouse's own count."""
+    """Count what became of the rows that the query gives, against the warehouse's own count.
+
+    With --html: of all destinations of this project, with charts, as one page without any request.
+    """
     from connector.commands.report import GROUPS
     from connector.commands.report import report as look
 
     with output.errors(json):
         formats.refuse_unknown(format, file)
+        if html is not None:
+            write_page(html, since)
+            return
+        if name is None:
+            raise ConfigError("name a destination, or write a page of all with --html FILE")
         group = next((known for known in GROUPS if known == by), None)
         if group is None:
             raise ConfigError(f"--by is one of {', '.join(GROUPS)}")

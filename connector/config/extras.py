@@ -11,6 +11,8 @@ _EXTRAS = {
     "redshift": "redshift",
     "redshift_connector": "redshift",
     "pycurl": "fast",
+    "pygal": "dashboard",
+    "jinja2": "dashboard",
     "starlette": "sandbox",
     "uvicorn": "sandbox",
 }

@@ -52,6 +52,10 @@ def _no_interval(_destination: Destination) -> dt.timedelta | None:
     return None
 
 
+def _no_schedule(_destination: Destination) -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Host:
     """Keys and checks that one host adds.
@@ -63,6 +67,7 @@ class Host:
         slow_problems: The same, where it takes long to find out. Runs in `check` alone.
         interval: The longest time between two runs of a destination's schedule, if it has one.
         file_keys: Keys beside `attributes` that the host reads by itself.
+        schedule: When it runs a destination, in words for people; None where it does not.
         project: The project of this host that a folder lies in, if any.
     """
 
@@ -73,6 +78,7 @@ class Host:
     project: Callable[[Path], Project | None] = _no_project
     interval: Callable[[Destination], dt.timedelta | None] = _no_interval
     file_keys: tuple[str, ...] = ()
+    schedule: Callable[[Destination], str | None] = _no_schedule
 
     @functools.cached_property
     def file_model(self) -> type[BaseModel]:

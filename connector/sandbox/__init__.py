@@ -3,4 +3,15 @@
 May import: everything up to commands.
 """
 
-__all__ = ["access", "dialect", "dialects", "faults", "fixtures", "inbox", "sample", "server"]
+__all__ = [
+    "access",
+    "dialect",
+    "dialects",
+    "faults",
+    "fixtures",
+    "inbox",
+    "loopback",
+    "pages",
+    "sample",
+    "server",
+]

@@ -6,15 +6,12 @@ import asyncio
 import contextlib
 import hashlib
 import random
-import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -36,6 +33,7 @@ from connector.sandbox.dialect import (
 from connector.sandbox.dialects import all_dialects
 from connector.sandbox.faults import Fault, Script, commit
 from connector.sandbox.inbox import Inbox
+from connector.sandbox.loopback import serving, wait
 
 _PAGE = Path(__file__).with_name("page.html")
 _TUNABLE: dict[str, Callable[[Any], bool]] = {
@@ -312,48 +310,21 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         settings: How the receiver behaves.
         announce: Called with the address once it answers.
     """
-    with running(settings) as receiver, contextlib.suppress(KeyboardInterrupt):
-        announce(receiver.url)
-        threading.Event().wait()
+    with running(settings) as receiver:
+        wait(lambda: announce(receiver.url))
 
 
 @contextlib.contextmanager
 def running(settings: Settings) -> Iterator[Receiver]:
     """A receiver in a thread of this process. Raises ConfigError where the port is taken."""
     receiver = Receiver(settings)
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", settings.port))
-    except OSError:
-        listener.close()
-        raise ConfigError(
-            f"port {settings.port} is taken; stop the program that uses it, or choose another with"
-            " --port"
-        ) from None
-    scheme = "https" if settings.certificate else "http"
-    receiver.url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
-    config = uvicorn.Config(
-        receiver.application(),
-        log_level="critical",
-        lifespan="off",
-        ssl_certfile=settings.certificate,
-        ssl_keyfile=settings.key,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(
-        target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True
-    )
-    thread.start()
-    try:
-        while not server.started and thread.is_alive():
-            thread.join(0.01)
+
+    def make(url: str) -> Starlette:
+        receiver.url = url
+        return receiver.application()
+
+    with serving(make, settings.port, settings.certificate, settings.key):
         yield receiver
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
 
 
 def _response(reply: Reply) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -172,6 +172,41 @@ def tallies(connection: Connection, run_id: str) -> dict[str, dict[str, int]]:
     ):
         found.setdefault(kind, {})[name] = number
     return found
+
+
+class TalliedRun(NamedTuple):
+    """A run with its counts of one kind.
+
+    Attributes:
+        ended_at: In unix microseconds.
+        rows_read: Rows that it settled.
+        counts: Name -> how many.
+    """
+
+    ended_at: int
+    rows_read: int
+    counts: dict[str, int]
+
+
+def tallied(
+    connection: Connection, destination_id: int, kind: str, since_us: int
+) -> list[TalliedRun]:
+    """Runs that have counts of a kind and ended at a moment or later, the oldest first."""
+    statement = (
+        sa.select(run.c.run_id, run.c.ended_at, run.c.rows_read, tally.c.name, tally.c.count)
+        .join(tally, tally.c.run_id == run.c.run_id)
+        .where(
+            run.c.destination_id == destination_id,
+            run.c.ended_at >= since_us,
+            tally.c.kind == kind,
+        )
+        .order_by(run.c.id, tally.c.name)
+    )
+    found: dict[str, TalliedRun] = {}
+    for run_id, ended_at, rows_read, name, count in connection.execute(statement):
+        entry = found.setdefault(run_id, TalliedRun(ended_at, rows_read, {}))
+        entry.counts[name] = count
+    return list(found.values())
 
 
 def latest_rows(connection: Connection, destination_id: int, most: int = 20) -> list[int]:

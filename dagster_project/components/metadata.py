@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import dagster as dg
 
+from connector import Destination
 from connector.engine.report import COUNTS, Report
 
 TABLES = {
@@ -48,6 +50,12 @@ def metadata_of(report: Report) -> dict[str, Any]:
         if value is not None
     }
     return {**numbers, **shown, **marks, "run_id": report.run_id}
+
+
+def link_of(destination: Destination) -> dict[str, Any]:
+    """A link to the page of `capi dashboard`, where CAPI_DASHBOARD_URL says its address."""
+    url = os.environ.get("CAPI_DASHBOARD_URL", "").rstrip("/")
+    return {"dashboard": dg.MetadataValue.url(f"{url}/#{destination.name}")} if url else {}
 
 
 def standing_of(report: Report) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import dagster as dg
 from connector import Destination, Report
 from connector.engine.outcome import problem_of
 from dagster_project.components.checks import check_results
-from dagster_project.components.metadata import metadata_of, source_of, standing_of
+from dagster_project.components.metadata import link_of, metadata_of, source_of, standing_of
 
 
 def show_failure(
@@ -34,7 +34,7 @@ def show_failure(
     problem = problem_of(destination, report)
     if problem is None:
         return None
-    metadata = metadata_of(report)
+    metadata = {**metadata_of(report), **link_of(destination)}
     context.log_event(dg.AssetObservation(asset_key=key, metadata=metadata))
     for result in check_results(destination, key, report) if is_recorded else []:
         context.log_event(_evaluation(result))
@@ -56,9 +56,10 @@ def show_success(
         report: What the run did.
     """
     if report.found_nothing:
-        context.log_event(dg.AssetObservation(asset_key=key, metadata=standing_of(report)))
+        standing = {**standing_of(report), **link_of(destination)}
+        context.log_event(dg.AssetObservation(asset_key=key, metadata=standing))
     else:
-        yield dg.Output(None, "result", metadata=metadata_of(report))
+        yield dg.Output(None, "result", metadata={**metadata_of(report), **link_of(destination)})
     yield from check_results(destination, key, report)
 
 

@@ -57,11 +57,16 @@ def test_metadata_holds_the_numbers_that_the_ui_plots(
     duck: DuckDb,
     receiver: Receiver,
     instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fill(duck)
     project.query(MIXED)
+    monkeypatch.setenv("CAPI_DASHBOARD_URL", "https://capi.shop.example/")
     run = materialize(duck_destination(overrides=OLD), instance)
     assert run.success
+    link = run.metadata["dashboard"]
+    assert isinstance(link, dg.UrlMetadataValue)
+    assert link.url == "https://capi.shop.example/#acme"
     assert {
         label
         for label, each in run.metadata.items()

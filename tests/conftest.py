@@ -41,8 +41,8 @@ _numbers = itertools.count()
 def cheap_migrations() -> Iterator[None]:
     """Migrations that need not run again in one process do not."""
     with pytest.MonkeyPatch.context() as patch:
-        read_revisions_once(patch)
-        repeat_first_migration(patch)
+        read_revisions_once(patch.setattr)
+        repeat_first_migration(patch.setattr)
         yield
 
 

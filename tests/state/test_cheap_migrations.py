@@ -21,7 +21,7 @@ def dumped(path: Path) -> list[str]:
 def test_a_repeated_state_is_the_same_as_a_migrated_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repeat_first_migration(monkeypatch)
+    repeat_first_migration(monkeypatch.setattr)
     for name in ("migrated", "repeated"):
         Store.open(URL.create("sqlite", database=str(tmp_path / name))).close()
     assert "CREATE TABLE ledger" in "".join(dumped(tmp_path / "repeated"))

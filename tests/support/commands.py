@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.launcher import Launcher
+from tests.support.migrations import rehearse_migration
 
 LATE = (
     "alembic.command",
@@ -78,6 +79,7 @@ def main(target: str, arguments: Sequence[str]) -> int:
 
 
 def warm_up(preload: str) -> None:
-    """Import what commands import."""
+    """Import what commands import, and migrate a state."""
     for name in LATE:
         importlib.import_module(name)
+    rehearse_migration()

@@ -1,25 +1,32 @@
 """Migrations that cost the suite less: they take more processor time than most tests do.
 
 Of our state and of Dagster's own storage alike. States that hold something, other databases than
-SQLite and other processes are migrated as in production.
+SQLite, and processes that are not forked from one of the suite's are migrated as in production.
 """
 
 from __future__ import annotations
 
-import pytest
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import URL, Engine
 
 from connector.state import migrations
+from connector.state.store import Store
 
 _STATEMENTS = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
 
 _by_alembic = migrations.upgrade
 
+SetAttribute = Callable[[object, str, object], None]
+"""`setattr`, or that of pytest's `monkeypatch`, which undoes it."""
 
-def read_revisions_once(patch: pytest.MonkeyPatch) -> None:
+
+def read_revisions_once(set_attribute: SetAttribute) -> None:
     """Have alembic read the files of a folder of revisions once in this process.
 
     Dagster has some ninety, and reads them twice for each instance.
@@ -33,10 +40,10 @@ def read_revisions_once(patch: pytest.MonkeyPatch) -> None:
             known[folder] = read(config)
         return known[folder]
 
-    patch.setattr(ScriptDirectory, "from_config", from_config)
+    set_attribute(ScriptDirectory, "from_config", from_config)
 
 
-def repeat_first_migration(patch: pytest.MonkeyPatch) -> None:
+def repeat_first_migration(set_attribute: SetAttribute) -> None:
     """Migrate the first new SQLite state, and execute what that one holds in all later ones."""
     first: list[str] = []
 
@@ -52,7 +59,7 @@ def repeat_first_migration(patch: pytest.MonkeyPatch) -> None:
                     for statement in first:
                         connection.exec_driver_sql(statement)
 
-    patch.setattr(migrations, "upgrade", upgrade)
+    set_attribute(migrations, "upgrade", upgrade)
 
 
 def _statements(engine: Engine) -> list[str]:
@@ -60,3 +67,10 @@ def _statements(engine: Engine) -> list[str]:
         made = connection.exec_driver_sql(_STATEMENTS).scalars().all()
         version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
     return [*made, f"INSERT INTO alembic_version VALUES ('{version}')"]
+
+
+def rehearse_migration() -> None:
+    """Migrate a state that is thrown away; what is forked from this process repeats that."""
+    repeat_first_migration(setattr)
+    with tempfile.TemporaryDirectory() as folder:
+        Store.open(URL.create("sqlite", database=str(Path(folder) / "state.db"))).close()

@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import platformdirs
@@ -19,6 +20,7 @@ from connector.config.destination import Destination
 from connector.sandbox.server import Receiver, Settings, running
 from tests.support.migrations import read_revisions_once, repeat_first_migration
 from tests.support.projects import TOKEN, Project
+from tests.support.statements import compile_once
 from tests.support.warehouses import DuckDb, PostgreSql, Sqlite, TestWarehouse
 from tests.tiers import pytest_addoption, pytest_collection_modifyitems  # noqa: F401
 
@@ -38,9 +40,10 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cheap_migrations() -> Iterator[None]:
-    """Migrations that need not run again in one process do not."""
+def cheap_databases() -> Iterator[None]:
+    """Statements are compiled once in a process, and migrations run once."""
     with pytest.MonkeyPatch.context() as patch:
+        compile_once(partial(patch.setattr, raising=False))
         read_revisions_once(patch.setattr)
         repeat_first_migration(patch.setattr)
         yield

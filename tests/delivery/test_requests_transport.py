@@ -28,6 +28,7 @@ from connector.delivery.transports.base import (
     HttpResponse,
     Transport,
     TransportFailure,
+    tls_context,
 )
 from connector.delivery.transports.requests import RequestsTransport
 from connector.errors import ConfigError, EndpointError
@@ -714,6 +715,17 @@ def test_session_keys_are_not_written_to_disk(
         )
         assert len(server.requests) == 1
     assert not keys.exists() or "SECRET" not in keys.read_text(encoding="ascii")
+
+
+def test_the_usual_certificates_are_read_once_in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = tls_context(None)
+    monkeypatch.delattr(ssl, "create_default_context")
+    assert tls_context(None) is usual
+    assert (usual.minimum_version, usual.verify_mode, usual.check_hostname) == (
+        ssl.TLSVersion.TLSv1_2,
+        ssl.CERT_REQUIRED,
+        True,
+    )
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])

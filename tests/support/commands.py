@@ -14,8 +14,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from connector.delivery.transports.base import tls_context
 from tests.support.launcher import Launcher
 from tests.support.migrations import rehearse_migration
+from tests.support.statements import compile_once
 
 LATE = (
     "alembic.command",
@@ -79,7 +81,9 @@ def main(target: str, arguments: Sequence[str]) -> int:
 
 
 def warm_up(preload: str) -> None:
-    """Import what commands import, and migrate a state."""
+    """Import what commands import, read certificates, and migrate a state."""
     for name in LATE:
         importlib.import_module(name)
+    tls_context(None)
+    compile_once(setattr)
     rehearse_migration()

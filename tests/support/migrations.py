@@ -7,7 +7,6 @@ SQLite, and processes that are not forked from one of the suite's are migrated a
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,13 +16,11 @@ from sqlalchemy.engine import URL, Engine
 
 from connector.state import migrations
 from connector.state.store import Store
+from tests.support.statements import SetAttribute
 
 _STATEMENTS = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
 
 _by_alembic = migrations.upgrade
-
-SetAttribute = Callable[[object, str, object], None]
-"""`setattr`, or that of pytest's `monkeypatch`, which undoes it."""
 
 
 def read_revisions_once(set_attribute: SetAttribute) -> None:

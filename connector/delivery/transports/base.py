@@ -5,6 +5,7 @@ This module imports no HTTP library.
 
 from __future__ import annotations
 
+import functools
 import ssl
 from collections.abc import Callable, Collection, Mapping
 from typing import Literal, NamedTuple, Protocol
@@ -103,7 +104,7 @@ def require_origin(url: str, origins: Collection[str] | None) -> None:
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Make a context for TLS 1.2 or later.
+    """A context for TLS 1.2 or later.
 
     Args:
         ca_file: PEM file of the trusted certificate authority; None for those of certifi.
@@ -111,13 +112,25 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
     Raises:
         ConfigError: the file cannot be read.
     """
+    if ca_file is None:
+        return _usual_context()
     try:
-        context = ssl.create_default_context(cafile=ca_file or certifi.where())
+        return _context(ca_file)
     except (OSError, ssl.SSLError):
         raise ConfigError(
             f"delivery.ca_file: {ca_file} is not a readable PEM certificate; give the file of the"
             " authority that signed the endpoint's certificate"
         ) from None
+
+
+@functools.cache
+def _usual_context() -> ssl.SSLContext:
+    """One for all transports of this process: certifi's file takes some 20 ms to read."""
+    return _context(certifi.where())
+
+
+def _context(ca_file: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # SSLKEYLOGFILE would write session keys to disk.
     context.keylog_filename = None  # type: ignore[assignment]

@@ -15,6 +15,7 @@ from connector.mapping.constants import Constants, constant_column
 from connector.mapping.conversions import Conversions
 from connector.mapping.entries import EntryBindings, parse_entries
 from connector.mapping.extras import extra_values
+from connector.mapping.render import first_of
 from connector.platforms.columns import EXTRA, MOST
 from connector.platforms.expression import Alternatives, Pipeline, parse
 from connector.platforms.functions import FUNCTIONS, NORMALISERS, Context, Json, Values
@@ -117,13 +118,7 @@ class RowBindings:
     def _first(self, found: list[Values | None]) -> Values:
         """Of alternatives the first that has a value, row by row."""
         values = [value for value in found if value is not None]
-        if not values:
-            return pa.nulls(self.rows, pa.string())
-        if len(values) == 1:
-            return values[0]
-        texts = [value.text if isinstance(value, Json) else value for value in values]
-        joined = pc.coalesce(*texts)
-        return Json(joined) if isinstance(values[0], Json) else joined
+        return first_of(values) if values else pa.nulls(self.rows, pa.string())
 
     def _pipeline(self, pipeline: Pipeline) -> Values | None:
         """A pipeline's values. What a normaliser cannot use is recorded as bad in its column."""

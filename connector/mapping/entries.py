@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from connector.arrow.bytes import EDGES
 from connector.arrow.text import exact_text, parsed_json
 from connector.mapping.constants import Constants, constant_column
+from connector.mapping.render import first_of
 from connector.platforms.columns import ITEM_FIELDS
 from connector.platforms.expression import Alternatives, Pipeline
-from connector.platforms.functions import FUNCTIONS, Context, Json, Values
+from connector.platforms.functions import FUNCTIONS, Context, Values
 from connector.platforms.functions.lists import MAX_ENTRIES
 
 
@@ -43,8 +43,7 @@ class EntryBindings:
 
     def value(self, expression: Alternatives) -> Values:
         """An expression over the fields of an entry, shape (entries,)."""
-        found = [self._pipeline(pipeline) for pipeline in expression.pipelines]
-        return found[0] if len(found) == 1 or isinstance(found[0], Json) else pc.coalesce(*found)
+        return first_of([self._pipeline(pipeline) for pipeline in expression.pipelines])
 
     def entries(self, column: str) -> tuple[pa.ListArray, EntryBindings]:
         """Entries hold no lists of their own."""

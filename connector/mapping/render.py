@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -77,6 +78,27 @@ def render(node: Node, source: Bindings) -> pa.Array:
 def to_json(value: Values) -> pa.Array:
     """Values as JSON text: strings quoted, numbers and booleans bare, times as ISO text."""
     return _joined(_value(value), len(value.text if isinstance(value, Json) else value))
+
+
+def first_of(values: Sequence[Values]) -> Values:
+    """Of alternatives the first that has a value, row by row.
+
+    Alternatives of different kinds, such as a number and a text, are written as JSON, each by its
+    own type.
+    """
+    if len(values) == 1:
+        return values[0]
+    plain = [value for value in values if not isinstance(value, Json)]
+    if not plain:
+        return Json(pc.coalesce(*(value.text for value in values if isinstance(value, Json))))
+    kinds = {"text" if _is_text(value) else value.type for value in plain}
+    if len(plain) == len(values) and len(kinds) == 1:
+        return pc.coalesce(*plain)
+    return Json(pc.coalesce(*map(to_json, values)))
+
+
+def _is_text(values: pa.Array) -> bool:
+    return pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
 
 
 def _joined(fragment: Fragment, rows: int) -> pa.Array:

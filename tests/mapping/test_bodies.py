@@ -160,3 +160,31 @@ def test_a_function_writes_json_whatever_the_texts_are(name: str, texts: list[st
 
 def test_every_column_is_tried_with_what_is_hostile() -> None:
     assert set(full()) == set(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("value | number or =none", [1.5, "none"]),
+        ("=x or value | number", ["x", "x"]),
+        ("order_id or num_items", ['a "b"', 7]),
+        ("num_items or order_id", [3, "c"]),
+        ("consent or num_items or =?", [True, 7]),
+        ("num_items | text or =", ["3", "7"]),
+    ],
+)
+def test_alternatives_of_different_kinds_are_each_written_by_their_own_type(
+    expression: str, expected: list[Any]
+) -> None:
+    rows = [
+        row(value="1.5", currency="USD", order_id='a "b"', num_items=3, consent=True),
+        row(value=None, order_id=None, num_items=7, consent=None),
+    ]
+    if expression == "num_items or order_id":
+        rows[1] |= {"order_id": "c", "num_items": None}
+    seen = {"x": expression, "lines": {"$each": "contents", "item": {"n": "price | amount or =?"}}}
+    destination = capi(overrides={"event": {"seen": seen}})
+    entries = '[{"price":"2"},{"price":"n/a"}]'
+    encoded = bodies(encode([{**each, "contents": entries} for each in rows], destination))
+    assert [record["seen"]["x"] for record in encoded] == expected
+    assert [record["seen"]["lines"] for record in encoded] == [[{"n": 2}, {"n": "?"}]] * 2

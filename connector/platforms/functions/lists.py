@@ -29,7 +29,8 @@ def pairs(values: pa.Array, _context: Context, argument: str | None) -> Values:
     """An object, as JSON text or a nested column, as list of pairs; null where it is none.
 
     `pairs(variable,value)` makes `[{"variable": "tier", "value": "gold"}]` of `{"tier": "gold"}`.
-    Values are written as texts; those that are null are left out.
+    Values are written as texts; those that are null are left out, and those with an @, which may
+    be somebody's address.
     """
     name, _, value = (part.strip() for part in (argument or "").partition(","))
     return Json(pa.array([_pairs(each, name, value) for each in values.to_pylist()], pa.string()))
@@ -45,7 +46,11 @@ def _pairs(value: Any, name_key: str, value_key: str) -> str | None:
     if not isinstance(parsed, dict):
         return None
     found = [(exact_text(key), exact_text(entry)) for key, entry in parsed.items()]
-    kept = [{name_key: key, value_key: text} for key, text in found if key and text]
+    kept = [
+        {name_key: key, value_key: text}
+        for key, text in found
+        if key and text and "@" not in key + text
+    ]
     return orjson.dumps(kept).decode() if 0 < len(kept) <= MAX_ENTRIES else None
 
 

@@ -43,7 +43,7 @@ def target_of(destination: Destination) -> dict[str, Any]:
     `others` is no part of the target, but tells destinations apart that share one: which events go
     where, by which credentials, from which warehouse.
     """
-    model = destination.model
+    model, keys = destination.model, destination.platform.account
     references = [
         model.source.warehouse if is_reference(model.source.warehouse) else None,
         model.auth.model_dump(mode="json"),
@@ -52,7 +52,11 @@ def target_of(destination: Destination) -> dict[str, Any]:
     return {
         "platform": destination.platform_name,
         "endpoint": None if model.endpoint is None else _digest(model.endpoint.rstrip("/")),
-        "account": {name: _digest(str(value)) for name, value in model.account.items()},
+        "account": {
+            name: _digest(str(value))
+            for name, value in model.account.items()
+            if keys[name].identifies
+        },
         "others": _digest(orjson.dumps(references, option=orjson.OPT_SORT_KEYS).decode()),
     }
 

@@ -12,12 +12,22 @@ from connector.syntax.units import Rate
 
 
 class AccountField(StrictModel):
-    """One key that a destination must give under `account`."""
+    """One key that a destination must give under `account`.
+
+    Attributes:
+        type: What it may hold.
+        optional: It may be left out.
+        choices: The words that it may be.
+        default: What stands for it where it is left out.
+        identifies: Whether another value is another account, of which the ledger knows nothing;
+            false for the name of who sends.
+    """
 
     type: Literal["text", "integer", "digits"] = "text"
     optional: bool = False
     choices: list[str] | None = None
     default: str | None = None
+    identifies: bool = True
 
 
 class AuthSpec(StrictModel):

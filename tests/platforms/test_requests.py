@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from connector.commands.sync import sync
+from connector.engine.fingerprints import changed_target, target_of
 from connector.sandbox.server import Receiver
-from tests.platforms.parts import AS_OF, minimal, on_paper, on_receiver, recent
+from tests.platforms.parts import ACCOUNTS, AS_OF, minimal, on_paper, on_receiver, recent
 from tests.support.previews import preview
 from tests.support.projects import Project
 
@@ -127,3 +130,25 @@ def test_a_hundred_rules_or_fewer_share_their_requests() -> None:
         for number in range(100)
     ]
     assert len(requests("linkedin", rows, events=events)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "other"),
+    [
+        ("meta", {"partner_agent": "acme-2.0"}, {"pixel_id": "77"}),
+        ("reddit", {"partner": "ACME", "partner_version": "2"}, {"pixel_id": "a2_b"}),
+        ("tiktok", {"partner_name": "ACME"}, {"event_source_id": "77"}),
+        ("pinterest", {"partner_name": "ss-acme"}, {"ad_account_id": "77"}),
+        ("openai", {"integration_source": "acme"}, {"pixel_id": "px_b"}),
+    ],
+)
+def test_the_name_of_who_sends_is_no_part_of_the_account(
+    name: str, keys: dict[str, str], other: dict[str, str]
+) -> None:
+    """It may change without a question; another pixel may not."""
+    before = target_of(on_paper(name))
+    named, moved = (
+        target_of(on_paper(name, account={**ACCOUNTS[name], **more})) for more in (keys, other)
+    )
+    assert changed_target(before, named) == []
+    assert changed_target(before, moved) == [f"account.{next(iter(other))}"]

@@ -1,5 +1,7 @@
 from .commands.acts import RecordedAct as RecordedAct
 from .commands.acts import acts as acts
+from .commands.alert import ToldAlert as ToldAlert
+from .commands.alert import alert as alert
 from .commands.check import check as check
 from .commands.data_map import DataMapEntry as DataMapEntry
 from .commands.data_map import data_map as data_map
@@ -128,10 +130,12 @@ __all__ = [
     "StateMismatch",
     "Status",
     "SystemicError",
+    "ToldAlert",
     "UnsentRow",
     "WarehouseError",
     "__version__",
     "acts",
+    "alert",
     "check",
     "dashboard",
     "data_map",

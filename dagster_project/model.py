@@ -104,6 +104,13 @@ class Asset(Section):
     code_version: str | None = Field(None, description="version of the query, as Dagster shows it")
 
 
+class Reconciling(Section):
+    """The job that compares every row behind the watermark with the ledger."""
+
+    schedule: Cron = Field("0 4 * * 0", description="when it runs; default: weekly")
+    send: bool = Field(False, description="deliver what is missing, in place of a report alone")
+
+
 class CapiDestinationModel(DestinationModel):
     """The attributes of a `CapiDestination`."""
 
@@ -112,6 +119,7 @@ class CapiDestinationModel(DestinationModel):
         None, description="look for new rows this often, for near-real-time delivery"
     )
     asset: Asset = Asset()
+    reconcile: Reconciling = Reconciling()
 
 
 def attributes(destination: Destination) -> CapiDestinationModel:

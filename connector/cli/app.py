@@ -34,6 +34,7 @@ for command in (
     fates.suppressed,
     deliver.replay,
     deliver.reconcile,
+    deliver.alert,
     decide.resolve,
     decide.erase,
     decide.rename,

@@ -1,4 +1,4 @@
-"""Commands that send: sync, replay, reconcile."""
+"""Commands that send: sync, replay, reconcile; and alert, which tells people."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from connector.cli import messages, output
 from connector.cli.options import Json, Moment, Name, interval, load, moment
 from connector.cli.signals import ended_by_signals
+from connector.errors import ConnectorError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -49,6 +50,10 @@ def sync(
             metavar="TIME",
         ),
     ] = None,
+    alert: Annotated[
+        bool,
+        typer.Option("--alert", help="afterwards tell people what changed, as alerts says"),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Deliver what waits behind the high-water mark, once, or as it comes with --follow.
@@ -68,14 +73,45 @@ def sync(
             dry_run, limit, moment(since), moment(until), replay_rejected, test_mode, yes
         )
         if follow is not None:
-            _follow(destination, options, interval(follow), json)
+            _follow(destination, options, interval(follow), json, alert=alert)
             return
-        with output.progress(destination, show=not json) as progress:
-            report = deliver(destination, options=options, progress=progress)
+        try:
+            with output.progress(destination, show=not json) as progress:
+                report = deliver(destination, options=options, progress=progress)
+        finally:
+            if alert:
+                _tell(destination)
         _finish(destination, report, json, dry_run=dry_run)
 
 
-def _follow(destination: Destination, options: Options, every: dt.timedelta, json: bool) -> None:
+def _tell(destination: Destination) -> None:
+    """Tell people what changed; that they cannot be told changes no exit code."""
+    from connector.commands.alert import alert as tell
+
+    try:
+        tell(destination)
+    except ConnectorError as error:
+        output.complain(str(error))
+
+
+def alert(name: Name, json: Json = False) -> None:
+    """Tell people what began to be wrong or is over, as `alerts` of the YAML says; each once."""
+    from connector.commands.alert import alert as tell
+
+    with output.errors(json):
+        found = tell(load(name))
+        for each in found:
+            if json:
+                output.print_json(each.to_json())
+            else:
+                output.say(f"{each.channel}: {each.kind}{' is over' if each.over else ''}")
+        if not found and not json:
+            output.say("nothing changed")
+
+
+def _follow(
+    destination: Destination, options: Options, every: dt.timedelta, json: bool, *, alert: bool
+) -> None:
     """Deliver until a signal ends it, which is no failure."""
     from connector.commands.follow import follow
     from connector.engine.outcome import problem_of
@@ -88,6 +124,8 @@ def _follow(destination: Destination, options: Options, every: dt.timedelta, jso
         problem = problem_of(destination, report)
         if problem is not None:
             output.complain(f"{destination.name}: {problem.message}")
+        if alert:
+            _tell(destination)
 
     with ended_by_signals() as stop:
         last = follow(destination, every=every, stop=stop, on_report=show, options=options)

@@ -5,7 +5,9 @@ May import: everything up to engine.
 
 __all__ = [
     "acts",
-    "alerts",
+    "alert",
+    "alert_channels",
+    "alert_conditions",
     "check",
     "check_source",
     "data_map",

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 
 from connector.commands.check_source import check_source
 from connector.commands.findings import Findings
+from connector.config.credentials import secrets_of_alerts
 from connector.config.destination import Destination
 from connector.config.home import home, refuse_shared
 from connector.config.host import host_of
@@ -64,13 +65,12 @@ def check(target: Target, *, root: Path | None = None) -> Findings:
 def _secrets(destination: Destination) -> None:
     """Every secret that is named can be read, and together they are what the platform asks for."""
     model = destination.model
-    named = {
+    named: dict[tuple[str, ...], str] = {
         ("auth", name): reference
         for name, reference in model.auth
         if reference is not None and is_reference(reference)
     }
-    if model.alerts is not None:
-        named["alerts", "webhook"] = model.alerts.webhook
+    named |= secrets_of_alerts(model)
     problems = []
     for where, reference in named.items():
         try:

@@ -27,6 +27,7 @@ from connector.syntax.units import Duration, Period, Rate
 Secret = Annotated[
     str, Field(pattern=REFERENCE, description="env:NAME or file:PATH; never the secret itself")
 ]
+Mailbox = Annotated[str, Field(pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -225,10 +226,44 @@ class Checks(Section):
     )
 
 
-class Alerts(Section):
-    """Where a destination reports that it begins to fail, and that it recovers."""
+class EmailAlerts(Section):
+    """Mail to people."""
 
-    webhook: Secret = Field(description="address of a Slack-compatible webhook, as a reference")
+    to: list[Mailbox] = Field(min_length=1, description="addresses that get each alert")
+    sender: Mailbox = Field(alias="from", description="address that they come from")
+    server: Secret = Field(
+        description="smtps://user:password@host:465, or smtp://... for STARTTLS, as a reference"
+    )
+
+
+class PagerDutyAlerts(Section):
+    """Incidents, by PagerDuty's Events API v2 or what speaks it."""
+
+    routing_key: Secret = Field(description="integration key, as a reference")
+    endpoint: str = Field(
+        "https://events.pagerduty.com/v2/enqueue", description="where events are sent"
+    )
+
+
+class Alerts(Section):
+    """Where people are told that something begins to be wrong, and that it is over."""
+
+    webhook: Secret | None = Field(
+        None, description="address of a Slack-compatible webhook, as a reference"
+    )
+    email: OptionalSection[EmailAlerts] = None
+    pagerduty: OptionalSection[PagerDutyAlerts] = None
+    link: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s]+$",
+        description="address of a run, with {run_id} in it, such as https://runs.example/{run_id}",
+    )
+
+    @model_validator(mode="after")
+    def _some_channel(self) -> Alerts:
+        if self.webhook is None and self.email is None and self.pagerduty is None:
+            raise ValueError("give at least one of webhook, email and pagerduty")
+        return self
 
 
 class Audit(Section):

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from connector.config.credentials import secrets_of_alerts
 from connector.config.destination import Destination
 from connector.config.environment import variables
 from connector.config.models import Section
@@ -161,6 +162,9 @@ def _hosts(destination: Destination) -> _Named:
         if address is not None:
             host = _host(urlsplit(address).hostname)
             yield keys, f"the host {host}", (host,)
+    if model.alerts is not None and model.alerts.pagerduty is not None:
+        host = _host(urlsplit(model.alerts.pagerduty.endpoint).hostname)
+        yield ("alerts", "pagerduty", "endpoint"), f"the host {host}", (host,)
     if not is_reference(model.source.warehouse):
         for host in _warehouse_hosts(model.source.warehouse):
             yield ("source", "warehouse"), f"the host {host}", (host,)
@@ -188,10 +192,11 @@ def _host(name: str | None) -> str:
 def _files(destination: Destination) -> _Named:
     root = str(destination.root)
     model = destination.model
-    named = {("auth", name): value for name, value in model.auth if isinstance(value, str)}
+    named: dict[tuple[str, ...], str] = {
+        ("auth", name): value for name, value in model.auth if isinstance(value, str)
+    }
     named["source", "warehouse"] = model.source.warehouse
-    if model.alerts is not None:
-        named |= {("alerts", name): value for name, value in model.alerts if value is not None}
+    named |= secrets_of_alerts(model)
     if model.audit is not None:
         named["audit", "path"] = model.audit.path
     for keys, value in named.items():

@@ -36,6 +36,7 @@ def inconsistencies(model: DestinationModel, platform: Platform) -> Inconsistenc
     yield from _endpoint_problems(model, platform)
     yield from _auth_problems(model, platform)
     yield from literal_secrets(model, platform)
+    yield from _alert_problems(model)
     yield from _source_problems(model.source)
     yield from _extra_problems(model, platform)
     yield from _event_problems(model, platform)
@@ -117,6 +118,14 @@ def _endpoint_problems(model: DestinationModel, platform: Platform) -> Inconsist
                 " logged; authenticate by auth, as env:NAME or file:PATH"
             ),
         )
+
+
+def _alert_problems(model: DestinationModel) -> Inconsistencies:
+    if model.alerts is None or model.alerts.pagerduty is None:
+        return
+    message = endpoint_problem(model.alerts.pagerduty.endpoint)
+    if message:
+        yield ("alerts", "pagerduty", "endpoint"), f"alerts.pagerduty: {message}"
 
 
 def _auth_problems(model: DestinationModel, platform: Platform) -> Inconsistencies:

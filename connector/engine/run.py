@@ -166,7 +166,7 @@ def prepare(
             slices = cut(context, context.watermark(), options) if failure is None else []
             begin_slices(context, held, slices)
     except BaseException as error:
-        abort(context, held, _status_of_refusal(error))
+        abort(context, held, _status_of_refusal(error), error)
         raise
     failpoints.reach("after_plan")
     planned = Plan(
@@ -213,8 +213,8 @@ def take_lease(context: RunContext, run_id: str | None, kind: str = "sync") -> L
     try:
         register(context)
         _refuse_older_state(context)
-    except (ConfigError, WarehouseError):
-        _record_refusal(context, name, kind)
+    except (ConfigError, WarehouseError) as error:
+        _record_refusal(context, name, kind, error)
         raise
     with context.store.write() as connection:
         held = acquire(connection, context.destination_id, name)
@@ -288,7 +288,8 @@ def settle(
                 _record_lookback(connection, planned)
                 if planned.reads_to_the_end:
                     registry.set_caught_up(connection, planned.destination_id)
-            runs.finish(connection, planned.run_id, _status_of(failure))
+            why = None if failure is None else (failure.kind, failure.message)
+            runs.finish(connection, planned.run_id, _status_of(failure), why)
             if following is None:
                 release(connection, planned.lease)
             else:
@@ -310,16 +311,22 @@ def settle(
         )
 
 
-def abort(context: RunContext, held: Lease, status: str = "interrupted") -> None:
+def abort(
+    context: RunContext,
+    held: Lease,
+    status: str = "interrupted",
+    error: BaseException | None = None,
+) -> None:
     """Record that a run broke off, and release its lease. Errors of the state are dropped.
 
     Args:
         context: The destination.
         held: The lease of the run.
         status: What the run is recorded as.
+        error: Why it broke off.
     """
     with contextlib.suppress(ConnectorError), context.store.write() as connection:
-        runs.finish(connection, held.owner, status)
+        runs.finish(connection, held.owner, status, _failure_of(error))
         release(connection, held)
 
 
@@ -459,11 +466,16 @@ def _refuse_older_state(context: RunContext) -> None:
         raise StateMismatch(message)
 
 
-def _record_refusal(context: RunContext, run_id: str, kind: str) -> None:
+def _failure_of(error: BaseException | None) -> tuple[str, str] | None:
+    return (type(error).__name__, str(error)) if isinstance(error, ConnectorError) else None
+
+
+def _record_refusal(context: RunContext, run_id: str, kind: str, error: ConnectorError) -> None:
     """So that alerts see that this destination delivers nothing any more."""
     if context.destination_id:
         with context.store.write() as connection:
-            runs.refuse(connection, context.destination_id, run_id, kind)
+            why = _failure_of(error)
+            runs.refuse(connection, context.destination_id, run_id, kind, why)
 
 
 def _record_lookback(connection: Connection, planned: Plan) -> None:

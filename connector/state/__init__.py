@@ -5,6 +5,7 @@ May import: everything up to config; no other stage.
 
 __all__ = [
     "acts",
+    "alerts",
     "audit",
     "clock",
     "concurrency",

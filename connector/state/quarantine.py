@@ -72,6 +72,16 @@ def tries(
     }
 
 
+def added(connection: Connection, destination_id: int, since_us: int, until_us: int) -> int:
+    """How many rows were first refused between two moments, in unix microseconds."""
+    chosen = sa.select(sa.func.count()).where(
+        quarantine.c.destination_id == destination_id,
+        quarantine.c.first_seen > since_us,
+        quarantine.c.first_seen <= until_us,
+    )
+    return int(connection.execute(chosen).scalar() or 0)
+
+
 def put(connection: Connection, destination_id: int, rows: Sequence[Quarantined]) -> None:
     """Add rows; one that is there already counts another attempt and takes the new reason."""
     if not rows:

@@ -27,6 +27,9 @@ COUNTS = (
     "retries",
 )
 
+_LONGEST_FAILURE = 2000
+"""Characters of a sentence that are kept."""
+
 _LONGEST_NAME = 128
 """Characters of a tally's name that are kept."""
 
@@ -53,8 +56,22 @@ def start(
         connection.execute(run.insert().values(values))
 
 
-def refuse(connection: Connection, destination_id: int, run_id: str, kind: str) -> None:
-    """Record a run that was not allowed to begin; a run that is still at work is left alone."""
+def refuse(
+    connection: Connection,
+    destination_id: int,
+    run_id: str,
+    kind: str,
+    failure: tuple[str, str] | None = None,
+) -> None:
+    """Record a run that was not allowed to begin; a run that is still at work is left alone.
+
+    Args:
+        connection: A transaction that writes.
+        destination_id: The destination.
+        run_id: Its name.
+        kind: sync, replay or reconcile.
+        failure: Class of the error, and its sentence.
+    """
     if connection.execute(sa.select(run.c.id).where(run.c.run_id == run_id)).first() is None:
         now = clock.now_us()
         values = {
@@ -65,6 +82,7 @@ def refuse(connection: Connection, destination_id: int, run_id: str, kind: str) 
             "started_at": now,
             "ended_at": now,
             "seconds": 0.0,
+            **_failure(failure),
         }
         connection.execute(run.insert().values(values))
 
@@ -109,15 +127,42 @@ def add(
     )
 
 
-def finish(connection: Connection, run_id: str, status: str) -> None:
-    """End a run."""
+def finish(
+    connection: Connection, run_id: str, status: str, failure: tuple[str, str] | None = None
+) -> None:
+    """End a run.
+
+    Args:
+        connection: A transaction that writes.
+        run_id: Its name.
+        status: What it is recorded as.
+        failure: Class of the error that ended it early, and its sentence.
+    """
     now = clock.now_us()
     seconds = (now - run.c.started_at) / 1_000_000.0
     connection.execute(
         run.update()
         .where(run.c.run_id == run_id)
-        .values(status=status, ended_at=now, seconds=seconds)
+        .values(status=status, ended_at=now, seconds=seconds, **_failure(failure))
     )
+
+
+def _failure(failure: tuple[str, str] | None) -> dict[str, str | None]:
+    kind, message = failure or (None, None)
+    return {"failure_kind": kind, "failure": message and message[:_LONGEST_FAILURE]}
+
+
+def last_complete(connection: Connection, destination_id: int) -> int | None:
+    """When the last scheduled run came to its end, in unix microseconds.
+
+    Where none did, when the first one began; None before that.
+    """
+    chosen = sa.and_(run.c.destination_id == destination_id, run.c.kind == "sync")
+    ended = connection.execute(
+        sa.select(sa.func.max(run.c.ended_at)).where(chosen, run.c.status == "complete")
+    ).scalar()
+    first = sa.select(sa.func.min(run.c.started_at)).where(chosen)
+    return ended if ended is not None else connection.execute(first).scalar()
 
 
 def get(connection: Connection, run_id: str) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from connector.errors import ConfigError, ConnectorError, StateError, StateMisma
 from connector.state.connections import error_message, open_engine
 from connector.state.installation import installation_key
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration; a database that is ahead of it is not touched."""
 
 

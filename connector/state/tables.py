@@ -156,6 +156,8 @@ run = Table(
     Column("mark_from", Text, nullable=True),
     Column("mark_to", Text, nullable=True),
     Column("seconds", Float, nullable=True),
+    Column("failure_kind", String(32), nullable=True, comment="class of the error that ended it"),
+    Column("failure", Text, nullable=True, comment="why it ended early, in a sentence"),
     Index("run_of_destination", "destination_id", "id"),
 )
 
@@ -335,4 +337,15 @@ act = Table(
     Column("verb", String(16), nullable=False),
     Column("person", String(255), nullable=False, comment="CAPI_ACTOR, otherwise user and host"),
     Column("details", Text, nullable=False, comment="JSON; rows by the hash of their key alone"),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("destination_id", ForeignKey("destination.id", ondelete="CASCADE"), primary_key=True),
+    Column("channel", String(16), primary_key=True, comment="webhook, email or pagerduty"),
+    Column("kind", String(16), primary_key=True),
+    Column("active", Boolean, nullable=False, comment="whether it is wrong now, or over"),
+    Column("told", Boolean, nullable=False, comment="whether people know"),
+    Column("claimed_at", BigInteger, nullable=False, comment="when a process began to tell it"),
 )

@@ -1,15 +1,14 @@
 """When a destination runs: its schedule, its polling sensor, its weekly reconciliation; alerts."""
 
-import json
 import time
 from typing import NamedTuple
 
 import dagster as dg
 
-from connector.commands.alerts import Standing, post, standing
+from connector.commands.alert import ToldAlert, tell, tell_lost_state
 from connector.config.destination import Destination
 from connector.engine.backlog import LOOK_BACK_SECONDS, anything_waits, run_at_work
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, StateError
 from dagster_project.components.translator import name_of
 from dagster_project.model import attributes
 from dagster_project.resources import CapiResource
@@ -22,8 +21,12 @@ IN_PROGRESS = [
 ]
 
 
+KNOWN, LOST = "known", "lost"
+"""Whether the state of a destination was there when alerts were last looked for."""
+
+
 class Reconcile(NamedTuple):
-    """The job that looks for rows without a record, and its schedule, off until switched on."""
+    """The job that looks for rows without a record, and its schedule."""
 
     job: dg.JobDefinition
     schedule: dg.ScheduleDefinition
@@ -120,14 +123,16 @@ def _is_under_way(
     return False
 
 
-def build_reconcile(destination: Destination) -> Reconcile:
+def build_reconcile(destination: Destination, key: dg.AssetKey) -> Reconcile:
     """A job over the whole age window."""
-    name = f"{name_of(destination)}_reconcile"
+    name, settings = f"{name_of(destination)}_reconcile", attributes(destination).reconcile
 
     @dg.op(
         name=f"{name}_op",
         config_schema={
-            "send": dg.Field(bool, default_value=True, description="deliver what is missing")
+            "send": dg.Field(
+                bool, default_value=settings.send, description="deliver what is missing"
+            )
         },
     )
     def compare(context: dg.OpExecutionContext, capi: CapiResource) -> None:
@@ -137,15 +142,23 @@ def build_reconcile(destination: Destination) -> Reconcile:
             found = capi.reconcile(
                 destination, send=context.op_config["send"], run_id=context.run_id
             )
-            context.add_output_metadata(
-                {
-                    "rows": found.rows,
-                    "missing": found.missing,
-                    "sent": 0 if found.report is None else found.report.delivered,
-                }
-            )
+            counts = {
+                "rows": found.rows,
+                "missing": found.missing,
+                "sent": 0 if found.report is None else found.report.delivered,
+            }
+            context.add_output_metadata(counts)
+            observed = {f"reconciled_{label}": number for label, number in counts.items()}
+            context.log_event(dg.AssetObservation(asset_key=key, metadata=observed))
             if found.missing:
-                context.log.warning(f"{found.missing} of {found.rows} rows had no record")
+                context.log.warning(
+                    f"{found.missing} of {found.rows} rows had no record"
+                    + (
+                        ""
+                        if found.report is not None
+                        else f"; `capi reconcile {destination.name} --send` delivers them"
+                    )
+                )
             message = (
                 found.report.failure.message
                 if found.report is not None and found.report.failure is not None
@@ -158,20 +171,23 @@ def build_reconcile(destination: Destination) -> Reconcile:
 
     @dg.job(
         name=name,
-        description=f"Looks for rows of {destination.name} that have no record, and delivers them.",
+        description=f"Looks for rows of {destination.name} that have no record.",
     )
     def job() -> None:
         compare.alias("reconcile")()
 
-    return Reconcile(
-        job, dg.ScheduleDefinition(name=f"{name}_weekly", job=job, cron_schedule="0 4 * * 0")
+    schedule = dg.ScheduleDefinition(
+        name=f"{name}_weekly",
+        job=job,
+        cron_schedule=settings.schedule,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
     )
+    return Reconcile(job, schedule)
 
 
 def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
-    """`alerts: {webhook: env:SLACK}`: a message when a destination begins to fail or recovers."""
-    alerts = destination.model.alerts
-    if alerts is None:
+    """`alerts: {webhook: env:SLACK}`: a message when something begins to be wrong, or is over."""
+    if destination.model.alerts is None:
         return None
 
     @dg.sensor(
@@ -179,39 +195,31 @@ def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
-    def tell(context: dg.SensorEvaluationContext, capi: CapiResource) -> dg.SkipReason:
-        before = Standing(**json.loads(context.cursor)) if context.cursor else None
-        now = _standing(capi, destination, before)
+    def tell_people(context: dg.SensorEvaluationContext, capi: CapiResource) -> dg.SkipReason:
         try:
-            if (
-                now is None
-                or (before is not None and now.kind == before.kind)
-                or (before is None and now.kind == "healthy")
-            ):
-                reason = "nothing changed"
-            else:
-                post(destination, now)
-                reason = f"reported: {now.kind}"
+            found, cause = _tell(capi, destination)
+            if found is None and context.cursor == KNOWN:
+                tell_lost_state(destination, cause)
+            if found is not None and context.cursor == LOST:
+                tell_lost_state(destination, "its state can be read again", over=True)
         except ConnectorError as error:
             return dg.SkipReason(str(error))
-        if now is not None:
-            context.update_cursor(json.dumps(now._asdict()))
-        return dg.SkipReason(reason)
+        if found is None and context.cursor is None:
+            return dg.SkipReason("nothing has run yet")
+        # What was told is kept in the state; that this is gone has to be remembered elsewhere.
+        context.update_cursor(LOST if found is None else KNOWN)
+        words = ", ".join(f"{each.kind}{' is over' if each.over else ''}" for each in found or ())
+        return dg.SkipReason(f"reported: {words}" if words else "nothing changed")
 
-    return tell
+    return tell_people
 
 
-def _standing(
-    capi: CapiResource, destination: Destination, before: Standing | None
-) -> Standing | None:
-    """How a destination stands.
-
-    A state that cannot be read, or does not know the destination any more, is a failure of one that
-    was seen before.
-    """
-    lost = None if before is None else Standing("failing", "none", 0, 0)
+def _tell(capi: CapiResource, destination: Destination) -> tuple[list[ToldAlert] | None, str]:
+    """Tell what changed; None where the state does not know the destination, and why."""
     try:
         with capi.session(destination) as session:
-            return standing(session) or lost
-    except ConnectorError:
-        return lost
+            if session.destination_id:
+                return tell(session), ""
+            return None, "the state knows nothing of it any more; restore the state database"
+    except StateError as error:
+        return None, str(error)

@@ -79,7 +79,7 @@ class CapiDestination(dg.Component):
         destination = self.destination
         spec = with_source(self.get_asset_spec(destination), destination)
         asset = build_asset(destination, spec)
-        reconcile = build_reconcile(destination)
+        reconcile = build_reconcile(destination, spec.key)
         schedule = build_schedule(destination, asset)
         sensors = (
             build_sensor(destination, spec.key),

@@ -60,6 +60,7 @@ VERBS = [
     "suppressed",
     "replay",
     "reconcile",
+    "alert",
     "resolve",
     "erase",
     "lint-identifiers",

@@ -198,6 +198,11 @@ def test_reconciling_finds_and_delivers_a_row_that_lookback_is_too_short_for(
     assert materialize(made, instance).found_nothing
     assert metadata(reconcile(made, instance, send=False)) == {"rows": 3, "missing": 1, "sent": 0}
     assert receiver.inbox.summary()["events"] == 2
+    assert metadata(reconcile(made, instance)) == {"rows": 3, "missing": 1, "sent": 0}
+    observed = instance.fetch_observations(dg.AssetKey(["capi", "acme"]), limit=1).records[0]
+    assert observed.asset_observation is not None
+    assert observed.asset_observation.metadata["reconciled_missing"].value == 1
+    made = duck_destination(reconcile={"send": True})
     assert metadata(reconcile(made, instance)) == {"rows": 3, "missing": 1, "sent": 1}
     assert receiver.inbox.summary()["events"] == 3
     assert metadata(reconcile(made, instance)) == {"rows": 3, "missing": 0, "sent": 0}
@@ -215,7 +220,7 @@ def test_reconciling_fails_in_a_sentence_while_the_platform_refuses(
     materialize(made, instance)
     duck.insert(conversion(2, updated_at=ago(days=4)))
     monkeypatch.setenv("ACME_TOKEN", "an-old-token")
-    result = reconcile(made, instance)
+    result = reconcile(made, instance, send=True)
     [failure] = [
         event.step_failure_data.user_failure_data
         for event in result.all_events
@@ -245,7 +250,8 @@ def test_reconciling_uses_the_warehouse_and_state_of_the_resources(
     materialize(made, instance, resources=resources)
     duck.insert(conversion(2, updated_at=ago(days=4)))
     job = load_definitions(made, resources).resolve_job_def("acme_reconcile")
-    assert metadata(job.execute_in_process(instance=instance)) == {
+    config = {"ops": {"reconcile": {"config": {"send": True}}}}
+    assert metadata(job.execute_in_process(instance=instance, run_config=config)) == {
         "rows": 2,
         "missing": 1,
         "sent": 1,

@@ -110,7 +110,9 @@ def test_the_schedule_of_the_yaml_runs_from_the_first_start_on(
     assert repository.get_job(schedule.job_name).asset_layer.executable_asset_keys == {KEY}
 
 
-def test_only_what_the_yaml_asks_for_runs_by_itself(duck_destination: Make) -> None:
+def test_where_the_yaml_asks_for_nothing_the_weekly_report_alone_runs_by_itself(
+    duck_destination: Make,
+) -> None:
     definitions = load_definitions(duck_destination())
     assert not definitions.sensors
     [weekly] = definitions.schedules or []
@@ -118,7 +120,7 @@ def test_only_what_the_yaml_asks_for_runs_by_itself(duck_destination: Make) -> N
     assert (weekly.name, weekly.job_name, weekly.default_status) == (
         "acme_reconcile_weekly",
         "acme_reconcile",
-        dg.DefaultScheduleStatus.STOPPED,
+        dg.DefaultScheduleStatus.RUNNING,
     )
     assert weekly.cron_schedule == "0 4 * * 0"
 

@@ -29,7 +29,7 @@ HISTORY = 10_000
 ROWS_A_SECOND = 50
 SECONDS = 30
 EVERY = "1s"
-PATIENCE = 180.0
+PATIENCE = 600.0
 
 BEFORE = dt.timedelta(minutes=1)
 """Before now: where the destination starts, behind all of its history."""

@@ -7,6 +7,7 @@ platform and the encoder stay open; the lease passes from each run to the next o
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
@@ -18,6 +19,7 @@ from dataclasses import replace
 
 from connector.engine.backlog import LOOK_BACK_SECONDS
 from connector.engine.context import RunContext
+from connector.engine.drift import remember
 from connector.engine.guards import inspect_source
 from connector.engine.plan import Options, Plan, Slice
 from connector.engine.planner import late_slice, new_slices
@@ -33,7 +35,7 @@ from connector.engine.run import (
 )
 from connector.errors import ConnectorError
 from connector.model import Mark
-from connector.state.lease import Heartbeat
+from connector.state.lease import Heartbeat, Lease, release
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +82,7 @@ class Follower:
         self._run_id = uuid.uuid4().hex
         """Of the next run, for which the lease may be kept already."""
         self._next_look = 0.0
+        self._kept: Lease | None = None
 
     def follow(self) -> Report:
         """Run after run, until it is stopped or a person must change something.
@@ -90,6 +93,12 @@ class Follower:
         Raises:
             ConnectorError: A run may not begin before a person has changed something.
         """
+        try:
+            return self._until_stopped()
+        finally:
+            self._release_lease()
+
+    def _until_stopped(self) -> Report:
         failures = 0
         while True:
             report = self._runs()
@@ -137,6 +146,7 @@ class Follower:
             abort(context, planned.plan.lease)
             raise
         self._run_id = following or self._run_id
+        self._kept = planned.plan.lease
         return report
 
     def _rounds(self, planned: Planned, sender: OpenSender) -> RunFailure | None:
@@ -161,7 +171,9 @@ class Follower:
         """What is new, by the guards of any run."""
         context = self._context
         place = context.watermark()
-        inspect_source(context, place, work.options)
+        found = inspect_source(context, place, work.options)
+        if found.everything:
+            remember(context, work.lease, found)
         slices = new_slices(context, place, work.options)
         if slices:
             begin_slices(context, work.lease, slices)
@@ -185,6 +197,12 @@ class Follower:
             slices += late_slice(context, after, len(slices))
             self._next_look = time.monotonic() + LOOK_BACK_SECONDS
         return slices
+
+    def _release_lease(self) -> None:
+        """Let others in, where the lease was kept for a run that does not come."""
+        if self._kept is not None:
+            with contextlib.suppress(ConnectorError), self._context.store.write() as connection:
+                release(connection, self._kept)
 
     def _release_file(self) -> None:
         """Close a warehouse that is a file, which nobody else could write to."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from connector.engine.backlog import end_before_watermark, lag_seconds, survey
 from connector.engine.context import RunContext
 from connector.engine.drift import is_inspection_due, refuse_clock_back
@@ -10,10 +12,13 @@ from connector.errors import ConfigError, GuardRail, Postponed
 from connector.model import Mark
 from connector.source.survey import Survey
 from connector.state import registry, runs
-from connector.state.clock import moment_of
+from connector.state.clock import microseconds_of, moment_of
 
 USUAL_LEAST = 1_000
 """Up to this many rows are never too many."""
+
+_LEAST_GAP_US = 60_000_000
+"""Between two runs: shorter ones do not count, because a person or a test started them by hand."""
 
 _ENOUGH_RUNS = 5
 """So many runs have a median that means something; of fewer, the greatest counts."""
@@ -105,7 +110,9 @@ def refuse_mass_resend(context: RunContext, rows: int, options: Options) -> None
 
 
 def _usual_rows(context: RunContext) -> int | None:
-    """How many rows a run usually has; None where there is nothing to compare with.
+    """How many rows are usual since the last run; None where there is nothing to compare with.
+
+    After an outage they are as many times more as runs were missed.
 
     A first run, or one after `--limit`, may find any number. Where a destination began later than
     its first row and has seen none since, none is usual: old rows come back when they are touched.
@@ -114,13 +121,26 @@ def _usual_rows(context: RunContext) -> int | None:
         rows = runs.latest_rows(connection, context.destination_id)
         is_caught_up = registry.is_caught_up(connection, context.destination_id)
         start = registry.start(connection, context.destination_id)
+        ends = runs.latest_ends(connection, context.destination_id)
     if len(rows) >= _ENOUGH_RUNS:
-        return sorted(rows)[len(rows) // 2]
+        return sorted(rows)[len(rows) // 2] * _runs_due(ends, microseconds_of(context.clock()))
     if not is_caught_up:
         return None
     if not rows:
         return None if start is None else 0
     return max(rows)
+
+
+def _runs_due(ends: list[int], now: int) -> int:
+    """How many runs are due by the usual time between two of them, at least 1.
+
+    Args:
+        ends: When runs ended, the newest first, in unix microseconds.
+        now: In unix microseconds.
+    """
+    gaps = sorted(later - earlier for later, earlier in itertools.pairwise(ends))
+    usual = max(gaps[len(gaps) // 2], _LEAST_GAP_US)
+    return max(1, (now - ends[0]) // usual)
 
 
 def _facts(context: RunContext, after: Mark | None, found: Survey) -> dict[str, int | float | None]:

@@ -314,6 +314,15 @@ def counted_since(connection: Connection, destination_id: int, kind: str, since_
     return connection.execute(chosen.limit(1)).first() is not None
 
 
+def latest_ends(connection: Connection, destination_id: int, most: int = 20) -> list[int]:
+    """When the latest complete scheduled runs ended, in unix microseconds, the newest first."""
+    chosen = sa.and_(
+        run.c.destination_id == destination_id, run.c.status == "complete", run.c.kind == "sync"
+    )
+    statement = sa.select(run.c.ended_at).where(chosen).order_by(run.c.id.desc()).limit(most)
+    return [int(ended_at) for ended_at in connection.execute(statement).scalars()]
+
+
 def prune(connection: Connection, destination_id: int, before_us: int) -> int:
     """Drop runs that ended before a moment, with their tallies."""
     stale = sa.select(run.c.run_id).where(

@@ -201,13 +201,16 @@ def test_what_a_person_must_change_ends_it(
 ) -> None:
     """Such as a guard: far more rows than may be sent at once."""
     table.insert(conversion(1))
-    with following(followable(delivery={"max_rows_per_run": 2})) as followed:
+    made = followable(delivery={"max_rows_per_run": 2})
+    with following(made) as followed:
         until(lambda: events(receiver) == 1)
         table.insert(*(conversion(number) for number in range(2, 6)))
         until(lambda: followed.last)
     assert followed.last.failure.kind == "GuardRail"
     assert followed.reports[-1] == followed.last
     assert events(receiver) == 1
+    with open_context(made) as context:
+        assert backlog.run_at_work(context) is None
 
 
 def test_a_backlog_stops_between_two_pages_and_the_next_run_goes_on(

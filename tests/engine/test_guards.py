@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from connector.commands.sync import sync
+from connector.config.destination import Destination
+from connector.engine.context import open_context
 from connector.engine.guards import USUAL_LEAST
 from connector.engine.plan import Options
 from connector.errors import GuardRail
 from connector.sandbox.server import Receiver
+from connector.state import tables
+from connector.state.clock import microseconds_of
 from tests.conftest import Make
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, conversion
@@ -55,6 +60,39 @@ def test_a_rebuilt_table_waits_for_a_person(
     assert receiver.inbox.summary()["requests"] == 50
     assert sync(made, options=Options(limit=10)).rows_read == 10
     assert sync(made, options=Options(yes=True)).rows_read == USUAL_LEAST - 9
+
+
+def test_rows_of_an_outage_are_as_many_as_the_missed_runs_would_have_had(
+    project: Project, duck_destination: Make, duck: DuckDb
+) -> None:
+    """Runs a minute apart, ten rows each; then none for 20 minutes, and for a whole day."""
+    project.query("select *, conversion_id > 'x' as opt_out from conversions")
+    made = duck_destination(source__lookback="0s")
+    for number in range(5):
+        duck.insert(*(conversion(each) for each in range(number * 10, number * 10 + 10)))
+        sync(made)
+    sql = (
+        "insert into conversions (conversion_id, updated_at) select 'x' || n, now() - interval 1"
+        " hour from range(?) t(n)"
+    )
+    duck.execute(sql, USUAL_LEAST + 1)
+    _end_runs_before(made, minutes=5)
+    with pytest.raises(GuardRail, match="1001 rows wait, more than 10 times the usual 50;"):
+        sync(made)
+    _end_runs_before(made, minutes=20)
+    assert sync(made).rows_read == USUAL_LEAST + 1
+
+
+def _end_runs_before(made: Destination, minutes: int) -> None:
+    """As if the runs had ended a minute apart, and the last one so long ago."""
+    with open_context(made) as context, context.store.write() as connection:
+        now = microseconds_of(context.clock())
+        complete = sa.select(tables.run.c.id).where(tables.run.c.status == "complete")
+        ids = connection.execute(complete.order_by(tables.run.c.id.desc())).scalars().all()
+        for number, run_id in enumerate(ids):
+            ended_at = now - (minutes * 60 + 1 + number * 60) * 1_000_000
+            this = tables.run.update().where(tables.run.c.id == run_id)
+            connection.execute(this.values(ended_at=ended_at))
 
 
 def test_a_thousand_rows_are_never_too_many(

@@ -188,6 +188,19 @@ def test_every_command_is_in_the_table_of_commands() -> None:
     assert set(COMMANDS) - {verb for each in named for verb in each.split("\\|")} == set()
 
 
+def test_every_variable_of_the_environment_is_in_the_table() -> None:
+    read = {
+        name
+        for package in ("connector", "dagster_project")
+        for path in (ROOT / package).rglob("*.py")
+        for name in re.findall(r"\"(CAPI_[A-Z_]+)\"", path.read_text(encoding="utf-8"))
+    }
+    table = OPERATING.partition("\n## Environment\n")[2]
+    named = set(re.findall(r"^\| `(CAPI_[A-Z_]+)` \|", table, re.M))
+    assert read - named == {"CAPI_FAILPOINT"}, "which is for tests"
+    assert named - read == set()
+
+
 def example(page: str, first_line: str) -> str:
     """A block of code that begins with a line."""
     text = (ROOT / page).read_text(encoding="utf-8")

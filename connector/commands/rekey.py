@@ -7,6 +7,7 @@ from the warehouse: what is not there any more cannot be carried over.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from typing import IO, Any
 from sqlalchemy.engine import Connection
 
 from connector.config.loader import Target, destination_of
+from connector.engine import failpoints
 from connector.engine.context import RunContext, open_context
 from connector.engine.registration import manual_lease
 from connector.errors import ConfigError, ConnectorError
@@ -115,9 +117,11 @@ def rekey(targets: Sequence[Target], *, forget: bool = False, state: str | None 
             for context, lease, each in zip(contexts, held, hashes, strict=True):
                 fence(connection, lease)
                 done.append(_replace(connection, context, each))
+            acts.rekey(connection, functools.partial(_new_hash_of_any, hashes, change))
             lost = [each for each in done if each.forgotten]
             if lost and not forget:
                 raise ConfigError(_would_forget(lost))
+            failpoints.reach("inside_commit")
             installation.replace_key(connection, change.new)
             forgotten = sum(each.forgotten for each in done)
             details = {"destinations": len(done), "forgotten": forgotten}
@@ -159,6 +163,7 @@ class _Hashes:
         with context.store.read() as connection:
             place = watermark.read(connection, number)
             sought = {row.key_hash for row in quarantine.listed(connection, number)}
+            sought |= acts.key_hashes(connection)
             for found in intents.listed(connection, number):
                 sought.update(found.members)
         for rows in (Range(), Range(place)):
@@ -184,13 +189,27 @@ class _Hashes:
         """
         if key is not None:
             return hash_of(key, self._change.new)
-        found = self._few.get(old)
-        new_key = hashlib.blake2b(self._change.new).digest()
-        return found or hashlib.blake2b(old, key=new_key, digest_size=HASH_BYTES).digest()
+        return self.found(old) or _hash_of_hash(old, self._change)
+
+    def found(self, old: bytes) -> bytes | None:
+        """The new hash of a row whose hash was sought; None where the source has no such row."""
+        return self._few.get(old)
 
     def _hashes(self, size: int) -> list[bytes]:
         octets = self._file.read(size * HASH_BYTES)
         return [octets[start : start + HASH_BYTES] for start in range(0, len(octets), HASH_BYTES)]
+
+
+def _new_hash_of_any(hashes: Sequence[_Hashes], change: KeyChange, old: bytes) -> bytes:
+    """The new hash of a row of any destination."""
+    known = (each.found(old) for each in hashes)
+    return next((new for new in known if new is not None), _hash_of_hash(old, change))
+
+
+def _hash_of_hash(old: bytes, change: KeyChange) -> bytes:
+    """What stands for a row that the source has no more; no key has this hash."""
+    new_key = hashlib.blake2b(change.new).digest()
+    return hashlib.blake2b(old, key=new_key, digest_size=HASH_BYTES).digest()
 
 
 def _replace(connection: Connection, context: RunContext, hashes: _Hashes) -> RekeyedDestination:

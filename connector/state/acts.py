@@ -1,4 +1,7 @@
-"""What people did to the state: who, when, what. Entries are added and never changed."""
+"""What people did to the state: who, when, what.
+
+Entries are added and never changed, but for the hashes of keys where the installation's key is.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import getpass
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -66,6 +69,26 @@ def record(
             details=json.dumps(dict(details)),
         )
     )
+
+
+def key_hashes(connection: Connection) -> set[bytes]:
+    """Key hashes of all rows that acts were about."""
+    return {bytes.fromhex(details["key_hash"]) for _, details in _about_rows(connection)}
+
+
+def rekey(connection: Connection, new_hash: Callable[[bytes], bytes]) -> None:
+    """Give the rows that acts were about the hashes of their keys under another key."""
+    for number, details in _about_rows(connection):
+        changed = {**details, "key_hash": new_hash(bytes.fromhex(details["key_hash"])).hex()}
+        connection.execute(
+            act.update().where(act.c.id == number).values(details=json.dumps(changed))
+        )
+
+
+def _about_rows(connection: Connection) -> list[tuple[int, dict[str, Any]]]:
+    rows = connection.execute(sa.select(act.c.id, act.c.details))
+    found = [(number, json.loads(details)) for number, details in rows]
+    return [(number, details) for number, details in found if details.get("key_hash")]
 
 
 def listed(connection: Connection, destination: str, since_us: int = 0) -> Iterator[Act]:

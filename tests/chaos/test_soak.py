@@ -38,7 +38,7 @@ KILLS = int(os.environ.get("CHAOS_KILLS", "1000"))
 ROWS = 52 * KILLS
 COUNTED = (
     *("sleepers", "full disks", "dagster", "erased", "mended", "replays"),
-    *("restores", "restores noticed"),
+    *("rekeys", "restores", "restores noticed"),
 )
 LONGEST = 14 * 60.0
 """Seconds after which no new kill is begun; what is there must still come out right."""
@@ -99,6 +99,7 @@ class Lane:
         dice = self.chance.random()
         is_fourth = self.world.runs % 4 == 3
         never_slept = is_fourth and not self.counts["sleepers"]
+        never_rekeyed = is_fourth and not self.counts["rekeys"]
         never_restored = is_fourth and not self.counts["restores noticed"]
         if self.sleepers and (dice < 0.04 or self.world.runs % 20 == 19 or never_slept):
             self._two_at_once()
@@ -110,7 +111,9 @@ class Lane:
             self._erase()
         elif dice < 0.17:
             self._replay()
-        elif (dice < 0.20 or never_restored) and not self.world.is_on_postgresql:
+        elif dice < 0.19 or never_rekeyed:
+            self._rekey()
+        elif (dice < 0.22 or never_restored) and not self.world.is_on_postgresql:
             self._back_up_or_restore()
         elif dice < 0.58:
             self._killed_at_a_failpoint()
@@ -137,6 +140,13 @@ class Lane:
         else:
             self.world.run(command=("replay",))
         self.counts["replays"] += 1
+
+    def _rekey(self) -> None:
+        """The installation's key is replaced; that may be killed, and then nothing has changed."""
+        failpoint = {"failpoint": "inside_commit:1"} if self.chance.random() < 0.5 else {}
+        run = self.world.run(command=("rekey",), **failpoint)
+        self.counts["rekeys"] += run.code == 0
+        assert not any(each["forgotten"] for each in run.report.get("destinations", ()))
 
     def _back_up_or_restore(self) -> None:
         if self.world.backup is None:
@@ -268,7 +278,7 @@ def test_a_thousand_kills_lose_nothing(
     assert restarts
     assert lanes[1].counts["sleepers"]
     assert lanes[2].counts["full disks"]
-    for done in ("erased", "mended", "replays"):
+    for done in ("erased", "mended", "replays", "rekeys"):
         assert all(lane.counts[done] for lane in lanes), done
     for lane in (lanes[0], lanes[2]):
         assert lane.counts["restores noticed"], "one where runs began since the backup"

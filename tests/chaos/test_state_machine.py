@@ -8,6 +8,7 @@ commits, as after `kill -9`.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import hashlib
@@ -28,6 +29,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from connector.commands.rekey import rekey
 from connector.commands.sync import sync
 from connector.delivery import factory as dispatch
 from connector.delivery import retry
@@ -72,8 +74,9 @@ class Machine(RuleBasedStateMachine):
         batch=st.integers(1, 4),
         lookback=st.sampled_from(["0s", "1m"]),
         slice_rows=st.sampled_from([3, 250_000]),
+        keys=st.sampled_from(["plain", "hashed"]),
     )
-    def begin(self, platform: str, batch: int, lookback: str, slice_rows: int) -> None:
+    def begin(self, platform: str, batch: int, lookback: str, slice_rows: int, keys: str) -> None:
         """A new source, a new state, and a wire that ends here."""
         self.folder = Path(tempfile.mkdtemp(prefix="machine"))
         shutil.copytree(templates(), self.folder, dirs_exist_ok=True)
@@ -88,6 +91,7 @@ class Machine(RuleBasedStateMachine):
             source__lag="10s",
             source__lookback=lookback,
             delivery__slice_rows=slice_rows,
+            privacy__keys=keys,
             **changes,
         )
         self.platform = platform
@@ -226,6 +230,29 @@ class Machine(RuleBasedStateMachine):
         self.reached.clear()
         self._sync(limit)
         self.settled = False
+
+    @rule(crash=st.booleans())
+    def rekey(self, crash: bool) -> None:
+        """The installation's key is replaced, or nearly: then all is as it was."""
+        self.faults.clear()
+        self.crash_at = ("inside_commit", 1) if crash else None
+        self.reached.clear()
+        before = self._installation_key()
+        try:
+            done = rekey([self.destination])
+        except Crash:
+            assert self._installation_key() == before
+        else:
+            assert self._installation_key() != before
+            assert not any(each.forgotten for each in done.destinations)
+        finally:
+            self.dead = False
+            self.crash_at = None
+        self.settled = False
+
+    def _installation_key(self) -> str:
+        with contextlib.closing(sqlite3.connect(self.state)) as connection:
+            return str(connection.execute("select key_hex from installation").fetchone()[0])
 
     def _sync(self, limit: int | None = None) -> bool:
         self._forget_patience()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from connector.errors import ConfigError, LeaseHeld, StateError, StateMismatch
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from connector.state import lease, registry, tables
+from connector.state.keys import hash_of
 from connector.state.store import Store
 from tests.conftest import Make
 from tests.state.conftest import state  # noqa: F401
@@ -53,6 +55,12 @@ def hashes(url: URL) -> set[bytes]:
     return found
 
 
+def key_of(url: URL) -> bytes:
+    """The installation's key."""
+    with contextlib.closing(Store.open(url)) as store:
+        return store.key()
+
+
 def test_nothing_is_sent_twice_under_the_new_key(
     duck_destination: Make,
     duck: DuckDb,
@@ -69,6 +77,9 @@ def test_nothing_is_sent_twice_under_the_new_key(
     assert (mine.name, mine.carried, mine.forgotten, done.stored) == ("acme", 7, 0, True)
     assert len(before) > 5
     assert before.isdisjoint(hashes(state)), "a hash under the old key is left"
+    told = str(stored(state))
+    assert not [each for each in before if each.hex() in told]
+    assert hash_of(("c000006",), key_of(state)).hex() in told, "who erased it, is known"
     duck.execute("update conversions set value = 77, updated_at = ?", ago(hours=2))
     report = sync(made)
     assert (report.delivered, report.changed) == (0, 5)

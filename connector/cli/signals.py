@@ -14,7 +14,9 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def ended_by_signals() -> Iterator[threading.Event]:
     """Within this block a first signal sets the event; a second one ends the process as usual."""
     asked = threading.Event()
-    before = {each: signal.getsignal(each) for each in ENDING}
+    handlers = {each: signal.getsignal(each) for each in ENDING}
+    # What is ignored stays so: `nohup` has a process outlive its terminal.
+    before = {each: handler for each, handler in handlers.items() if handler != signal.SIG_IGN}
 
     def restore() -> None:
         for each, handler in before.items():
@@ -24,7 +26,7 @@ def ended_by_signals() -> Iterator[threading.Event]:
         asked.set()
         restore()
 
-    for each in ENDING:
+    for each in before:
         signal.signal(each, ask)
     try:
         yield asked

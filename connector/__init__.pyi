@@ -79,6 +79,8 @@ from .errors import StateError as StateError
 from .errors import StateMismatch as StateMismatch
 from .errors import SystemicError as SystemicError
 from .errors import WarehouseError as WarehouseError
+from .sandbox.preflight import PreflightStep as PreflightStep
+from .sandbox.preflight import preflight as preflight
 
 __version__: str
 
@@ -107,6 +109,7 @@ __all__ = [
     "Planned",
     "PlatformFacts",
     "Postponed",
+    "PreflightStep",
     "PreviewedRejection",
     "PreviewedRequest",
     "Problem",
@@ -150,6 +153,7 @@ __all__ = [
     "overview",
     "plan",
     "platform_facts",
+    "preflight",
     "preview",
     "reconcile",
     "recorded",

@@ -17,6 +17,7 @@ from connector.engine.plan import Options, Plan, Slice
 from connector.engine.report import Report, RunFailure
 from connector.engine.run import Planned
 from connector.engine.slice_ends import SliceEnd, end_slice
+from connector.sandbox.preflight import PreflightStep, preflight
 
 
 class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -82,6 +83,10 @@ class CapiResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def run_unrecorded(self, destination: Destination, options: Options) -> Report:
         """A dry run, or a run in test mode."""
         return sync(self.warehouse.of(destination), options=options, state=self.state.url)
+
+    def preflight(self, destination: Destination) -> list[PreflightStep]:
+        """Go through the integration checklist."""
+        return preflight(self.warehouse.of(destination), state=self.state.url)
 
     def reconcile(self, destination: Destination, *, send: bool, run_id: str) -> Reconciliation:
         """Compare every row behind the watermark with the ledger; see `connector.reconcile`."""

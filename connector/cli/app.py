@@ -44,6 +44,7 @@ for command in (
     privacy.data_map,
     inspect.platforms,
     inspect.schema,
+    receiver.preflight,
     receiver.sandbox,
     dashboard.dashboard,
 ):

@@ -243,3 +243,7 @@ def followed(name: str, report: Report) -> str:
         + (f", {counts}" if counts else "")
         + ("" if lag is None else f", lag {lag:.1f} s")
     )
+
+
+OUTCOMES = {"pass": "PASS", "fail": "FAIL", "unknown": "cannot be known before sending"}
+"""Outcome of a step of `capi preflight` -> how people read it."""

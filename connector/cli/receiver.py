@@ -1,4 +1,4 @@
-"""The command that runs the local receiver: sandbox."""
+"""Commands that rehearse: sandbox runs the local receiver, preflight goes through the checklist."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from connector.cli import output
-from connector.cli.options import Json
+from connector.cli import messages, output
+from connector.cli.find import path_of
+from connector.cli.options import Json, Name
 from connector.errors import ConfigError
 
 
@@ -67,3 +68,28 @@ def sandbox(
                 )
 
         serve(settings, announce=announce)
+
+
+def preflight(name: Name, json: Json = False) -> None:
+    """Go through the integration checklist; nothing that counts is sent to the platform.
+
+    Exits with 2 where the YAML, a secret or the source fails, with 3 where anything else does.
+    """
+    # Late: `capi --help` does not wait for the library.
+    from connector.sandbox.preflight import preflight as look
+
+    with output.errors(json):
+        found = look(path_of(name))
+        if json:
+            for each in found:
+                output.print_json(each.to_json())
+        else:
+            columns = ["step", "outcome", "detail", "remedy"]
+            shown = [
+                {**each.to_json(), "step": each.name, "outcome": messages.OUTCOMES[each.outcome]}
+                for each in found
+            ]
+            output.rows("", columns, shown, none="", wrap="detail")
+        failed = {each.name for each in found if each.outcome == "fail"}
+        if failed:
+            raise typer.Exit(2 if failed & {"yaml", "secrets", "source"} else 3)

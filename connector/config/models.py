@@ -229,6 +229,8 @@ class Checks(Section):
 class EmailAlerts(Section):
     """Mail to people."""
 
+    model_config = ConfigDict(title="Mail")
+
     to: list[Mailbox] = Field(min_length=1, description="addresses that get each alert")
     sender: Mailbox = Field(alias="from", description="address that they come from")
     server: Secret = Field(
@@ -238,6 +240,8 @@ class EmailAlerts(Section):
 
 class PagerDutyAlerts(Section):
     """Incidents, by PagerDuty's Events API v2 or what speaks it."""
+
+    model_config = ConfigDict(title="Incidents")
 
     routing_key: Secret = Field(description="integration key, as a reference")
     endpoint: str = Field(

@@ -523,7 +523,8 @@ def _report(context: RunContext, planned: Plan, failure: RunFailure | None) -> R
         row = runs.get(connection, planned.run_id) or {}
         tallies = runs.tallies(connection, planned.run_id)
         kept = concurrency.read(connection, planned.destination_id)
-        usual = usual_match(connection, planned.destination_id, planned.run_id)
+        number = planned.destination_id
+        usual = usual_match(connection, number, planned.run_id) if row.get("delivered") else {}
     return Report(
         planned.run_id,
         **{name: int(row.get(name) or 0) for name in (*COUNTS, "changed")},

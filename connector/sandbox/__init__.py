@@ -12,6 +12,7 @@ __all__ = [
     "inbox",
     "loopback",
     "pages",
+    "preflight",
     "sample",
     "server",
 ]

@@ -185,6 +185,42 @@ def build_reconcile(destination: Destination, key: dg.AssetKey) -> Reconcile:
     return Reconcile(job, schedule)
 
 
+def build_preflight(destination: Destination) -> dg.JobDefinition:
+    """A job that goes through the integration checklist; it fails where a step fails."""
+    name = f"{name_of(destination)}_preflight"
+
+    @dg.op(name=f"{name}_op")
+    def look(context: dg.OpExecutionContext, capi: CapiResource) -> None:
+        """Look at YAML, secrets, query, identifiers, TLS, token, a test conversion, retries."""
+        found = capi.preflight(destination)
+        columns = [dg.TableColumn(each) for each in ("step", "outcome", "detail", "remedy")]
+        table = dg.MetadataValue.table(
+            [
+                dg.TableRecord(
+                    {
+                        "step": each.name,
+                        "outcome": each.outcome.upper(),
+                        "detail": each.detail,
+                        "remedy": each.remedy,
+                    }
+                )
+                for each in found
+            ],
+            dg.TableSchema(columns=columns),
+        )
+        failed = [each.name for each in found if each.outcome == "fail"]
+        if failed:
+            message = f"{destination.name}: {', '.join(failed)} failed"
+            raise dg.Failure(message, metadata={"checklist": table}, allow_retries=False)
+        context.add_output_metadata({"checklist": table})
+
+    @dg.job(name=name, description=f"Goes through the integration checklist of {destination.name}.")
+    def job() -> None:
+        look.alias("preflight")()
+
+    return job
+
+
 def build_alerts(destination: Destination) -> dg.SensorDefinition | None:
     """`alerts: {webhook: env:SLACK}`: a message when something begins to be wrong, or is over."""
     if destination.model.alerts is None:

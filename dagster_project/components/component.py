@@ -15,6 +15,7 @@ from dagster_project.components.assets import build_asset
 from dagster_project.components.automation import (
     build_alerts,
     build_automation,
+    build_preflight,
     build_reconcile,
     build_schedule,
     build_sensor,
@@ -88,7 +89,7 @@ class CapiDestination(dg.Component):
         )
         return dg.Definitions(
             assets=[asset],
-            jobs=[reconcile.job],
+            jobs=[reconcile.job, build_preflight(destination)],
             schedules=[each for each in (schedule, reconcile.schedule) if each is not None],
             sensors=[each for each in sensors if each is not None],
             resources=resources_of(context),

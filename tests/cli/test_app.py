@@ -68,6 +68,7 @@ VERBS = [
     "data-map",
     "platforms",
     "schema",
+    "preflight",
     "sandbox",
 ]
 

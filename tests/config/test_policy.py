@@ -138,6 +138,16 @@ def test_a_warehouse_that_is_written_out_is_a_host(project: Project, url: str) -
     ]
 
 
+def test_alerts_are_held_to_the_policy_too(project: Project) -> None:
+    pagerduty = {"routing_key": "file:elsewhere/key", "endpoint": "https://evil.example/events"}
+    project.write(URL, ENDPOINT, alerts={"pagerduty": pagerduty})
+    pin(project, hosts=["px.dsp.example"], files=["secrets/*"])
+    assert [each.message.partition(" is not")[0] for each in refused(project)] == [
+        "alerts.pagerduty.endpoint: the host evil.example",
+        "alerts.pagerduty.routing_key: this file",
+    ]
+
+
 @pytest.mark.parametrize("path", ["secrets/../../etc/passwd", "/etc/passwd", "secretsx/a"])
 def test_a_file_is_told_apart_by_where_it_is(project: Project, path: str) -> None:
     project.write(URL, ENDPOINT, auth={"bearer": f"file:{path}"})

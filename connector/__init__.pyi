@@ -40,6 +40,7 @@ from .commands.report import ReportLine as ReportLine
 from .commands.report import report as report
 from .commands.resolve import Resolution as Resolution
 from .commands.resolve import resolve as resolve
+from .commands.send import send as send
 from .commands.show import ConversionHistory as ConversionHistory
 from .commands.show import HistoryEvent as HistoryEvent
 from .commands.show import show as show
@@ -163,6 +164,7 @@ __all__ = [
     "replay",
     "report",
     "resolve",
+    "send",
     "set_hooks",
     "settle",
     "show",

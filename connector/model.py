@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from connector.arrow.records import Records
 
-SliceKind = Literal["range", "late", "missing", "replay"]
+SliceKind = Literal["range", "late", "missing", "replay", "given"]
 
 Resent = Literal["same bytes", "rows changed since"]
 """How the records of a page that is sent again compare with what may have been sent before."""

@@ -4,20 +4,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster.components.core.decl import PythonFileDecl
 
 from connector.commands import steps
 from connector.commands.reconcile import Reconciliation, reconcile
+from connector.commands.send import send
 from connector.commands.sync import sync
 from connector.config.destination import Destination
+from connector.config.loader import Target, destination_of
 from connector.engine.context import RunContext, open_context
 from connector.engine.plan import Options, Plan, Slice
 from connector.engine.report import Report, RunFailure
 from connector.engine.run import Planned
 from connector.engine.slice_ends import SliceEnd, end_slice
 from connector.sandbox.preflight import PreflightStep, preflight
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -79,6 +85,19 @@ class CapiResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def settle(self, destination: Destination, planned: Plan, failure: RunFailure | None) -> Report:
         """End the run and report; see `connector.settle`."""
         return steps.settle(self.warehouse.of(destination), planned, failure, state=self.state.url)
+
+    def send(self, frame: "pd.DataFrame", *, destination: Target) -> Report:
+        """Deliver the rows of a frame, for an asset of one's own; see `connector.send`.
+
+            @dg.asset
+            def vip_orders(capi: CapiResource) -> None:
+                report = capi.send(frame, destination="defs/acme_dsp/defs.yaml")
+
+        Raises:
+            ConnectorError: The run could not begin.
+        """
+        target = self.warehouse.of(destination_of(destination))
+        return send(frame, target, state=self.state.url)
 
     def run_unrecorded(self, destination: Destination, options: Options) -> Report:
         """A dry run, or a run in test mode."""

@@ -53,6 +53,7 @@ reasons: list[str] = [row.reason for row in connector.rejected(acme, reason="no_
 again: connector.Report = connector.replay(acme, key=("c1",))
 missing: int = connector.reconcile(acme, send=True).missing
 records: list[object] = list(connector.encode(pd.DataFrame({"email": ["x"]}), acme))
+sent: int = connector.send(pd.DataFrame({"email": ["x"]}), acme).delivered
 mark: str | None = connector.resolve(acme, restart="now").mark
 known: bool = connector.erase(acme, key=("c1",)).known
 lags: list[float | None] = [each.status.lag_seconds for each in connector.overview() if each.status]
@@ -168,7 +169,7 @@ def test_functions_have_one_shape() -> None:
     for name in connector.__all__:
         function = getattr(connector, name)
         if not inspect.isfunction(function) or name in (
-            *("load", "set_hooks", "encode"),
+            *("load", "set_hooks", "encode", "send"),
             *("platform_facts", "list_destinations", "overview", "dashboard", "data_map", "rekey"),
         ):
             continue

@@ -32,6 +32,7 @@ __all__ = [
     "replay",
     "report",
     "resolve",
+    "send",
     "sheet",
     "show",
     "status",

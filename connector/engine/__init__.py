@@ -18,6 +18,7 @@ __all__ = [
     "failpoints",
     "fingerprints",
     "follow",
+    "given",
     "guards",
     "history",
     "hooks",

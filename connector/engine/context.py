@@ -21,7 +21,9 @@ from connector.engine.page_builder import PageBuilder, reads_under_way
 from connector.errors import ConnectorError, InternalError, StateError
 from connector.mapping.coverage import usable_columns
 from connector.model import Batch, Mark, Page
+from connector.source.given import GivenRows
 from connector.source.reader import SourceReader
+from connector.source.rows import Rows
 from connector.source.survey import Survey
 from connector.source.watermark import Cursor
 from connector.state import concurrency, ledger, registry, watermark
@@ -215,18 +217,25 @@ def open_context(
     destination: Destination,
     *,
     state: str | None = None,
+    given: Rows | None = None,
 ) -> Iterator[RunContext]:
     """Open state and warehouse for a destination that has run before or is about to.
 
     Args:
         destination: From its YAML.
         state: SQLAlchemy URL of the state database; default: what CAPI_STATE_URL says.
+        given: Rows of a program, which are looked for before those of the warehouse.
 
     Raises:
         InternalError: In place of any exception that this package does not know.
     """
     store = Store.open(state_url(destination.root, state))
-    warehouse = SourceReader(destination, usable_columns(destination))
+    columns = usable_columns(destination)
+    warehouse = (
+        SourceReader(destination, columns)
+        if given is None
+        else GivenRows(destination, columns, given)
+    )
     try:
         with store.read() as connection:
             destination_id = registry.find(connection, destination.name)

@@ -164,7 +164,7 @@ class Deduplicator:
             if entry is None:
                 keep.append(row)
             elif entry.state not in (RowState.AMBIGUOUS_EXPIRED, RowState.ERASED):
-                came_back = kind == "range" and entry.place != place_of(cursors[row])
+                came_back = kind in ("range", "given") and entry.place != place_of(cursors[row])
                 differs = versions is not None and entry.version != versions[row]
                 if came_back:
                     returned.append(row)

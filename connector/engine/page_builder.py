@@ -19,6 +19,7 @@ from connector.delivery.batch import BatchLimits, cut
 from connector.engine.dedupe import Chosen, Deduplicator
 from connector.engine.horizon import unproven
 from connector.model import Batch, Mark, Page, Range, Rejection, RowState, SliceKind
+from connector.source.given import GivenRows
 from connector.source.reader import SourceReader
 from connector.source.rows import Rows
 
@@ -132,6 +133,20 @@ class PageBuilder:
             pages = self._cut(
                 self.deduplicator.choose(read, kind), number, page_number, None, self.clock()
             )
+            page_number += len(pages)
+            yield pages
+
+    def of_given(self, number: int, rows: GivenRows) -> Iterator[list[Page]]:
+        """Yield pages of given rows that have no record, or were refused and have changed since.
+
+        Args:
+            number: Of the slice.
+            rows: What a program gave.
+        """
+        page_number = 0
+        for read in rows.pages(self.rows_together):
+            chosen = self.deduplicator.choose(read, "given")
+            pages = self._cut(chosen, number, page_number, None, self.clock())
             page_number += len(pages)
             yield pages
 

@@ -108,7 +108,7 @@ class Plan:
         mark_from: Cursor text of the watermark before the run.
         slices: What it delivers, in order.
         options: What it was asked to do.
-        kind: sync, replay or reconcile.
+        kind: sync, replay, reconcile or send.
         facts: What the survey found, for people.
     """
 
@@ -135,7 +135,7 @@ class Plan:
     @property
     def accepts_all_refusals(self) -> bool:
         """Whether refusals of nearly all rows are recorded, and do not stop the run."""
-        return self.options.yes or self.kind != "sync"
+        return self.options.yes or self.kind not in ("sync", "send")
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from connector.engine.checkpoint import Checkpointer
 from connector.engine.context import RunContext
 from connector.errors import ConnectorError
-from connector.model import Page, PageResult, Range, RowState
+from connector.model import Page, PageResult, RowState
 from connector.source.rows import Rows
 from connector.state import intents
 from connector.state.clock import moment_of
@@ -107,7 +107,7 @@ def _members(context: RunContext, intent: Intent, unsettled: dict[bytes, int]) -
     key = context.store.key()
     keys: dict[bytes, tuple[str, ...]] = {}
     wanted = set(intent.members)
-    for rows in (Range(intent.after, intent.upto), Range(intent.upto)):
+    for rows in context.warehouse.ranges_of(intent.after, intent.upto):
         if not unsettled.keys() <= keys.keys():
             for read in context.warehouse.read_keys(rows, _READ_ROWS):
                 hashes = hash_keys(read.joined_keys(), key)

@@ -162,11 +162,11 @@ def prepare(
             guarded = options if kind == "sync" else None
             remember(context, held, inspect_source(context, mark_from, guarded))
             accept_all = options.yes or kind != "sync"
-            failure = _recover(context, held, accept_all, progress)
+            failure = settle_leftovers(context, held, accept_all, progress)
             slices = cut(context, context.watermark(), options) if failure is None else []
             begin_slices(context, held, slices)
     except BaseException as error:
-        abort(context, held, _status_of_refusal(error), error)
+        abort(context, held, status_of_refusal(error), error)
         raise
     failpoints.reach("after_plan")
     planned = Plan(
@@ -421,10 +421,20 @@ def deliver_slices(
         return RunFailure.of(error)
 
 
-def _recover(
+def settle_leftovers(
     context: RunContext, held: Lease, accept_all: bool, progress: Progress | None
 ) -> RunFailure | None:
-    """Settle what an interrupted run left."""
+    """Settle what an interrupted run left.
+
+    Args:
+        context: The destination.
+        held: The lease that permits it.
+        accept_all: Refusals of nearly all records are recorded, and do not end the run.
+        progress: Notified of rows that are settled.
+
+    Returns:
+        Why it ended early; None where nothing is left.
+    """
     checkpointer = _checkpointer(context, held)
     with context.sender(accept_all=accept_all) as sender:
 
@@ -546,7 +556,7 @@ def _status_of(failure: RunFailure | None) -> str:
     return "incomplete" if failure.exit_code == 1 else "failed"
 
 
-def _status_of_refusal(error: BaseException) -> str:
+def status_of_refusal(error: BaseException) -> str:
     """Of a run that sent nothing: not allowed to, the warehouse unreadable, or cut off."""
     if isinstance(error, SystemicError):
         return "failed"

@@ -11,6 +11,7 @@ from connector.engine.horizon import horizon
 from connector.engine.plan import Options, Slice
 from connector.engine.requeue import quarantined_pages
 from connector.model import Mark, Page
+from connector.source.given import GivenRows
 from connector.state import slice_progress
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,9 @@ def read_slices(
             if resumed:
                 rows = replace(rows, after=_reached(context, each) or rows.after)
             yield from page_builder.of_range(each.number, rows, each.limit)
+        elif each.kind == "given":
+            assert isinstance(context.warehouse, GivenRows), "rows are given within one process"
+            yield from page_builder.of_given(each.number, context.warehouse)
         elif each.kind == "replay":
             yield from quarantined_pages(context, page_builder, each)
         else:

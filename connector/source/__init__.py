@@ -8,6 +8,7 @@ __all__ = [
     "dialects",
     "duplicate_keys",
     "errors",
+    "given",
     "introspect",
     "mapped_columns",
     "prefetch",

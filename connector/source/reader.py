@@ -195,6 +195,19 @@ class SourceReader:
         """
         return self._pages(rows, size, self._query().selected())
 
+    def ranges_of(self, after: Mark | None, upto: Mark) -> list[Range]:
+        """Where rows of a page are looked for, the likeliest range first.
+
+        Args:
+            after: The place behind which they were.
+            upto: The place of the last one. Rows that were touched since lie ahead of it. Where it
+                is no value of the cursor, as of rows that a program gave, they may be anywhere.
+        """
+        cursor = self.cursor
+        if cursor is not None and not cursor.type.fits(upto.cursor):
+            return [Range()]
+        return [Range(after, upto), Range(upto)]
+
     def read_keys(self, rows: Range, size: int) -> Iterator[Rows]:
         """As `read`, cursor and key alone: the tables have no columns."""
         return self._pages(rows, size, self._query().ordering())

@@ -21,6 +21,7 @@ from connector.config.host import Host, Inconsistency
 from connector.config.models import DestinationModel, OptionalSection, Section
 from connector.syntax.units import Duration, Period
 from dagster_project.project import PACKAGE, find_project, hides_component
+from dagster_project.templates import KEY, render_with
 
 TYPE = "dagster_project.components.CapiDestination"
 
@@ -258,7 +259,8 @@ HOST = Host(
     schedule_problems,
     find_project,
     longest_interval,
-    file_keys=("requirements", "post_processing"),
+    render_with=render_with,
+    file_keys=("requirements", "post_processing", KEY),
     schedule=lambda destination: attributes(destination).schedule,
 )
 """What the entry point names."""

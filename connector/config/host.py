@@ -19,8 +19,10 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 from pydantic import BaseModel, ConfigDict, create_model
 
 from connector.config.destination import Destination
+from connector.config.environment import Render
 from connector.config.models import DestinationModel
 from connector.errors import ConfigError
+from connector.syntax.yaml import Document
 
 GROUP = "connector.hosts"
 
@@ -48,6 +50,10 @@ def _no_project(_start: Path) -> Project | None:
     return None
 
 
+def _no_templates(_document: Document, _root: Path) -> Render | None:
+    return None
+
+
 def _no_interval(_destination: Destination) -> dt.timedelta | None:
     return None
 
@@ -69,6 +75,8 @@ class Host:
         file_keys: Keys beside `attributes` that the host reads by itself.
         schedule: When it runs a destination, in words for people; None where it does not.
         project: The project of this host that a folder lies in, if any.
+        render_with: What fills the templates of a file, below the root of its project; None where
+            the file has no variables of its own. Raises DestinationError.
     """
 
     yaml_type: str
@@ -77,6 +85,7 @@ class Host:
     slow_problems: Callable[[Destination], Iterator[Inconsistency]] = _nothing
     project: Callable[[Path], Project | None] = _no_project
     interval: Callable[[Destination], dt.timedelta | None] = _no_interval
+    render_with: Callable[[Document, Path], Render | None] = _no_templates
     file_keys: tuple[str, ...] = ()
     schedule: Callable[[Destination], str | None] = _no_schedule
 
@@ -84,7 +93,7 @@ class Host:
     def file_model(self) -> type[BaseModel]:
         """The whole YAML file: `type` and `attributes`."""
         kind: Any = Literal[self.yaml_type] if self.yaml_type else str
-        beside: dict[str, Any] = dict.fromkeys(self.file_keys, (dict[str, Any] | None, None))
+        beside: dict[str, Any] = dict.fromkeys(self.file_keys, (dict[str, Any] | str | None, None))
         return create_model(
             "DestinationFile",
             __config__=ConfigDict(title="A destination", extra="forbid", frozen=True, strict=True),

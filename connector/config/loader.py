@@ -67,9 +67,10 @@ def build(document: Document, root: Path, path: Path | None) -> Destination:
         DestinationError: With all problems of the file.
     """
     _refuse_variables(read_policy(root), document)
-    document = filled(document)
     value = document.value
     host = host_of(value.get("type") if isinstance(value, dict) else None)
+    document = filled(document, host.render_with(document, root))
+    value = document.value
     try:
         model = host.file_model.model_validate(value).attributes  # type: ignore[attr-defined]
     except ValidationError as error:

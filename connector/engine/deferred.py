@@ -16,7 +16,7 @@ from connector.state import receipts, runs
 from connector.state.clock import moment_of
 from connector.state.receipts import Receipt
 
-MOST = 50
+RECEIPTS_TOGETHER = 50
 """Receipts asked about in one run."""
 
 MAX_AGE = dt.timedelta(days=7)
@@ -35,7 +35,7 @@ def settle_deferred(context: RunContext, run_id: str) -> None:
     if poll is None:
         return
     with context.store.read() as connection:
-        waiting = receipts.oldest(connection, context.destination_id, MOST)
+        waiting = receipts.oldest(connection, context.destination_id, RECEIPTS_TOGETHER)
     answers = deferred.results(
         context.destination, poll, [each.receipt for each in waiting], context.tokens
     )

@@ -98,10 +98,6 @@ def is_inspection_due(context: RunContext) -> bool:
     ) - last < _EVERY // dt.timedelta(microseconds=1)
 
 
-def _us(moment: dt.datetime) -> int:
-    return int(moment.timestamp() * 1_000_000)
-
-
 def _remembered(context: RunContext) -> tuple[dt.datetime | None, dict[str, str]]:
     """The latest clock that a run saw, and the types of cursor and key, column -> type."""
     with context.store.read() as connection:

@@ -16,7 +16,7 @@ from connector.arrow.bytes import contains_bytes, lower
 from connector.arrow.dictionary import map_exceptions
 from connector.identifiers.ids import without
 
-_LONGEST = 512
+_MAX_LENGTH = 512
 _BARE_UUID = r"^(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$"
 
 _PARAMETERS = (
@@ -42,7 +42,7 @@ def click_id(ids: pa.Array, parameter: str | None = None) -> pa.Array:
     """
     bare = _taken_out(ids, parameter)
     suspect = contains_bytes(bare, below=ord(" ") + 1, among=b"{}\x7f")
-    return without(bare, _LONGEST, r"[\s{}\x00-\x1f\x7f]", suspect)
+    return without(bare, _MAX_LENGTH, r"[\s{}\x00-\x1f\x7f]", suspect)
 
 
 def fb_click(cookies: pa.Array) -> pa.Array:

@@ -14,7 +14,7 @@ _NIL = "00000000-0000-0000-0000-000000000000"
 _DASHES = r"(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 _SPELLED = rf"^(?:(?:urn:uuid:)?{_DASHES}|\{{{_DASHES}\}}|\({_DASHES}\))$"
 
-_LONGEST = 256
+_MAX_LENGTH = 256
 """Characters of an id of a shop's own."""
 
 
@@ -53,13 +53,13 @@ def uuid4(ids: pa.Array) -> pa.Array:
 def own_id(ids: pa.Array) -> pa.Array:
     """A shop's own id, at most 256 characters; null where an @ makes it an e-mail address."""
     suspect = contains_bytes(ids, below=ord(" "), among=b"@\x7f")
-    return without(ids, _LONGEST, r"[@\x00-\x1f\x7f]", suspect)
+    return without(ids, _MAX_LENGTH, r"[@\x00-\x1f\x7f]", suspect)
 
 
 def any_id(ids: pa.Array) -> pa.Array:
     """An id that leaves hashed, at most 256 characters; an e-mail address may be one."""
     suspect = contains_bytes(ids, below=ord(" "), among=b"\x7f")
-    return without(ids, _LONGEST, r"[\x00-\x1f\x7f]", suspect)
+    return without(ids, _MAX_LENGTH, r"[\x00-\x1f\x7f]", suspect)
 
 
 def without(ids: pa.Array, longest: int, forbidden: str, suspect: bool) -> pa.Array:

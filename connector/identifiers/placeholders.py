@@ -42,7 +42,7 @@ _ADDRESSES = (
     "noreply@example.com",
 )
 
-_LONGEST = 4 * max(map(len, PLACEHOLDERS))
+_MAX_BYTES = 4 * max(map(len, PLACEHOLDERS))
 """Bytes that a placeholder has at most, in whatever letters."""
 
 _BEGINS = np.isin(
@@ -60,7 +60,7 @@ def without_placeholders(texts: pa.Array) -> pa.Array:
     lengths = np.diff(offsets(texts))
     first = first_bytes(texts)
     rows = np.flatnonzero(
-        (lengths <= _LONGEST) & _BEGINS[first] & texts.is_valid().to_numpy(zero_copy_only=False)
+        (lengths <= _MAX_BYTES) & _BEGINS[first] & texts.is_valid().to_numpy(zero_copy_only=False)
     )
     if not len(rows):
         return texts

@@ -16,7 +16,7 @@ from connector.mapping.conversions import Conversions
 from connector.mapping.entries import EntryBindings, parse_entries
 from connector.mapping.extras import extra_values
 from connector.mapping.render import first_of
-from connector.platforms.columns import EXTRA, MOST
+from connector.platforms.columns import EXTRA, MAX_VALUES
 from connector.platforms.expression import Alternatives, Pipeline, parse
 from connector.platforms.functions import FUNCTIONS, NORMALISERS, Context, Json, Values
 from connector.platforms.row_rules import IdentifierSpec, numbered_expression
@@ -88,7 +88,7 @@ class RowBindings:
         left = [self.text(parse(spec.value))]
         if spec.hashed is not None:
             left = [pc.coalesce(*left, self.text(parse(spec.hashed)))]
-        for number in range(2, MOST + 1):
+        for number in range(2, MAX_VALUES + 1):
             further = numbered_expression(parse(spec.value), number)
             if not self._conversions.column_names.isdisjoint(further.columns):
                 left.append(self.text(further))

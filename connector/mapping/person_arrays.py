@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from connector.arrow.bytes import contains_bytes, trimmed
 from connector.arrow.text import exact_text, parsed_json
-from connector.platforms.columns import MOST, SEVERAL, numbered
+from connector.platforms.columns import MAX_VALUES, SEVERAL, numbered
 
 
 def spread_arrays(table: pa.Table) -> pa.Table:
@@ -71,4 +71,4 @@ def _of_row(value: Any, others: list[Any]) -> list[str | None]:
     """The first values of a row, as text, filled up with None."""
     given = [*(value if isinstance(value, list) else [value]), *others]
     texts = [text for each in given if (text := exact_text(each))]
-    return [*texts[:MOST], *[None] * (MOST - len(texts))]
+    return [*texts[:MAX_VALUES], *[None] * (MAX_VALUES - len(texts))]

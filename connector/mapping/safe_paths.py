@@ -12,7 +12,7 @@ from connector.mapping.template import Constant, Joined, List, Node, Object, Rep
 from connector.platforms.expression import Alternatives, Pipeline, parse
 from connector.platforms.model import Platform
 
-COLUMNS = frozenset({"event_name", "currency", "action_source"})
+SAFE_COLUMNS = frozenset({"event_name", "currency", "action_source"})
 """Columns whose values come from a list. `order_id` is not one: shops put names into it."""
 
 
@@ -78,5 +78,5 @@ def _is_free(pipeline: Pipeline, platform: Platform) -> bool:
     if pipeline.space == "field":
         return _describes_nobody(parse(platform.fields[pipeline.name]), platform)
     return pipeline.space in ("literal", "account", "param") or (
-        pipeline.space == "column" and pipeline.name in COLUMNS
+        pipeline.space == "column" and pipeline.name in SAFE_COLUMNS
     )

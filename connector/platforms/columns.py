@@ -355,13 +355,15 @@ COLUMNS: dict[str, Column] = {
 SEVERAL = ("email", "phone", "external_id")
 """Columns that may be arrays, or have numbered ones beside them."""
 
-MOST = 3
+MAX_VALUES = 3
 """Values of such a column that are read of one row."""
 
 
 def numbered(name: str) -> tuple[str, ...]:
     """The columns that hold further values of a column: `email_2` and `email_3` of `email`."""
-    return tuple(f"{name}_{number}" for number in range(2, MOST + 1)) if name in SEVERAL else ()
+    return (
+        tuple(f"{name}_{number}" for number in range(2, MAX_VALUES + 1)) if name in SEVERAL else ()
+    )
 
 
 def column_table() -> str:

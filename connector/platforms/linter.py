@@ -18,7 +18,7 @@ from connector.syntax.spelling import suggest
 LISTS = ("contents",)
 """Canonical columns that `$each` may repeat over."""
 
-ENTRY = (*ITEM_FIELDS, "currency")
+ENTRY_COLUMNS = (*ITEM_FIELDS, "currency")
 """What an entry of such a list has."""
 
 STEERING = ("$all", "$one", "$each", "$list", "$join", "$keep", "$when", "$value")
@@ -198,11 +198,13 @@ def _expression(
 
 def _entry(platform: Platform, text: str, where: str) -> Iterator[str]:
     for pipeline in parse(text).pipelines:
-        known = {"column": ENTRY, "account": platform.account, "param": platform.params}.get(
-            pipeline.space, ()
-        )
+        known = {
+            "column": ENTRY_COLUMNS,
+            "account": platform.account,
+            "param": platform.params,
+        }.get(pipeline.space, ())
         if pipeline.space != "literal" and pipeline.name not in known:
-            yield f"{where}: an entry has no {pipeline.name}; it has {', '.join(ENTRY)}"
+            yield f"{where}: an entry has no {pipeline.name}; it has {', '.join(ENTRY_COLUMNS)}"
         yield from _functions(platform, pipeline, where)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from connector.state import clock
 from connector.state.tables import quarantine
 
-MAX_ATTEMPTS = 5
+ATTEMPTS_UNTIL_DEAD = 5
 """A row that was refused so often is dead: only a person brings it back."""
 
 _CHUNK = 500
@@ -95,7 +95,7 @@ def put(connection: Connection, destination_id: int, rows: Sequence[Quarantined]
     for row in rows:
         old = seen.get(row.key_hash)
         attempts = row.attempts if old is None else old.attempts + row.attempts
-        state = "dead" if row.state == "rejected" and attempts >= MAX_ATTEMPTS else row.state
+        state = "dead" if row.state == "rejected" and attempts >= ATTEMPTS_UNTIL_DEAD else row.state
         values = {
             "cursor": row.cursor,
             "state": state,

@@ -14,19 +14,6 @@ from connector.state import clock
 from connector.state.insert import insert
 from connector.state.tables import run, tally
 
-COUNTS = (
-    "rows_read",
-    "delivered",
-    "rejected",
-    "expired",
-    "suppressed",
-    "late",
-    "changed",
-    "ambiguous",
-    "http_requests",
-    "retries",
-)
-
 _LONGEST_FAILURE = 2000
 """Characters of a sentence that are kept."""
 

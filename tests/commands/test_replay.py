@@ -12,7 +12,7 @@ from connector.commands.sync import sync
 from connector.config.destination import Destination
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
-from connector.state.quarantine import MAX_ATTEMPTS
+from connector.state.quarantine import ATTEMPTS_UNTIL_DEAD
 from tests.conftest import Make
 from tests.support.warehouses import DuckDb, TestWarehouse, ago, conversion
 
@@ -107,8 +107,8 @@ def test_a_row_that_is_refused_again_and_again_is_dead_until_a_person_names_it(
         [row] = rejected(made)
         attempts.append((row.attempts, row.state))
     assert attempts == [
-        *((number, "rejected") for number in range(2, MAX_ATTEMPTS)),
-        (MAX_ATTEMPTS, "dead"),
+        *((number, "rejected") for number in range(2, ATTEMPTS_UNTIL_DEAD)),
+        (ATTEMPTS_UNTIL_DEAD, "dead"),
     ]
     assert status(made).dead == 1
     duck.execute(

@@ -219,7 +219,7 @@ def test_what_waits_too_long_is_given_up(project: Project, receiver: Receiver) -
 def test_only_so_many_are_asked_about_in_one_run(
     project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(later, "MOST", 2)
+    monkeypatch.setattr(later, "RECEIPTS_TOGETHER", 2)
     run(project, receiver, rows(3), delivery={"batch_size": 1})
     second = run(project, receiver, rows(3))
     assert (second.tallies["later"], waiting(project)) == ({"result SUCCESS": 2}, 1)

@@ -12,7 +12,7 @@ import pytest
 from connector.arrow.records import Place
 from connector.commands.rejected import rejected
 from connector.commands.sync import sync
-from connector.mapping.safe_paths import COLUMNS as FREE
+from connector.mapping.safe_paths import SAFE_COLUMNS as FREE
 from connector.mapping.serializer import Serializer
 from connector.platforms.columns import COLUMNS
 from connector.sandbox.faults import Fault

@@ -42,7 +42,6 @@ _answers = fixtures("google")
 
 _MOST = 2000
 _PARSING = ("unknown", "type", "enum")
-_GOOGLE = "type.googleapis.com/google.rpc."
 
 
 def _enum(*values: str) -> Rule:

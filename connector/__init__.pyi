@@ -16,6 +16,8 @@ from .commands.erase import erase as erase
 from .commands.erase import recorded as recorded
 from .commands.findings import Findings as Findings
 from .commands.follow import follow as follow
+from .commands.init import Beginning as Beginning
+from .commands.init import init as init
 from .commands.lint import IdentifierQuality as IdentifierQuality
 from .commands.lint import lint_identifiers as lint_identifiers
 from .commands.overview import OverviewEntry as OverviewEntry
@@ -86,6 +88,7 @@ from .sandbox.preflight import preflight as preflight
 __version__: str
 
 __all__ = [
+    "Beginning",
     "ConfigError",
     "ConnectorError",
     "ConversionHistory",
@@ -148,6 +151,7 @@ __all__ = [
     "erase",
     "expired",
     "follow",
+    "init",
     "lint_identifiers",
     "list_destinations",
     "load",

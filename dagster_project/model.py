@@ -262,5 +262,6 @@ HOST = Host(
     render_with=render_with,
     file_keys=("requirements", "post_processing", KEY),
     schedule=lambda destination: attributes(destination).schedule,
+    example='  # schedule: "*/15 * * * *"\n',
 )
 """What the entry point names."""

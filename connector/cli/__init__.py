@@ -5,6 +5,7 @@ May import: everything.
 
 __all__ = [
     "app",
+    "begin",
     "dashboard",
     "decide",
     "deliver",

@@ -12,7 +12,17 @@ from typing import Annotated
 
 import typer
 
-from connector.cli import dashboard, decide, deliver, fates, inspect, output, privacy, receiver
+from connector.cli import (
+    begin,
+    dashboard,
+    decide,
+    deliver,
+    fates,
+    inspect,
+    output,
+    privacy,
+    receiver,
+)
 from connector.cli.find import START
 from connector.cli.memory import return_large_blocks
 
@@ -22,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
+    begin.init,
     inspect.list_,
     inspect.check,
     inspect.preview,

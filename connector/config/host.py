@@ -73,6 +73,7 @@ class Host:
         slow_problems: The same, where it takes long to find out. Runs in `check` alone.
         interval: The longest time between two runs of a destination's schedule, if it has one.
         file_keys: Keys beside `attributes` that the host reads by itself.
+        example: Lines of its own keys for the YAML of a new destination.
         schedule: When it runs a destination, in words for people; None where it does not.
         project: The project of this host that a folder lies in, if any.
         render_with: What fills the templates of a file, below the root of its project; None where
@@ -88,6 +89,7 @@ class Host:
     render_with: Callable[[Document, Path], Render | None] = _no_templates
     file_keys: tuple[str, ...] = ()
     schedule: Callable[[Destination], str | None] = _no_schedule
+    example: str = ""
 
     @functools.cached_property
     def file_model(self) -> type[BaseModel]:

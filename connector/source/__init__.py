@@ -19,6 +19,7 @@ __all__ = [
     "spill",
     "sql_text",
     "survey",
+    "tables",
     "time_unit",
     "warehouse",
     "watermark",

@@ -20,12 +20,14 @@ from dagster_project.components.automation import (
     build_schedule,
     build_sensor,
 )
+from dagster_project.components.scaffolder import CapiDestinationScaffolder
 from dagster_project.components.translator import asset_spec, with_source
 from dagster_project.executor import chosen_executor
 from dagster_project.model import HOST, CapiDestinationModel, schedule_problems
 from dagster_project.resources import resources_of
 
 
+@dg.scaffold_with(CapiDestinationScaffolder)
 class CapiDestination(dg.Component):
     """A destination of conversions; its YAML means the same to the command line."""
 

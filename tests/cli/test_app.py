@@ -48,6 +48,8 @@ those of DESIGN.md, and the requests in flight.
 """
 
 VERBS = [
+    "init",
+    "dashboard",
     "list",
     "check",
     "preview",

@@ -72,7 +72,7 @@ class Erasure(NamedTuple):
 class Restore(NamedTuple):
     """An older backup took the state's place.
 
-    at: unix nanoseconds. known: rows of which the backup has a record.
+    at: unix nanoseconds. known: rows that are settled in the backup, and not refused.
     """
 
     at: int

@@ -310,6 +310,7 @@ def _lanes(
             if warehouse is not None
             else {"source__lag": "0s"}
         )
+        settings["delivery__transport"] = "requests" if name == "singles" else "libcurl"
         settings["delivery__timeout"] = (
             "3s"  # a good answer is never late, however busy this machine is
         )

@@ -118,7 +118,7 @@ class Lane:
             self._replay()
         elif dice < 0.19 or never_rekeyed:
             self._rekey()
-        elif (dice < 0.22 or never_restored) and not self.world.is_on_postgresql:
+        elif (dice < 0.20 or never_restored) and not self.world.is_on_postgresql:
             self._back_up_or_restore()
         elif dice < 0.58:
             self._killed_at_a_failpoint()
@@ -325,7 +325,7 @@ def _lanes(
             state=state,
             **settings,
         )
-        lane = Lane(world, KILLS * kills // 100, KILLS * rows, random.Random(seed))
+        lane = Lane(world, -(-KILLS * kills // 100), KILLS * rows, random.Random(seed))
         if warehouse is not None:
             lane.writers = Writers(world, lane.rows, SEED + number)
         lane.sleepers, lane.full_disks, lane.dagster = (

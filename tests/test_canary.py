@@ -15,6 +15,7 @@ import logging
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -421,7 +422,8 @@ KILLED = ("after_plan", "before_intent", "before_send", "after_send", "inside_co
 """While planning, sending and committing."""
 
 LOUD = (
-    "import logging; logging.basicConfig(level=logging.DEBUG);"
+    "import logging, sqlalchemy; logging.basicConfig(level=logging.DEBUG);"
+    " logging.getLogger('sqlalchemy').setLevel(logging.DEBUG);"  # it sets itself to WARNING
     " from connector.cli.app import main; main()"
 )
 
@@ -438,6 +440,9 @@ def test_a_killed_process_leaves_nothing(world: World, failpoint: str) -> None:
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert b"DEBUG" in done.stderr
+    with contextlib.closing(sqlite3.connect(world.state()[0])) as connection:
+        (key,) = connection.execute("select key_hex from installation").fetchone()
+    assert key.encode() not in done.stdout + done.stderr, "the installation key was logged"
     assert_no_trace(world, {"stdout": done.stdout, "stderr": done.stderr})
 
 

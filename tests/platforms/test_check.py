@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from connector.commands.check import Findings, check
+from connector.errors import DestinationError
 from connector.platforms.columns import COLUMNS
 from connector.sandbox.server import Receiver
-from tests.platforms.parts import NAMES, full, minimal, on_receiver, recent
+from tests.platforms.parts import NAMES, full, minimal, on_paper, on_receiver, recent
 from tests.support.projects import Project
 
 
@@ -148,3 +149,35 @@ def test_check_prints_the_columns_for_people(project: Project, receiver: Receive
     done = project.capi("check", "acme", check=True)
     assert "client_ip" in done.out
     assert "enough together with client_user_agent" in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize(
+    ("account", "said"),
+    [
+        ("GOOGLE_ADS", None),
+        ("DISPLAY_VIDEO_ADVERTISER", "its conversions go through Floodlight"),
+        ("GOOGLE_ANALYTICS_PROPERTY", "no de-duplication of Analytics events"),
+    ],
+)
+def test_what_is_not_proven_of_one_kind_of_account_is_told_there_alone(
+    account: str, said: str | None, project: Project, receiver: Receiver
+) -> None:
+    keys = {"measurement_id": "G-A"} if "ANALYTICS" in account else {"floodlight_activity_id": "7"}
+    row = minimal("google", ga_client_id="1.2")
+    chosen = {"account_type": account, "account_id": "1", **keys}
+    changes = {"account": chosen, **({"events": {}} if "ANALYTICS" in account else {})}
+    on_receiver(project, receiver, [recent(row)], "google", **changes)
+    found = check(project.path(), root=project.root)
+    unproven = [each for each in found.warnings if each.startswith("unproven: ")]
+    assert [said in each for each in unproven] == ([] if said is None else [True])
+
+
+def test_analytics_needs_the_stream_and_has_no_login_of_its_own() -> None:
+    account = {"account_type": "GOOGLE_ANALYTICS_PROPERTY", "account_id": "1"}
+    for more, wrong in (
+        ({}, "account.measurement_id is missing"),
+        ({"measurement_id": "G-A", "login_account_id": "2"}, "no account key 'login_account_id'"),
+    ):
+        with pytest.raises(DestinationError) as refused:
+            on_paper("google", account={**account, **more}, events={})
+        assert wrong in str(refused.value)

@@ -30,6 +30,9 @@ DESCRIBED = {
 }
 """Check -> what it looks at."""
 
+OF_ROWS = ("rejection_rate", "late_rows", "match_keys")
+"""Checks of which a run that read no row says nothing."""
+
 INTERVALS = 3
 """Schedule intervals that a row may wait where the YAML gives no limit of lag."""
 
@@ -60,10 +63,15 @@ class CheckResult:
 
 
 def check_results(destination: Destination, report: Report) -> list[CheckResult]:
-    """What the checks say of a run, in the order of `DESCRIBED`."""
+    """What the checks say of a run, in the order of `DESCRIBED`.
+
+    A check that a run says nothing of is left out, so that the last answer stays: an idle run does
+    not turn a share of refused rows green.
+    """
     red = red_checks(destination, report)
-    found = {each.name: each for each in _results(destination, report, red)}
-    return [found[name] for name in DESCRIBED]
+    found = {each.name: each for each in _results(destination, report, red) if each is not None}
+    silent = () if report.rows_read else OF_ROWS
+    return [found[name] for name in DESCRIBED if name in found and name not in silent]
 
 
 def lag_limit(destination: Destination) -> dt.timedelta | None:
@@ -86,7 +94,7 @@ def lag_limit(destination: Destination) -> dt.timedelta | None:
 
 def _results(
     destination: Destination, report: Report, red: dict[str, str]
-) -> Iterator[CheckResult]:
+) -> Iterator[CheckResult | None]:
     checks = destination.model.checks
     accounted = report.delivered + report.rejected + report.expired + report.suppressed
     yield CheckResult(
@@ -179,10 +187,10 @@ def _lag(destination: Destination, report: Report) -> CheckResult:
     )
 
 
-def _completeness(destination: Destination, report: Report) -> CheckResult:
+def _completeness(destination: Destination, report: Report) -> CheckResult | None:
     counted = report.tallies.get("completeness")
     if counted is None:
-        return CheckResult("completeness", True, "error", {"counted": "not by this run"})
+        return None
     rows, missing = counted.get("rows", 0), counted.get("missing", 0)
     message = (
         f"{missing} of {rows} rows of the two days before source.lookback have no record: they were"
@@ -196,11 +204,13 @@ def _completeness(destination: Destination, report: Report) -> CheckResult:
     )
 
 
-def _receipt(destination: Destination, report: Report) -> CheckResult:
+def _receipt(destination: Destination, report: Report) -> CheckResult | None:
     poll = destination.platform.answers.poll
     if poll is None:
         return CheckResult("receipt", True, "warn", {"told": "at once, with each answer"})
-    counted = report.tallies.get("later", {})
+    counted = report.tallies.get("later")
+    if counted is None:
+        return None
     known = {f"result {state}" for state in (*poll.success, *poll.pending)}
     wrong = {name: number for name, number in counted.items() if poll.success and name not in known}
     named = ", ".join(f"{name}: {number}" for name, number in wrong.items())

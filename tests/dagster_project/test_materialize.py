@@ -166,7 +166,8 @@ def test_a_second_materialization_sends_nothing(
     first, second = materialize(made, instance), materialize(made, instance)
     assert second.found_nothing, "the page keeps the numbers of the last delivery"
     assert second.counts("backlog", "lag_seconds", "watermark") == (0, 0.0, first.values["mark_to"])
-    assert set(second.checks) == CHECKS
+    silent = {"rejection_rate", "late_rows", "match_keys", "completeness"}
+    assert set(second.checks) == CHECKS - silent, "their last answers stay"
     latest = instance.get_latest_materialization_event(dg.AssetKey(["capi", "acme"]))
     assert latest is not None
     assert latest.run_id == first.run_id

@@ -36,6 +36,9 @@ CRITICAL: tuple[Kind, ...] = ("failing", "credentials", "systemic", "lag")
 FEWEST_QUARANTINED = 20
 """Rows of a day below which a quarantine does not count as growing."""
 
+_ERRORS = {"rejection_rate", "reconciled", "completeness"}
+"""Checks that begin an alert where a run fails them."""
+
 _DAYS = 7
 _STREAK = 50
 _DAY = 86_400_000_000
@@ -96,7 +99,7 @@ def _conditions(
         tallies = runs.tallies(connection, last["run_id"])
         yield Condition(_kind_of_failure(last, tallies), _begun(ended), last["failure"] or _UNKNOWN)
     else:
-        yield from _red(connection, destination, last)
+        yield from _red(connection, number, destination)
     yield from _stuck(connection, number, destination, now)
     yield from _growing(connection, number, destination, now)
 
@@ -110,21 +113,31 @@ def _kind_of_failure(last: dict[str, Any], tallies: dict[str, dict[str, int]]) -
     return "systemic" if last["failure_kind"] == "EndpointError" else "failing"
 
 
-def _red(
-    connection: Connection, destination: Destination, last: dict[str, Any]
-) -> Iterator[Condition]:
-    """Checks of a run that ended as it should, and is bad all the same."""
-    report = Report(
-        last["run_id"],
-        **{name: last[name] for name in COUNTS},
-        tallies=runs.tallies(connection, last["run_id"]),
-    )
-    since = moment_of(last["started_at"])
-    for each in check_results(destination, report):
-        if each.name == "rejection_rate" and not each.passed:
-            yield Condition("rejection_rate", since, each.message)
-        elif each.severity == "error" and not each.passed:
-            yield Condition("failing", since, each.message)
+def _red(connection: Connection, number: int, destination: Destination) -> Iterator[Condition]:
+    """Checks of runs that ended as they should, and are bad all the same.
+
+    Of each check the last answer counts: a run that says nothing of it, such as an idle one, does
+    not end what an earlier one began.
+    """
+    answered: set[str] = set()
+    for row in runs.latest_with_rows(connection, number, _STREAK):
+        report = Report(
+            row["run_id"],
+            **{name: row[name] for name in COUNTS},
+            tallies=runs.tallies(connection, row["run_id"]),
+        )
+        since = moment_of(row["started_at"])
+        results = [each for each in check_results(destination, report) if each.name not in answered]
+        for each in results:
+            if each.passed:
+                continue
+            if each.name == "rejection_rate":
+                yield Condition("rejection_rate", since, each.message)
+            elif each.severity == "error":
+                yield Condition("failing", since, each.message)
+        answered |= {each.name for each in results}
+        if answered >= _ERRORS:
+            return
 
 
 def _stuck(

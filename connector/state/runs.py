@@ -241,6 +241,23 @@ def tallied(
     return list(found.values())
 
 
+def latest_with_rows(
+    connection: Connection, destination_id: int, most: int
+) -> list[dict[str, Any]]:
+    """The latest complete runs that read rows, the newest first."""
+    statement = (
+        sa.select(run)
+        .where(
+            run.c.destination_id == destination_id,
+            run.c.status == "complete",
+            run.c.rows_read > 0,
+        )
+        .order_by(run.c.id.desc())
+        .limit(most)
+    )
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
 def latest_rows(connection: Connection, destination_id: int, most: int = 20) -> list[int]:
     """Rows that the latest complete scheduled runs read, without those that had none."""
     chosen = sa.and_(

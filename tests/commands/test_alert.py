@@ -127,6 +127,8 @@ def test_a_share_of_rejected_rows_above_its_limit_is_told(
     connector.sync(made)
     assert kinds(connector.alert(made)) == [("rejection_rate", False)]
     assert "rejection_rate is 0.1, above 0.05" in webhook.texts[0]
+    assert connector.sync(made).rows_read == 0
+    assert connector.alert(made) == [], "a run that finds nothing says nothing of rejected rows"
     duck.insert(*(conversion(number) for number in range(20, 25)))
     connector.sync(made)
     assert kinds(connector.alert(made)) == [("rejection_rate", True)]

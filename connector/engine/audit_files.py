@@ -11,7 +11,7 @@ import datetime as dt
 import logging
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,6 +34,15 @@ log = logging.getLogger(__name__)
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
+
+ROW_GROUP = 65_536
+"""Rows that are written together; each group costs as much as some thousand rows."""
+
+REPEATED = [
+    *("destination", "platform", "run_id", "event_name", "state", "reason", "code", "field"),
+    *("remedy",),
+]
+"""Columns whose values come again; to look for repetitions in the others takes long."""
 
 SCHEMA = pa.schema(
     [
@@ -163,10 +172,10 @@ def _write(context: RunContext, run: WaitingRun) -> None:
     try:
         with (
             system.open_output_stream(unfinished) as stream,
-            pq.ParquetWriter(stream, SCHEMA, compression="zstd") as writer,
+            pq.ParquetWriter(stream, SCHEMA, compression="zstd", use_dictionary=REPEATED) as writer,
         ):
             for batch in _batches(context, run):
-                writer.write_batch(batch)
+                writer.write_batch(batch, row_group_size=ROW_GROUP)
         failpoints.reach("audit_written")
         system.move(unfinished, f"{day}/{name}")
     except BaseException:
@@ -188,15 +197,23 @@ def _load(context: RunContext, run: WaitingRun) -> None:
 
 
 def _batches(context: RunContext, run: WaitingRun) -> Iterator[pa.RecordBatch]:
-    """The run's entries, with what is the same for all of them."""
+    """The run's entries, about ROW_GROUP together, with what is the same for all of them."""
     destination = context.destination
     same = (destination.name, destination.platform_name, run.run_id, run.first)
     with context.store.read() as connection:
+        waiting: list[pa.Table] = []
         for entries in audit.entries(connection, context.destination_id, run):
-            table = pa.ipc.open_stream(entries).read_all().combine_chunks()
-            for batch in table.to_batches():
-                columns = [pa.repeat(pa.scalar(value), batch.num_rows) for value in same]
-                yield pa.record_batch([*columns, *batch.columns], schema=SCHEMA)
+            waiting.append(pa.ipc.open_stream(entries).read_all())
+            if sum(map(len, waiting)) >= ROW_GROUP:
+                yield from _with_run(waiting, same)
+                waiting = []
+        yield from _with_run(waiting, same)
+
+
+def _with_run(tables: list[pa.Table], same: Sequence[str | int]) -> Iterator[pa.RecordBatch]:
+    for batch in pa.concat_tables(tables).combine_chunks().to_batches() if tables else ():
+        columns = [pa.repeat(pa.scalar(value), batch.num_rows) for value in same]
+        yield pa.record_batch([*columns, *batch.columns], schema=SCHEMA)
 
 
 def _remove(system: fs.FileSystem, path: str) -> None:

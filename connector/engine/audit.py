@@ -33,7 +33,8 @@ STATES = {
 }
 """`RowState` -> the word in the column `state`."""
 
-_WORDS = pa.array([STATES[RowState(number)] for number in range(1, len(STATES) + 1)])
+_WORDS = [STATES[RowState(number)] for number in range(1, len(STATES) + 1)]
+"""Words by number; a list, because pyarrow would import pandas to convert it at this place."""
 
 EVENT = ("event_name", "event_id", "event_time")
 
@@ -197,7 +198,7 @@ def _entries_of(
     columns: dict[str, pa.Array] = {
         "key": key_texts(page),
         **_events(page),
-        "state": _WORDS.take(pa.array(np.maximum(result.states, 1) - 1)),
+        "state": pa.array(_WORDS).take(pa.array(np.maximum(result.states, 1) - 1)),
         **{name: pa.array(values, pa.string()) for name, values in why.items()},
         **_answers(result),
         "first_seen": pa.array(first_seen).cast(_MOMENT),

@@ -490,6 +490,7 @@ def test_replay_reconcile_and_erase(project: Project, ready: DuckDb) -> None:
     assert project.capi("erase", "acme", "--key", "c000020", "--json", check=True).json() == {
         "erased": True,
         "was_known": True,
+        "still_in": [],
     }
     assert (
         "erased; it was not recorded"
@@ -546,7 +547,9 @@ def test_lint_identifiers_shows_shares_and_no_value(project: Project, ready: Duc
 def test_schema_is_the_json_schema_of_the_yaml(project: Project) -> None:
     schema = project.capi("schema", check=True).json()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert set(schema["properties"]) == {"type", "attributes", "requirements", "post_processing"}
+    assert set(schema["properties"]) == {
+        *("type", "attributes", "requirements", "post_processing", "template_vars_module")
+    }
     titles = [schema["title"], *(part["title"] for part in schema["$defs"].values())]
     assert titles[0] == "A destination"
     assert not [title for title in titles if re.search("[a-z][A-Z]", title)], (

@@ -4,8 +4,10 @@ when it ends, and why a runner that slept can do no harm.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 
@@ -122,6 +124,24 @@ def test_a_runner_whose_lease_was_taken_over_can_neither_record_nor_move_the_mar
         assert holder(connection, session.destination_id) == "second"
 
 
+def stop_between_transactions(pid: int, state: URL) -> None:
+    """Stop a child where it holds no lock of a SQLite state, which nobody could take from it."""
+    for _ in range(100_000):
+        os.kill(pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+        if state.get_backend_name() != "sqlite":
+            return
+        with contextlib.closing(sqlite3.connect(str(state.database), timeout=0)) as connection:
+            try:
+                connection.execute("begin immediate")
+            except sqlite3.OperationalError:
+                os.kill(pid, signal.SIGCONT)
+                os.sched_yield()
+            else:
+                return
+    raise AssertionError("it holds a lock all the time")
+
+
 def test_a_runner_that_is_stopped_and_woken_records_nothing(
     project: Project,
     duck_destination: Make,
@@ -140,7 +160,7 @@ def test_a_runner_that_is_stopped_and_woken_records_nothing(
     try:
         while not receiver.inbox.summary()["requests"]:
             assert sleeper.poll() is None
-        os.kill(sleeper.pid, signal.SIGSTOP)
+        stop_between_transactions(sleeper.pid, state)
         with open_context(made) as session:
             while run_at_work(session) is not None:
                 os.sched_yield()

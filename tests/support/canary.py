@@ -68,7 +68,7 @@ RUN = 6
 """Characters in a row that are a trace."""
 
 DIGITS = 8
-"""As many where all are digits, because clocks and counters hold any six by chance."""
+"""As many where none is a letter: clocks hold any six by chance, `978.64` is `867-53` plus 1."""
 
 _DIGEST = 16
 """Characters of a digest."""
@@ -116,10 +116,12 @@ def _runs(text: str) -> Iterator[str]:
     """Yield the parts of a text that are a trace of it."""
     for start in range(len(text) - RUN + 1):
         run = text[start : start + RUN]
-        if run.isdigit():
-            run = text[start : start + DIGITS]
-        if len(run) >= (DIGITS if run.isdigit() else RUN) and not any(
-            run.lower() in common.lower() for common in COMMON
+        length = RUN if re.search("[A-Za-z]", run) else DIGITS
+        run = text[start : start + length]
+        if (
+            len(run) == length
+            and sum(map(str.isalnum, run)) > RUN // 2  # `id": "s` is in any JSON
+            and not any(run.lower() in common.lower() for common in COMMON)
         ):
             yield run
 

@@ -115,6 +115,7 @@ def _alert(
     begins, ends = HEADLINES[due.kind]  # type: ignore[index]
     lines = []
     condition = wrong.get(due.kind)
+    is_critical = due.kind in CRITICAL if condition is None else condition.is_critical
     if condition is not None:
         lines.append(condition.cause)
         lines.append(f"Since {condition.since:%Y-%m-%d %H:%M:%S} UTC.")
@@ -129,7 +130,7 @@ def _alert(
         destination.name,
         due.kind,
         due.over,
-        "critical" if due.kind in CRITICAL else "warning",
+        "critical" if is_critical else "warning",
         f"{destination.name} {ends if due.over else begins}",
         tuple(lines),
         link,

@@ -32,6 +32,7 @@ HEADLINES: dict[Kind, tuple[str, str]] = {
 """Kind -> what is said of a destination when it begins, and when it is over."""
 
 CRITICAL: tuple[Kind, ...] = ("failing", "credentials", "systemic", "lag")
+"""Kinds that are so whatever the checks say."""
 
 FEWEST_QUARANTINED = 20
 """Rows of a day below which a quarantine does not count as growing."""
@@ -52,11 +53,18 @@ class Condition:
         kind: What.
         since: From when on.
         cause: Sentences on what happened and what to do.
+        is_red: Whether a check is red, which makes its run bad.
     """
 
     kind: Kind
     since: dt.datetime
     cause: str
+    is_red: bool = False
+
+    @property
+    def is_critical(self) -> bool:
+        """Whether somebody must act: exit code and asset say the same."""
+        return self.is_red or self.kind in CRITICAL
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ def _red(connection: Connection, number: int, destination: Destination) -> Itera
             if each.passed:
                 continue
             if each.name == "rejection_rate":
-                yield Condition("rejection_rate", since, each.message)
+                yield Condition("rejection_rate", since, each.message, each.severity == "error")
             elif each.severity == "error":
                 yield Condition("failing", since, each.message)
         answered |= {each.name for each in results}

@@ -75,26 +75,37 @@ def load(
             "overrides: variants cannot be overridden; override the keys that they replace",
             ("overrides", "variants"),
         )
-    file = _validated(values, path)
+    removable = set(values.get("identifiers", ()))
+    file = _validated(values, path, removable)
     for key, choices in file.variants.items():
         default = file.account[key].default
         for choice, changes in choices.items():
+            added = removable | set(changes.get("identifiers", ()))
+            where = f"variants.{key}.{choice}."
             if account is None:
-                _validated(_merged(values, changes), path, f"variants.{key}.{choice}.")
+                _validated(_merged(values, changes), path, added, where)
             elif str(account.get(key, default)) == choice:
-                values = _merged(values, changes)
-                file = _validated(values, path, f"variants.{key}.{choice}.")
-    return _validated(_merged(values, overrides), path, overridden=True) if overrides else file
+                values, removable = _merged(values, changes), added
+                file = _validated(values, path, removable, where)
+    if not overrides:
+        return file
+    return _validated(_merged(values, overrides), path, removable, overridden=True)
 
 
 def _validated(
-    values: dict[str, Any], path: Path, where: str = "", *, overridden: bool = False
+    values: dict[str, Any],
+    path: Path,
+    removable: set[str],
+    where: str = "",
+    *,
+    overridden: bool = False,
 ) -> Platform:
     """A platform of these values, whose names are all declared.
 
     Args:
         values: The file's, with what is merged into it.
         path: The file.
+        removable: Identifiers of the file and its variants, which null may take away.
         where: The part of it that was merged in, for messages.
         overridden: Whether the destination's overrides were.
 
@@ -117,8 +128,7 @@ def _validated(
             ": ".join(filter(None, ("overrides" if overridden else str(path), at, message))),
             ("overrides", *keys) if overridden else ("platform",),
         ) from None
-    identifiers = set(_read(path, path.stat().st_mtime_ns).get("identifiers", ()))
-    _check_names(platform, identifiers, overridden, path, where)
+    _check_names(platform, removable, overridden, path, where)
     return platform
 
 

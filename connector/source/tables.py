@@ -43,11 +43,14 @@ def table_columns(warehouse: str, root: Path, table: str) -> TableColumns:
         WarehouseError: The database cannot be reached.
     """
     try:
-        url = make_url(resolve(warehouse, root) if is_reference(warehouse) else warehouse)
-    except ArgumentError:
-        raise ConfigError("the warehouse is not a SQLAlchemy URL") from None
+        address = resolve(warehouse, root) if is_reference(warehouse) else warehouse
     except ValueError as error:
         raise ConfigError(f"the warehouse: {error}") from None
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        # What it says may hold a part of the password.
+        raise ConfigError("the warehouse is not a SQLAlchemy URL") from None
     dialect = dialect_of(url.get_backend_name())
     url = dialect.address(url, root)
     file = dialect.file(url)

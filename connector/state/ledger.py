@@ -189,14 +189,16 @@ def in_state(
     Returns:
         Key hash -> unix seconds when it was recorded.
     """
+    # First the recent ones, as in `known`: entries move from there to the table.
+    statement = sa.select(recent_entries.c.at, recent_entries.c.entries).where(
+        recent_entries.c.destination_id == destination_id
+    )
+    recent = connection.execute(statement.order_by(recent_entries.c.id)).all()
     chosen = sa.select(ledger.c.key_hash, ledger.c.at).where(
         ledger.c.destination_id == destination_id, ledger.c.state == state, ledger.c.at >= since
     )
     found = {bytes(key_hash): int(at) for key_hash, at in connection.execute(chosen)}
-    statement = sa.select(recent_entries.c.at, recent_entries.c.entries).where(
-        recent_entries.c.destination_id == destination_id
-    )
-    for at, stored in connection.execute(statement.order_by(recent_entries.c.id)):
+    for at, stored in recent:
         entries = np.frombuffer(stored, ENTRY)
         is_wanted = entries["state"] == state if at >= since else np.zeros(len(entries), bool)
         for key_hash in hashes_of(entries[~is_wanted]) if found else ():

@@ -42,7 +42,8 @@ def test_what_is_written_is_checked_and_delivers(
         begun.mapped.items()
     )
     assert "consent" in begun.missing
-    assert [each.line > 0 for each in begun.findings.errors] == [True] * len(begun.findings.errors)
+    assert begun.findings.errors, "variables are not set yet"
+    assert all(each.line > 0 for each in begun.findings.errors)
     endpoint = f"{receiver.url}/signal/v1/conversion"
     set_variables(monkeypatch, begun.file, endpoint=endpoint, token=TOKEN, key="abc123def456")
     begun.file.write_text(begun.file.read_text().replace("start: now", "start: all"))
@@ -156,3 +157,14 @@ def test_any_names_of_columns_give_sql_and_yaml(kinds: dict[str, Kind]) -> None:
     with duckdb.connect() as connection:
         connection.execute(f'create table "a table" ({columns})')
         assert connection.execute(found.query).fetchall() == []
+
+
+def test_an_address_that_is_none_shows_nothing_of_its_password(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLAlchemy takes what follows the colon for a port, and repeats it."""
+    monkeypatch.setenv("WAREHOUSE_URL", "postgresql://user:p@zqx:wvk@host/db")
+    with pytest.raises(ConfigError) as caught:
+        init("acme", platform="capi", table="conversions", folder=project.root)
+    assert "wvk" not in str(caught.value)
+    assert "is not a SQLAlchemy URL" in str(caught.value)

@@ -42,6 +42,7 @@ def test_a_run_in_which_everything_was_rejected_fails_and_shows_its_counts(
 @pytest.mark.parametrize(
     ("rejected", "limits", "bad"),
     [
+        (0, {"fail": 0.25}, False),
         (2, {"fail": 0.25}, False),
         (3, {"fail": 0.25}, True),
         (3, {"fail": 0.5}, False),
@@ -73,14 +74,15 @@ def test_exit_code_asset_check_and_alert_say_the_same(
             done = project.capi("sync", "acme", "--json")
     check = run.checks["rejection_rate"]
     with open_context(made) as context:
-        alerts = {each.kind for each in conditions(context)}
+        alerts = {each.kind: each.is_critical for each in conditions(context)}
     assert run.counts("delivered", "rejected") == (10 - rejected, rejected)
     assert {
         "exit code": done.code == 1,
         "asset": not run.success,
         "check": check.severity == dg.AssetCheckSeverity.ERROR and not check.passed,
-    } == dict.fromkeys(("exit code", "asset", "check"), bad)
-    assert "rejection_rate" in alerts, "told from the warning on"
+        "alert": any(alerts.values()),
+    } == dict.fromkeys(("exit code", "asset", "check", "alert"), bad)
+    assert ("rejection_rate" in alerts) == (rejected > 0), "told from the warning on"
 
 
 def test_refused_credentials_fail_the_run_with_its_counts(

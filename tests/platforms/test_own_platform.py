@@ -443,5 +443,10 @@ def test_a_destination_gets_what_its_account_chooses(tmp_path: Path) -> None:
         chosen = loader.load("kestrel.yaml", tmp_path, None, account)
         assert chosen.endpoint == f"https://{host}.kestrel.example"
         assert chosen.windows.max_age == dt.timedelta(days=days)
+    account = {"account_type": "FLOODLIGHT_CONFIG"}
+    without = {"identifiers": {"dclid": None}, "identity": {"any_of": [["gclid"]]}}
+    taken = loader.load("google", None, without, account)
+    assert "dclid" not in taken.identifiers, "an identifier that a variant adds can be left out too"
+    assert "dclid" in loader.load("google", None, None, account).identifiers
     with pytest.raises(loader.PlatformError, match="variants cannot be overridden"):
         loader.load("kestrel.yaml", tmp_path, {"variants": {}}, {"org": "77"})

@@ -21,6 +21,7 @@ from scripts.platform_pages import index_page, platform_pages
 from scripts.python_page import python_page
 
 ROOT = Path(__file__).parent.parent
+OPEN_FACTS = ROOT / "connector" / "platforms" / "open_facts.json"
 
 
 def platform_table() -> str:
@@ -81,7 +82,7 @@ def generated() -> dict[Path, str]:
         platforms_of_docs / "index.md": index_page(platform_table()),
         **{platforms_of_docs / f"{name}.md": page for name, page in platform_pages().items()},
         ROOT / "connector" / "identifiers" / "country_names.json": country_names(),
-        ROOT / "connector" / "platforms" / "open_facts.json": open_facts(),
+        OPEN_FACTS: open_facts(),
     }
 
 
@@ -101,18 +102,20 @@ def _replace(text: str, name: str, part: str) -> str:
 
 def main() -> int:
     """Write, or with --check compare."""
-    stale = [
-        path
+    if "--check" not in sys.argv:
+        OPEN_FACTS.write_text(open_facts(), encoding="utf-8")  # the platforms' pages read it
+    stale = {
+        path: text
         for path, text in generated().items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
-    ]
+    }
     if "--check" in sys.argv:
         for path in stale:
             sys.stderr.write(f"{path.relative_to(ROOT)} is out of date; run: make docs\n")
         return 1 if stale else 0
-    for path in stale:
+    for path, text in stale.items():
         path.parent.mkdir(exist_ok=True)
-        path.write_text(generated()[path], encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"wrote {path.relative_to(ROOT)}\n")
     return 0
 

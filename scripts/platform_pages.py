@@ -8,6 +8,7 @@ from typing import Any
 
 from connector.commands.platforms import PlatformFacts, platform_facts
 from connector.platforms import loader
+from connector.platforms.leaves import leaves
 from connector.platforms.model import Platform
 
 _MEANS = {
@@ -151,24 +152,14 @@ def _required(facts: PlatformFacts, platform: Platform) -> str:
     return " ".join(sentences)
 
 
-def _fields(template: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """The leaves of a template: dotted path, expression."""
-    if isinstance(template, dict) and not {"$value", "$each", "$list", "$join"} & template.keys():
-        for key, value in template.items():
-            if not str(key).startswith("$"):
-                yield from _fields(value, (*path, str(key)))
-    else:
-        yield f"`{'.'.join(path)}`", f"`{_cell(_expression(template))}`"
-
-
-def _expression(template: Any) -> str:
-    if not isinstance(template, dict):
-        return str(template)
-    if "$value" in template:
-        return _expression(template["$value"])
-    if "$each" in template:
-        return f"each of {template['$each']}"
-    return ", ".join(str(key) for key in template)
+def _fields(template: Any) -> Iterator[tuple[str, str]]:
+    """The places of a template, and the expressions that fill each."""
+    found: dict[str, list[str]] = {}
+    for leaf in leaves(template):
+        entry = f" of each of `{leaf.entry_of}`" if leaf.entry_of else ""
+        found.setdefault(leaf.place, []).append(f"`{_cell(str(leaf.value))}`{entry}")
+    for place, expressions in found.items():
+        yield f"`{place}`", "; ".join(dict.fromkeys(expressions))
 
 
 def _events(platform: Platform) -> str:

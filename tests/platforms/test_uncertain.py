@@ -16,6 +16,7 @@ from connector.commands.sync import sync
 from connector.platforms import loader as platforms
 from connector.sandbox.server import Receiver
 from tests.platforms.parts import (
+    ACCOUNTS,
     AS_OF,
     NAMES,
     everything,
@@ -39,7 +40,9 @@ IDS = [f"{name}-{'.'.join(overrides)}-{number}" for number, (name, overrides) in
 
 
 def record(name: str, overrides: dict[str, Any], **changes: Any) -> Any:
-    """A full record under these overrides, with every identifier."""
+    """A full record under these overrides, with every identifier; of an app, where it is one."""
+    is_app = name == "tiktok" and changes.get("action_source") == "app"
+    account = {**ACCOUNTS[name], **({"event_source": "app"} if is_app else {})}
     identifiers = [
         *(
             each
@@ -49,7 +52,7 @@ def record(name: str, overrides: dict[str, Any], **changes: Any) -> Any:
         *(each for each in overrides.get("identifiers", {}) if each not in everything(name)),
     ]
     (item,) = preview(
-        on_paper(name, overrides=overrides, identifiers=identifiers),
+        on_paper(name, overrides=overrides, identifiers=identifiers, account=account),
         [full(conversion_id="c1", **changes)],
         as_of=AS_OF,
     )
@@ -72,7 +75,10 @@ def test_an_override_is_accepted_and_changes_something(
     name: str, overrides: dict[str, Any]
 ) -> None:
     assert platforms.load(name, overrides=overrides) != platforms.load(name)
-    changed = record(name, overrides, **UNUSUAL) != record(name, {}, **UNUSUAL)
+    changed = any(
+        record(name, overrides, **UNUSUAL, **source) != record(name, {}, **UNUSUAL, **source)
+        for source in ({}, {"action_source": "app", "mobile_os": "ios"})
+    )
     assert (
         changed
         or not {"event", "identifiers"} & overrides.keys()

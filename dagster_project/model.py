@@ -7,6 +7,7 @@ where its own validation is asked for.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import itertools
 import re
 from collections.abc import Iterator
@@ -192,8 +193,11 @@ def longest_interval(destination: Destination) -> dt.timedelta | None:
     model = attributes(destination)
     condition = model.asset.automation_condition
     cron = model.schedule or (None if condition is None else cron_of(condition))
-    if cron is None:
-        return model.poll
+    return model.poll if cron is None else _longest_gap(cron)
+
+
+@functools.cache
+def _longest_gap(cron: str) -> dt.timedelta | None:
     # Late: only checks and alerts ask.
     from croniter import croniter  # type: ignore[import-untyped]
 
@@ -235,7 +239,7 @@ def _namesakes(destination: Destination) -> Iterator[str]:
     file = path.resolve()
     for top in [each for each in file.parents if each.name == "defs"][:1]:
         for other in sorted(top.rglob(FILE)):
-            for name, _, _ in destinations_in(other) if _is_destination(other) else ():
+            for name in _names_in(other):
                 is_another = other != file or name != destination.name
                 if is_another and word(name) == word(destination.name):
                     ours, theirs = (each.parent.relative_to(top.parent) for each in (file, other))
@@ -245,11 +249,20 @@ def _namesakes(destination: Destination) -> Iterator[str]:
                     )
 
 
-def _is_destination(path: Path) -> bool:
+def _names_in(path: Path) -> tuple[str, ...]:
+    """Names of the destinations of a file; empty where it is none of ours, or cannot be read."""
     try:
-        return "CapiDestination" in path.read_text(encoding="utf-8", errors="replace")
+        return _names_of(path, path.stat().st_mtime_ns)
     except OSError:
-        return False
+        return ()
+
+
+@functools.lru_cache(maxsize=4096)
+def _names_of(path: Path, _modified: int) -> tuple[str, ...]:
+    # Each destination looks at all files of the project, so each file is read once a change.
+    if "CapiDestination" not in path.read_text(encoding="utf-8", errors="replace"):
+        return ()
+    return tuple(name for name, _, _ in destinations_in(path))
 
 
 HOST = Host(

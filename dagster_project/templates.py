@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -52,10 +53,13 @@ def _renderer(module: ModuleType) -> Callable[[str], Any]:
         if not inspect.signature(function).parameters
     }
 
+    @functools.cache
+    def scope() -> dict[str, Any]:
+        return {name: function() for name, function in functions.items()}
+
     def render(text: str) -> Any:
         try:
-            scope = {name: function() for name, function in functions.items()}
-            return dg.ResolutionContext.default().with_scope(**scope).resolve_value(text)
+            return dg.ResolutionContext.default().with_scope(**scope()).resolve_value(text)
         except Exception as error:  # noqa: BLE001  whatever the user's functions raise
             missing = text.partition("{{")[2].strip().partition(" ")[0].rstrip("}")
             near = suggest(missing, list(functions))

@@ -31,7 +31,9 @@ def dashboard(
             from connector.commands.page import dashboard as draw
             from connector.sandbox.pages import serve_page
         except ImportError as error:
-            raise _missing(error) from None
+            from connector.config.extras import missing_module  # late: most do without it
+
+            raise ConfigError(missing_module("the page", error)) from None
         folder = START.get()
 
         def announce(url: str) -> None:
@@ -52,18 +54,11 @@ def write_page(file: Path, since: str | None) -> None:
     try:
         from connector.commands.page import dashboard as draw  # late: as above
     except ImportError as error:
-        raise _missing(error) from None
+        from connector.config.extras import missing_module  # late: most do without it
+
+        raise ConfigError(missing_module("the page", error)) from None
     page = draw(START.get(), since=since_moment(since))
     try:
         file.write_text(page, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from None
-
-
-def _missing(error: ImportError) -> ConfigError:
-    from connector.config.extras import how_to_add
-
-    module = str(error.name).partition(".")[0]
-    return ConfigError(
-        f"the page needs {module}, which is not installed; run: {how_to_add(module)}"
-    )

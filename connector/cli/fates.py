@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -135,13 +135,7 @@ def expired(
     json: Json = False,
 ) -> None:
     """List rows that were too old to be sent. Reads the keys of the source."""
-    from connector.commands.unsent import UNSENT_FIELDS
-    from connector.commands.unsent import expired as look
-
-    with output.errors(json):
-        formats.refuse_unknown(format, file)
-        found = look(load(name), reason=reason, since=since_moment(since))
-        _list(UNSENT_FIELDS, found, "json" if json else format, file, none="no row is expired")
+    _list_unsent("expired", name, reason, since, format, file, json)
 
 
 def suppressed(
@@ -153,13 +147,26 @@ def suppressed(
     json: Json = False,
 ) -> None:
     """List rows that may not be sent, because consent was refused. Reads the keys of the source."""
-    from connector.commands.unsent import UNSENT_FIELDS
-    from connector.commands.unsent import suppressed as look
+    _list_unsent("suppressed", name, reason, since, format, file, json)
+
+
+def _list_unsent(
+    state: Literal["expired", "suppressed"],
+    name: str,
+    reason: str | None,
+    since: str | None,
+    format: str,
+    file: Path | None,
+    json: bool,
+) -> None:
+    from connector.commands import unsent
 
     with output.errors(json):
         formats.refuse_unknown(format, file)
+        look = {"expired": unsent.expired, "suppressed": unsent.suppressed}[state]
         found = look(load(name), reason=reason, since=since_moment(since))
-        _list(UNSENT_FIELDS, found, "json" if json else format, file, none="no row is suppressed")
+        chosen = "json" if json else format
+        _list(unsent.UNSENT_FIELDS, found, chosen, file, none=f"no row is {state}")
 
 
 def _list(

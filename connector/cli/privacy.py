@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import typer
 
-from connector.cli import output
+from connector.cli import formats, output
 from connector.cli.find import START, WHERE
 from connector.cli.options import Json, Name, Since, load, since_moment
 
@@ -29,13 +28,8 @@ def data_map(
     json = json or format == "json"
     with output.errors(json):
         found = [entry.to_json() for entry in look(START.get())]
-        if json:
-            for entry in found:
-                output.print_json(entry)
-        elif format == "csv":
-            writer = csv.DictWriter(sys.stdout, FIELDS)
-            writer.writeheader()
-            writer.writerows(found)
+        if json or format == "csv":
+            formats.write("json" if json else "csv", FIELDS, found, None)
         elif format == "markdown":
             _write_markdown(FIELDS, found)
         else:

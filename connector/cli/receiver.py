@@ -42,12 +42,9 @@ def sandbox(
             # Late: the receiver's web server is an extra of the package.
             from connector.sandbox.server import Settings, serve
         except ImportError as error:
-            from connector.config.extras import how_to_add  # late: most do without it
+            from connector.config.extras import missing_module  # late: most do without it
 
-            module = str(error.name).partition(".")[0]
-            raise ConfigError(
-                f"the receiver needs {module}, which is not installed; run: {how_to_add(module)}"
-            ) from None
+            raise ConfigError(missing_module("the receiver", error)) from None
         settings = Settings(
             port=port,
             token=token,

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from connector.commands.moments import text_of_moment
 from connector.config.loader import Target, destination_of
 from connector.engine.context import open_context
 from connector.state.acts import listed
@@ -30,7 +31,7 @@ class RecordedAct:
 
     def to_json(self) -> dict[str, Any]:
         """As `capi acts --json` prints it."""
-        return {**vars(self), "at": self.at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        return {**vars(self), "at": text_of_moment(self.at)}
 
 
 def acts(

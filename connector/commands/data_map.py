@@ -70,7 +70,7 @@ def data_map(folder: Path | None = None) -> list[DataMapEntry]:
 
 def _of_destination(destination: Destination) -> list[DataMapEntry]:
     given = _columns_of_query(destination)
-    address = destination.model.endpoint or destination.platform.endpoint or ""
+    address = destination.endpoint
     return [
         DataMapEntry(
             destination.name,

@@ -1,4 +1,4 @@
-"""A row named by its key, as `replay` and `erase` take it."""
+"""A row's key, as commands take it and as results show it."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def refuse_other_columns(destination: Destination, key: tuple[str, ...] | None) 
             f"{destination.name}: a key is made of {', '.join(columns)}; give --key once for each,"
             " in this order"
         )
+
+
+def key_to_json(key: tuple[str, ...] | None) -> str | list[str] | None:
+    """A key as `--json` prints it: of one column a text, not a list; None where it is not shown."""
+    return None if key is None else key[0] if len(key) == 1 else list(key)

@@ -56,7 +56,7 @@ def dashboard(folder: Path | None = None, *, since: dt.datetime | None = None) -
     """
     now = utc_now()
     start = since or now - dt.timedelta(days=DAYS)
-    return _render(sheets(folder, since=start), now, start)
+    return _render(sheets(folder, start), now, start)
 
 
 def _render(found: Sequence[Sheet], made_at: dt.datetime, since: dt.datetime) -> str:

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from connector.commands.key import refuse_other_columns
+from connector.commands.key import key_to_json, refuse_other_columns
 from connector.commands.moments import text_of_moment
 from connector.config.loader import Target, destination_of
 from connector.delivery.redact import UNREGISTERED
@@ -53,10 +53,9 @@ class RejectedRow:
 
     def to_json(self) -> dict[str, Any]:
         """As `capi rejected --json` prints it; a key of one column is a text, not a list."""
-        key = self.key
         return {
             **asdict(self),
-            "key": None if key is None else key[0] if len(key) == 1 else list(key),
+            "key": key_to_json(self.key),
             "first_seen": text_of_moment(self.first_seen),
         }
 

@@ -19,7 +19,7 @@ from connector.config.loader import destination_of
 from connector.engine.context import open_context
 from connector.errors import ConnectorError
 from connector.state import runs
-from connector.state.clock import microseconds_of, utc_now
+from connector.state.clock import microseconds_of
 
 DAYS = 30
 """How far a sheet looks back where nothing else is said."""
@@ -78,16 +78,15 @@ class Sheet:
     error: str | None = None
 
 
-def sheets(folder: Path | None = None, *, since: dt.datetime | None = None) -> list[Sheet]:
+def sheets(folder: Path | None, since: dt.datetime) -> list[Sheet]:
     """Look at all destinations of a project; one that cannot be read does not hide the others.
 
     Args:
         folder: Any folder of the project; default: the working directory.
-        since: From when on; default: DAYS days ago.
+        since: From when on.
     """
-    start = since or utc_now() - dt.timedelta(days=DAYS)
     return [
-        _sheet(each.name, each.platform, each.target, start) for each in list_destinations(folder)
+        _sheet(each.name, each.platform, each.target, since) for each in list_destinations(folder)
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from connector.commands.erase import recorded_in
-from connector.commands.key import refuse_other_columns
+from connector.commands.key import key_to_json, refuse_other_columns
 from connector.commands.moments import text_of_moment
 from connector.commands.rejected import RejectedRow, rejected_row
 from connector.config.loader import Target, destination_of
@@ -71,10 +71,9 @@ class ConversionHistory:
 
     def to_json(self) -> dict[str, Any]:
         """As `capi show --json` prints it; a key of one column is a text, not a list."""
-        key = self.key
         return {
             "destination": self.destination,
-            "key": None if key is None else key[0] if len(key) == 1 else list(key),
+            "key": key_to_json(self.key),
             "state": self.state,
             "cursor": self.cursor,
             "quarantine": None if self.quarantine is None else self.quarantine.to_json(),

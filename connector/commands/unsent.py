@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
+from connector.commands.key import key_to_json
 from connector.commands.moments import text_of_moment
 from connector.config.loader import Target, destination_of
 from connector.config.personal_keys import are_personal
@@ -49,7 +50,7 @@ class UnsentRow:
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it; a key of one column is a text, not a list."""
         return {
-            "key": None if self.key is None else self.key[0] if len(self.key) == 1 else [*self.key],
+            "key": key_to_json(self.key),
             "cursor": self.cursor,
             "state": self.state,
             "reason": self.reason,

@@ -16,8 +16,8 @@ from connector.platforms.model import Platform
 from connector.syntax.yaml import Document
 
 _PERSONAL_NAME = re.compile(
-    r"(?i)(?:\b|_)(?:e_?mail|mail|phone|mobile|msisdn|tel|ssn|mrn|patient|passport|iban|dob|birth\w*"
-    r"|surname|(?:first|last|full|given|family|customer|client|user|person|contact|member)_?name)"
+    r"(?i)(?:\b|_)(?:e_?mail|mail|phone|mobile|msisdn|tel|ssn|mrn|patient|passport|iban|dob"
+    r"|birth\w*|surname|(?:first|last|full|given|family|customer|client|user|person|contact|member)_?name)"
     r"(?:\b|_)"
 )
 """Names of columns that describe a person, or number one for others than us."""
@@ -55,6 +55,11 @@ class Destination:
         if not self.model.test_mode or test_mode is None or test_mode.success is None:
             return answers
         return answers.model_copy(update={"success": test_mode.success})
+
+    @property
+    def endpoint(self) -> str:
+        """Address that requests begin with; empty where neither YAML nor platform give one."""
+        return self.model.endpoint or self.platform.endpoint or ""
 
     @property
     def concurrency(self) -> int:

@@ -50,4 +50,18 @@ def missing_driver(backend: str, driver: str, error: ImportError | None) -> str:
             f"SQLAlchemy knows no {driver} here; correct the address, or install the package that"
             f" brings this dialect: {how_to_add('PACKAGE')}"
         )
-    return f"{driver} needs {module}, which is not installed; run: {how_to_add(module)}"
+    return _missing(driver, module)
+
+
+def missing_module(what: str, error: ImportError) -> str:
+    """What a part of the connector needs and is not installed, as a sentence.
+
+    Args:
+        what: The part, such as "the receiver".
+        error: Of the import that failed.
+    """
+    return _missing(what, str(error.name).partition(".")[0])
+
+
+def _missing(what: str, module: str) -> str:
+    return f"{what} needs {module}, which is not installed; run: {how_to_add(module)}"

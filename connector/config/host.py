@@ -46,19 +46,7 @@ def _nothing(_destination: Destination) -> Iterator[Inconsistency]:
     return iter(())
 
 
-def _no_project(_start: Path) -> Project | None:
-    return None
-
-
-def _no_templates(_document: Document, _root: Path) -> Render | None:
-    return None
-
-
-def _no_interval(_destination: Destination) -> dt.timedelta | None:
-    return None
-
-
-def _no_schedule(_destination: Destination) -> None:
+def _none(*_: object) -> None:
     return None
 
 
@@ -84,11 +72,11 @@ class Host:
     model: type[DestinationModel]
     problems: Callable[[Destination], Iterator[Inconsistency]] = _nothing
     slow_problems: Callable[[Destination], Iterator[Inconsistency]] = _nothing
-    project: Callable[[Path], Project | None] = _no_project
-    interval: Callable[[Destination], dt.timedelta | None] = _no_interval
-    render_with: Callable[[Document, Path], Render | None] = _no_templates
+    project: Callable[[Path], Project | None] = _none
+    interval: Callable[[Destination], dt.timedelta | None] = _none
+    render_with: Callable[[Document, Path], Render | None] = _none
     file_keys: tuple[str, ...] = ()
-    schedule: Callable[[Destination], str | None] = _no_schedule
+    schedule: Callable[[Destination], str | None] = _none
     example: str = ""
 
     @functools.cached_property

@@ -14,7 +14,7 @@ from typing import Any
 
 from connector.config.models import DestinationModel
 from connector.platforms.columns import COLUMNS
-from connector.platforms.expression import Pipeline, parse
+from connector.platforms.expression import Pipeline, alternatives, parse
 from connector.platforms.leaves import leaves
 from connector.platforms.model import Platform
 from connector.syntax.spelling import suggest
@@ -225,13 +225,12 @@ def _varies(template: Any) -> bool:
 
 def _without_columns(text: str, platform: Platform) -> str:
     """The alternatives of an expression that read no column; empty where there is none."""
-    parts = [part.strip() for part in re.split(r"\s+or\s+", text)]
     named = {f"field.{name}": value for name, value in platform.fields.items()}
     kept = [
         _without_columns(named[part], platform)
         if part in named and _columns(part, platform)
         else part
-        for part in parts
+        for part in alternatives(text)
         if part in named or not _columns(part, platform)
     ]
     return " or ".join(filter(None, kept))
@@ -239,9 +238,9 @@ def _without_columns(text: str, platform: Platform) -> str:
 
 def _without_path(text: str) -> str:
     """An expression in which addresses of pages are cut to their hosts."""
-    parts = [part.strip() for part in re.split(r"\s+or\s+", text)]
     return " or ".join(
-        f"{part} | url_origin" if re.split(r"\s*\|", part)[0] in _PAGES else part for part in parts
+        f"{part} | url_origin" if re.split(r"\s*\|", part)[0] in _PAGES else part
+        for part in alternatives(text)
     )
 
 

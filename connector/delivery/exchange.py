@@ -98,8 +98,7 @@ class Exchange:
             request: Without credentials.
             on_response: Called in a thread of the transport with what was sent and its result.
         """
-        signed, renewals = self._auth.sign(request)
-        sent = Sent(renewals, self._concurrency.sent(), next(self._numbers))
+        signed, sent = self._sign(request)
         self._transport.submit(signed, partial(on_response, sent))
 
     def send(self, request: HttpRequest, batch: Batch, verdicts: BatchVerdicts) -> Attempt:
@@ -110,8 +109,7 @@ class Exchange:
             batch: The records of the request.
             verdicts: Of the batch; its counts of requests and statuses grow.
         """
-        signed, renewals = self._auth.sign(request)
-        sent = Sent(renewals, self._concurrency.sent(), next(self._numbers))
+        signed, sent = self._sign(request)
         return self.read_response(self._transport.send(signed), sent, batch, verdicts)
 
     def read_response(
@@ -145,12 +143,16 @@ class Exchange:
         Returns:
             What was said of its records; that none was refused does not mean that any was taken.
         """
-        signed, renewals = self._auth.sign(request)
-        sent = Sent(renewals, self._concurrency.sent(), next(self._numbers))
+        signed, sent = self._sign(request)
         outcome = self._outcome(self._transport.send(signed), sent, batch, verdicts)
         if isinstance(outcome, Retry):
             self.heed(outcome._replace(ambiguous=False), batch, verdicts)
         return outcome
+
+    def _sign(self, request: HttpRequest) -> tuple[HttpRequest, Sent]:
+        """The request with credentials, counted as one that leaves."""
+        signed, renewals = self._auth.sign(request)
+        return signed, Sent(renewals, self._concurrency.sent(), next(self._numbers))
 
     def _outcome(
         self,

@@ -14,7 +14,7 @@ from connector.syntax.urls import origin
 def origins(destination: Destination) -> frozenset[str]:
     """Return where a destination's requests may go: its endpoint and its token endpoint."""
     platform = destination.platform
-    addresses = (destination.model.endpoint or platform.endpoint, platform.auth.token_url)
+    addresses = (destination.endpoint, platform.auth.token_url)
     return frozenset(origin(address) for address in addresses if address)
 
 
@@ -23,7 +23,7 @@ class RequestBuilder:
 
     def __init__(self, destination: Destination) -> None:
         platform, model = destination.platform, destination.model
-        self._base = model.endpoint or platform.endpoint or ""
+        self._base = destination.endpoint
         defaults = {name: field.default for name, field in platform.account.items()}
         self._values = {
             **platform.params,

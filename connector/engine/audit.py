@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy.engine import Connection
 
+from connector.arrow.text import whole
 from connector.engine.page_builder import BEYOND_LEDGER
 from connector.mapping.reasons import explained
 from connector.model import Page, PageResult, RowState
@@ -127,7 +128,7 @@ def decided(
         tries: How often each was tried before, shape (n,); None where that is not known.
     """
     now, rows = clock.now_us(), len(keys)
-    nothing = pa.nulls(rows)
+    nothing = [None] * rows
     columns = {
         "key": keys,
         "state": [STATES[state]] * rows,
@@ -137,15 +138,7 @@ def decided(
         "attempt": [None if each is None else each.attempts for each in tries],
     }
     return pa.record_batch(
-        [
-            pa.array(columns[field.name], pa.int64()).cast(field.type)
-            if field.name in ("first_seen", "settled_at")
-            else pa.array(columns[field.name], field.type)
-            if field.name in columns
-            else nothing.cast(field.type)
-            for field in ENTRY
-        ],
-        schema=ENTRY,
+        [pa.array(columns.get(each.name, nothing), each.type) for each in ENTRY], schema=ENTRY
     )
 
 
@@ -212,8 +205,6 @@ def _explain(result: PageResult, codes: Codes, why: dict[str, list[str | None]])
     """Fill in reason, code, field and remedy of the rows that were not accepted."""
     for row, (state, own) in result.page.own.items():
         reason = STATES[state] if own is None else own.reason
-        if state == RowState.AMBIGUOUS_EXPIRED:
-            reason = "ambiguous_expired"
         field = None if own is None else own.field
         why["reason"][row], why["field"][row] = reason, field
         why["remedy"][row] = explained(reason, field)
@@ -231,18 +222,13 @@ def _events(page: Page) -> dict[str, pa.Array]:
     """Name, id and time of each row's event; null where they may hold something of a person."""
     if page.events is None:
         return {name: pa.nulls(len(page), ENTRY.field(name).type) for name in EVENT}
-    table = page.events.combine_chunks()
     columns = {
-        name: _only_chunk(table[name]).cast(ENTRY.field(name).type, safe=False) for name in EVENT
+        name: whole(page.events[name]).cast(ENTRY.field(name).type, safe=False) for name in EVENT
     }
     for name in ("event_name", "event_id"):
         is_address = pc.match_substring(columns[name], "@")
         columns[name] = pc.if_else(is_address, None, columns[name])
     return columns
-
-
-def _only_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _answers(result: PageResult) -> dict[str, pa.Array]:

@@ -56,34 +56,36 @@ SCHEMA = pa.schema(
 """Columns of the audit's files, and of its table."""
 
 
-def publish(context: RunContext) -> int:
-    """Write all entries that wait; what cannot be written now waits for the next run.
+_FAILURES = (OSError, pa.ArrowException, ConnectorError)
+"""What a place can answer with that is down, full, or not ours."""
 
-    Returns:
-        How many rows could not be written.
-    """
+
+def publish(context: RunContext) -> None:
+    """Write all entries that wait; what cannot be written now waits for the next run."""
     if context.destination.model.audit is None or not context.destination_id:
-        return 0
+        return
     with context.store.read() as connection:
         waiting = audit.waiting(connection, context.destination_id)
-    left = 0
     for run in waiting:
         try:
             _write(context, run)
             _load(context, run)
             with context.store.write() as connection:
                 audit.drop(connection, context.destination_id, run)
-        except (OSError, pa.ArrowException, ConnectorError) as error:
-            left += run.rows
+        except _FAILURES as error:
             log.warning(
                 "%s: the audit of run %s could not be written (%s), so its %d rows wait in the"
                 " state for the next run; check audit.path",
                 context.name,
                 run.run_id,
-                error if isinstance(error, ConnectorError) else type(error).__name__,
+                _why(error),
                 run.rows,
             )
-    return left
+
+
+def _why(error: Exception) -> str:
+    """An error's own sentence where it is one; otherwise its kind, which names no secret."""
+    return str(error) if isinstance(error, ConnectorError) else type(error).__name__
 
 
 def files_with(destination: Destination, key: str) -> list[str]:
@@ -99,11 +101,11 @@ def files_with(destination: Destination, key: str) -> list[str]:
             if pc.any(pc.equal(keys, key)).as_py():
                 found.append(path)
         return sorted(found)
-    except (OSError, pa.ArrowException, ConnectorError) as error:
+    except _FAILURES as error:
         log.warning(
             "%s: the audit could not be searched for an erased key (%s); look for it yourself",
             destination.name,
-            error if isinstance(error, ConnectorError) else type(error).__name__,
+            _why(error),
         )
         return []
 
@@ -125,11 +127,11 @@ def prune(context: RunContext, now: dt.datetime) -> None:
         if section.table is not None:
             same = {"destination": context.name}
             context.warehouse.warehouse.delete_before(section.table, same, "settled_at", cut)
-    except (OSError, pa.ArrowException, ConnectorError) as error:
+    except _FAILURES as error:
         log.warning(
             "%s: old rows of the audit could not be removed (%s); the next day's run tries again",
             context.name,
-            error if isinstance(error, ConnectorError) else type(error).__name__,
+            _why(error),
         )
 
 

@@ -101,8 +101,10 @@ def refuse_mass_resend(context: RunContext, rows: int, options: Options) -> None
             f"{context.name}: {rows} rows wait, more than delivery.max_rows_per_run ({most});"
             f" nothing was sent. {advice}"
         )
+    if rows <= USUAL_LEAST:
+        return
     usual = _usual_rows(context)
-    if usual is not None and rows > USUAL_LEAST and rows > usual * delivery.times_usual:
+    if usual is not None and rows > usual * delivery.times_usual:
         raise GuardRail(
             f"{context.name}: {rows} rows wait, more than {delivery.times_usual} times the usual"
             f" {usual}; was the table rebuilt? Nothing was sent. {advice}"

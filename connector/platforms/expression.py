@@ -107,7 +107,12 @@ def parse(text: str) -> Alternatives:
     Raises:
         ValueError: A part is not understood; the message says which.
     """
-    return Alternatives(tuple(_pipeline(part.strip()) for part in re.split(r"\s+or\s+", text)))
+    return Alternatives(tuple(map(_pipeline, alternatives(text))))
+
+
+def alternatives(text: str) -> list[str]:
+    """The texts between the `or` of an expression."""
+    return [part.strip() for part in re.split(r"\s+or\s+", text)]
 
 
 @functools.lru_cache(maxsize=1024)

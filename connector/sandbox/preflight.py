@@ -203,7 +203,7 @@ def _records(destination: Destination) -> tuple[Outcome, str, str]:
 
 
 def _tls(destination: Destination) -> tuple[Outcome, str, str]:
-    address = urlsplit(_endpoint(destination))
+    address = urlsplit(destination.endpoint)
     host, port = address.hostname or "", address.port or 443
     if address.scheme == "http":
         return "pass", f"{host} is this machine, reached without TLS", ""
@@ -245,7 +245,7 @@ def _token(destination: Destination) -> tuple[Outcome, str, str]:
 def _test_conversion(destination: Destination, state: str | None) -> tuple[Outcome, str, str]:
     """Send one conversion, where it counts nowhere."""
     test_mode = destination.platform.test_mode
-    here = urlsplit(_endpoint(destination)).hostname in _LOCAL
+    here = urlsplit(destination.endpoint).hostname in _LOCAL
     if test_mode is None and not here:
         return (
             "unknown",
@@ -328,7 +328,3 @@ def _pointed_at(destination: Destination, url: str) -> Destination:
 def _send(destination: Destination, rows: int, state: str | None) -> Report:
     with open_context(destination, state=state) as context:
         return run_unrecorded(context, Options(limit=rows))
-
-
-def _endpoint(destination: Destination) -> str:
-    return destination.model.endpoint or destination.platform.endpoint or ""

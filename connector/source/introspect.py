@@ -221,7 +221,8 @@ def _probe(
     connection: Connection, dialect: Dialect, text: str
 ) -> tuple[list[str], list[Sequence[Any]]]:
     """Names and the driver's descriptions of the query's columns, without a row."""
-    probe = connection.execute(Raw(f"SELECT * FROM (\n{text}\n) q WHERE 1 = 0"))  # noqa: S608  the user's own query
+    no_row = f"SELECT * FROM (\n{text}\n) q WHERE 1 = 0"  # noqa: S608  the user's own query
+    probe = connection.execute(Raw(no_row))
     described: list[Sequence[Any]] = (
         list(probe.cursor.description) if probe.cursor is not None else []
     )

@@ -9,7 +9,8 @@ import re
 def endpoint_problem(url: str) -> str | None:
     """What is wrong with an address, or None. Only https, except to this machine itself."""
     match = re.fullmatch(
-        r"(https?)://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?",
+        r"(https?)://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?"
+        r"(/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?",
         url,
     )
     if match is None:

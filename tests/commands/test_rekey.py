@@ -126,9 +126,7 @@ def test_a_stored_key_leaves_the_database_once_it_is_given(
     duck.insert(conversion(1))
     made = duck_destination()
     sync(made)
-    store = Store.open(state)
-    key = store.key().hex()
-    store.close()
+    key = key_of(state).hex()
     assert key in str(stored(state))
     monkeypatch.setenv("CAPI_INSTALLATION_KEY", key)
     assert sync(made).rows_read == 0

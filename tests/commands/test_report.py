@@ -11,14 +11,9 @@ from connector.commands.sync import sync
 from connector.config.destination import Destination
 from connector.errors import ConfigError
 from tests.conftest import Make
-from tests.support.fates import EARLY, LATE, rows_in_every_state
+from tests.support.fates import EARLY, LATE
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, TestWarehouse, ago, conversion
-
-
-@pytest.fixture
-def every_state(project: Project, duck: DuckDb, duck_destination: Make) -> Destination:
-    return rows_in_every_state(project, duck, duck_destination)
 
 
 def filled(line: dict[str, Any]) -> dict[str, Any]:

@@ -11,14 +11,8 @@ from connector.errors import ConfigError
 from connector.sandbox.faults import Fault
 from connector.sandbox.server import Receiver
 from tests.conftest import Make
-from tests.support.fates import rows_in_every_state
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, ago, conversion
-
-
-@pytest.fixture
-def every_state(project: Project, duck: DuckDb, duck_destination: Make) -> Destination:
-    return rows_in_every_state(project, duck, duck_destination)
 
 
 def test_each_state_says_what_happens_next(every_state: Destination) -> None:

@@ -12,14 +12,8 @@ from connector.commands.unsent import expired, suppressed
 from connector.config.destination import Destination
 from tests.conftest import Make
 from tests.support.clock import FakeClock
-from tests.support.fates import rows_in_every_state
 from tests.support.projects import Project
 from tests.support.warehouses import DuckDb, ago, conversion
-
-
-@pytest.fixture
-def every_state(project: Project, duck: DuckDb, duck_destination: Make) -> Destination:
-    return rows_in_every_state(project, duck, duck_destination)
 
 
 def test_they_are_listed_with_key_place_and_reason(every_state: Destination, duck: DuckDb) -> None:

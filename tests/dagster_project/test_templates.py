@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from connector.errors import DestinationError
 from tests.config.test_destination import ENDPOINT, URL, told
 from tests.support.projects import Project
+
+Write = Callable[..., Project]
 
 VARIABLES = """
 import dagster as dg
@@ -31,7 +35,7 @@ def broken() -> str:
 
 
 @pytest.fixture
-def write(project: Project, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def write(project: Project, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Writes a destination whose file names a module of variables, and the module."""
     monkeypatch.setenv("STAGE", "staging")
 
@@ -45,7 +49,7 @@ def write(project: Project, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no
     return written
 
 
-def test_variables_and_the_environment_fill_one_text(write) -> None:  # type: ignore[no-untyped-def]
+def test_variables_and_the_environment_fill_one_text(write: Write) -> None:
     made = write(
         asset={"description": "orders of {{ region }}, {{ env.STAGE | upper }}"},
         account={"advertiser_id": "{{ account.id }}", "data_source_key": "{{ account.source }}"},
@@ -62,14 +66,14 @@ def test_variables_and_the_environment_fill_one_text(write) -> None:  # type: ig
         ("{{ env.NOWHERE }} {{ region }}", "the environment variable NOWHERE is not set"),
     ],
 )
-def test_what_cannot_be_filled_is_told_at_its_key(write, text: str, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_filled_is_told_at_its_key(write: Write, text: str, message: str) -> None:
     [problem] = told(write(asset={"description": text}).load)
     assert "asset.description: " in problem
     assert message in problem
     assert "s3cr3t" not in problem
 
 
-def test_a_variable_that_raises_is_told_without_its_words(write) -> None:  # type: ignore[no-untyped-def]
+def test_a_variable_that_raises_is_told_without_its_words(write: Write) -> None:
     project = write(asset={"description": "{{ region }}"})
     (project.path().parent / "variables.py").write_text(VARIABLES + BROKEN, encoding="utf-8")
     [problem] = told(project.load)
@@ -77,13 +81,13 @@ def test_a_variable_that_raises_is_told_without_its_words(write) -> None:  # typ
     assert "s3cr3t" not in problem
 
 
-def test_a_secret_is_no_template(write) -> None:  # type: ignore[no-untyped-def]
+def test_a_secret_is_no_template(write: Write) -> None:
     with pytest.raises(DestinationError, match=r"auth\.bearer"):
         write(auth={"bearer": "{{ region }}"}).load()
 
 
 @pytest.mark.parametrize("module", [".nowhere", "nowhere.at.all"])
-def test_a_module_that_is_not_there_is_told_with_its_line(write, module: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_module_that_is_not_there_is_told_with_its_line(write: Write, module: str) -> None:
     project = write(module)
     [problem] = told(project.load)
     line = project.path().read_text(encoding="utf-8").count("\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 import connector
 from connector.config.destination import Destination
@@ -99,6 +100,8 @@ def test_the_lease_passes_from_run_to_run_and_nobody_comes_between(
         context.destination_id = 1
         holders = set()
         while len(followed.reports) < 20:
+            assert followed.error is None
+            assert followed.last is None
             holders.add(backlog.run_at_work(context))
         assert None not in holders
         with pytest.raises(connector.LeaseHeld):
@@ -159,15 +162,15 @@ def test_a_lost_warehouse_is_waited_out(
     """Its sessions are ended, and for a while nobody may connect."""
     table.insert(conversion(1))
     name = postgres.partition("?")[0].rpartition("/")[2]
-    server = postgres.replace(f"/{name}?", "/postgres?")
+    shop, server = sql.Identifier(name), postgres.replace(f"/{name}?", "/postgres?")
     with following(followable()) as followed, psycopg.connect(server, autocommit=True) as admin:
         until(lambda: events(receiver) == 1)
-        admin.execute(f"alter database {name} with allow_connections false")  # type: ignore[arg-type]
+        admin.execute(sql.SQL("alter database {} with allow_connections false").format(shop))
         admin.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name]
         )
         until(lambda: len([each for each in followed.reports if each.failure]) >= 2)
-        admin.execute(f"alter database {name} with allow_connections true")  # type: ignore[arg-type]
+        admin.execute(sql.SQL("alter database {} with allow_connections true").format(shop))
         table.insert(conversion(2))
         until(lambda: events(receiver) == 2)
     failures = {each.failure.kind for each in followed.reports if each.failure}

@@ -297,4 +297,6 @@ def test_status_shows_from_when_the_ledger_is_complete(
     forget(made, duck, clock, 1)
     shown = status(made)
     assert shown.horizon is not None
-    assert dt.datetime.fromisoformat(shown.horizon) == since(made).replace(microsecond=0)  # type: ignore[union-attr]
+    complete = since(made)
+    assert complete is not None
+    assert dt.datetime.fromisoformat(shown.horizon) == complete.replace(microsecond=0)

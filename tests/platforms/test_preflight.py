@@ -269,7 +269,7 @@ def test_what_passes_our_rules_is_accepted_by_the_platform(
             )
             for row, where, why in said[:3]
         ]
-        assert len(found.records) > len(rows) / (4 if not account else 20)
+        assert len(found.records) > len(rows) / 4
 
 
 CHANGES = st.dictionaries(

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.sandbox.server import Receiver
-from tests.sandbox.platforms import PLATFORMS, Platform, capi_event, control, ids
+from tests.sandbox.platforms import PLATFORMS, Platform, capi_event, control, ids, sha
 
 pytestmark = pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS)
 
@@ -123,7 +123,9 @@ def test_an_empty_batch_is_refused(platform: Platform, receiver: Receiver) -> No
 
 def test_copies_and_conflicts_are_counted(platform: Platform, receiver: Receiver) -> None:
     event = platform.event(1)
-    other = json.loads(json.dumps(event).replace('"EUR"', '"CHF"'))
+    text, person = json.dumps(event), sha("person@example.org")
+    swap = (person, sha("other@example.org")) if person in text else ('"EUR"', '"CHF"')
+    other = json.loads(text.replace(*swap))
     assert other != event
     for each in (event, event, other):
         platform.send(receiver, each)
@@ -231,7 +233,7 @@ def test_nothing_that_is_sent_confuses_it(
     for place in data.draw(st.lists(st.sampled_from(list(places(body))), min_size=1, max_size=3)):
         body = put(body, place, data.draw(values))
     answer = platform.post(module_receiver, body)
-    assert answer.status in (platform.taken, 200, 201, 400, 403, 422)
+    assert answer.status in {platform.taken, 201, 400, 403, 422}
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

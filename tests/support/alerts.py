@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-import threading
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import orjson
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from tests.support.servers import closed_port
+from tests.support.servers import Reply, Request, answering, closed_port, serving
 
 
 class Webhook:
@@ -42,24 +40,13 @@ def listening() -> Iterator[Webhook]:
     """An endpoint that takes JSON."""
     hook = Webhook()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            hook.bodies.append(orjson.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(hook.status)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
+    def take(request: Request) -> Reply:
+        hook.bodies.append(orjson.loads(request.body))
+        return Reply(hook.status, b"ok")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        hook.url = f"http://127.0.0.1:{server.server_port}/services/T000/B000"
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    with serving(answering(take)) as server:
+        hook.url = f"{server.url}/services/T000/B000"
         yield hook
-        server.shutdown()
-        thread.join()
 
 
 class MailServer:

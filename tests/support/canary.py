@@ -8,7 +8,7 @@ import base64
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -209,12 +209,11 @@ def _in(content: bytes) -> Iterator[bytes]:
                 yield trace
 
 
-def files(*folders: Path, but: Iterable[str] = ()) -> dict[str, bytes]:
-    """All that lies under some folders. but: folders of the project that a person wrote."""
+def files(*folders: Path) -> dict[str, bytes]:
+    """All that lies under some folders."""
     return {
         str(path): path.read_bytes()
         for folder in folders
         for path in folder.rglob("*")
         if path.is_file()
-        and not any(str(path.relative_to(folder)).startswith(name) for name in but)
     }
